@@ -1,0 +1,104 @@
+//! epoll, used directly where `polling`'s portable interface costs more than it must.
+//!
+//! `polling` makes and owns the epoll instance. Three things go past it:
+//! - A wait is one system call. Through [`polling::Poller::wait`] it is five, because that arms a
+//!   timer descriptor before and drains and re-arms a notifier after each one.
+//! - The notifier is an eventfd of our own, edge-triggered and never read: each write to it is an
+//!   edge, so there is nothing to drain and nothing to re-arm.
+//! - A source is added with EPOLLRDHUP, which `polling` does not ask for. With it a short read
+//!   proves that a stream is empty, so the read that would only have said `WouldBlock` falls away.
+
+use super::{Backend, Event, Readiness, Token};
+use polling::Poller;
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+/// Events taken from the kernel at a time; what is left over comes with the next wait.
+const BATCH: usize = 256;
+
+/// The eventfd's token. The reactor's own tokens are indices of a table, so they never reach it;
+/// `usize::MAX` would be `polling`'s notifier, which stays silent as nobody calls it.
+const NOTIFY: u64 = u64::MAX - 1;
+
+pub(super) struct Epoll {
+    poller: Poller,
+    notifier: OwnedFd,
+}
+
+impl Epoll {
+    pub(super) fn new() -> io::Result<Epoll> {
+        let poller = Poller::new()?;
+        let notifier = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let edge = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&poller, &notifier, epoll::EventData::new_u64(NOTIFY), edge)?;
+        Ok(Epoll { poller, notifier })
+    }
+}
+
+impl Backend for Epoll {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    unsafe fn add(&self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
+        use epoll::EventFlags as Flags;
+        let flags = Flags::IN | Flags::PRI | Flags::OUT | Flags::RDHUP | Flags::ET;
+        Ok(epoll::add(&self.poller, fd, epoll::EventData::new_u64(token.0 as u64), flags)?)
+    }
+
+    fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(epoll::delete(&self.poller, fd)?)
+    }
+
+    fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok()); // too long to say: for ever
+        let mut batch = [MaybeUninit::<epoll::Event>::uninit(); BATCH];
+        let ready = match epoll::wait(&self.poller, &mut batch[..], timeout.as_ref()) {
+            Ok((ready, _)) => ready,
+            Err(Errno::INTR) => return Ok(()), // a signal: the caller looks around and waits again
+            Err(error) => return Err(error.into()),
+        };
+        events.extend(
+            ready
+                .iter()
+                .filter(|event| event.data.u64() != NOTIFY)
+                .map(|event| Event { token: Token(event.data.u64() as usize), readiness: readiness(event.flags) }),
+        );
+        Ok(())
+    }
+
+    fn notify(&self) -> io::Result<()> {
+        match rustix::io::write(&self.notifier, &1u64.to_ne_bytes()) {
+            // A counter this full has edges enough under way.
+            Ok(_) | Err(Errno::AGAIN) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn reports_close(&self) -> bool {
+        true
+    }
+}
+
+fn readiness(flags: epoll::EventFlags) -> Readiness {
+    use epoll::EventFlags as Flags;
+    let mut readiness = Readiness::NONE;
+    if flags.intersects(Flags::IN | Flags::PRI) {
+        readiness |= Readiness::READABLE;
+    }
+    if flags.intersects(Flags::OUT) {
+        readiness |= Readiness::WRITABLE;
+    }
+    if flags.intersects(Flags::RDHUP | Flags::HUP | Flags::ERR) {
+        readiness |= Readiness::READ_CLOSED;
+    }
+    if flags.intersects(Flags::HUP | Flags::ERR) {
+        readiness |= Readiness::WRITE_CLOSED;
+    }
+    readiness
+}

@@ -1,0 +1,30 @@
+//! Who is calling wakers right now: the answer to "why did this task wake?".
+//!
+//! [`Reactor::turn`](crate::Reactor::turn) names the source or the timer before it calls a waker.
+//! An executor that wants to report why a task became ready asks [`current`] from inside the wake.
+
+use crate::observer::{SourceId, TimerId};
+use std::cell::Cell;
+
+/// What the reactor is waking wakers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A file descriptor became ready, or was closed under its waiters.
+    Source(SourceId),
+    /// A timer's deadline came.
+    Timer(TimerId),
+}
+
+thread_local! {
+    static CURRENT: Cell<Option<Cause>> = const { Cell::new(None) };
+}
+
+/// The cause of the wake that is under way on this thread; `None` when the reactor isn't the one
+/// that wakes.
+pub fn current() -> Option<Cause> {
+    CURRENT.get()
+}
+
+pub(crate) fn set(cause: Option<Cause>) {
+    CURRENT.set(cause);
+}

@@ -1,0 +1,285 @@
+//! [`Async`]: any file descriptor that can be non-blocking, made awaitable.
+//!
+//! The sockets of [`net`](crate::net) are built on it; so can be pipes, terminals, inotify, timers
+//! of the kernel, or a C library that lends its descriptor. The I/O traits are futures-lite's.
+
+pub use futures_lite::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
+
+use crate::backend::Readiness;
+use crate::observer::Direction;
+use crate::reactor::current_or_error;
+use crate::source::{Source, Waiter};
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A non-blocking file descriptor, registered with the reactor of the thread that made it.
+///
+/// It implements [`AsyncRead`] and [`AsyncWrite`] where `&T` implements [`Read`] and [`Write`],
+/// and so does `&Async<T>`; for everything else there are [`read_with`](Async::read_with) and
+/// [`write_with`](Async::write_with). Any number of tasks may wait for it at once.
+///
+/// ```
+/// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+/// # use kit::drive;
+/// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+/// use reactor::io::Async;
+///
+/// drive(async {
+///     let (reader, writer) = std::io::pipe()?;
+///     let (mut reader, mut writer) = (Async::new(reader)?, Async::new(writer)?);
+///     writer.write_all(b"hello").await?;
+///     let mut five = [0; 5];
+///     reader.read_exact(&mut five).await?;
+///     assert_eq!(&five, b"hello");
+///     std::io::Result::Ok(())
+/// }).unwrap();
+/// ```
+pub struct Async<T: AsFd> {
+    /// Deregistered by `drop` and `into_inner`, while `io` is still open.
+    source: Arc<Source>,
+    /// `None` only within those two.
+    io: Option<T>,
+}
+
+// Nothing in it is ever pinned: `io` is only lent.
+impl<T: AsFd> Unpin for Async<T> {}
+
+impl<T: AsFd> Async<T> {
+    /// Makes `io` non-blocking and registers it.
+    ///
+    /// `T` must go on using the same descriptor: one that swaps it while it is registered makes the
+    /// reactor watch the wrong one.
+    ///
+    /// # Errors
+    /// On a thread without a runtime; for a descriptor that can't be watched, as that of a regular
+    /// file; when the system has no room for another.
+    pub fn new(io: T) -> io::Result<Async<T>> {
+        set_nonblocking(io.as_fd())?;
+        Async::register(io, Readiness::READABLE | Readiness::WRITABLE)
+    }
+
+    /// For a descriptor that is non-blocking already, assumed to be ready for `assumed`.
+    pub(crate) fn register(io: T, assumed: Readiness) -> io::Result<Async<T>> {
+        let reactor = current_or_error("a socket")?;
+        // SAFETY: `io` lives in the `Async`, which deregisters the source before it lets go of it.
+        let source = unsafe { reactor.0.add_source(io.as_fd(), assumed)? };
+        Ok(Async { source, io: Some(io) })
+    }
+
+    /// What is inside. Don't read or write through it unless that can't block.
+    pub fn get_ref(&self) -> &T {
+        self.io.as_ref().expect("Async lost its io before it was dropped")
+    }
+
+    /// Deregisters the descriptor and gives it back, still non-blocking.
+    pub fn into_inner(mut self) -> T {
+        self.source.deregister();
+        self.io.take().expect("Async lost its io before it was dropped")
+    }
+
+    /// Waits until a read would not block. Several tasks may wait; all of them wake.
+    ///
+    /// # Errors
+    /// When the runtime that it was registered with has ended.
+    ///
+    /// # Cancel safety
+    /// Dropping it takes the waker back; nothing is lost.
+    pub fn readable(&self) -> Ready<'_> {
+        Ready { waiter: Waiter::new(&self.source, Direction::Read) }
+    }
+
+    /// Waits until a write would not block. Otherwise as [`readable`](Async::readable).
+    pub fn writable(&self) -> Ready<'_> {
+        Ready { waiter: Waiter::new(&self.source, Direction::Write) }
+    }
+
+    /// Waits for the first report of writability, as that of a finished connect.
+    pub(crate) async fn reported_writable(&self) -> io::Result<()> {
+        let mut waiter = Waiter::new(&self.source, Direction::Write);
+        std::future::poll_fn(|cx| waiter.poll_reported(cx)).await
+    }
+
+    /// Calls `op` until it returns something else than [`WouldBlock`](io::ErrorKind::WouldBlock),
+    /// waiting until the descriptor is readable before each further call.
+    ///
+    /// # Errors
+    /// Those of `op`, and when the runtime that it was registered with has ended.
+    ///
+    /// # Cancel safety
+    /// `op` either ran to its end, and then this future was ready, or did nothing.
+    pub fn read_with<R, F>(&self, op: F) -> With<'_, T, F>
+    where
+        F: FnMut(&T) -> io::Result<R>,
+    {
+        With { io: self.get_ref(), waiter: Waiter::new(&self.source, Direction::Read), op }
+    }
+
+    /// As [`read_with`](Async::read_with), for an operation that waits for writability.
+    pub fn write_with<R, F>(&self, op: F) -> With<'_, T, F>
+    where
+        F: FnMut(&T) -> io::Result<R>,
+    {
+        With { io: self.get_ref(), waiter: Waiter::new(&self.source, Direction::Write), op }
+    }
+
+    /// The poll under [`read_with`](Async::read_with), for implementers of poll functions.
+    ///
+    /// The waker stays until the descriptor is readable or closed, since nothing tells when a
+    /// poller has lost interest; a task that polls again replaces its own.
+    pub fn poll_read_with<R>(
+        &self,
+        cx: &mut Context<'_>,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.source.poll_op(Direction::Read, cx, || op(self.get_ref()))
+    }
+
+    /// As [`poll_read_with`](Async::poll_read_with), for an operation that waits for writability.
+    pub fn poll_write_with<R>(
+        &self,
+        cx: &mut Context<'_>,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.source.poll_op(Direction::Write, cx, || op(self.get_ref()))
+    }
+
+    /// For stream sockets, of which a short transfer says that the kernel's buffer is empty or full.
+    pub(crate) fn poll_stream(
+        &self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        wanted: usize,
+        mut op: impl FnMut(&T) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        self.source.poll_transfer(direction, cx, wanted, || op(self.get_ref()))
+    }
+
+    /// The same as a future that takes its waker back when it is dropped.
+    pub(crate) async fn stream(
+        &self,
+        direction: Direction,
+        wanted: usize,
+        mut op: impl FnMut(&T) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let mut waiter = Waiter::new(&self.source, direction);
+        std::future::poll_fn(|cx| waiter.poll_transfer(cx, wanted, || op(self.get_ref()))).await
+    }
+}
+
+impl<T: AsFd> Drop for Async<T> {
+    fn drop(&mut self) {
+        if self.io.is_some() {
+            self.source.deregister();
+        }
+    }
+}
+
+impl<T: AsFd> AsFd for Async<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.get_ref().as_fd()
+    }
+}
+
+impl<T: AsFd> fmt::Debug for Async<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Async({:?}, fd {})", self.source.id, self.as_fd().as_raw_fd())
+    }
+}
+
+/// Waits for readiness. Made by [`Async::readable`] and [`Async::writable`].
+#[must_use = "futures do nothing until they are awaited"]
+pub struct Ready<'a> {
+    waiter: Waiter<'a>,
+}
+
+impl Future for Ready<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.waiter.poll_ready(cx)
+    }
+}
+
+pin_project! {
+    /// An operation that waits for readiness. Made by [`Async::read_with`] and [`Async::write_with`].
+    #[must_use = "futures do nothing until they are awaited"]
+    pub struct With<'a, T, F> {
+        io: &'a T,
+        waiter: Waiter<'a>,
+        op: F,
+    }
+}
+
+impl<T, F, R> Future for With<'_, T, F>
+where
+    F: FnMut(&T) -> io::Result<R>,
+{
+    type Output = io::Result<R>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.waiter.poll_op(cx, || (this.op)(this.io))
+    }
+}
+
+impl<T: AsFd> AsyncRead for &Async<T>
+where
+    for<'a> &'a T: Read,
+{
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_read_with(cx, |mut io| io.read(buf))
+    }
+
+    fn poll_read_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_read_with(cx, |mut io| io.read_vectored(bufs))
+    }
+}
+
+impl<T: AsFd> AsyncWrite for &Async<T>
+where
+    for<'a> &'a T: Write,
+{
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_with(cx, |mut io| io.write(buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_with(cx, |mut io| io.write_vectored(bufs))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_write_with(cx, |mut io| io.flush())
+    }
+
+    /// Flushes. What closing means beyond that is the descriptor's own affair: a pipe closes when
+    /// it is dropped, a socket of [`net`](crate::net) shuts its sending side down.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}
+
+crate::net::forward_io!(Async<T> where [T: AsFd] read [for<'a> &'a T: Read] write [for<'a> &'a T: Write]);
+
+/// Makes a descriptor non-blocking; says no system call's worth of nothing if it is already.
+fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    let flags = fcntl_getfl(fd)?;
+    if !flags.contains(OFlags::NONBLOCK) {
+        fcntl_setfl(fd, flags | OFlags::NONBLOCK)?;
+    }
+    Ok(())
+}

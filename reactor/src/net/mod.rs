@@ -1,0 +1,25 @@
+//! Sockets: TCP, UDP and Unix, by address. Connecting by name is the executor's, which has threads
+//! for the look-up.
+//!
+//! Streams are [`AsyncRead`](crate::io::AsyncRead) and [`AsyncWrite`](crate::io::AsyncWrite), by
+//! value, by `&mut` and by `&`, so two tasks can share one: one reads, the other writes.
+
+mod addr;
+mod stream;
+mod tcp;
+mod udp;
+mod unix;
+
+pub use addr::IntoSocketAddr;
+pub(crate) use stream::forward_io;
+pub use stream::{ReadHalf, WriteHalf};
+pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use udp::UdpSocket;
+pub use unix::{UnixDatagram, UnixIncoming, UnixListener, UnixStream};
+
+pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
+
+/// Connections that the kernel keeps for a listener that is busy. It takes the lower of this and
+/// its own limit (4096 on Linux); std's 128 would make a thousand clients at once wait for
+/// retransmissions.
+const BACKLOG: i32 = 4096;

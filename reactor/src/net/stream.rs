@@ -1,0 +1,281 @@
+//! What TCP and Unix streams have in common, written once.
+
+use crate::io::{AsyncRead, AsyncWrite};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Implements the I/O traits for an owned type by those of a reference to it.
+macro_rules! forward_io {
+    ($type:ty where [$($generics:tt)*] read [$($read:tt)*] write [$($write:tt)*]) => {
+        impl<$($generics)*> $crate::io::AsyncRead for $type where $($read)* {
+            fn poll_read(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buf: &mut [u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                std::pin::Pin::new(&mut &*self).poll_read(cx, buf)
+            }
+
+            fn poll_read_vectored(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                bufs: &mut [std::io::IoSliceMut<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                std::pin::Pin::new(&mut &*self).poll_read_vectored(cx, bufs)
+            }
+        }
+
+        impl<$($generics)*> $crate::io::AsyncWrite for $type where $($write)* {
+            fn poll_write(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buf: &[u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                std::pin::Pin::new(&mut &*self).poll_write(cx, buf)
+            }
+
+            fn poll_write_vectored(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                bufs: &[std::io::IoSlice<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                std::pin::Pin::new(&mut &*self).poll_write_vectored(cx, bufs)
+            }
+
+            fn poll_flush(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::pin::Pin::new(&mut &*self).poll_flush(cx)
+            }
+
+            fn poll_close(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::pin::Pin::new(&mut &*self).poll_close(cx)
+            }
+        }
+    };
+}
+pub(crate) use forward_io;
+
+/// Gives a stream type (a newtype over `Arc<Async<std's type>>`) its reads, writes and halves.
+macro_rules! stream_socket {
+    ($stream:ident, $std:ty, $address:ty) => {
+        impl $stream {
+            pub(super) fn register(io: $std, assumed: Readiness) -> io::Result<$stream> {
+                Ok($stream(Arc::new(Async::register(io, assumed)?)))
+            }
+
+            /// Takes over a stream of std's, making it non-blocking.
+            ///
+            /// # Errors
+            /// As [`Async::new`].
+            pub fn from_std(stream: $std) -> io::Result<$stream> {
+                Ok($stream(Arc::new(Async::new(stream)?)))
+            }
+
+            /// The address of this end.
+            ///
+            /// # Errors
+            /// Those of the system.
+            pub fn local_addr(&self) -> io::Result<$address> {
+                self.0.get_ref().local_addr()
+            }
+
+            /// The address of the other end.
+            ///
+            /// # Errors
+            /// Those of the system; not connected, after a reset.
+            pub fn peer_addr(&self) -> io::Result<$address> {
+                self.0.get_ref().peer_addr()
+            }
+
+            /// Reads what is there, at least a byte, into `buf`; 0 at the end of the stream.
+            ///
+            /// The same as `AsyncReadExt::read`, but dropping it takes its waker back at once.
+            ///
+            /// # Errors
+            /// Those of the system, as a reset.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, it has read nothing.
+            pub async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+                self.0.stream(Direction::Read, buf.len(), |mut io| io.read(buf)).await
+            }
+
+            /// Writes as much of `buf` as there is room for, at least a byte.
+            ///
+            /// The same as `AsyncWriteExt::write`, but dropping it takes its waker back at once.
+            ///
+            /// # Errors
+            /// Those of the system, as a reset.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, it has written nothing.
+            pub async fn write(&self, buf: &[u8]) -> io::Result<usize> {
+                self.0.stream(Direction::Write, buf.len(), |mut io| io.write(buf)).await
+            }
+
+            /// Reads without taking: the next read sees the same bytes.
+            ///
+            /// # Errors, cancel safety
+            /// As [`read`](Self::read).
+            pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+                self.0.read_with(|io| super::stream::peek(io, buf)).await
+            }
+
+            /// Waits until a read would not block.
+            pub fn readable(&self) -> Ready<'_> {
+                self.0.readable()
+            }
+
+            /// Waits until a write would not block.
+            pub fn writable(&self) -> Ready<'_> {
+                self.0.writable()
+            }
+
+            /// Ends one direction of the stream, or both. The peer reads an end of the stream after
+            /// what was sent before.
+            ///
+            /// # Errors
+            /// Those of the system; not connected, after a reset.
+            pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+                self.0.get_ref().shutdown(how)
+            }
+
+            /// Two halves for two tasks. They share the descriptor and no lock; it is closed when
+            /// both are gone.
+            pub fn split(self) -> (ReadHalf<$stream>, WriteHalf<$stream>) {
+                (ReadHalf(self.clone()), WriteHalf(self))
+            }
+        }
+
+        impl AsyncRead for &$stream {
+            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+                self.0.poll_stream(Direction::Read, cx, buf.len(), |mut io| io.read(buf))
+            }
+
+            fn poll_read_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &mut [IoSliceMut<'_>],
+            ) -> Poll<io::Result<usize>> {
+                let wanted = bufs.iter().map(|buf| buf.len()).sum();
+                self.0.poll_stream(Direction::Read, cx, wanted, |mut io| io.read_vectored(bufs))
+            }
+        }
+
+        impl AsyncWrite for &$stream {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+                self.0.poll_stream(Direction::Write, cx, buf.len(), |mut io| io.write(buf))
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                let wanted = bufs.iter().map(|buf| buf.len()).sum();
+                self.0.poll_stream(Direction::Write, cx, wanted, |mut io| io.write_vectored(bufs))
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(())) // the kernel has it all
+            }
+
+            /// Ends the sending direction.
+            fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(match self.shutdown(Shutdown::Write) {
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()), // over already
+                    result => result,
+                })
+            }
+        }
+
+        super::stream::forward_io!($stream where [] read [] write []);
+
+        impl AsFd for $stream {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.0.as_fd()
+            }
+        }
+
+        impl fmt::Debug for $stream {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($stream))
+                    .field("io", &self.0)
+                    .field("local", &self.local_addr().ok())
+                    .field("peer", &self.peer_addr().ok())
+                    .finish()
+            }
+        }
+    };
+}
+pub(super) use stream_socket;
+
+/// std's Unix streams can't peek on stable; the call is the same for all sockets.
+pub(super) fn peek(io: &impl std::os::fd::AsFd, buf: &mut [u8]) -> io::Result<usize> {
+    let (_, length) = rustix::net::recv(io, buf, rustix::net::RecvFlags::PEEK)?;
+    Ok(length)
+}
+
+/// The reading half of a stream. Made by its `split`.
+#[derive(Debug)]
+pub struct ReadHalf<S>(pub(super) S);
+
+/// The writing half of a stream. Made by its `split`. Closing it ends the sending direction.
+#[derive(Debug)]
+pub struct WriteHalf<S>(pub(super) S);
+
+impl<S> ReadHalf<S> {
+    /// The stream that this is a half of.
+    pub fn get_ref(&self) -> &S {
+        &self.0
+    }
+}
+
+impl<S> WriteHalf<S> {
+    /// The stream that this is a half of.
+    pub fn get_ref(&self) -> &S {
+        &self.0
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for ReadHalf<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read_vectored(cx, bufs)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteHalf<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}

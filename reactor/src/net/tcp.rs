@@ -1,0 +1,201 @@
+//! TCP: [`TcpListener`] and [`TcpStream`].
+
+use super::stream::stream_socket;
+use super::{BACKLOG, IntoSocketAddr, ReadHalf, Shutdown, SocketAddr, WriteHalf};
+use crate::backend::Readiness;
+use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
+use crate::observer::Direction;
+use futures_lite::Stream;
+use rustix::net::{self as sys, AddressFamily, SocketFlags, SocketType, sockopt};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use std::{fmt, net};
+
+/// A socket that is non-blocking and closed on exec from its first moment.
+fn socket(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    Ok(sys::socket_with(family, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?)
+}
+
+/// Waits for connections.
+///
+/// ```
+/// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+/// # use kit::drive;
+/// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+/// use reactor::net::{TcpListener, TcpStream};
+///
+/// drive(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let mut client = TcpStream::connect(listener.local_addr()?).await?;
+///     let (mut server, peer) = listener.accept().await?;
+///     assert_eq!(peer, client.local_addr()?);
+///     client.write_all(b"hello").await?;
+///     client.close().await?; // ends our direction
+///     let mut text = String::new();
+///     server.read_to_string(&mut text).await?;
+///     assert_eq!(text, "hello");
+///     std::io::Result::Ok(())
+/// }).unwrap();
+/// ```
+pub struct TcpListener(Async<net::TcpListener>);
+
+impl TcpListener {
+    /// Binds to an address and listens on it; port 0 lets the system choose one. On Unix a port whose old
+    /// connections are still winding down can be bound again at once (SO_REUSEADDR).
+    ///
+    /// # Errors
+    /// Those of the system: the address is in use, isn't this machine's, or needs rights.
+    pub async fn bind(address: impl IntoSocketAddr) -> io::Result<TcpListener> {
+        let address = address.into_socket_addr()?;
+        let socket = socket(address)?;
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        sys::bind(&socket, &address)?;
+        sys::listen(&socket, BACKLOG)?;
+        Ok(TcpListener(Async::register(socket.into(), Readiness::READABLE)?))
+    }
+
+    /// Takes over a listener of std's, making it non-blocking.
+    ///
+    /// # Errors
+    /// As [`Async::new`].
+    pub fn from_std(listener: net::TcpListener) -> io::Result<TcpListener> {
+        Ok(TcpListener(Async::new(listener)?))
+    }
+
+    /// The next connection, and where it comes from. Several tasks may accept at once.
+    ///
+    /// # Errors
+    /// Those of the system. [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) concerns one
+    /// client that has gone again; with no file descriptor left, wait before the next try.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has taken no connection.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (socket, address) = self.0.read_with(accept).await?;
+        Ok((TcpStream::register(socket, Readiness::READABLE | Readiness::WRITABLE)?, address))
+    }
+
+    /// The connections as a stream that never ends. Errors as in [`accept`](TcpListener::accept).
+    pub fn incoming(&self) -> Incoming<'_> {
+        Incoming(self)
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().local_addr()
+    }
+}
+
+fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
+    let (socket, address) = sys::acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted))?;
+    Ok((socket.into(), address.try_into()?))
+}
+
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpListener").field("io", &self.0).field("local", &self.local_addr().ok()).finish()
+    }
+}
+
+/// The connections of a listener. Made by [`TcpListener::incoming`].
+#[derive(Debug)]
+#[must_use = "streams do nothing until they are polled"]
+pub struct Incoming<'a>(&'a TcpListener);
+
+impl Stream for Incoming<'_> {
+    type Item = io::Result<TcpStream>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let accepted = self.0.0.poll_read_with(cx, accept);
+        accepted.map(|result| {
+            Some(result.and_then(|(socket, _)| TcpStream::register(socket, Readiness::READABLE | Readiness::WRITABLE)))
+        })
+    }
+}
+
+/// A TCP connection. Clones share the socket, which is closed when the last one is dropped.
+///
+/// See [`TcpListener`] for an example.
+#[derive(Clone)]
+pub struct TcpStream(Arc<Async<net::TcpStream>>);
+
+stream_socket!(TcpStream, net::TcpStream, SocketAddr);
+
+impl TcpStream {
+    /// Connects to an address.
+    ///
+    /// # Errors
+    /// The connect's own: refused, unreachable, timed out.
+    ///
+    /// # Cancel safety
+    /// Dropping it gives the attempt up.
+    pub async fn connect(address: impl IntoSocketAddr) -> io::Result<TcpStream> {
+        let address = address.into_socket_addr()?;
+        let socket = socket(address)?;
+        match sys::connect(&socket, &address) {
+            Ok(()) => return TcpStream::register(socket.into(), Readiness::WRITABLE),
+            Err(error) if error == rustix::io::Errno::INPROGRESS => {}
+            Err(error) => return Err(error.into()),
+        }
+        let stream = TcpStream::register(socket.into(), Readiness::NONE)?;
+        stream.0.reported_writable().await?;
+        sockopt::socket_error(&stream)??;
+        Ok(stream)
+    }
+
+    /// Whether small writes go out at once rather than wait for company (Nagle's algorithm).
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.0.get_ref().nodelay()
+    }
+
+    /// Sets [`nodelay`](TcpStream::nodelay).
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
+        self.0.get_ref().set_nodelay(on)
+    }
+
+    /// How many hops a packet may make.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.0.get_ref().ttl()
+    }
+
+    /// Sets [`ttl`](TcpStream::ttl).
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
+        self.0.get_ref().set_ttl(hops)
+    }
+
+    /// What closing does with bytes not yet sent: with zero it drops them and resets the
+    /// connection; with `None` the system sends them in the background.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn set_linger(&self, time: Option<Duration>) -> io::Result<()> {
+        Ok(sockopt::set_socket_linger(self, time)?)
+    }
+}

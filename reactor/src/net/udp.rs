@@ -1,0 +1,126 @@
+//! UDP: [`UdpSocket`].
+
+use super::{IntoSocketAddr, SocketAddr};
+use crate::io::Async;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::{io, net};
+
+/// A datagram socket. All methods take `&self`: several tasks may send and receive at once.
+///
+/// ```
+/// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+/// # use kit::drive;
+/// use reactor::net::UdpSocket;
+///
+/// drive(async {
+///     let a = UdpSocket::bind("127.0.0.1:0").await?;
+///     let b = UdpSocket::bind("127.0.0.1:0").await?;
+///     a.send_to(b"ping", b.local_addr()?).await?;
+///     let mut buf = [0; 16];
+///     let (length, from) = b.recv_from(&mut buf).await?;
+///     assert_eq!((&buf[..length], from), (&b"ping"[..], a.local_addr()?));
+///     std::io::Result::Ok(())
+/// }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct UdpSocket(Async<net::UdpSocket>);
+
+impl UdpSocket {
+    /// A socket bound to an address; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// Those of the system: the address is in use or isn't this machine's.
+    pub async fn bind(address: impl IntoSocketAddr) -> io::Result<UdpSocket> {
+        UdpSocket::from_std(net::UdpSocket::bind(address.into_socket_addr()?)?)
+    }
+
+    /// Takes over a socket of std's, making it non-blocking.
+    ///
+    /// # Errors
+    /// As [`Async::new`].
+    pub fn from_std(socket: net::UdpSocket) -> io::Result<UdpSocket> {
+        Ok(UdpSocket(Async::new(socket)?))
+    }
+
+    /// Fixes the peer: [`send`](UdpSocket::send) goes there and only its datagrams are received.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn connect(&self, peer: impl IntoSocketAddr) -> io::Result<()> {
+        self.0.get_ref().connect(peer.into_socket_addr()?)
+    }
+
+    /// Sends a datagram to an address, whole or not at all.
+    ///
+    /// # Errors
+    /// Those of the system, as a datagram that is too long.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has sent nothing.
+    pub async fn send_to(&self, datagram: &[u8], to: impl IntoSocketAddr) -> io::Result<usize> {
+        let to = to.into_socket_addr()?;
+        self.0.write_with(|socket| socket.send_to(datagram, to)).await
+    }
+
+    /// Sends a datagram to the peer fixed by [`connect`](UdpSocket::connect).
+    ///
+    /// # Errors, cancel safety
+    /// As [`send_to`](UdpSocket::send_to); connection refused, if an earlier one found nobody.
+    pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        self.0.write_with(|socket| socket.send(datagram)).await
+    }
+
+    /// The next datagram, and whose it is. What doesn't fit into `buf` is cut off.
+    ///
+    /// # Errors
+    /// Those of the system.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has taken no datagram.
+    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.read_with(|socket| socket.recv_from(buf)).await
+    }
+
+    /// The next datagram of the peer fixed by [`connect`](UdpSocket::connect).
+    ///
+    /// # Errors, cancel safety
+    /// As [`recv_from`](UdpSocket::recv_from).
+    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read_with(|socket| socket.recv(buf)).await
+    }
+
+    /// As [`recv_from`](UdpSocket::recv_from), leaving the datagram where it is.
+    ///
+    /// # Errors, cancel safety
+    /// As [`recv_from`](UdpSocket::recv_from).
+    pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.read_with(|socket| socket.peek_from(buf)).await
+    }
+
+    /// The address that it is bound to.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().local_addr()
+    }
+
+    /// The peer fixed by [`connect`](UdpSocket::connect).
+    ///
+    /// # Errors
+    /// Not connected, if there is none.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().peer_addr()
+    }
+
+    /// std's socket, for its options. It is non-blocking.
+    pub fn get_ref(&self) -> &net::UdpSocket {
+        self.0.get_ref()
+    }
+}
+
+impl AsFd for UdpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

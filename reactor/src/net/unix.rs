@@ -1,0 +1,229 @@
+//! Unix sockets: [`UnixListener`], [`UnixStream`] and [`UnixDatagram`].
+
+use super::stream::stream_socket;
+use super::{ReadHalf, Shutdown, WriteHalf};
+use crate::backend::Readiness;
+use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
+use crate::observer::Direction;
+use crate::time::{Duration, sleep};
+use futures_lite::Stream;
+use rustix::io::Errno;
+use rustix::net::{self as sys, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{self, SocketAddr};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Waits for connections at a path.
+#[derive(Debug)]
+pub struct UnixListener(Async<net::UnixListener>);
+
+impl UnixListener {
+    /// Listens at a path. The file stays behind when the listener is dropped.
+    ///
+    /// # Errors
+    /// Those of the system: the path exists already ([`AddrInUse`](io::ErrorKind::AddrInUse)), is
+    /// too long or can't be written.
+    pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
+        UnixListener::from_std(net::UnixListener::bind(path)?)
+    }
+
+    /// Takes over a listener of std's, making it non-blocking.
+    ///
+    /// # Errors
+    /// As [`Async::new`].
+    pub fn from_std(listener: net::UnixListener) -> io::Result<UnixListener> {
+        Ok(UnixListener(Async::new(listener)?))
+    }
+
+    /// The next connection. Its peer's address is mostly unnamed.
+    ///
+    /// # Errors, cancel safety
+    /// As [`TcpListener::accept`](super::TcpListener::accept).
+    pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
+        let (socket, address) = self.0.read_with(net::UnixListener::accept).await?;
+        Ok((UnixStream::from_std(socket)?, address))
+    }
+
+    /// The connections as a stream that never ends.
+    pub fn incoming(&self) -> UnixIncoming<'_> {
+        UnixIncoming(self)
+    }
+
+    /// The path that it listens at.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().local_addr()
+    }
+}
+
+/// The connections of a listener. Made by [`UnixListener::incoming`].
+#[derive(Debug)]
+#[must_use = "streams do nothing until they are polled"]
+pub struct UnixIncoming<'a>(&'a UnixListener);
+
+impl Stream for UnixIncoming<'_> {
+    type Item = io::Result<UnixStream>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let accepted = self.0.0.poll_read_with(cx, net::UnixListener::accept);
+        accepted.map(|result| Some(result.and_then(|(socket, _)| UnixStream::from_std(socket))))
+    }
+}
+
+/// A connection to a process on this machine. Clones share the socket, which is closed when the
+/// last one is dropped.
+#[derive(Clone)]
+pub struct UnixStream(Arc<Async<net::UnixStream>>);
+
+stream_socket!(UnixStream, net::UnixStream, SocketAddr);
+
+impl UnixStream {
+    /// Connects to a path. While the listener's queue is full, it tries again.
+    ///
+    /// # Errors
+    /// The connect's own: nothing at that path, refused, no rights.
+    ///
+    /// # Cancel safety
+    /// Dropping it gives the attempt up.
+    pub async fn connect(path: impl AsRef<Path>) -> io::Result<UnixStream> {
+        let address = SocketAddrUnix::new(path.as_ref())?;
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = sys::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match sys::connect(&socket, &address) {
+                Ok(()) => return UnixStream::register(socket.into(), Readiness::READABLE | Readiness::WRITABLE),
+                // A full queue. No readiness is ever reported for it, so time has to pass.
+                Err(Errno::AGAIN) => sleep(pause).await,
+                Err(error) => return Err(error.into()),
+            }
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// Two streams that are connected to each other.
+    ///
+    /// # Errors
+    /// When the system has no file descriptor left.
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+    /// use reactor::net::UnixStream;
+    ///
+    /// drive(async {
+    ///     let (mut a, mut b) = UnixStream::pair()?;
+    ///     a.write_all(b"hello").await?;
+    ///     let mut five = [0; 5];
+    ///     b.read_exact(&mut five).await?;
+    ///     assert_eq!(&five, b"hello");
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
+    pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
+        let (a, b) = net::UnixStream::pair()?;
+        Ok((UnixStream::from_std(a)?, UnixStream::from_std(b)?))
+    }
+}
+
+/// A datagram socket between processes of this machine.
+#[derive(Debug)]
+pub struct UnixDatagram(Async<net::UnixDatagram>);
+
+impl UnixDatagram {
+    /// A socket that receives at a path.
+    ///
+    /// # Errors
+    /// As [`UnixListener::bind`].
+    pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
+        UnixDatagram::from_std(net::UnixDatagram::bind(path)?)
+    }
+
+    /// A socket without a path, for sending.
+    ///
+    /// # Errors
+    /// When the system has no file descriptor left.
+    pub fn unbound() -> io::Result<UnixDatagram> {
+        UnixDatagram::from_std(net::UnixDatagram::unbound()?)
+    }
+
+    /// Two sockets that are connected to each other.
+    ///
+    /// # Errors
+    /// When the system has no file descriptor left.
+    pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
+        let (a, b) = net::UnixDatagram::pair()?;
+        Ok((UnixDatagram::from_std(a)?, UnixDatagram::from_std(b)?))
+    }
+
+    /// Takes over a socket of std's, making it non-blocking.
+    ///
+    /// # Errors
+    /// As [`Async::new`].
+    pub fn from_std(socket: net::UnixDatagram) -> io::Result<UnixDatagram> {
+        Ok(UnixDatagram(Async::new(socket)?))
+    }
+
+    /// Sends a datagram to a path, whole or not at all.
+    ///
+    /// # Errors
+    /// Those of the system: nobody at that path, too long.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has sent nothing.
+    pub async fn send_to(&self, datagram: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
+        self.0.write_with(|socket| socket.send_to(datagram, path.as_ref())).await
+    }
+
+    /// Sends a datagram to the peer: the other one of a pair, or the one connected to.
+    ///
+    /// # Errors, cancel safety
+    /// As [`send_to`](UnixDatagram::send_to).
+    pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        self.0.write_with(|socket| socket.send(datagram)).await
+    }
+
+    /// The next datagram, and whose it is. What doesn't fit into `buf` is cut off.
+    ///
+    /// # Errors
+    /// Those of the system.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has taken no datagram.
+    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.read_with(|socket| socket.recv_from(buf)).await
+    }
+
+    /// The next datagram.
+    ///
+    /// # Errors, cancel safety
+    /// As [`recv_from`](UnixDatagram::recv_from).
+    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read_with(|socket| socket.recv(buf)).await
+    }
+
+    /// std's socket, for its options. It is non-blocking.
+    pub fn get_ref(&self) -> &net::UnixDatagram {
+        self.0.get_ref()
+    }
+}
+
+impl AsFd for UnixListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsFd for UnixDatagram {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

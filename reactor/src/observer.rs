@@ -1,0 +1,69 @@
+//! The reactor's events, for whoever wants to watch.
+//!
+//! Implement [`Observer`], hand it to [`Reactor::with`](crate::Reactor::with) and every event of
+//! that reactor is shown to it, in order, on the thread where it happens and outside of every
+//! lock. With no observer an event costs one predictable branch.
+
+use crate::backend::Readiness;
+use std::fmt;
+use std::os::fd::RawFd;
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+/// Numbers the sources of one reactor in the order in which they were registered, from 1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(pub u64);
+
+/// Numbers the timers of one reactor in the order in which they were set, from 1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TimerId(pub u64);
+
+impl fmt::Debug for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "source {}", self.0)
+    }
+}
+
+impl fmt::Debug for TimerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "timer {}", self.0)
+    }
+}
+
+/// Which half of a source somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Until a read, an accept or a receive may make progress.
+    Read,
+    /// Until a write, a connect or a send may make progress.
+    Write,
+}
+
+/// Watches a reactor. Every method is empty by default: implement those that you need.
+///
+/// A method runs on the thread on which the event happens and holds that thread up for as long as
+/// it takes. It must not panic and must not call back into the runtime; reading the clock with
+/// [`time::now`](crate::time::now) is fine.
+#[allow(unused_variables)]
+pub trait Observer: Send + Sync {
+    /// A file descriptor was registered.
+    fn source_added(&self, source: SourceId, fd: RawFd) {}
+    /// A source was deregistered; its file descriptor is about to be closed or given back.
+    fn source_removed(&self, source: SourceId) {}
+    /// A task left its waker at a source, because an operation would have blocked.
+    fn source_waits(&self, source: SourceId, direction: Direction) {}
+    /// The backend reported a source ready; `woken` waiters are about to be woken.
+    fn source_ready(&self, source: SourceId, readiness: Readiness, woken: usize) {}
+    /// A timer was set by the call at `place`.
+    fn timer_set(&self, timer: TimerId, deadline: Instant, place: &'static Location<'static>) {}
+    /// A timer was dropped before its time.
+    fn timer_cancelled(&self, timer: TimerId) {}
+    /// A timer's deadline came; its waiter is about to be woken.
+    fn timer_fired(&self, timer: TimerId) {}
+    /// The thread is about to wait on the backend: for ever on `None`, only looking on zero.
+    fn wait_begins(&self, timeout: Option<Duration>) {}
+    /// The wait is over; so many sources were reported ready and so many timers are due.
+    fn wait_ends(&self, sources: usize, timers: usize) {}
+    /// Another thread, or a timer set on one, interrupted the wait.
+    fn notified(&self) {}
+}

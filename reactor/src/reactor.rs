@@ -1,0 +1,409 @@
+//! The reactor: a table of sources, a queue of timers, and a place to wait for both.
+//!
+//! [`Reactor`] belongs to the one thread that turns it. [`Handle`] is everybody's: sockets and
+//! timers keep one, and other threads interrupt a wait through it.
+
+use crate::backend::{self, Backend, Event, Readiness, Token};
+use crate::cause::{self, Cause};
+use crate::lock;
+use crate::observer::{Observer, SourceId};
+use crate::source::Source;
+use crate::time::queue::{Fired, TimerQueue};
+use slab::Slab;
+use std::cell::RefCell;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+/// Waits for readiness and time, and wakes whom they concern.
+pub struct Reactor {
+    shared: Arc<Shared>,
+    // Kept between turns for their capacity; empty outside of `turn`.
+    events: Vec<Event>,
+    wakers: Vec<Waker>,
+    fired: Vec<Fired>,
+}
+
+impl Reactor {
+    /// A reactor on the operating system's readiness queue.
+    ///
+    /// # Errors
+    /// When the system has no file descriptor left for it.
+    pub fn new() -> io::Result<Reactor> {
+        Ok(Reactor::with(backend::operating_system()?, None))
+    }
+
+    /// A reactor on any backend, watched by `observer`.
+    pub fn with(backend: Box<dyn Backend>, observer: Option<Arc<dyn Observer>>) -> Reactor {
+        let shared = Shared {
+            epoch: backend.now(),
+            reports_close: backend.reports_close(),
+            backend,
+            observer,
+            sources: Mutex::default(),
+            timers: Mutex::new(TimerQueue::new()),
+            source_count: AtomicUsize::new(0),
+            timer_count: AtomicUsize::new(0),
+            sleeps_until: AtomicU64::new(AWAKE),
+            elapsed: AtomicU64::new(0),
+        };
+        Reactor { shared: Arc::new(shared), events: Vec::new(), wakers: Vec::new(), fired: Vec::new() }
+    }
+
+    /// The part that others keep.
+    pub fn handle(&self) -> Handle {
+        Handle(self.shared.clone())
+    }
+
+    /// Whether nothing is registered and no timer is set, so that only
+    /// [`notify`](Handle::notify) could end a wait.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.shared.source_count.load(Ordering::Relaxed) == 0 && self.shared.timer_count.load(Ordering::Relaxed) == 0
+    }
+
+    /// Waits until a source is ready, a timer is due, somebody notifies or `timeout` has passed,
+    /// then wakes those concerned: timers in the order of their deadlines, then sources in the
+    /// order of the backend's report. A zero timeout only looks; `None` waits for ever. Returns
+    /// how many wakers were called, which may be none.
+    ///
+    /// # Errors
+    /// Those of the backend's wait. A signal is not one.
+    ///
+    /// # Panics
+    /// When a waker does, after all the others have been called.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
+        let shared = self.shared.clone();
+        let timeout = shared.prepare_wait(timeout);
+        shared.observe(|observer| observer.wait_begins(timeout));
+        let waited = shared.backend.wait(&mut self.events, timeout);
+        shared.sleeps_until.store(AWAKE, Ordering::SeqCst);
+        if shared.timer_count.load(Ordering::Relaxed) > 0 {
+            shared.take_due(&mut self.fired);
+        }
+        shared.observe(|observer| observer.wait_ends(self.events.len(), self.fired.len()));
+        let woken = self.wake_timers() + self.wake_sources();
+        waited.map(|()| woken)
+    }
+
+    fn wake_timers(&mut self) -> usize {
+        let count = self.fired.len();
+        let shared = &self.shared;
+        wake_all(self.fired.drain(..).map(|Fired { timer, waker }| {
+            shared.observe(|observer| observer.timer_fired(timer));
+            (Cause::Timer(timer), waker)
+        }));
+        count
+    }
+
+    fn wake_sources(&mut self) -> usize {
+        let mut count = 0;
+        for event in self.events.drain(..) {
+            // A source that was removed after the backend saw it is no longer in the table, or its
+            // place is another's by now, to whom a wrong report costs one attempt in vain.
+            let Some(source) = lock(&self.shared.sources).table.get(event.token.0).cloned() else { continue };
+            let woken = source.report(event.readiness, &mut self.wakers);
+            self.shared.observe(|observer| observer.source_ready(source.id, event.readiness, woken));
+            wake_all(self.wakers.drain(..).map(|waker| (Cause::Source(source.id), waker)));
+            count += woken;
+        }
+        count
+    }
+}
+
+impl Drop for Reactor {
+    /// Whoever still waits for one of its sources gets an error instead of waiting for ever.
+    fn drop(&mut self) {
+        let sources: Vec<_> = lock(&self.shared.sources).table.iter().map(|(_, source)| source.clone()).collect();
+        for source in sources {
+            source.report(Readiness::ORPHANED, &mut self.wakers);
+            wake_all(self.wakers.drain(..).map(|waker| (Cause::Source(source.id), waker)));
+        }
+        self.shared.elapsed.store(CLOSED, Ordering::Release);
+        let timers = lock(&self.shared.timers).close();
+        wake_all(timers.into_iter().map(|Fired { timer, waker }| (Cause::Timer(timer), waker)));
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle().fmt(f)
+    }
+}
+
+/// Calls every waker, also if one of them panics; then that panic goes on.
+fn wake_all(wakers: impl Iterator<Item = (Cause, Waker)>) {
+    let mut panic = None;
+    for (cause, waker) in wakers {
+        cause::set(Some(cause));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            panic = Some(payload);
+        }
+    }
+    cause::set(None);
+    if let Some(payload) = panic {
+        resume_unwind(payload);
+    }
+}
+
+/// `sleeps_until` while no thread waits: earlier than every timer, so nobody interrupts.
+const AWAKE: u64 = 0;
+/// `sleeps_until` during a wait without an end: later than every timer.
+const FOREVER: u64 = u64::MAX;
+
+/// `elapsed` after the reactor is gone.
+const CLOSED: u64 = u64::MAX;
+
+/// What the reactor and its handles share. Within this crate only.
+pub(crate) struct Shared {
+    backend: Box<dyn Backend>,
+    observer: Option<Arc<dyn Observer>>,
+    reports_close: bool,
+    /// Tick 0 of the timer queue.
+    epoch: Instant,
+    sources: Mutex<Sources>,
+    timers: Mutex<TimerQueue>,
+    /// Copies of the two lengths, for a look without the locks.
+    source_count: AtomicUsize,
+    timer_count: AtomicUsize,
+    /// The tick until which a thread waits. Written under the lock of `timers` before the wait,
+    /// so that whoever sets an earlier timer either is seen by it or sees it and interrupts.
+    sleeps_until: AtomicU64,
+    /// A copy of the queue's present tick: all timers up to it have fired.
+    elapsed: AtomicU64,
+}
+
+#[derive(Default)]
+struct Sources {
+    table: Slab<Arc<Source>>,
+    registered: u64,
+}
+
+impl Shared {
+    #[inline]
+    pub(crate) fn observe(&self, show: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.observer {
+            show(&**observer);
+        }
+    }
+
+    pub(crate) fn reports_close(&self) -> bool {
+        self.reports_close
+    }
+
+    /// The wait's timeout: the given one, or less if a timer is due before.
+    fn prepare_wait(&self, timeout: Option<Duration>) -> Option<Duration> {
+        if timeout == Some(Duration::ZERO) {
+            return timeout;
+        }
+        let timers = lock(&self.timers);
+        let next = timers.next();
+        self.sleeps_until.store(next.unwrap_or(FOREVER), Ordering::SeqCst);
+        let Some(tick) = next else { return timeout };
+        drop(timers);
+        let until_timer = TimerQueue::instant(self.epoch, tick).saturating_duration_since(self.backend.now());
+        Some(timeout.map_or(until_timer, |timeout| timeout.min(until_timer)))
+    }
+
+    fn take_due(&self, fired: &mut Vec<Fired>) {
+        let now = TimerQueue::ticks_passed(self.epoch, self.backend.now());
+        let mut timers = lock(&self.timers);
+        timers.advance(now, fired);
+        self.elapsed.store(timers.elapsed(), Ordering::Release);
+        self.timer_count.store(timers.len(), Ordering::Relaxed);
+    }
+
+    /// Registers a descriptor for its whole life. `assumed` is what it is taken to be ready for
+    /// until the first attempt says otherwise.
+    ///
+    /// # Safety
+    /// The caller keeps the descriptor open until it has called [`Source::deregister`].
+    pub(crate) unsafe fn add_source(
+        self: &Arc<Self>,
+        fd: BorrowedFd<'_>,
+        assumed: Readiness,
+    ) -> io::Result<Arc<Source>> {
+        let mut sources = lock(&self.sources);
+        let key = sources.table.vacant_key();
+        // SAFETY: the caller promises what `Backend::add` asks for.
+        unsafe { self.backend.add(fd, Token(key))? };
+        sources.registered += 1;
+        let id = SourceId(sources.registered);
+        let source = Arc::new(Source::new(id, key, fd.as_raw_fd(), self.clone(), assumed));
+        sources.table.insert(source.clone());
+        self.source_count.store(sources.table.len(), Ordering::Relaxed);
+        drop(sources);
+        self.observe(|observer| observer.source_added(id, fd.as_raw_fd()));
+        Ok(source)
+    }
+
+    pub(crate) fn remove_source(&self, id: SourceId, key: usize, fd: BorrowedFd<'_>) {
+        // Out of the backend first: the table's place must not be another's while events for it
+        // may still be made. That fails only for a descriptor that somebody closed by force.
+        let _ = self.backend.remove(fd);
+        let mut sources = lock(&self.sources);
+        let source = sources.table.try_remove(key);
+        self.source_count.store(sources.table.len(), Ordering::Relaxed);
+        drop(sources);
+        drop(source);
+        self.observe(|observer| observer.source_removed(id));
+    }
+
+    /// The tick at which a timer with this deadline fires.
+    pub(crate) fn tick(&self, deadline: Instant) -> u64 {
+        TimerQueue::tick(self.epoch, deadline)
+    }
+
+    /// Whether the timers of this tick have fired.
+    #[inline]
+    pub(crate) fn has_fired(&self, tick: u64) -> bool {
+        let elapsed = self.elapsed.load(Ordering::Acquire);
+        tick <= elapsed && elapsed != CLOSED
+    }
+
+    /// Whether the reactor is gone, so that no timer will fire any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.elapsed.load(Ordering::Acquire) == CLOSED
+    }
+
+    /// Sets a timer; `None` if it is due already. See [`TimerQueue::insert`].
+    pub(crate) fn set_timer(
+        &self,
+        tick: u64,
+        deadline: Instant,
+        waker: Waker,
+        place: &'static Location<'static>,
+    ) -> Option<usize> {
+        let mut timers = lock(&self.timers);
+        let (key, timer) = timers.insert(tick, waker)?;
+        self.timer_count.store(timers.len(), Ordering::Relaxed);
+        let interrupt = tick < self.sleeps_until.load(Ordering::SeqCst);
+        drop(timers);
+        if interrupt {
+            self.notify();
+        }
+        self.observe(|observer| observer.timer_set(timer, deadline, place));
+        Some(key)
+    }
+
+    /// Changes whom a timer wakes; `false` if it has fired meanwhile.
+    pub(crate) fn update_timer(&self, key: usize, tick: u64, waker: &Waker) -> bool {
+        let mut new = Some(waker.clone()); // cloned and dropped outside of the lock
+        let mut timers = lock(&self.timers);
+        let current = timers.get(key, tick);
+        let found = current.is_some();
+        if let Some(current) = current {
+            new = new.map(|waker| std::mem::replace(current, waker));
+        }
+        drop(timers);
+        drop(new);
+        found
+    }
+
+    /// Takes a timer back that may or may not have fired.
+    pub(crate) fn cancel_timer(&self, key: usize, tick: u64) {
+        if self.has_fired(tick) {
+            return;
+        }
+        let mut timers = lock(&self.timers);
+        let cancelled = timers.cancel(key, tick);
+        self.timer_count.store(timers.len(), Ordering::Relaxed);
+        drop(timers);
+        if let Some(Fired { timer, waker }) = cancelled {
+            drop(waker);
+            self.observe(|observer| observer.timer_cancelled(timer));
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.backend.now()
+    }
+
+    fn notify(&self) {
+        // Fails only if the backend is beyond use, which the next wait reports.
+        let _ = self.backend.notify();
+        self.observe(|observer| observer.notified());
+    }
+}
+
+/// A reactor as sockets, timers and other threads know it. Cheap to clone, outlives the reactor.
+#[derive(Clone)]
+pub struct Handle(pub(crate) Arc<Shared>);
+
+thread_local! {
+    static CURRENT: RefCell<Option<Handle>> = const { RefCell::new(None) };
+}
+
+impl Handle {
+    /// The reactor that is entered on this thread, if any.
+    pub fn current() -> Option<Handle> {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
+    /// Makes this the reactor that sockets and timers on this thread use, until the guard goes.
+    pub fn enter(&self) -> Entered {
+        Entered { before: CURRENT.replace(Some(self.clone())), not_send: std::marker::PhantomData }
+    }
+
+    /// Ends the present wait of the reactor, or the next one if it is not waiting. From any thread.
+    pub fn notify(&self) {
+        self.0.notify();
+    }
+
+    /// The present time by the reactor's clock.
+    pub fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    /// Says that work goes on elsewhere that may wake a task here: while it does, a virtual clock
+    /// stands still. On the system's clock it changes nothing.
+    pub fn hold(&self) -> Hold {
+        self.0.backend.outside_work(1);
+        Hold(self.clone())
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor")
+            .field("sources", &self.0.source_count.load(Ordering::Relaxed))
+            .field("timers", &self.0.timer_count.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}
+
+/// While it lives, a reactor is current on this thread; after it, the one before is again.
+#[must_use = "the reactor is current only as long as this guard lives"]
+pub struct Entered {
+    before: Option<Handle>,
+    /// It restores the thread on which it was made.
+    not_send: std::marker::PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.before.take());
+    }
+}
+
+/// Work outside of the reactor's sight. See [`Handle::hold`].
+pub struct Hold(Handle);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.0.backend.outside_work(-1);
+    }
+}
+
+/// The reactor of this thread, or the error that says what is missing.
+pub(crate) fn current_or_error(what: &str) -> io::Result<Handle> {
+    Handle::current().ok_or_else(|| {
+        io::Error::other(format!(
+            "{what} needs a runtime on this thread: call it from inside of executor::block_on(async {{ … }})"
+        ))
+    })
+}

@@ -1,0 +1,306 @@
+//! One registered file descriptor: its readiness word, and the wakers that wait for it.
+//!
+//! Used by [`io::Async`](crate::io::Async), which owns the descriptor, and by the reactor, which
+//! reports readiness. Everything here rests on one order of steps, so that no wake is lost:
+//!
+//! ```text
+//! reactor, on an event:   set the bits in the word  →  take the lock, take the waiters, wake them
+//! task, on WouldBlock:    clear the bits            →  take the lock, look at the word again, wait
+//! ```
+//!
+//! Whichever of the two takes the lock second sees what the other did: either the reactor finds
+//! the waiter, or the task finds the bit.
+//!
+//! The word also counts the reactor's reports. A task clears bits only if nothing was reported
+//! since it looked (`clear` compares the whole word): without that, a report that arrives between
+//! a failed `read` and the clearing of its bit would be wiped out.
+
+use crate::backend::Readiness;
+use crate::observer::{Direction, SourceId};
+use crate::reactor::Shared;
+use crate::{budget, lock};
+use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker, ready};
+
+/// The low bits of the word are a [`Readiness`], the rest counts reports (and wraps around).
+const REPORT: usize = 1 << 8;
+
+pub(crate) struct Source {
+    pub(crate) id: SourceId,
+    /// Its place in the reactor's table.
+    key: usize,
+    fd: RawFd,
+    reactor: Arc<Shared>,
+    word: AtomicUsize,
+    waiters: Mutex<Waiters>,
+}
+
+/// The word as somebody saw it.
+#[derive(Clone, Copy)]
+struct Seen(usize);
+
+impl Seen {
+    fn readiness(self) -> Readiness {
+        Readiness::from_bits((self.0 % REPORT) as u8)
+    }
+
+    fn ready_for(self, direction: Direction) -> bool {
+        self.readiness().intersects(mask(direction) | Readiness::ORPHANED)
+    }
+}
+
+const fn mask(direction: Direction) -> Readiness {
+    match direction {
+        Direction::Read => Readiness::READ,
+        Direction::Write => Readiness::WRITE,
+    }
+}
+
+impl Source {
+    pub(crate) fn new(id: SourceId, key: usize, fd: RawFd, reactor: Arc<Shared>, assumed: Readiness) -> Source {
+        let word = AtomicUsize::new(assumed.bits().into());
+        Source { id, key, fd, reactor, word, waiters: Mutex::default() }
+    }
+
+    /// Called by the reactor: the backend reported this source. Moves the wakers of all who wait
+    /// for it to `wakers` and returns how many they were.
+    pub(crate) fn report(&self, readiness: Readiness, wakers: &mut Vec<Waker>) -> usize {
+        let add = |word: usize| Some((word | usize::from(readiness.bits())).wrapping_add(REPORT));
+        let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+        let before = wakers.len();
+        let mut waiters = lock(&self.waiters);
+        for direction in [Direction::Read, Direction::Write] {
+            if readiness.intersects(mask(direction) | Readiness::ORPHANED) {
+                wakers.extend(waiters.list(direction).drain(..).map(|entry| entry.waker));
+            }
+        }
+        wakers.len() - before
+    }
+
+    /// Runs `op` until it does not block, waiting for readiness in between. The waker is kept in
+    /// one place a task: a task that polls again replaces it.
+    pub(crate) fn poll_op<R>(
+        &self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        op: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.run(direction, &mut None, cx, op)
+    }
+
+    /// As [`poll_op`](Source::poll_op), for operations that transfer up to `wanted` bytes: if fewer came, the
+    /// kernel's buffer is known to be empty (or full) and the next call waits at once.
+    pub(crate) fn poll_transfer(
+        &self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        wanted: usize,
+        mut op: impl FnMut() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let before = self.seen();
+        let moved = ready!(self.poll_op(direction, cx, &mut op))?;
+        self.moved(direction, before, moved, wanted);
+        Poll::Ready(Ok(moved))
+    }
+
+    /// `moved` bytes of `wanted` went through since the word was `before`.
+    fn moved(&self, direction: Direction, before: Seen, moved: usize, wanted: usize) {
+        if moved > 0 && moved < wanted && self.reactor.reports_close() {
+            let open = match direction {
+                Direction::Read => Readiness::READABLE,
+                Direction::Write => Readiness::WRITABLE,
+            };
+            self.clear(before, open); // the closed bits stay: the end of the stream is still to come
+        }
+    }
+
+    fn run<R>(
+        &self,
+        direction: Direction,
+        key: &mut Option<u64>,
+        cx: &mut Context<'_>,
+        mut op: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        ready!(budget::poll_proceed(cx));
+        loop {
+            let seen = ready!(self.poll_ready(direction, key, cx))?;
+            match op() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(seen, mask(direction)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => {
+                    budget::spend();
+                    return Poll::Ready(result);
+                }
+            }
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        Seen(self.word.load(Ordering::Acquire))
+    }
+
+    fn clear(&self, seen: Seen, bits: Readiness) {
+        let cleared = seen.0 & !usize::from(bits.bits());
+        // Fails if anything was reported since: then the bits are fresh and have to stay.
+        let _ = self.word.compare_exchange(seen.0, cleared, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    fn poll_ready(&self, direction: Direction, key: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
+        let mut seen = self.seen();
+        if !seen.ready_for(direction) {
+            let mut waker = Some(cx.waker().clone()); // cloned and dropped outside of the lock
+            let mut waiters = lock(&self.waiters);
+            seen = self.seen();
+            if !seen.ready_for(direction) {
+                waiters.wait(direction, key, &mut waker);
+                drop(waiters);
+                drop(waker);
+                self.reactor.observe(|observer| observer.source_waits(self.id, direction));
+                return Poll::Pending;
+            }
+        }
+        match seen.readiness().intersects(Readiness::ORPHANED) {
+            false => Poll::Ready(Ok(seen)),
+            true => Poll::Ready(Err(orphaned())),
+        }
+    }
+
+    /// Whether the kernel says, now, that an operation would not block.
+    fn is_ready_now(&self, direction: Direction) -> io::Result<bool> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let interest = match direction {
+            Direction::Read => PollFlags::IN | PollFlags::PRI,
+            Direction::Write => PollFlags::OUT,
+        };
+        // SAFETY: `Async` owns the descriptor and drops its source before it closes it.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
+        Ok(poll(&mut [PollFd::from_borrowed_fd(fd, interest)], Some(&Timespec::default()))? > 0)
+    }
+
+    /// Ends the registration. Called once, by the `Async` that owns the descriptor, before that
+    /// is closed or given back.
+    pub(crate) fn deregister(&self) {
+        // SAFETY: as above.
+        self.reactor.remove_source(self.id, self.key, unsafe { BorrowedFd::borrow_raw(self.fd) });
+        let left = std::mem::take(&mut *lock(&self.waiters));
+        drop(left); // outside of the lock: to drop a waker may run anything
+    }
+}
+
+fn orphaned() -> io::Error {
+    io::Error::other(
+        "the runtime that this socket was registered with has ended, so nothing would ever wake its waiters: \
+         make the socket inside of the runtime that uses it",
+    )
+}
+
+#[derive(Default)]
+struct Waiters {
+    readers: Vec<Entry>,
+    writers: Vec<Entry>,
+    next_key: u64,
+}
+
+/// A waker, and the future that may take it back. Pollers (`AsyncRead` and its like) have no
+/// moment at which they could, so they share the key 0 and are told apart by whom they wake.
+struct Entry {
+    key: u64,
+    waker: Waker,
+}
+
+impl Waiters {
+    fn list(&mut self, direction: Direction) -> &mut Vec<Entry> {
+        match direction {
+            Direction::Read => &mut self.readers,
+            Direction::Write => &mut self.writers,
+        }
+    }
+
+    /// Puts `waker` into the list, or into the entry that the waiter already has there; a waker
+    /// that was replaced comes back in its place.
+    fn wait(&mut self, direction: Direction, key: &mut Option<u64>, waker: &mut Option<Waker>) {
+        let Some(new) = waker.take() else { return };
+        let wanted = key.unwrap_or(0);
+        let same = |entry: &&mut Entry| entry.key == wanted && (wanted != 0 || entry.waker.will_wake(&new));
+        match self.list(direction).iter_mut().find(same) {
+            Some(entry) => *waker = Some(std::mem::replace(&mut entry.waker, new)),
+            None => self.list(direction).push(Entry { key: wanted, waker: new }),
+        }
+    }
+
+    fn new_key(&mut self) -> u64 {
+        self.next_key += 1;
+        self.next_key
+    }
+}
+
+/// A future's place among the waiters of a source. Dropping it takes the waker back.
+pub(crate) struct Waiter<'a> {
+    source: &'a Source,
+    direction: Direction,
+    key: Option<u64>,
+}
+
+impl<'a> Waiter<'a> {
+    pub(crate) fn new(source: &'a Source, direction: Direction) -> Waiter<'a> {
+        Waiter { source, direction, key: None }
+    }
+
+    /// Ready as soon as `op` did not block.
+    pub(crate) fn poll_op<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        op: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.take_key();
+        self.source.run(self.direction, &mut self.key, cx, op)
+    }
+
+    /// As `poll_op`, with [`Source::poll_transfer`]'s use of short transfers.
+    pub(crate) fn poll_transfer(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: usize,
+        op: impl FnMut() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let before = self.source.seen();
+        let moved = ready!(self.poll_op(cx, op))?;
+        self.source.moved(self.direction, before, moved, wanted);
+        Poll::Ready(Ok(moved))
+    }
+
+    /// Ready when the backend has reported the source since it last was found blocking.
+    pub(crate) fn poll_reported(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.take_key();
+        self.source.poll_ready(self.direction, &mut self.key, cx).map_ok(drop)
+    }
+
+    /// Ready when the kernel agrees that an operation would not block.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (source, direction) = (self.source, self.direction);
+        self.poll_op(cx, || match source.is_ready_now(direction)? {
+            true => Ok(()),
+            false => Err(io::ErrorKind::WouldBlock.into()),
+        })
+    }
+
+    fn take_key(&mut self) {
+        if self.key.is_none() {
+            self.key = Some(lock(&self.source.waiters).new_key());
+        }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let Some(key) = self.key else { return };
+        let mut waiters = lock(&self.source.waiters);
+        let list = waiters.list(self.direction);
+        let entry = list.iter().position(|entry| entry.key == key).map(|at| list.remove(at));
+        drop(waiters);
+        drop(entry);
+    }
+}

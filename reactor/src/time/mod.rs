@@ -1,0 +1,32 @@
+//! Sleeping, ticking and deadlines, by the clock of the runtime on this thread.
+//!
+//! That clock is the system's, or a virtual one that jumps to the next deadline when nothing can
+//! run. A timer is never early, and late by less than a millisecond on an idle machine.
+
+mod interval;
+pub(crate) mod queue;
+mod sleep;
+mod timeout;
+
+pub use interval::{Interval, MissedTick, interval, interval_at};
+pub use sleep::{Sleep, sleep, sleep_until};
+pub use std::time::{Duration, Instant};
+pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
+
+use crate::Handle;
+
+/// The present time by the clock of the runtime on this thread, or by the system's outside of one.
+///
+/// ```
+/// let before = reactor::time::now();
+/// assert!(reactor::time::now() >= before);
+/// ```
+pub fn now() -> Instant {
+    Handle::current().map_or_else(Instant::now, |reactor| reactor.now())
+}
+
+/// `start + time`, or a century later if the clock can't count that far.
+fn after(start: Instant, time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    start.checked_add(time).unwrap_or_else(|| start + CENTURY)
+}
