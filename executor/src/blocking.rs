@@ -1,0 +1,161 @@
+//! Threads for calls that block: a pool that grows on demand and shrinks when idle.
+//!
+//! A blocking call is a task like any other, whose future makes the call in its only poll and whose
+//! [`Schedule`] gives it to a thread of this pool. So its handle, its cancelling and its panics are
+//! those of every task.
+
+use crate::observer::Observer;
+use crate::task::{JoinHandle, Runnable, Schedule, Spawned, TaskId, allocate};
+use reactor::{Handle, Hold};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+pub(crate) struct Pool {
+    limits: Limits,
+    reactor: Handle,
+    observer: Option<Arc<dyn Observer>>,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Threads at most; further calls wait for one.
+    pub(crate) threads: usize,
+    /// How long a thread stays without work.
+    pub(crate) keep_alive: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    /// Calls that no thread has begun. A virtual clock stands still for each.
+    queue: VecDeque<(Runnable, Hold)>,
+    threads: usize,
+    idle: usize,
+    /// Threads ever started, for their names.
+    started: usize,
+    closed: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(limits: Limits, reactor: Handle, observer: Option<Arc<dyn Observer>>) -> Pool {
+        Pool { limits, reactor, observer, state: Mutex::default(), work: Condvar::new() }
+    }
+
+    /// Makes a task of a blocking call. It is not queued yet.
+    pub(crate) fn make<F, T>(self: &Arc<Self>, call: F, spawned: Spawned) -> (Runnable, JoinHandle<T>)
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let future = BlockingCall { call: Some(call), task: spawned.id, observer: self.observer.clone() };
+        // SAFETY: the call and what it returns are Send and 'static.
+        unsafe { allocate(future, self.clone(), spawned) }
+    }
+
+    /// Ends the threads when they are done with the calls they have begun. Calls not begun are
+    /// cancelled.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let queue = std::mem::take(&mut state.queue);
+        drop(state);
+        self.work.notify_all();
+        drop(queue); // cancels them; their destructors may spawn, so outside of the lock
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start_thread(self: &Arc<Self>, state: &mut State) {
+        let pool = self.clone();
+        let name = format!("executor-blocking-{}", state.started + 1);
+        match thread::Builder::new().name(name).spawn(move || pool.work()) {
+            Ok(_) => {
+                state.started += 1;
+                state.threads += 1;
+            }
+            // The call waits for one of the threads there are.
+            Err(_) if state.threads > 0 => {}
+            Err(error) => panic!("spawn_blocking needs a thread and the system gives none: {error}"),
+        }
+    }
+
+    /// What a thread of the pool does.
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some((task, hold)) = state.queue.pop_front() {
+                drop(state);
+                let _over = task.run(); // a blocking call has one poll
+                drop(hold);
+                state = self.lock();
+                continue;
+            }
+            if state.closed {
+                break;
+            }
+            state.idle += 1;
+            let waited = self.work.wait_timeout(state, self.limits.keep_alive).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            state.idle -= 1;
+            if waited.1.timed_out() && state.queue.is_empty() {
+                break;
+            }
+        }
+        state.threads -= 1;
+    }
+}
+
+impl Schedule for Pool {
+    fn schedule(self: &Arc<Self>, task: Runnable) {
+        let mut state = self.lock();
+        if state.closed {
+            drop(state);
+            return drop(task); // cancels it
+        }
+        state.queue.push_back((task, self.reactor.hold()));
+        if state.queue.len() > state.idle && state.threads < self.limits.threads {
+            self.start_thread(&mut state);
+        }
+        drop(state);
+        self.work.notify_one();
+    }
+}
+
+/// A future that is ready when the call has returned, which is in its first poll.
+struct BlockingCall<F> {
+    call: Option<F>,
+    task: TaskId,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+// The call is moved out to be made; nothing is ever pinned.
+impl<F> Unpin for BlockingCall<F> {}
+
+impl<F: FnOnce() -> T, T> Future for BlockingCall<F> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        let call = self.call.take().expect("a blocking call was made twice");
+        let Some(observer) = &self.observer else { return Poll::Ready(call()) };
+        observer.blocking_begins(self.task);
+        let _ends = Ends(&**observer, self.task);
+        Poll::Ready(call())
+    }
+}
+
+/// Tells the end of a call, also if it panics.
+struct Ends<'a>(&'a dyn Observer, TaskId);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.blocking_ends(self.1);
+    }
+}

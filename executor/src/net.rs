@@ -1,0 +1,216 @@
+//! Sockets, and connecting by name.
+//!
+//! All of [`reactor::net`], which knows addresses only, and what needs the blocking pool:
+//! [`lookup`] asks the system's resolver, [`connect`] tries what it found.
+
+pub use reactor::net::*;
+
+use crate::spawn_blocking;
+use crate::task::JoinHandle;
+use reactor::time::{Duration, sleep};
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::ToSocketAddrs;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+/// How long an attempt to connect has the field to itself before the next address is tried beside
+/// it: the "Connection Attempt Delay" of RFC 8305.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// A host and a port to connect to: `("example.org", 80)`, `"example.org:80"` or an address.
+pub trait IntoHost {
+    /// The host, a name or an address, and the port.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a string without a port.
+    fn into_host(self) -> io::Result<(String, u16)>;
+}
+
+impl IntoHost for (&str, u16) {
+    fn into_host(self) -> io::Result<(String, u16)> {
+        Ok((self.0.to_owned(), self.1))
+    }
+}
+
+impl IntoHost for (String, u16) {
+    fn into_host(self) -> io::Result<(String, u16)> {
+        Ok(self)
+    }
+}
+
+impl IntoHost for SocketAddr {
+    fn into_host(self) -> io::Result<(String, u16)> {
+        Ok((self.ip().to_string(), self.port()))
+    }
+}
+
+impl IntoHost for &str {
+    fn into_host(self) -> io::Result<(String, u16)> {
+        let (host, port) = self.rsplit_once(':').ok_or_else(|| no_port(self))?;
+        let port = port.parse().map_err(|_| no_port(self))?;
+        Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
+    }
+}
+
+fn no_port(given: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("`{given}` has no port: write host:port, as example.org:80"))
+}
+
+/// The addresses of a host, as the system's resolver gives them; an address is its own.
+///
+/// The port of each is 0: a look-up is of hosts.
+///
+/// # Errors
+/// The resolver's; the message names the host.
+///
+/// # Panics
+/// Outside of a runtime, for a name.
+///
+/// # Cancel safety
+/// Dropping it gives the result up. The look-up itself goes on to its end on its thread.
+///
+/// ```
+/// executor::block_on(async {
+///     let addresses = executor::net::lookup("127.0.0.1").await?;
+///     assert_eq!(addresses[0].ip().to_string(), "127.0.0.1");
+///     std::io::Result::Ok(())
+/// }).unwrap();
+/// ```
+pub async fn lookup(host: impl Into<String>) -> io::Result<Vec<SocketAddr>> {
+    let host: String = host.into();
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![(ip, 0).into()]);
+    }
+    let name = host.clone();
+    let call = CancelOnDrop(spawn_blocking(move || (name.as_str(), 0).to_socket_addrs()));
+    let addresses = call.await.map_err(|error| io::Error::new(error.kind(), format!("looking up {host}: {error}")))?;
+    Ok(addresses.collect())
+}
+
+/// A look-up that nobody waits for any more does not begin.
+struct CancelOnDrop<T>(JoinHandle<io::Result<T>>);
+
+impl<T> Future for CancelOnDrop<T> {
+    type Output = io::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        Pin::new(&mut self.0).poll(cx).map(|joined| joined.map_err(io::Error::from).flatten())
+    }
+}
+
+impl<T> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Connects to a host by name.
+///
+/// Its addresses are tried in the resolver's order, the two families taking turns; when one has not
+/// answered after 250 ms, or failed, the next is tried beside it, and the first connection made
+/// wins ("happy eyeballs", RFC 8305).
+///
+/// # Errors
+/// The look-up's; or, if no address could be connected to, the first one's, with all of them in
+/// its message if there were several.
+///
+/// # Panics
+/// Outside of a runtime.
+///
+/// # Cancel safety
+/// Dropping it gives all attempts up.
+///
+/// ```
+/// executor::block_on(async {
+///     let listener = executor::net::TcpListener::bind("127.0.0.1:0").await?;
+///     let port = listener.local_addr()?.port();
+///     let stream = executor::net::connect(("localhost", port)).await?;
+///     assert_eq!(stream.peer_addr()?.port(), port);
+///     std::io::Result::Ok(())
+/// }).unwrap();
+/// ```
+pub async fn connect(to: impl IntoHost) -> io::Result<TcpStream> {
+    let (host, port) = to.into_host()?;
+    let mut addresses = lookup(host.as_str()).await?;
+    addresses.iter_mut().for_each(|address| address.set_port(port));
+    connect_any(&host, take_turns(addresses)).await
+}
+
+/// The same addresses, the families taking turns, beginning with that of the first.
+fn take_turns(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+    let Some(first) = addresses.first().map(SocketAddr::is_ipv6) else { return VecDeque::new() };
+    let (preferred, other): (VecDeque<_>, VecDeque<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first);
+    let (mut preferred, mut other) = (preferred.into_iter(), other.into_iter());
+    let mut turns = VecDeque::new();
+    loop {
+        let before = turns.len();
+        turns.extend(preferred.next());
+        turns.extend(other.next());
+        if turns.len() == before {
+            return turns;
+        }
+    }
+}
+
+type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+
+async fn connect_any(host: &str, mut left: VecDeque<SocketAddr>) -> io::Result<TcpStream> {
+    let mut attempts: Vec<(SocketAddr, Attempt)> = Vec::new();
+    let mut errors: Vec<(SocketAddr, io::Error)> = Vec::new();
+    loop {
+        if let Some(address) = left.pop_front() {
+            attempts.push((address, Box::pin(TcpStream::connect(address))));
+        } else if attempts.is_empty() {
+            return Err(all_failed(host, errors));
+        }
+        let failed_before = errors.len();
+        let mut head_start = pin!(sleep(HEAD_START));
+        let connected = poll_fn(|cx| {
+            if let Some(stream) = poll_attempts(&mut attempts, &mut errors, cx) {
+                return Poll::Ready(Some(stream));
+            }
+            let mut time_is_up = || !left.is_empty() && head_start.as_mut().poll(cx).is_ready();
+            match errors.len() > failed_before || time_is_up() {
+                true => Poll::Ready(None),
+                false => Poll::Pending,
+            }
+        });
+        if let Some(stream) = connected.await {
+            return Ok(stream);
+        }
+    }
+}
+
+/// Polls all attempts: the first connection, if one was made; those that failed go to `errors`.
+fn poll_attempts(
+    attempts: &mut Vec<(SocketAddr, Attempt)>,
+    errors: &mut Vec<(SocketAddr, io::Error)>,
+    cx: &mut Context<'_>,
+) -> Option<TcpStream> {
+    let mut connected = None;
+    attempts.retain_mut(|(address, attempt)| match attempt.as_mut().poll(cx) {
+        Poll::Pending => true,
+        Poll::Ready(Ok(stream)) => {
+            connected.get_or_insert(stream);
+            false
+        }
+        Poll::Ready(Err(error)) => {
+            errors.push((*address, error));
+            false
+        }
+    });
+    connected
+}
+
+fn all_failed(host: &str, mut errors: Vec<(SocketAddr, io::Error)>) -> io::Error {
+    match errors.len() {
+        0 => io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address")),
+        1 => errors.remove(0).1,
+        _ => {
+            let each: Vec<_> = errors.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+            io::Error::new(errors[0].1.kind(), each.join("; "))
+        }
+    }
+}

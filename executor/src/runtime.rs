@@ -1,0 +1,200 @@
+//! [`Runtime`], its [`Builder`], and [`block_on`].
+
+use crate::blocking::{Limits, Pool};
+use crate::observer::Observer;
+use crate::single::{Core, Single, with_core};
+use crate::task::JoinError;
+use reactor::Reactor;
+use reactor::backend::{self, Backend, Simulation};
+use std::future::Future;
+use std::panic::{Location, resume_unwind};
+use std::sync::{Arc, Mutex, TryLockError};
+use std::time::Duration;
+use std::{fmt, io};
+
+/// Runs a future to its end, on this thread, with a runtime of its own.
+///
+/// Tasks that the future spawned and that are not done when it is are dropped, on this thread, before
+/// `block_on` returns: nothing outlives it but blocking calls that have begun.
+///
+/// # Panics
+/// When the future does, with the same payload. Inside of another runtime on this thread. When the
+/// system has no file descriptor left for the reactor; [`Runtime::builder`] gives that as an error.
+///
+/// ```
+/// use executor::time::{Duration, sleep};
+///
+/// let seven = executor::block_on(async {
+///     sleep(Duration::from_millis(1)).await;
+///     7
+/// });
+/// assert_eq!(seven, 7);
+/// ```
+#[track_caller]
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    match Runtime::builder().build() {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => panic!("executor::block_on could not make a reactor: {error}"),
+    }
+}
+
+/// A place to run futures: a reactor, a scheduler and a pool of threads for blocking calls.
+///
+/// ```
+/// use executor::Runtime;
+///
+/// let runtime = Runtime::builder().blocking_threads(4).build()?;
+/// assert_eq!(runtime.block_on(async { 1 + 1 }), 2);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Runtime {
+    /// Locked while it runs.
+    reactor: Mutex<Reactor>,
+    shared: Arc<Single>,
+    observer: Option<Arc<dyn Observer>>,
+    limits: Limits,
+}
+
+impl Runtime {
+    /// What can be chosen about a runtime.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Runs a future to its end on this thread. As [`block_on`](crate::block_on): when it returns,
+    /// no task is left.
+    ///
+    /// # Panics
+    /// When the future does. Inside of a runtime on this thread, and while this one runs on another.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let place = Location::caller();
+        if with_core(|core| core.is_some()) {
+            panic!(
+                "block_on was called at {place} from inside of a runtime, whose other tasks would stand still \
+                 meanwhile: write `.await` instead; or, in a function that is not async, \
+                 give the work to another thread with spawn_blocking"
+            );
+        }
+        let mut reactor = match self.reactor.try_lock() {
+            Ok(reactor) => reactor,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                panic!(
+                    "block_on was called at {place} on a runtime that already runs on another thread: \
+                        make a runtime for each"
+                )
+            }
+        };
+        let pool = Arc::new(Pool::new(self.limits, reactor.handle(), self.observer.clone()));
+        let closing = Closing(pool.clone());
+        let core = Core::new(self.shared.clone(), pool);
+        let output = core.run(&mut reactor, future, place);
+        drop(closing);
+        drop(reactor); // before a panic goes on: it isn't the lock's
+        match output {
+            Ok(output) => output,
+            Err(JoinError::Panicked(panic)) => resume_unwind(panic.into_inner()),
+            Err(JoinError::Cancelled) => unreachable!("nobody has a handle to the task of block_on"),
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("reactor", &self.reactor)
+            .field("blocking", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Closes the pool, whether `block_on` returns or unwinds.
+struct Closing(Arc<Pool>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// What can be chosen about a [`Runtime`].
+#[must_use = "a Builder does nothing until `build`"]
+pub struct Builder {
+    backend: Option<Box<dyn Backend>>,
+    observer: Option<Arc<dyn Observer>>,
+    limits: Limits,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let limits = Limits { threads: 128, keep_alive: Duration::from_secs(10) };
+        Builder { backend: None, observer: None, limits }
+    }
+}
+
+impl Builder {
+    /// Who watches the runtime; nobody unless told.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Builder {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// What the reactor waits on; the operating system unless told.
+    pub fn backend(mut self, backend: Box<dyn Backend>) -> Builder {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Time that takes no time: when nothing can run, the clock jumps to the next deadline. While
+    /// a blocking call is under way it stands still.
+    ///
+    /// ```
+    /// use executor::{Runtime, time::{Duration, now, sleep}};
+    ///
+    /// let runtime = Runtime::builder().virtual_clock().build()?;
+    /// runtime.block_on(async {
+    ///     let start = now();
+    ///     sleep(Duration::from_secs(3600)).await; // returns at once
+    ///     assert_eq!(now() - start, Duration::from_secs(3600));
+    /// });
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn virtual_clock(self) -> Builder {
+        self.backend(Box::new(Simulation::new()))
+    }
+
+    /// How many blocking calls may run at once, each on a thread of its own; 128 unless told.
+    ///
+    /// # Panics
+    /// On 0, with which no call could ever be made.
+    pub fn blocking_threads(mut self, threads: usize) -> Builder {
+        assert!(threads > 0, "a pool without threads could never make a blocking call: give at least 1");
+        self.limits.threads = threads;
+        self
+    }
+
+    /// How long a thread for blocking calls stays when it has none; 10 s unless told.
+    pub fn blocking_keep_alive(mut self, time: Duration) -> Builder {
+        self.limits.keep_alive = time;
+        self
+    }
+
+    /// Makes the runtime. It runs when [`Runtime::block_on`] is called.
+    ///
+    /// # Errors
+    /// When the system has no file descriptor left for the reactor.
+    pub fn build(self) -> io::Result<Runtime> {
+        let backend = self.backend.map_or_else(backend::operating_system, Ok)?;
+        let watcher = self.observer.clone().map(|observer| observer as Arc<dyn reactor::Observer>);
+        let reactor = Reactor::with(backend, watcher);
+        let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone()));
+        Ok(Runtime { reactor: Mutex::new(reactor), shared, observer: self.observer, limits: self.limits })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("blocking", &self.limits).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,29 @@
+//! The atomics and cells that the task is built on.
+//!
+//! They have this module to themselves so that the model checker can put its own in their place:
+//! `tests/loom` compiles the very files of `task/` and `run_queue.rs` against loom's, without a
+//! `cfg` in them.
+
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+/// [`std::cell::UnsafeCell`] with the interface of loom's, which sees who accesses it when.
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        UnsafeCell(std::cell::UnsafeCell::new(value))
+    }
+
+    /// A look at the value. Whoever dereferences the pointer answers for it.
+    #[inline(always)]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    /// The value, to change it. Whoever dereferences the pointer answers for it.
+    #[inline(always)]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}

@@ -1,0 +1,316 @@
+//! The single-thread scheduler: run what is ready, then turn the reactor.
+//!
+//! ```text
+//!   ┌─► a pass: run each task that was ready when the pass began, once
+//!   │     │
+//!   │   take what other threads have woken from the inbox
+//!   │     │
+//!   │   nothing ready?  ── yes ─► announce the sleep, turn the reactor until something happens
+//!   │     │ no
+//!   └── 64 polls since the last look?  ─► look at the reactor, without waiting
+//! ```
+//!
+//! No task starves the rest: what becomes ready during a pass runs in the next one, and I/O and
+//! timers get a look after each pass, or after 64 polls where passes are shorter than that.
+//!
+//! Two structs. [`Core`] belongs to the thread that runs, which finds it through a thread-local;
+//! [`Single`] is what wakers on all threads know. A waker that finds the core of its own scheduler
+//! on its thread puts the task into the core's queue, without any atomics; from elsewhere it goes
+//! to the inbox, and only who finds the thread asleep there writes to the reactor's notifier.
+//!
+//! Used by `runtime.rs` and `spawn.rs`.
+
+use crate::blocking::Pool;
+use crate::observer::{Observer, PollEnd, WokenBy};
+use crate::run_queue::{Inbox, RunQueue};
+use crate::task::{
+    Finish, JoinError, JoinHandle, Run, Runnable, Schedule, Spawned, TaskId, TaskList, TaskRef, allocate,
+};
+use reactor::{Handle, Reactor, budget};
+use std::cell::Cell;
+use std::future::Future;
+use std::num::NonZeroU64;
+use std::panic::Location;
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// At most so many polls pass before the reactor gets a look.
+const POLLS_BETWEEN_LOOKS: usize = 64;
+
+/// What wakers know of a single-thread runtime. Any thread.
+pub(crate) struct Single {
+    inbox: Inbox,
+    reactor: Handle,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+impl Single {
+    pub(crate) fn new(reactor: Handle, observer: Option<Arc<dyn Observer>>) -> Single {
+        Single { inbox: Inbox::new(), reactor, observer }
+    }
+
+    #[inline]
+    fn observe(&self, show: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.observer {
+            show(&**observer);
+        }
+    }
+
+    /// Who is waking or cancelling on this thread right now.
+    fn present_cause(self: &Arc<Self>) -> WokenBy {
+        if let Some(cause) = reactor::cause::current() {
+            return cause.into();
+        }
+        let running = with_core(|core| core.filter(|core| core.serves(self)).and_then(|core| core.running.get()));
+        running.map_or(WokenBy::Outside, WokenBy::Task)
+    }
+}
+
+impl Schedule for Single {
+    #[inline]
+    fn schedule(self: &Arc<Self>, task: Runnable) {
+        with_core(|core| match core {
+            Some(core) if core.serves(self) => core.queue.push(task),
+            _ => {
+                if self.inbox.push(task) {
+                    self.reactor.notify();
+                }
+            }
+        });
+    }
+
+    #[inline]
+    fn finished(self: &Arc<Self>, task: TaskRef<'_>, how: Finish) {
+        self.observe(|observer| observer.task_finished(task, how));
+        with_core(|core| {
+            let core = core.expect("a task of a single-thread runtime was run outside of it");
+            // SAFETY: `adopt` put it into the list, and a task finishes once.
+            unsafe { core.tasks.remove(task.header()) };
+        });
+    }
+
+    fn woken(self: &Arc<Self>, task: TaskRef<'_>) {
+        self.observe(|observer| observer.task_woken(task, self.present_cause()));
+    }
+
+    fn cancelled(self: &Arc<Self>, task: TaskRef<'_>) {
+        self.observe(|observer| observer.task_cancelled(task, self.present_cause()));
+    }
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Core> = const { Cell::new(ptr::null()) };
+}
+
+/// Shows `f` the runtime that runs on this thread.
+#[inline]
+pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
+    // SAFETY: the pointer is set by `Core::enter` only, and reset before the core ends.
+    f(unsafe { CURRENT.get().as_ref() })
+}
+
+/// What belongs to the thread that runs: the queue and the tasks.
+pub(crate) struct Core {
+    shared: Arc<Single>,
+    pub(crate) pool: Arc<Pool>,
+    queue: RunQueue,
+    tasks: TaskList,
+    /// The number of the task spawned last.
+    numbered: Cell<u64>,
+    /// The task in its poll, while somebody watches.
+    running: Cell<Option<TaskId>>,
+    /// Polls since the reactor was looked at.
+    polls: Cell<usize>,
+}
+
+impl Core {
+    pub(crate) fn new(shared: Arc<Single>, pool: Arc<Pool>) -> Core {
+        Core {
+            shared,
+            pool,
+            queue: RunQueue::default(),
+            tasks: TaskList::default(),
+            numbered: Cell::new(0),
+            running: Cell::new(None),
+            polls: Cell::new(0),
+        }
+    }
+
+    #[inline]
+    fn serves(&self, shared: &Arc<Single>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+
+    /// Runs `future` as the first task, and all that it spawns, until it is ready; then drops
+    /// whatever tasks are left, on this thread, before it returns.
+    pub(crate) fn run<F: Future>(
+        &self,
+        reactor: &mut Reactor,
+        future: F,
+        place: &'static Location<'static>,
+    ) -> Result<F::Output, JoinError> {
+        let _entered = self.enter();
+        let _reactor = self.shared.reactor.enter();
+        let ending = Ending { core: self, reactor };
+        // SAFETY: the task only runs in this call, on this thread, and `ending` has it dropped
+        // before this frame is left, on whatever way; so before anything it borrows ends.
+        let mut root = unsafe { self.spawn(future, None, place) };
+        loop {
+            self.pass(&root);
+            if root.is_finished() {
+                break;
+            }
+            self.turn(ending.reactor);
+        }
+        drop(ending);
+        root.take_output().expect("the task of block_on is finished")
+    }
+
+    /// Makes a task and queues it.
+    ///
+    /// # Safety
+    /// The future may be used and dropped on this thread, until the end of `run`.
+    #[inline]
+    pub(crate) unsafe fn spawn<F: Future>(
+        &self,
+        future: F,
+        name: Option<String>,
+        place: &'static Location<'static>,
+    ) -> JoinHandle<F::Output> {
+        let spawned = self.introduce(name, place);
+        // SAFETY: the caller vouches for the future. Both queues give the task to this thread only:
+        // the core's is reached from here alone, and the inbox is emptied by nobody else.
+        let (task, handle) = unsafe { allocate(future, self.shared.clone(), spawned) };
+        // SAFETY: it is new, and stays alive until it is finished, when it is removed.
+        unsafe { self.tasks.insert(task.header()) };
+        self.shared.observe(|observer| observer.task_spawned(handle.task(), self.running.get()));
+        self.queue.push(task);
+        handle
+    }
+
+    /// Numbers a task.
+    pub(crate) fn introduce(&self, name: Option<String>, place: &'static Location<'static>) -> Spawned {
+        self.numbered.set(self.numbered.get() + 1);
+        let id = TaskId::new(NonZeroU64::new(self.numbered.get()).expect("2⁶⁴ tasks were spawned"));
+        Spawned { id, name, place, observed: self.shared.observer.is_some() }
+    }
+
+    /// Shows an event of the task that was made last to whoever watches.
+    pub(crate) fn observe_spawned(&self, task: TaskRef<'_>) {
+        self.shared.observe(|observer| observer.task_spawned(task, self.running.get()));
+    }
+
+    fn enter(&self) -> Current<'_> {
+        Current { core: self, before: CURRENT.replace(self) }
+    }
+
+    fn pass<T>(&self, root: &JoinHandle<T>) {
+        for _ in 0..self.queue.len() {
+            let Some(task) = self.queue.pop() else { return };
+            if self.run_task(task) && root.is_finished() {
+                return;
+            }
+        }
+    }
+
+    /// Runs a task once. Whether it is over.
+    #[inline]
+    fn run_task(&self, task: Runnable) -> bool {
+        budget::reset();
+        self.polls.set(self.polls.get() + 1);
+        let run = match self.shared.observer {
+            None => task.run_once(),
+            Some(ref observer) => self.run_observed(task, &**observer),
+        };
+        match run {
+            Run::Suspended => false,
+            Run::Finished => true,
+            Run::Ready(task) => {
+                self.queue.push(task);
+                false
+            }
+        }
+    }
+
+    #[cold]
+    fn run_observed(&self, task: Runnable, observer: &dyn Observer) -> Run {
+        observer.poll_begins(task.task());
+        let id = task.task().id();
+        self.running.set(Some(id));
+        let run = task.run_once();
+        self.running.set(None);
+        let end = match run {
+            Run::Suspended => PollEnd::Pending,
+            Run::Ready(_) => PollEnd::PendingWoken,
+            Run::Finished => PollEnd::Finished,
+        };
+        observer.poll_ends(id, end);
+        run
+    }
+
+    /// Between two passes: looks for what became ready, and waits for it if there is nothing else to do.
+    fn turn(&self, reactor: &mut Reactor) {
+        self.shared.inbox.take(&self.queue);
+        if self.queue.len() == 0 {
+            if self.shared.inbox.sleep() {
+                self.turn_reactor(reactor, None);
+            }
+            self.shared.inbox.take(&self.queue);
+        } else if self.polls.get() >= POLLS_BETWEEN_LOOKS {
+            if !reactor.is_idle() {
+                self.turn_reactor(reactor, Some(Duration::ZERO));
+            }
+            self.polls.set(0);
+        }
+    }
+
+    fn turn_reactor(&self, reactor: &mut Reactor, timeout: Option<Duration>) {
+        self.polls.set(0);
+        if let Err(error) = reactor.turn(timeout) {
+            panic!("the runtime can't wait for I/O any more: {error}");
+        }
+    }
+
+    /// Drops every task that is left. Each ends as a cancelled one does: its future is dropped by a
+    /// run, its handle learns of it.
+    fn end(&self, reactor: &mut Reactor) {
+        while !self.tasks.is_empty() {
+            self.tasks.cancel_all();
+            self.shared.inbox.take(&self.queue);
+            while let Some(task) = self.queue.pop() {
+                self.run_task(task);
+            }
+            // A task that is still there was woken by another thread, which has the right to run
+            // it in its hands and is about to put it into the inbox.
+            if !self.tasks.is_empty() && self.queue.len() == 0 && self.shared.inbox.sleep() {
+                self.turn_reactor(reactor, None);
+            }
+        }
+    }
+}
+
+/// Makes a core the current one, and the one before current again.
+struct Current<'a> {
+    core: &'a Core,
+    before: *const Core,
+}
+
+impl Drop for Current<'_> {
+    fn drop(&mut self) {
+        let current = CURRENT.replace(self.before);
+        debug_assert!(ptr::eq(current, self.core));
+    }
+}
+
+/// Ends the tasks that are left, whether `run` returns or unwinds.
+struct Ending<'a> {
+    core: &'a Core,
+    reactor: &'a mut Reactor,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.core.end(self.reactor);
+    }
+}

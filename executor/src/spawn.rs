@@ -1,0 +1,185 @@
+//! Making tasks: [`spawn`], [`spawn_local`], [`spawn_blocking`] and [`named`]; and [`yield_now`].
+
+use crate::single::{Core, with_core};
+use crate::task::{JoinHandle, Schedule};
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Starts a task on the runtime of this thread. It first runs after the present task has yielded.
+///
+/// # Panics
+/// Outside of a runtime.
+///
+/// ```
+/// executor::block_on(async {
+///     let tasks: Vec<_> = (0..3).map(|n| executor::spawn(async move { n * n })).collect();
+///     let mut squares = Vec::new();
+///     for task in tasks {
+///         squares.push(task.await.unwrap());
+///     }
+///     assert_eq!(squares, [0, 1, 4]);
+/// });
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Named::default().spawn(future)
+}
+
+/// As [`spawn`], for a future that has to stay on this thread.
+///
+/// # Panics
+/// Outside of a runtime.
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// executor::block_on(async {
+///     let shared = Rc::new(5);
+///     let task = executor::spawn_local({ let shared = shared.clone(); async move { *shared + 1 } });
+///     assert_eq!(task.await.unwrap(), 6);
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    Named::default().spawn_local(future)
+}
+
+/// Makes a call that blocks, as file I/O, a name look-up or a long computation, on a thread of the
+/// runtime's pool.
+///
+/// The pool starts a thread when none is idle, up to a limit; then calls wait their turn. A call
+/// that has begun can't be stopped: cancelling it, or the end of the runtime, does not wait for it.
+///
+/// # Panics
+/// Outside of a runtime; when the system gives no thread at all.
+///
+/// ```
+/// executor::block_on(async {
+///     let text = executor::spawn_blocking(|| std::fs::read_to_string("Cargo.toml"));
+///     assert!(text.await.unwrap().unwrap().contains("[package]"));
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    Named::default().spawn_blocking(call)
+}
+
+/// Gives the task that is spawned next a name, for whoever prints or watches it.
+///
+/// ```
+/// executor::block_on(async {
+///     let task = executor::named("answer").spawn(async { 42 });
+///     assert_eq!(task.name(), Some("answer"));
+///     println!("{task:?}"); // task 2 `answer` (queued, spawned at src/main.rs:3:41)
+///     assert_eq!(task.await.unwrap(), 42);
+/// });
+/// ```
+pub fn named(name: impl Into<String>) -> Named {
+    Named { name: Some(name.into()) }
+}
+
+/// A task to be. Made by [`named`].
+#[derive(Debug, Default)]
+#[must_use = "a name does nothing until a task is spawned with it"]
+pub struct Named {
+    name: Option<String>,
+}
+
+impl Named {
+    /// As [`spawn`](crate::spawn).
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_local(future)
+    }
+
+    /// As [`spawn_local`](crate::spawn_local).
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let place = Location::caller();
+        with_core(|core| {
+            let core = core.unwrap_or_else(|| outside("spawn", place));
+            // SAFETY: it is 'static, and made on the thread on which it will run and be dropped.
+            unsafe { core.spawn(future, self.name, place) }
+        })
+    }
+
+    /// As [`spawn_blocking`](crate::spawn_blocking).
+    ///
+    /// # Panics
+    /// Outside of a runtime; when the system gives no thread at all.
+    #[track_caller]
+    pub fn spawn_blocking<T: Send + 'static>(self, call: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        let place = Location::caller();
+        with_core(|core| {
+            let core: &Core = core.unwrap_or_else(|| outside("spawn_blocking", place));
+            let (task, handle) = core.pool.make(call, core.introduce(self.name, place));
+            core.observe_spawned(handle.task());
+            core.pool.schedule(task);
+            handle
+        })
+    }
+}
+
+#[cold]
+fn outside(what: &str, place: &Location<'_>) -> ! {
+    panic!(
+        "executor::{what} was called at {place} on a thread without a runtime, so there is nothing to run the task: \
+         call it from inside of executor::block_on(async {{ … }})"
+    );
+}
+
+/// Lets every other task that is ready run before this one goes on.
+///
+/// ```
+/// executor::block_on(async {
+///     let other = executor::spawn(async {});
+///     executor::yield_now().await;
+///     assert!(other.is_finished());
+/// });
+/// ```
+pub async fn yield_now() {
+    YieldNow { yielded: false }.await
+}
+
+/// Pending once, and woken by itself.
+struct YieldNow {
+    yielded: bool,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.yielded {
+            return Poll::Ready(());
+        }
+        self.yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,51 @@
+//! A task: one allocation that holds a future until it is ready and its output until it is taken.
+//!
+//! [`spawn_with`] makes one and gives out its two ends: the [`Runnable`], the right to poll it
+//! once, and the [`JoinHandle`](crate::JoinHandle), the right to its output. Where a ready task goes is the
+//! business of a [`Schedule`], the second of the runtime's three seams. The runtime's own
+//! schedulers use this face; so can yours:
+//!
+//! ```
+//! use executor::task::{Schedule, Runnable, spawn_with};
+//! use std::{collections::VecDeque, sync::{Arc, Mutex}};
+//!
+//! #[derive(Default)]
+//! struct Fifo(Mutex<VecDeque<Runnable>>);
+//!
+//! impl Schedule for Fifo {
+//!     fn schedule(self: &Arc<Self>, task: Runnable) {
+//!         self.0.lock().unwrap().push_back(task);
+//!     }
+//! }
+//!
+//! let fifo = Arc::new(Fifo::default());
+//! let (task, sum) = spawn_with(async { 1 + 2 }, fifo.clone());
+//! fifo.schedule(task);
+//! loop {
+//!     let Some(task) = fifo.0.lock().unwrap().pop_front() else { break };
+//!     if let Some(ready_again) = task.run() {
+//!         fifo.schedule(ready_again);
+//!     }
+//! }
+//! assert!(sum.is_finished());
+//! ```
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `state.rs` | the state word and its transitions: who may touch what, when |
+//! | `cell.rs` | the allocation, and running what is in it |
+//! | `waker.rs` | `Waker` and `Runnable`: the pointers that lead to it |
+//! | `join.rs` | `JoinHandle` and `JoinError` |
+//! | `list.rs` | all tasks of a scheduler |
+
+mod cell;
+mod join;
+mod list;
+mod state;
+mod waker;
+
+pub use cell::{Finish, Schedule, Spawned, TaskId, TaskRef, spawn_with};
+pub(crate) use cell::{Header, Run, allocate};
+pub use join::{JoinError, JoinHandle, Panic};
+pub(crate) use list::TaskList;
+pub use waker::Runnable;
