@@ -96,7 +96,7 @@ impl<T> Future for CancelOnDrop<T> {
     type Output = io::Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        Pin::new(&mut self.0).poll(cx).map(|joined| joined.map_err(io::Error::from).flatten())
+        Pin::new(&mut self.0).poll(cx).map(|joined| joined.map_err(io::Error::from).and_then(|looked_up| looked_up))
     }
 }
 
