@@ -1,0 +1,116 @@
+//! The command line.
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A downloader on a coroutine runtime of its own.
+///
+/// Without a command it crawls; without a URL it crawls a site that it brings along.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of `crawl`, for when no command is given.
+    #[command(flatten)]
+    pub crawl: CrawlArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Download a site: a page, what it links to, and so on
+    Crawl(Box<CrawlArgs>),
+    /// Serve the built-in site, or files from a directory
+    Serve(ServeArgs),
+}
+
+/// Options of `demo crawl`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+EXIT CODES:
+  0  all well         2  wrong usage          130  interrupted
+  1  our own failure  3  some URLs failed")]
+pub struct CrawlArgs {
+    /// Where to begin; the built-in site if none is given
+    #[arg(value_name = "URL")]
+    pub urls: Vec<String>,
+    /// Pages at once
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub jobs: u32,
+    /// Pages at once from one host
+    #[arg(short = 'x', long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub per_host: u32,
+    /// Follow links so far from the first page, or `inf`
+    #[arg(short = 'l', long, value_name = "N", default_value = "8", value_parser = depth)]
+    pub depth: u32,
+    /// Stay within the directory of the URL
+    #[arg(long)]
+    pub no_parent: bool,
+    /// Stop after so many pages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_pages: Option<u64>,
+    /// Give a page up that is larger (64M, 500k, 1Gi)
+    #[arg(long, value_name = "SIZE", default_value = "64M")]
+    pub max_size: ByteSize,
+    /// Redirects to follow, one after the other
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub max_redirects: u32,
+    /// Further attempts after a failure that may pass
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub retries: u32,
+    /// Time to connect, look-up included (500ms, 3s, 2m)
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub connect_timeout: Duration,
+    /// Time from the request to the end of the response's head
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    pub header_timeout: Duration,
+    /// Time between two pieces of a body
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    pub idle_timeout: Duration,
+    /// Save under this directory
+    #[arg(short = 'P', long = "directory-prefix", value_name = "DIR", default_value = "download")]
+    pub directory: PathBuf,
+    /// Write a line of JSON about each URL; `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print a line about each URL
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// Options of `demo serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The address to serve at; port 0 takes any
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Answer each request only after this time (100ms, 1s)
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration, conflicts_with = "root")]
+    pub delay: Duration,
+    /// Serve the files of this directory instead
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+fn depth(text: &str) -> Result<u32, String> {
+    match text {
+        "inf" => Ok(u32::MAX),
+        number => number.parse().map_err(|_| "write a number, or `inf` for no limit".to_owned()),
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("nothing is done in no time: give at least 1ms".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(format!("{error}: write it as 500ms, 3s or 2m")),
+    }
+}

@@ -1,0 +1,205 @@
+//! `demo crawl`: a page, what it links to, and so on.
+//!
+//! A number of workers, each a task, take a page from the [`frontier`], [`fetch`] it, save it and
+//! put its links back into the frontier; when that is empty and nobody is at work any more, the
+//! crawl is over. All of it runs on one thread; files are written and pages parsed on the pool for
+//! blocking calls.
+
+mod fetch;
+mod frontier;
+mod links;
+mod names;
+mod progress;
+mod report;
+mod scope;
+mod store;
+mod urls;
+
+use crate::cli::CrawlArgs;
+use crate::http::{Limits, Pool};
+use crate::signals::Interrupts;
+use crate::site::{self, Site};
+use crate::{Exit, Failure};
+use executor::JoinHandle;
+use executor::time::sleep;
+use fetch::Outcome;
+use frontier::{Claim, Frontier};
+use futures_lite::FutureExt;
+use progress::Progress;
+use report::{Record, Report};
+use scope::Scope;
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+use store::Store;
+use url::Url;
+
+/// What the workers share.
+struct Crawl {
+    args: CrawlArgs,
+    limits: Limits,
+    scope: RefCell<Scope>,
+    frontier: Frontier,
+    connections: Pool,
+    store: Store,
+    report: RefCell<Report>,
+    progress: Progress,
+    /// What ended the crawl before its time.
+    failure: RefCell<Option<Failure>>,
+    interrupted: Cell<bool>,
+}
+
+/// Crawls until there is nothing left to fetch, or an interrupt comes.
+pub async fn run(args: CrawlArgs) -> Result<Exit, Failure> {
+    let interrupts = Interrupts::new().map_err(Failure::Signals)?;
+    let mut starts = urls::parse_all(&args.urls)?;
+    if starts.is_empty() {
+        starts.push(start_site(&args).await?);
+    }
+    let crawl = Rc::new(Crawl::new(args, &starts).await?);
+    for url in starts {
+        crawl.frontier.add(url, 0, None);
+    }
+    let watching = executor::named("progress").spawn_local(watch(crawl.clone()));
+    work(&crawl, interrupts).await?;
+    watching.cancel();
+    crawl.progress.finish();
+    crawl.finish().await
+}
+
+/// The site that is crawled if no other is given.
+async fn start_site(args: &CrawlArgs) -> Result<Url, Failure> {
+    let listener = site::listen(([127, 0, 0, 1], 0).into()).await?;
+    let address = listener.local_addr().map_err(|error| Failure::listen(([127, 0, 0, 1], 0).into(), error))?;
+    let site = crate::http::server::serve(listener, Rc::new(Site::new(Duration::ZERO)));
+    drop(executor::named("built-in site").spawn_local(site));
+    if !args.quiet {
+        eprintln!("no URL given: crawling the built-in site at http://{address}/");
+    }
+    Ok(Url::parse(&format!("http://{address}/")).expect("an address makes a URL"))
+}
+
+/// Runs the workers to their end. The first interrupt lets them finish the pages they are at, the
+/// second does not.
+async fn work(crawl: &Rc<Crawl>, mut interrupts: Interrupts) -> Result<(), Failure> {
+    let spawn = |_| executor::named("worker").spawn_local(worker(crawl.clone()));
+    let workers: Vec<JoinHandle<()>> = (0..crawl.args.jobs).map(spawn).collect();
+    let mut done = pin!(async {
+        for worker in workers {
+            worker.await?;
+        }
+        Ok(())
+    });
+    let mut interrupted = async || {
+        interrupts.next().await;
+        None
+    };
+    if let Some(result) = async { Some(done.as_mut().await) }.or(interrupted()).await {
+        return result;
+    }
+    crawl.interrupted.set(true);
+    crawl.frontier.stop();
+    crawl.progress.say(&format!(
+        "interrupted: finishing the {} pages under way; Ctrl-C again to stop at once",
+        crawl.frontier.active()
+    ));
+    async { Some(done.await) }.or(interrupted()).await.unwrap_or(Ok(()))
+}
+
+/// Takes one page after the other.
+async fn worker(crawl: Rc<Crawl>) {
+    while let Some(claim) = crawl.frontier.next().await {
+        let under_way = crawl.progress.begin(&claim.job.url);
+        let outcome = fetch::fetch(&crawl, &claim.job).await;
+        drop(under_way);
+        match outcome {
+            Outcome::OutOfDescriptors => crawl.out_of_descriptors(claim).await,
+            Outcome::Done(record, links) => {
+                let depth = claim.job.depth.saturating_add(1);
+                if depth <= crawl.args.depth {
+                    let referrer = record.final_url.as_deref().unwrap_or(&record.url);
+                    for url in links {
+                        if crawl.scope.borrow().contains(&url) {
+                            crawl.frontier.add(url, depth, Some(referrer));
+                        }
+                    }
+                }
+                crawl.record(record);
+                drop(claim);
+            }
+            Outcome::Fatal(failure) => crawl.fail(failure),
+        }
+    }
+}
+
+/// Keeps the line of progress up to date.
+async fn watch(crawl: Rc<Crawl>) {
+    loop {
+        crawl.progress.show(crawl.frontier.queued());
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+impl Crawl {
+    async fn new(args: CrawlArgs, starts: &[Url]) -> Result<Crawl, Failure> {
+        let limits = Limits {
+            connect: args.connect_timeout,
+            header: args.header_timeout,
+            idle: args.idle_timeout,
+            body: args.max_size.as_u64(),
+        };
+        Ok(Crawl {
+            limits,
+            scope: RefCell::new(Scope::new(starts, args.no_parent)),
+            frontier: Frontier::new(args.jobs as usize, args.per_host as usize, args.max_pages),
+            connections: Pool::default(),
+            store: Store::open(&args.directory).await?,
+            report: RefCell::new(Report::open(args.report.as_deref())?),
+            progress: Progress::new(args.quiet, args.verbose),
+            failure: RefCell::new(None),
+            interrupted: Cell::new(false),
+            args,
+        })
+    }
+
+    /// A page is done, one way or the other.
+    fn record(&self, record: Record) {
+        self.progress.record(&record);
+        let written = self.report.borrow_mut().write(&record);
+        if let Err(failure) = written {
+            self.fail(failure);
+        }
+    }
+
+    /// Nothing more can be done: the pages under way are finished, and no others begun.
+    fn fail(&self, failure: Failure) {
+        self.failure.borrow_mut().get_or_insert(failure);
+        self.frontier.stop();
+    }
+
+    /// Puts the page back and goes on with fewer at once.
+    async fn out_of_descriptors(&self, claim: Claim<'_>) {
+        let left = self.frontier.lower_limit();
+        self.progress.say(&format!("no file descriptor is left: going on with {left} pages at once"));
+        sleep(Duration::from_millis(100)).await;
+        claim.put_back();
+    }
+
+    async fn finish(&self) -> Result<Exit, Failure> {
+        self.report.borrow_mut().close()?;
+        self.store.close().await;
+        if !self.args.quiet {
+            let left = self.frontier.queued();
+            self.progress.summary(&self.args.directory, left);
+        }
+        if let Some(failure) = self.failure.borrow_mut().take() {
+            return Err(failure);
+        }
+        Ok(match () {
+            () if self.interrupted.get() => Exit::Interrupted,
+            () if self.progress.failed() > 0 => Exit::SomeFailed,
+            () => Exit::Success,
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! A safe file name for every URL.
+//!
+//! A page is saved where its URL says, as `host_port/path`, with `index.html` for a directory, so that
+//! a person finds it. What a file system would take amiss is escaped as in a URL; two URLs whose
+//! names would collide (`/a` and `/a/b`: a file and a directory; `/A` and `/a` where case does not
+//! count) get different ones: the later gets a `~2`.
+
+use percent_encoding::percent_decode_str;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use url::Url;
+
+/// Bytes that a name may have. The limit of most file systems is 255.
+const LENGTH: usize = 200;
+
+/// The names that were given away.
+#[derive(Default)]
+pub struct Names {
+    files: HashSet<String>,
+    directories: HashSet<String>,
+}
+
+impl Names {
+    /// The path for a URL, relative, with only normal components, and nobody else's.
+    pub fn assign(&mut self, url: &Url) -> PathBuf {
+        let host = url.host_str().unwrap_or("unknown");
+        let server = url.port().map_or(host.to_owned(), |port| format!("{host}_{port}"));
+        let path = url.path().trim_start_matches('/');
+        let (directories, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut place = self.directory("", &safe(&server));
+        for segment in directories.split('/').filter(|_| !directories.is_empty()) {
+            place = self.directory(&place, &safe(segment));
+        }
+        let file = if file.is_empty() { "index.html" } else { file };
+        let name = match url.query() {
+            None => safe(file),
+            Some(query) => safe(&format!("{file}@{query}")),
+        };
+        self.file(&place, &name).into()
+    }
+
+    fn directory(&mut self, parent: &str, name: &str) -> String {
+        let taken = |path: &str| self.files.contains(&folded(path));
+        let path = first_free(parent, name, taken);
+        self.directories.insert(folded(&path));
+        path
+    }
+
+    fn file(&mut self, parent: &str, name: &str) -> String {
+        let taken = |path: &str| self.files.contains(&folded(path)) || self.directories.contains(&folded(path));
+        let path = first_free(parent, name, taken);
+        self.files.insert(folded(&path));
+        path
+    }
+}
+
+fn folded(path: &str) -> String {
+    path.to_lowercase()
+}
+
+fn first_free(parent: &str, name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let slash = if parent.is_empty() { "" } else { "/" };
+    let (stem, extension) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).unwrap_or((name, ""));
+    let dot = if extension.is_empty() { "" } else { "." };
+    let mut path = format!("{parent}{slash}{name}");
+    let mut number = 2;
+    while taken(&path) {
+        path = format!("{parent}{slash}{stem}~{number}{dot}{extension}");
+        number += 1;
+    }
+    path
+}
+
+/// One component of a path that every system takes: decoded where that is harmless, escaped where
+/// it is not.
+fn safe(segment: &str) -> String {
+    // Bytes that are not UTF-8 stay escaped as they are.
+    let decoded = percent_decode_str(segment).decode_utf8();
+    let text = decoded.as_deref().unwrap_or(segment);
+    let mut name = String::new();
+    for char in text.chars() {
+        match char {
+            '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => escape(&mut name, char),
+            char if char.is_control() => escape(&mut name, char),
+            char => name.push(char),
+        }
+    }
+    // `.` and `..` are directories; Windows drops a dot or a space at the end.
+    if let Some(last @ ('.' | ' ')) = name.chars().last() {
+        name.pop();
+        escape(&mut name, last);
+        if name == ".%2E" {
+            name = "%2E%2E".to_owned();
+        }
+    }
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let numbered =
+        |device: &str| stem.strip_prefix(device).is_some_and(|n| n.len() == 1 && n.bytes().all(|n| n.is_ascii_digit()));
+    if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT") {
+        name.insert(0, '_'); // devices, on Windows, whatever the extension
+    }
+    match name.as_str() {
+        "" => "_".to_owned(),
+        name if name.len() > LENGTH => shortened(name),
+        name => name.to_owned(),
+    }
+}
+
+fn escape(name: &mut String, char: char) {
+    let mut bytes = [0; 4];
+    for byte in char.encode_utf8(&mut bytes).bytes() {
+        name.push_str(&format!("%{byte:02X}"));
+    }
+}
+
+/// The beginning of a long name, its extension, and a hash of all of it in between.
+fn shortened(name: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension).filter(|e| e.len() <= 16);
+    let mut cut = LENGTH - 40;
+    while !name.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    let dot = if extension.is_some() { "." } else { "" };
+    format!("{}-{:016x}{dot}{}", &name[..cut], hasher.finish(), extension.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Component;
+
+    fn names(urls: &[&str]) -> Vec<String> {
+        let mut names = Names::default();
+        urls.iter().map(|url| names.assign(&Url::parse(url).unwrap()).to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_page_is_saved_where_its_url_says() {
+        let urls = ["http://h/", "http://h:8080/a/b.html", "http://h/d/", "http://h/%C3%BC", "http://[::1]:80/x"];
+        let expected = ["h/index.html", "h_8080/a/b.html", "h/d/index.html", "h/ü", "[%3A%3A1]/x"];
+        assert_eq!(names(&urls), expected);
+    }
+
+    #[test]
+    fn different_urls_get_different_files() {
+        let urls = [
+            "http://h/a",
+            "http://h/a/b",
+            "http://h/a/c",
+            "http://h/x?1",
+            "http://h/x?2",
+            "http://h/x@1",
+            "http://h/A",
+        ];
+        assert_eq!(names(&urls), ["h/a", "h/a~2/b", "h/a~2/c", "h/x@1", "h/x@2", "h/x@1~2", "h/A~3"]);
+        assert_eq!(names(&["http://h/a/b", "http://h/a.x", "http://h/a"]), ["h/a/b", "h/a.x", "h/a~2"]);
+        assert_eq!(names(&["http://h/d/", "http://h/d/index.html"]), ["h/d/index.html", "h/d/index~2.html"]);
+    }
+
+    #[test]
+    fn no_name_leads_out_or_is_refused() {
+        let long = format!("http://h/{}.html", "x".repeat(300));
+        let urls = [
+            "http://h/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+            "http://h/..%5C..%5Cx",
+            "http://h/a%00b",
+            "http://h/CON",
+            "http://h/nul.txt",
+            "http://h/%2F%2Fetc",
+            "http://h//etc//passwd",
+            "http://h/%FF%FE",
+            "http://h/x.",
+            "http://h/x%20",
+            "http://h/?../..",
+            &long,
+            "http://h/%252e%252e/x",
+            "http://h/com1.tar.gz",
+            "http://h/...",
+        ];
+        let names = names(&urls);
+        for (url, name) in urls.iter().zip(&names) {
+            let components: Vec<_> = std::path::Path::new(name).components().collect();
+            assert!(components.iter().all(|c| matches!(c, Component::Normal(_))), "{url}: {name}");
+            assert!(components.len() >= 2 && components.iter().all(|c| c.as_os_str().len() <= 255), "{url}: {name}");
+            assert!(!name.contains(['\\', '\0', ':', '?']), "{url}: {name}");
+        }
+        assert_eq!(names[3], "h/_CON");
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
+    }
+}

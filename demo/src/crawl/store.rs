@@ -1,0 +1,152 @@
+//! Saves bodies as files, below one directory and nowhere else.
+//!
+//! A body goes into a file under `.parts/` first and gets its name when it is complete, so nothing
+//! incomplete ever has a final name. The directory is opened once and paths are resolved inside
+//! of it by `cap-std`: a symbolic link that leads out is an error.
+
+use super::links::{Kind, extract};
+use super::names::Names;
+use crate::Failure;
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, File, OpenOptions};
+use executor::spawn_blocking;
+use std::cell::{Cell, RefCell};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use url::Url;
+
+const PARTS: &str = ".parts";
+/// So many bytes are collected before they are written.
+const PIECE: usize = 256 * 1024;
+/// So many bytes of a page are searched for links.
+const SEARCHED: usize = 8 * 1024 * 1024;
+
+pub struct Store {
+    path: PathBuf,
+    root: Arc<Dir>,
+    names: RefCell<Names>,
+    begun: Cell<u64>,
+}
+
+impl Store {
+    /// Opens the directory, making it if needed, and sees whether it can be written.
+    pub async fn open(path: &Path) -> Result<Store, Failure> {
+        let owned = path.to_owned();
+        let opened = spawn_blocking(move || {
+            Dir::create_ambient_dir_all(&owned, ambient_authority())?;
+            let root = Dir::open_ambient_dir(&owned, ambient_authority())?;
+            root.create_dir_all(PARTS)?;
+            let probe = format!("{PARTS}/probe-{}", std::process::id());
+            root.create(&probe)?;
+            root.remove_file(&probe)?;
+            io::Result::Ok(root)
+        });
+        let root = opened.await?.map_err(|source| Failure::Directory { path: path.to_owned(), source })?;
+        Ok(Store { path: path.to_owned(), root: Arc::new(root), names: RefCell::default(), begun: Cell::new(0) })
+    }
+
+    /// Begins a body; if it is of a kind that has links, they are found when it is complete.
+    pub fn begin(&self, kind: Option<Kind>) -> Body {
+        let number = self.begun.replace(self.begun.get() + 1);
+        let part =
+            Part { root: self.root.clone(), name: format!("{PARTS}/{}-{number}", std::process::id()), file: None };
+        Body { part: Some(part), kind, piece: Vec::new(), searched: Vec::new() }
+    }
+
+    /// Completes a body: it gets the name that belongs to `url`. Gives that and the links in it.
+    pub async fn complete(&self, mut body: Body, url: &Url) -> io::Result<(PathBuf, Vec<Url>)> {
+        let path = self.names.borrow_mut().assign(url);
+        let (mut part, to, base) = (body.take_part()?, path.clone(), url.clone());
+        let links = spawn_blocking(move || {
+            part.write(&body.piece)?;
+            part.rename(&to)?;
+            let text = if body.searched.is_empty() { &body.piece } else { &body.searched };
+            io::Result::Ok(body.kind.map(|kind| extract(kind, text, &base)).unwrap_or_default())
+        });
+        Ok((path, links.await??))
+    }
+
+    /// What a failure to save means for the whole crawl.
+    pub fn failure(&self, source: io::Error) -> Failure {
+        Failure::Directory { path: self.path.clone(), source }
+    }
+
+    /// Removes what is left of the directory for parts, if it is empty.
+    pub async fn close(&self) {
+        let root = self.root.clone();
+        let _ = spawn_blocking(move || root.remove_dir(PARTS)).await;
+    }
+}
+
+/// A body that is coming in. Dropping it removes what was written.
+pub struct Body {
+    part: Option<Part>,
+    kind: Option<Kind>,
+    /// Not yet written.
+    piece: Vec<u8>,
+    /// Written, and to be searched for links.
+    searched: Vec<u8>,
+}
+
+impl Body {
+    /// Appends some bytes.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.piece.extend(bytes);
+        if self.piece.len() < PIECE {
+            return Ok(());
+        }
+        let mut part = self.take_part()?;
+        let piece = std::mem::take(&mut self.piece);
+        let written = spawn_blocking(move || {
+            part.write(&piece)?;
+            io::Result::Ok((part, piece))
+        });
+        let (part, piece) = written.await??;
+        self.part = Some(part);
+        if self.kind.is_some() && self.searched.len() < SEARCHED {
+            self.searched.extend(&piece);
+        }
+        self.piece = piece;
+        self.piece.clear();
+        Ok(())
+    }
+
+    fn take_part(&mut self) -> io::Result<Part> {
+        self.part.take().ok_or_else(|| io::Error::other("a write before this one failed"))
+    }
+}
+
+/// A file without a name. Removed when dropped, unless it got one. On a thread that may block.
+struct Part {
+    root: Arc<Dir>,
+    name: String,
+    file: Option<File>,
+}
+
+impl Part {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.file.is_none() {
+            let file = self.root.open_with(&self.name, OpenOptions::new().write(true).create_new(true))?;
+            self.file = Some(file);
+        }
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
+    }
+
+    fn rename(mut self, to: &Path) -> io::Result<()> {
+        if let Some(parent) = to.parent() {
+            self.root.create_dir_all(parent)?;
+        }
+        self.root.rename(&self.name, &self.root, to)?;
+        self.file = None;
+        Ok(())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = self.root.remove_file(&self.name);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! How the program ends: its exit codes, and what it says when it can't do its work.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// How a run ended that could do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All well.
+    Success,
+    /// Some URLs failed.
+    SomeFailed,
+    /// Ctrl-C.
+    Interrupted,
+    /// Our own failure.
+    Failure,
+    /// The command line is wrong.
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(match exit {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 2,
+            Exit::SomeFailed => 3,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// Why the program could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// What was given on the command line can't be crawled.
+    #[error("{}", .0.join("\ndemo: "))]
+    Urls(Vec<String>),
+    /// The runtime can't be made.
+    #[error("the runtime can't start: {0}")]
+    Runtime(#[source] io::Error),
+    /// The handler of Ctrl-C can't be set.
+    #[error("Ctrl-C can't be handled: {0}")]
+    Signals(#[source] io::Error),
+    /// The server's address can't be had.
+    #[error("can't serve at {address}: {source}; choose another address with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The directory that is to be served can't be opened.
+    #[error("can't serve {}: {source}", .path.display())]
+    Root {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Nothing can be saved.
+    #[error("can't save under {}: {source}; choose another directory with -P", .path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The report can't be written.
+    #[error("can't write the report {}: {source}", .path.display())]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A task of ours panicked.
+    #[error("a bug in demo: {0}")]
+    Bug(#[from] executor::JoinError),
+}
+
+impl Failure {
+    /// The exit code for it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Failure::Urls(_) => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    }
+
+    pub(crate) fn listen(address: SocketAddr, source: io::Error) -> Failure {
+        Failure::Listen { address, source }
+    }
+}

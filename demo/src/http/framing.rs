@@ -1,0 +1,288 @@
+//! Where a body begins and ends: RFC 9112, sections 6 and 7, without any I/O.
+
+use super::Error;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+/// A line with a chunk's size, or all the trailers, may be this long.
+const LINE_LIMIT: usize = 16 * 1024;
+
+/// How the body of a message is delimited, and how far it has come.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// So many bytes are still to come.
+    Length(u64),
+    /// Chunks.
+    Chunked(Chunk),
+    /// All until the end of the connection.
+    UntilClose,
+    /// It is over.
+    Done,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Chunk {
+    /// Before the line with the size.
+    Size,
+    /// So many bytes are still to come of this one.
+    Data(u64),
+    /// Before the end of line that ends the data.
+    End,
+    /// After the last one, before the trailers.
+    Trailers,
+}
+
+/// What to do with the input.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The first so many bytes are part of the body.
+    Data(usize),
+    /// The first so many bytes belong to the framing.
+    Skip(usize),
+    /// It can't be said without more input.
+    More,
+    /// The body is complete. What follows belongs to the next message.
+    Done,
+}
+
+impl Framing {
+    /// That of a response (RFC 9112, 6.3), and whether the connection may be used after it.
+    pub fn of_response(method: &Method, status: StatusCode, headers: &HeaderMap) -> Result<(Framing, bool), Error> {
+        let length = content_length(headers)?;
+        let codings = transfer_codings(headers)?;
+        let bodiless = status.is_informational() || matches!(status.as_u16(), 204 | 304);
+        if method == Method::HEAD {
+            return Ok((Framing::Done, true));
+        }
+        if bodiless {
+            // Some servers send one all the same: then what follows is not the next response.
+            let empty = codings.is_empty() && length.unwrap_or(0) == 0;
+            return Ok((Framing::Done, empty || status == StatusCode::NOT_MODIFIED));
+        }
+        match (codings.as_slice(), length) {
+            ([], Some(0)) => Ok((Framing::Done, true)),
+            ([], Some(length)) => Ok((Framing::Length(length), true)),
+            ([], None) => Ok((Framing::UntilClose, false)),
+            // Both a coding and a length: somebody on the way may have been fooled. Not used again.
+            ([only], length) if only == "chunked" => Ok((Framing::Chunked(Chunk::Size), length.is_none())),
+            (codings, _) => Err(Error::Malformed(format!("unknown transfer coding `{}`", codings.join(", ")))),
+        }
+    }
+
+    /// That of a request: without a length it has no body.
+    pub fn of_request(headers: &HeaderMap) -> Result<Framing, Error> {
+        let codings = transfer_codings(headers)?;
+        match (codings.as_slice(), content_length(headers)?) {
+            ([], None | Some(0)) => Ok(Framing::Done),
+            ([], Some(length)) => Ok(Framing::Length(length)),
+            ([only], None) if only == "chunked" => Ok(Framing::Chunked(Chunk::Size)),
+            _ => Err(Error::Malformed("a transfer coding that is not chunked alone".into())),
+        }
+    }
+
+    /// What to do with `input`, the bytes that are there.
+    pub fn step(&mut self, input: &[u8]) -> Result<Step, Error> {
+        match self {
+            Framing::Done => Ok(Step::Done),
+            _ if input.is_empty() => Ok(Step::More),
+            Framing::UntilClose => Ok(Step::Data(input.len())),
+            Framing::Length(left) => {
+                let count = take(left, input);
+                if *left == 0 {
+                    *self = Framing::Done;
+                }
+                Ok(Step::Data(count))
+            }
+            Framing::Chunked(Chunk::Trailers) if input.starts_with(b"\r\n") => {
+                *self = Framing::Done;
+                Ok(Step::Skip(2))
+            }
+            Framing::Chunked(chunk) => chunk.step(input),
+        }
+    }
+
+    /// What it means that the connection ends here.
+    pub fn end_of_stream(&mut self) -> Result<(), Error> {
+        let where_it_ends = match self {
+            Framing::Done => return Ok(()),
+            Framing::UntilClose => {
+                *self = Framing::Done;
+                return Ok(());
+            }
+            Framing::Length(left) => format!("{left} bytes before the length that was promised"),
+            Framing::Chunked(Chunk::Data(_)) => "inside of a chunk".to_owned(),
+            Framing::Chunked(_) => "before the last chunk".to_owned(),
+        };
+        Err(Error::Incomplete(where_it_ends))
+    }
+}
+
+impl Chunk {
+    fn step(&mut self, input: &[u8]) -> Result<Step, Error> {
+        match self {
+            // httparse takes a line without any digit for a size of 0.
+            Chunk::Size if !input.iter().take(1).all(u8::is_ascii_hexdigit) => Err(bad_size()),
+            Chunk::Size => match httparse::parse_chunk_size(input) {
+                Ok(httparse::Status::Complete((used, size))) => {
+                    *self = if size == 0 { Chunk::Trailers } else { Chunk::Data(size) };
+                    Ok(Step::Skip(used))
+                }
+                Ok(httparse::Status::Partial) => more(input),
+                Err(_) => Err(bad_size()),
+            },
+            Chunk::Data(left) => {
+                let count = take(left, input);
+                if *left == 0 {
+                    *self = Chunk::End;
+                }
+                Ok(Step::Data(count))
+            }
+            Chunk::End => match input {
+                [b'\r', b'\n', ..] => {
+                    *self = Chunk::Size;
+                    Ok(Step::Skip(2))
+                }
+                [b'\r'] => Ok(Step::More),
+                _ => Err(Error::Malformed("a chunk is longer than its size".into())),
+            },
+            Chunk::Trailers => trailers(input),
+        }
+    }
+}
+
+fn bad_size() -> Error {
+    Error::Malformed("a chunk without a valid size".into())
+}
+
+/// Skips the trailers, up to the empty line that ends them.
+fn trailers(input: &[u8]) -> Result<Step, Error> {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    match httparse::parse_headers(input, &mut fields) {
+        Ok(httparse::Status::Complete((used, _))) => Ok(Step::Skip(used - 2)),
+        Ok(httparse::Status::Partial) => more(input),
+        Err(error) => Err(Error::Malformed(format!("trailers: {error}"))),
+    }
+}
+
+fn more(input: &[u8]) -> Result<Step, Error> {
+    match input.len() {
+        0..LINE_LIMIT => Ok(Step::More),
+        _ => Err(Error::Malformed("a chunk's size or trailers that do not end".into())),
+    }
+}
+
+fn take(left: &mut u64, input: &[u8]) -> usize {
+    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+    *left -= count as u64;
+    count
+}
+
+/// The length that was promised. Several are an error unless they agree.
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+    let mut length = None;
+    for field in headers.get_all(header::CONTENT_LENGTH) {
+        for item in text(field)?.split(',') {
+            let item = item.trim();
+            let digits = !item.is_empty() && item.bytes().all(|byte| byte.is_ascii_digit());
+            let parsed = item.parse().ok().filter(|_| digits);
+            let parsed: u64 = parsed.ok_or_else(|| Error::Malformed(format!("the length `{item}` is not a size")))?;
+            if *length.get_or_insert(parsed) != parsed {
+                return Err(Error::Malformed("two different lengths".into()));
+            }
+        }
+    }
+    Ok(length)
+}
+
+fn transfer_codings(headers: &HeaderMap) -> Result<Vec<String>, Error> {
+    let mut codings = Vec::new();
+    for field in headers.get_all(header::TRANSFER_ENCODING) {
+        codings.extend(text(field)?.split(',').map(|coding| coding.trim().to_ascii_lowercase()));
+    }
+    Ok(codings)
+}
+
+fn text(field: &HeaderValue) -> Result<&str, Error> {
+    field.to_str().map_err(|_| Error::Malformed("a field that delimits the body is not text".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `input` in pieces of `size` bytes, and gives the body and what is left behind it.
+    fn read(mut framing: Framing, input: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>), Error> {
+        let (mut body, mut there, mut coming) = (Vec::new(), Vec::new(), input.chunks(size));
+        loop {
+            match framing.step(&there)? {
+                Step::Data(count) => body.extend(there.drain(..count)),
+                Step::Skip(count) => drop(there.drain(..count)),
+                Step::Done => {
+                    there.extend(coming.flatten());
+                    return Ok((body, there));
+                }
+                Step::More => match coming.next() {
+                    Some(piece) => there.extend(piece),
+                    None => framing.end_of_stream()?,
+                },
+            }
+        }
+    }
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_chunked_body_is_read_whatever_the_pieces_it_comes_in() {
+        let input = b"5\r\nhello\r\n6;name=value\r\n world\r\n0\r\nTrailer: x\r\n\r\nnext";
+        for size in 1..input.len() {
+            let (body, left) = read(Framing::Chunked(Chunk::Size), input, size).unwrap();
+            assert_eq!((&body[..], &left[..]), (&b"hello world"[..], &b"next"[..]), "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_chunked_body_without_its_end_is_incomplete() {
+        for input in ["5\r\nhel", "5\r\nhello", "5\r\nhello\r\n", "5\r\nhello\r\n0\r\n", "5"] {
+            let result = read(Framing::Chunked(Chunk::Size), input.as_bytes(), 3);
+            assert!(matches!(result, Err(Error::Incomplete(_))), "{input:?}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_chunk_is_an_error() {
+        for input in ["x\r\n", "-1\r\n", "5\r\nhelloworld", "fffffffffffffffff\r\n", "\r\n"] {
+            let result = read(Framing::Chunked(Chunk::Size), input.as_bytes(), 100);
+            assert!(matches!(result, Err(Error::Malformed(_))), "{input:?}: {result:?}");
+        }
+        let endless = [b"5;".as_slice(), &b"x".repeat(100_000)].concat();
+        assert!(matches!(read(Framing::Chunked(Chunk::Size), &endless, 1000), Err(Error::Malformed(_))));
+    }
+
+    #[test]
+    fn a_length_takes_what_was_promised_and_no_more() {
+        let (body, left) = read(Framing::Length(5), b"helloextra", 3).unwrap();
+        assert_eq!((&body[..], &left[..]), (&b"hello"[..], &b"extra"[..]));
+        assert!(matches!(read(Framing::Length(5), b"hell", 3), Err(Error::Incomplete(_))));
+    }
+
+    #[test]
+    fn the_kind_of_body_follows_rfc_9112() {
+        let of = |method: Method, status: u16, fields: &[(&'static str, &'static str)]| {
+            Framing::of_response(&method, StatusCode::from_u16(status).unwrap(), &headers(fields))
+        };
+        assert_eq!(of(Method::GET, 200, &[]).unwrap(), (Framing::UntilClose, false));
+        assert_eq!(of(Method::GET, 200, &[("content-length", "7")]).unwrap(), (Framing::Length(7), true));
+        assert_eq!(of(Method::GET, 200, &[("content-length", "7, 7")]).unwrap(), (Framing::Length(7), true));
+        assert_eq!(of(Method::HEAD, 200, &[("content-length", "7")]).unwrap(), (Framing::Done, true));
+        assert_eq!(of(Method::GET, 204, &[]).unwrap(), (Framing::Done, true));
+        assert_eq!(of(Method::GET, 204, &[("content-length", "7")]).unwrap(), (Framing::Done, false));
+        let both = [("content-length", "7"), ("transfer-encoding", "Chunked")];
+        assert_eq!(of(Method::GET, 200, &both).unwrap(), (Framing::Chunked(Chunk::Size), false));
+        for bad in ["-1", "+1", "1e3", "", "99999999999999999999", "7, 8"] {
+            assert!(of(Method::GET, 200, &[("content-length", bad)]).is_err(), "{bad:?}");
+        }
+        assert!(of(Method::GET, 200, &[("content-length", "7"), ("content-length", "8")]).is_err());
+        assert!(of(Method::GET, 200, &[("transfer-encoding", "gzip, chunked")]).is_err());
+    }
+}

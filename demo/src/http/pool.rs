@@ -1,0 +1,62 @@
+//! Connections that were answered on and are kept for the next request to the same server.
+
+use super::connection::in_time;
+use super::{Connection, Error, Limits};
+use executor::net;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use url::Url;
+
+/// Servers close idle connections after some time; a connection older than this isn't tried.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// The connections of a crawl. For one thread.
+#[derive(Default)]
+pub struct Pool {
+    idle: RefCell<HashMap<String, Vec<(Connection, Instant)>>>,
+}
+
+impl Pool {
+    /// A connection to the URL's server: the one used last, or a new one.
+    pub async fn get(&self, url: &Url, limits: &Limits) -> Result<Connection, Error> {
+        match self.take(&server(url)) {
+            Some(connection) => Ok(connection),
+            None => connect(url, limits).await,
+        }
+    }
+
+    /// Keeps a connection, if it can be used again.
+    pub fn put(&self, url: &Url, connection: Connection) {
+        if connection.is_reusable() {
+            self.idle.borrow_mut().entry(server(url)).or_default().push((connection, Instant::now()));
+        }
+    }
+
+    fn take(&self, server: &str) -> Option<Connection> {
+        let (connection, since) = self.idle.borrow_mut().get_mut(server)?.pop()?;
+        (since.elapsed() < IDLE).then_some(connection)
+    }
+}
+
+/// What a connection belongs to: requests to other servers must not go over it.
+fn server(url: &Url) -> String {
+    format!("{}://{}", url.scheme(), url.authority())
+}
+
+/// A connection that nobody has used.
+pub async fn connect(url: &Url, limits: &Limits) -> Result<Connection, Error> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = url.port_or_known_default().unwrap_or(80);
+    let failed = |unresolved| {
+        let host = format!("{host}:{port}");
+        move |source| Error::Connect { host, unresolved, source }
+    };
+    let connecting = async {
+        net::lookup(host.as_str()).await.map_err(failed(true))?;
+        let stream = net::connect((host.as_str(), port)).await.map_err(failed(false))?;
+        stream.set_nodelay(true)?;
+        Ok(Connection::new(Box::new(stream)))
+    };
+    in_time(limits.connect, "connecting", connecting).await
+}

@@ -1,0 +1,34 @@
+//! The downloader, as a library for its own `main` and for tests.
+//!
+//! | folder | what it holds |
+//! |---|---|
+//! | `crawl/` | `demo crawl`: what to fetch, fetching it, finding links, saving, reporting |
+//! | `http/` | HTTP/1.1 over any stream, both sides |
+//! | `site/` | `demo serve`: the built-in site, files from disk |
+//!
+//! It uses the public face of the runtime and nothing else.
+
+pub mod cli;
+pub mod crawl;
+mod failure;
+pub mod http;
+mod signals;
+pub mod site;
+
+pub use failure::{Exit, Failure};
+
+use cli::{Cli, Command};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What kept the program from doing it; pages that failed are not among that.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    let runtime = executor::Runtime::builder().build().map_err(Failure::Runtime)?;
+    runtime.block_on(async {
+        match cli.command.unwrap_or_else(|| Command::Crawl(Box::new(cli.crawl))) {
+            Command::Crawl(args) => crawl::run(*args).await,
+            Command::Serve(args) => site::run(args).await,
+        }
+    })
+}

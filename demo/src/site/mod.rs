@@ -1,0 +1,45 @@
+//! `demo serve`: the built-in site, or files from disk, on the runtime itself.
+
+mod files;
+mod pages;
+
+pub use files::Files;
+pub use pages::Site;
+
+use crate::cli::ServeArgs;
+use crate::http::server::serve;
+use crate::signals::Interrupts;
+use crate::{Exit, Failure};
+use executor::net::TcpListener;
+use futures_lite::FutureExt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+/// Serves until interrupted.
+pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
+    let mut interrupts = Interrupts::new().map_err(Failure::Signals)?;
+    let listener = listen(args.listen).await?;
+    let address = listener.local_addr().map_err(|error| Failure::listen(args.listen, error))?;
+    let serving = match &args.root {
+        Some(root) => {
+            let files = Files::open(root)?;
+            println!("serving {} at http://{address}/ — Ctrl-C ends it", root.display());
+            executor::spawn_local(serve(listener, Rc::new(files)))
+        }
+        None => {
+            println!("serving the built-in site at http://{address}/ — Ctrl-C ends it");
+            executor::spawn_local(serve(listener, Rc::new(Site::new(args.delay))))
+        }
+    };
+    let interrupted = async {
+        interrupts.next().await;
+        Ok(Exit::Interrupted)
+    };
+    let broken = async { Err(Failure::listen(address, serving.await?)) };
+    interrupted.or(broken).await
+}
+
+/// Binds to an address.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| Failure::listen(address, error))
+}
