@@ -10,6 +10,7 @@ use crate::observer::{Observer, SourceId};
 use crate::source::Source;
 use crate::time::queue::{Fired, TimerQueue};
 use slab::Slab;
+use std::any::Any;
 use std::cell::RefCell;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
@@ -24,8 +25,16 @@ pub struct Reactor {
     shared: Arc<Shared>,
     // Kept between turns for their capacity; empty outside of `turn`.
     events: Vec<Event>,
-    wakers: Vec<Waker>,
     fired: Vec<Fired>,
+    reported: Vec<Reported>,
+    wakers: Vec<Waker>,
+}
+
+/// A source that the backend reported; so many of the wakers that were collected are its own.
+struct Reported {
+    source: SourceId,
+    readiness: Readiness,
+    woken: usize,
 }
 
 impl Reactor {
@@ -51,7 +60,13 @@ impl Reactor {
             sleeps_until: AtomicU64::new(AWAKE),
             elapsed: AtomicU64::new(0),
         };
-        Reactor { shared: Arc::new(shared), events: Vec::new(), wakers: Vec::new(), fired: Vec::new() }
+        Reactor {
+            shared: Arc::new(shared),
+            events: Vec::new(),
+            fired: Vec::new(),
+            reported: Vec::new(),
+            wakers: Vec::new(),
+        }
     }
 
     /// The part that others keep.
@@ -77,7 +92,7 @@ impl Reactor {
     /// # Panics
     /// When a waker does, after all the others have been called.
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
-        let shared = self.shared.clone();
+        let shared = &*self.shared;
         let timeout = shared.prepare_wait(timeout);
         shared.observe(|observer| observer.wait_begins(timeout));
         let waited = shared.backend.wait(&mut self.events, timeout);
@@ -86,32 +101,25 @@ impl Reactor {
             shared.take_due(&mut self.fired);
         }
         shared.observe(|observer| observer.wait_ends(self.events.len(), self.fired.len()));
-        let woken = self.wake_timers() + self.wake_sources();
+        shared.take_ready(&mut self.events, &mut self.reported, &mut self.wakers);
+        let woken = self.fired.len() + self.wakers.len();
+        self.wake();
         waited.map(|()| woken)
     }
 
-    fn wake_timers(&mut self) -> usize {
-        let count = self.fired.len();
-        let shared = &self.shared;
-        wake_all(self.fired.drain(..).map(|Fired { timer, waker }| {
+    /// Wakes all that was collected, in order.
+    fn wake(&mut self) {
+        let Reactor { shared, fired, reported, wakers, .. } = self;
+        let mut wake = Wake::default();
+        for Fired { timer, waker } in fired.drain(..) {
             shared.observe(|observer| observer.timer_fired(timer));
-            (Cause::Timer(timer), waker)
-        }));
-        count
-    }
-
-    fn wake_sources(&mut self) -> usize {
-        let mut count = 0;
-        for event in self.events.drain(..) {
-            // A source that was removed after the backend saw it is no longer in the table, or its
-            // place is another's by now, to whom a wrong report costs one attempt in vain.
-            let Some(source) = lock(&self.shared.sources).table.get(event.token.0).cloned() else { continue };
-            let woken = source.report(event.readiness, &mut self.wakers);
-            self.shared.observe(|observer| observer.source_ready(source.id, event.readiness, woken));
-            wake_all(self.wakers.drain(..).map(|waker| (Cause::Source(source.id), waker)));
-            count += woken;
+            wake.call(Cause::Timer(timer), waker);
         }
-        count
+        let mut wakers = wakers.drain(..);
+        for Reported { source, readiness, woken } in reported.drain(..) {
+            shared.observe(|observer| observer.source_ready(source, readiness, woken));
+            wakers.by_ref().take(woken).for_each(|waker| wake.call(Cause::Source(source), waker));
+        }
     }
 }
 
@@ -119,13 +127,14 @@ impl Drop for Reactor {
     /// Whoever still waits for one of its sources gets an error instead of waiting for ever.
     fn drop(&mut self) {
         let sources: Vec<_> = lock(&self.shared.sources).table.iter().map(|(_, source)| source.clone()).collect();
+        let mut wake = Wake::default();
         for source in sources {
             source.report(Readiness::ORPHANED, &mut self.wakers);
-            wake_all(self.wakers.drain(..).map(|waker| (Cause::Source(source.id), waker)));
+            self.wakers.drain(..).for_each(|waker| wake.call(Cause::Source(source.id), waker));
         }
         self.shared.elapsed.store(CLOSED, Ordering::Release);
         let timers = lock(&self.shared.timers).close();
-        wake_all(timers.into_iter().map(|Fired { timer, waker }| (Cause::Timer(timer), waker)));
+        timers.into_iter().for_each(|Fired { timer, waker }| wake.call(Cause::Timer(timer), waker));
     }
 }
 
@@ -135,18 +144,28 @@ impl fmt::Debug for Reactor {
     }
 }
 
-/// Calls every waker, also if one of them panics; then that panic goes on.
-fn wake_all(wakers: impl Iterator<Item = (Cause, Waker)>) {
-    let mut panic = None;
-    for (cause, waker) in wakers {
+/// Calls wakers, with their cause announced. One that panics does not keep the others from being
+/// called: its panic goes on when all are.
+#[derive(Default)]
+struct Wake {
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+impl Wake {
+    fn call(&mut self, cause: Cause, waker: Waker) {
         cause::set(Some(cause));
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-            panic = Some(payload);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            self.panic = Some(panic);
         }
     }
-    cause::set(None);
-    if let Some(payload) = panic {
-        resume_unwind(payload);
+}
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        cause::set(None);
+        if let Some(panic) = self.panic.take() {
+            resume_unwind(panic);
+        }
     }
 }
 
@@ -215,6 +234,21 @@ impl Shared {
         timers.advance(now, fired);
         self.elapsed.store(timers.elapsed(), Ordering::Release);
         self.timer_count.store(timers.len(), Ordering::Relaxed);
+    }
+
+    /// Marks the sources of these events as ready and collects the wakers of all who wait for them.
+    fn take_ready(&self, events: &mut Vec<Event>, reported: &mut Vec<Reported>, wakers: &mut Vec<Waker>) {
+        if events.is_empty() {
+            return;
+        }
+        let sources = lock(&self.sources);
+        for Event { token, readiness } in events.drain(..) {
+            // A source that was removed after the backend saw it is no longer in the table, or its
+            // place is another's by now, to whom a wrong report costs one attempt in vain.
+            let Some(source) = sources.table.get(token.0) else { continue };
+            let woken = source.report(readiness, wakers);
+            reported.push(Reported { source: source.id, readiness, woken });
+        }
     }
 
     /// Registers a descriptor for its whole life. `assumed` is what it is taken to be ready for
@@ -342,6 +376,11 @@ impl Handle {
     /// The reactor that is entered on this thread, if any.
     pub fn current() -> Option<Handle> {
         CURRENT.with_borrow(Clone::clone)
+    }
+
+    /// Shows `f` the reactor that is entered on this thread, without a reference counted.
+    pub(crate) fn with_current<R>(f: impl FnOnce(Option<&Handle>) -> R) -> R {
+        CURRENT.with_borrow(|current| f(current.as_ref()))
     }
 
     /// Makes this the reactor that sockets and timers on this thread use, until the guard goes.

@@ -63,10 +63,16 @@ pub(crate) use forward_io;
 
 /// Gives a stream type (a newtype over `Arc<Async<std's type>>`) its reads, writes and halves.
 macro_rules! stream_socket {
-    ($stream:ident, $std:ty, $address:ty) => {
+    ($stream:ident, $std:ty, $address:ty, short_means_drained: $drained:expr) => {
         impl $stream {
             pub(super) fn register(io: $std, assumed: Readiness) -> io::Result<$stream> {
                 Ok($stream(Arc::new(Async::register(io, assumed)?)))
+            }
+
+            /// The size against which a transfer counts as short, and so as proof that the kernel's
+            /// buffer is empty or full; 0 where it proves nothing.
+            fn wanted(size: usize) -> usize {
+                if $drained { size } else { 0 }
             }
 
             /// Takes over a stream of std's, making it non-blocking.
@@ -103,7 +109,7 @@ macro_rules! stream_socket {
             /// # Cancel safety
             /// Dropped before it is ready, it has read nothing.
             pub async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-                self.0.stream(Direction::Read, buf.len(), |mut io| io.read(buf)).await
+                self.0.stream(Direction::Read, Self::wanted(buf.len()), |mut io| io.read(buf)).await
             }
 
             /// Writes as much of `buf` as there is room for, at least a byte.
@@ -116,7 +122,7 @@ macro_rules! stream_socket {
             /// # Cancel safety
             /// Dropped before it is ready, it has written nothing.
             pub async fn write(&self, buf: &[u8]) -> io::Result<usize> {
-                self.0.stream(Direction::Write, buf.len(), |mut io| io.write(buf)).await
+                self.0.stream(Direction::Write, Self::wanted(buf.len()), |mut io| io.write(buf)).await
             }
 
             /// Reads without taking: the next read sees the same bytes.
@@ -155,7 +161,7 @@ macro_rules! stream_socket {
 
         impl AsyncRead for &$stream {
             fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-                self.0.poll_stream(Direction::Read, cx, buf.len(), |mut io| io.read(buf))
+                self.0.poll_stream(Direction::Read, cx, $stream::wanted(buf.len()), |mut io| io.read(buf))
             }
 
             fn poll_read_vectored(
@@ -163,14 +169,14 @@ macro_rules! stream_socket {
                 cx: &mut Context<'_>,
                 bufs: &mut [IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
-                let wanted = bufs.iter().map(|buf| buf.len()).sum();
+                let wanted = $stream::wanted(bufs.iter().map(|buf| buf.len()).sum());
                 self.0.poll_stream(Direction::Read, cx, wanted, |mut io| io.read_vectored(bufs))
             }
         }
 
         impl AsyncWrite for &$stream {
             fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-                self.0.poll_stream(Direction::Write, cx, buf.len(), |mut io| io.write(buf))
+                self.0.poll_stream(Direction::Write, cx, $stream::wanted(buf.len()), |mut io| io.write(buf))
             }
 
             fn poll_write_vectored(
@@ -178,7 +184,7 @@ macro_rules! stream_socket {
                 cx: &mut Context<'_>,
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                let wanted = bufs.iter().map(|buf| buf.len()).sum();
+                let wanted = $stream::wanted(bufs.iter().map(|buf| buf.len()).sum());
                 self.0.poll_stream(Direction::Write, cx, wanted, |mut io| io.write_vectored(bufs))
             }
 

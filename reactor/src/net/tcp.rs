@@ -134,7 +134,7 @@ impl Stream for Incoming<'_> {
 #[derive(Clone)]
 pub struct TcpStream(Arc<Async<net::TcpStream>>);
 
-stream_socket!(TcpStream, net::TcpStream, SocketAddr);
+stream_socket!(TcpStream, net::TcpStream, SocketAddr, short_means_drained: true);
 
 impl TcpStream {
     /// Connects to an address.

@@ -82,7 +82,8 @@ impl Stream for UnixIncoming<'_> {
 #[derive(Clone)]
 pub struct UnixStream(Arc<Async<net::UnixStream>>);
 
-stream_socket!(UnixStream, net::UnixStream, SocketAddr);
+// A read ends early where descriptors or credentials come with the bytes, with more behind them.
+stream_socket!(UnixStream, net::UnixStream, SocketAddr, short_means_drained: false);
 
 impl UnixStream {
     /// Connects to a path. While the listener's queue is full, it tries again.

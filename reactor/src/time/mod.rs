@@ -22,7 +22,7 @@ use crate::Handle;
 /// assert!(reactor::time::now() >= before);
 /// ```
 pub fn now() -> Instant {
-    Handle::current().map_or_else(Instant::now, |reactor| reactor.now())
+    Handle::with_current(|reactor| reactor.map_or_else(Instant::now, Handle::now))
 }
 
 /// `start + time`, or a century later if the clock can't count that far.

@@ -31,6 +31,8 @@ const SLOT_BITS: u32 = 6;
 const SLOTS: u64 = 1 << SLOT_BITS;
 const WHEELS: usize = 6;
 const NONE: u32 = u32::MAX;
+/// Timers of a slot that are looked at to find the earliest.
+const LOOKED_AT: usize = 8;
 
 pub(crate) struct TimerQueue {
     timers: Slab<Timer>,
@@ -135,10 +137,21 @@ impl TimerQueue {
         Some(self.remove(key as u32))
     }
 
-    /// Until when there is surely nothing to do: the next deadline, or the moment at which timers
-    /// have to move to a lower wheel.
+    /// Until when there is surely nothing to do: the next deadline; or, where it would take long to
+    /// find among many, the beginning of the slot that it is in.
     pub(crate) fn next(&self) -> Option<u64> {
-        self.next_slot().map(|(_, start)| start)
+        let (slot, start) = self.next_slot()?;
+        let mut earliest = u64::MAX;
+        let mut key = self.wheels[usize::from(slot.wheel)].slots[usize::from(slot.index)].first;
+        for _ in 0..LOOKED_AT {
+            let timer = &self.timers[key as usize];
+            earliest = earliest.min(timer.tick);
+            key = timer.after;
+            if key == NONE {
+                return Some(earliest);
+            }
+        }
+        Some(start)
     }
 
     /// Lets time pass until `now` and takes out the timers that are due, in the order of their

@@ -34,10 +34,10 @@ use std::task::{Context, Poll};
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let due = match Handle::current() {
+    let due = Handle::with_current(|reactor| match reactor {
         Some(reactor) => Due::At(after(reactor.now(), duration)),
         None => Due::In(duration),
-    };
+    });
     Sleep { due, timer: None, place: Location::caller() }
 }
 
