@@ -6,9 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A downloader on a coroutine runtime of its own.
-///
-/// Without a command it crawls; without a URL it crawls a site that it brings along.
+/// A downloader on a coroutine runtime of its own. Without a command it crawls; without a URL it
+/// crawls a site that it brings along.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub struct Cli {

@@ -46,3 +46,8 @@ pub use reactor::{io, time};
 pub use runtime::{Builder, Runtime, block_on};
 pub use spawn::{Named, named, spawn, spawn_blocking, spawn_local, yield_now};
 pub use task::{JoinError, JoinHandle, TaskId};
+
+/// The README's example is compiled and run like those in here.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

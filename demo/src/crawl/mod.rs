@@ -73,7 +73,7 @@ async fn start_site(args: &CrawlArgs) -> Result<Url, Failure> {
     let listener = site::listen(([127, 0, 0, 1], 0).into()).await?;
     let address = listener.local_addr().map_err(|error| Failure::listen(([127, 0, 0, 1], 0).into(), error))?;
     let site = crate::http::server::serve(listener, Rc::new(Site::new(Duration::ZERO)));
-    drop(executor::named("built-in site").spawn_local(site));
+    executor::named("built-in site").spawn_local(site);
     if !args.quiet {
         eprintln!("no URL given: crawling the built-in site at http://{address}/");
     }

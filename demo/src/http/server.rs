@@ -96,7 +96,9 @@ impl Answer {
 pub async fn serve(listener: TcpListener, handler: Rc<impl Handler>) -> io::Error {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => drop(executor::named("connection").spawn_local(connection(stream, handler.clone()))),
+            Ok((stream, _)) => {
+                executor::named("connection").spawn_local(connection(stream, handler.clone()));
+            }
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             // No descriptor left, perhaps: others will be closed. Trying at once would only spin.
             Err(error) if error.raw_os_error().is_some() => sleep(Duration::from_millis(50)).await,

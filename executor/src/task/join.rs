@@ -100,7 +100,6 @@ unsafe impl Sync for Panic {}
 ///     assert!(stuck.await.unwrap_err().is_cancelled());
 /// });
 /// ```
-#[must_use = "dropping a JoinHandle detaches its task: say so with drop(…), or await it"]
 pub struct JoinHandle<T> {
     header: NonNull<Header>,
     output: PhantomData<T>,
