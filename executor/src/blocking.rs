@@ -5,7 +5,7 @@
 //! those of every task.
 
 use crate::observer::Observer;
-use crate::task::{JoinHandle, Runnable, Schedule, Spawned, TaskId, allocate};
+use crate::task::{JoinHandle, Meta, Runnable, Schedule, TaskId, allocate};
 use reactor::{Handle, Hold};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -48,14 +48,14 @@ impl Pool {
     }
 
     /// Makes a task of a blocking call. It is not queued yet.
-    pub(crate) fn make<F, T>(self: &Arc<Self>, call: F, spawned: Spawned) -> (Runnable, JoinHandle<T>)
+    pub(crate) fn make<F, T>(self: &Arc<Self>, call: F, meta: Meta) -> (Runnable, JoinHandle<T>)
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let future = BlockingCall { call: Some(call), task: spawned.id, observer: self.observer.clone() };
+        let future = BlockingCall { call: Some(call), task: meta.id, observer: self.observer.clone() };
         // SAFETY: the call and what it returns are Send and 'static.
-        unsafe { allocate(future, self.clone(), spawned) }
+        unsafe { allocate(future, self.clone(), meta) }
     }
 
     /// Ends the threads when they are done with the calls they have begun. Calls not begun are

@@ -7,7 +7,6 @@
 use crate::task::{Finish, TaskId, TaskRef};
 use reactor::cause::Cause;
 use reactor::observer::{SourceId, TimerId};
-use std::fmt;
 
 /// Who woke a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,17 +26,6 @@ impl From<Cause> for WokenBy {
         match cause {
             Cause::Source(source) => WokenBy::Source(source),
             Cause::Timer(timer) => WokenBy::Timer(timer),
-        }
-    }
-}
-
-impl fmt::Display for WokenBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WokenBy::Task(task) => write!(f, "{task:?}"),
-            WokenBy::Source(source) => write!(f, "{source:?}"),
-            WokenBy::Timer(timer) => write!(f, "{timer:?}"),
-            WokenBy::Outside => f.write_str("outside"),
         }
     }
 }

@@ -23,13 +23,10 @@
 use crate::blocking::Pool;
 use crate::observer::{Observer, PollEnd, WokenBy};
 use crate::run_queue::{Inbox, RunQueue};
-use crate::task::{
-    Finish, JoinError, JoinHandle, Run, Runnable, Schedule, Spawned, TaskId, TaskList, TaskRef, allocate,
-};
+use crate::task::{Finish, JoinError, JoinHandle, Meta, Run, Runnable, Schedule, TaskId, TaskList, TaskRef, allocate};
 use reactor::{Handle, Reactor, budget};
 use std::cell::Cell;
 use std::future::Future;
-use std::num::NonZeroU64;
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
@@ -88,6 +85,10 @@ impl Schedule for Single {
             // SAFETY: `adopt` put it into the list, and a task finishes once.
             unsafe { core.tasks.remove(task.header()) };
         });
+    }
+
+    fn is_watched(&self) -> bool {
+        self.observer.is_some()
     }
 
     fn woken(self: &Arc<Self>, task: TaskRef<'_>) {
@@ -178,10 +179,10 @@ impl Core {
         name: Option<String>,
         place: &'static Location<'static>,
     ) -> JoinHandle<F::Output> {
-        let spawned = self.introduce(name, place);
+        let meta = self.introduce(name, place);
         // SAFETY: the caller vouches for the future. Both queues give the task to this thread only:
         // the core's is reached from here alone, and the inbox is emptied by nobody else.
-        let (task, handle) = unsafe { allocate(future, self.shared.clone(), spawned) };
+        let (task, handle) = unsafe { allocate(future, self.shared.clone(), meta) };
         // SAFETY: it is new, and stays alive until it is finished, when it is removed.
         unsafe { self.tasks.insert(task.header()) };
         self.shared.observe(|observer| observer.task_spawned(handle.task(), self.running.get()));
@@ -190,10 +191,10 @@ impl Core {
     }
 
     /// Numbers a task.
-    pub(crate) fn introduce(&self, name: Option<String>, place: &'static Location<'static>) -> Spawned {
+    pub(crate) fn introduce(&self, name: Option<String>, place: &'static Location<'static>) -> Meta {
         self.numbered.set(self.numbered.get() + 1);
-        let id = TaskId::new(NonZeroU64::new(self.numbered.get()).expect("2⁶⁴ tasks were spawned"));
-        Spawned { id, name, place, observed: self.shared.observer.is_some() }
+        let name = name.map(|name| Box::new(name.into_boxed_str()));
+        Meta { id: TaskId(self.numbered.get()), place, name }
     }
 
     /// Shows an event of the task that was made last to whoever watches.

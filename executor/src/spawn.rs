@@ -23,11 +23,7 @@ use std::task::{Context, Poll};
 /// });
 /// ```
 #[track_caller]
-pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
+pub fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> JoinHandle<F::Output> {
     Named::default().spawn(future)
 }
 
@@ -46,11 +42,7 @@ where
 /// });
 /// ```
 #[track_caller]
-pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
+pub fn spawn_local<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
     Named::default().spawn_local(future)
 }
 
@@ -101,11 +93,7 @@ impl Named {
     /// # Panics
     /// Outside of a runtime.
     #[track_caller]
-    pub fn spawn<F>(self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
+    pub fn spawn<F: Future<Output: Send> + Send + 'static>(self, future: F) -> JoinHandle<F::Output> {
         self.spawn_local(future)
     }
 
@@ -114,11 +102,7 @@ impl Named {
     /// # Panics
     /// Outside of a runtime.
     #[track_caller]
-    pub fn spawn_local<F>(self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
+    pub fn spawn_local<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
         let place = Location::caller();
         with_core(|core| {
             let core = core.unwrap_or_else(|| outside("spawn", place));

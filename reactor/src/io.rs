@@ -6,6 +6,7 @@
 pub use futures_lite::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 
 use crate::backend::Readiness;
+use crate::net::{read_through, write_through};
 use crate::observer::Direction;
 use crate::reactor::current_or_error;
 use crate::source::{Source, Waiter};
@@ -113,18 +114,12 @@ impl<T: AsFd> Async<T> {
     ///
     /// # Cancel safety
     /// `op` either ran to its end, and then this future was ready, or did nothing.
-    pub fn read_with<R, F>(&self, op: F) -> With<'_, T, F>
-    where
-        F: FnMut(&T) -> io::Result<R>,
-    {
+    pub fn read_with<R, F: FnMut(&T) -> io::Result<R>>(&self, op: F) -> With<'_, T, F> {
         With { io: self.get_ref(), waiter: Waiter::new(&self.source, Direction::Read), op }
     }
 
     /// As [`read_with`](Async::read_with), for an operation that waits for writability.
-    pub fn write_with<R, F>(&self, op: F) -> With<'_, T, F>
-    where
-        F: FnMut(&T) -> io::Result<R>,
-    {
+    pub fn write_with<R, F: FnMut(&T) -> io::Result<R>>(&self, op: F) -> With<'_, T, F> {
         With { io: self.get_ref(), waiter: Waiter::new(&self.source, Direction::Write), op }
     }
 
@@ -216,10 +211,7 @@ pin_project! {
     }
 }
 
-impl<T, F, R> Future for With<'_, T, F>
-where
-    F: FnMut(&T) -> io::Result<R>,
-{
+impl<T, R, F: FnMut(&T) -> io::Result<R>> Future for With<'_, T, F> {
     type Output = io::Result<R>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -272,7 +264,8 @@ where
     }
 }
 
-crate::net::forward_io!(Async<T> where [T: AsFd] read [for<'a> &'a T: Read] write [for<'a> &'a T: Write]);
+read_through!(impl[T: AsFd] Async<T> where [for<'a> &'a T: Read] |this| &*this);
+write_through!(impl[T: AsFd] Async<T> where [for<'a> &'a T: Write] |this| &*this);
 
 /// Makes a descriptor non-blocking; says no system call's worth of nothing if it is already.
 fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {

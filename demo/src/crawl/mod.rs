@@ -1,6 +1,6 @@
 //! `demo crawl`: a page, what it links to, and so on.
 //!
-//! A number of workers, each a task, take a page from the [`frontier`], [`fetch`] it, save it and
+//! A number of workers, each a task, take a page from the frontier, fetch it, save it and
 //! put its links back into the frontier; when that is empty and nobody is at work any more, the
 //! crawl is over. All of it runs on one thread; files are written and pages parsed on the pool for
 //! blocking calls.

@@ -18,7 +18,6 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::mem::ManuallyDrop;
-use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
@@ -38,8 +37,13 @@ pub trait Schedule: Send + Sync + 'static {
         let _ = (task, how);
     }
 
-    /// A wake came for a task that is watched (see [`Spawned::observed`]) and was not woken yet. If
-    /// it is running it will be ready again when its poll ends; else `schedule` comes right after.
+    /// Whether the task that is being made is watched: whether the two below are called for it.
+    fn is_watched(&self) -> bool {
+        false
+    }
+
+    /// A wake came for a task that is watched and was not woken yet. If it is running it will be
+    /// ready again when its poll ends; else `schedule` comes right after.
     fn woken(self: &Arc<Self>, task: TaskRef<'_>) {
         let _ = task;
     }
@@ -73,7 +77,7 @@ impl<'a> TaskRef<'a> {
 
     /// Its name, if it was given one.
     pub fn name(self) -> Option<&'a str> {
-        self.0.meta.name()
+        self.0.meta.name.as_ref().map(|name| &***name)
     }
 
     /// Where it was spawned.
@@ -92,21 +96,9 @@ impl fmt::Debug for TaskRef<'_> {
     }
 }
 
-/// Names a task among those of one runtime. Counted from 1 in the order of their spawning.
+/// Numbers the tasks of one runtime in the order of their spawning, from 1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskId(pub(crate) NonZeroU64);
-
-impl TaskId {
-    /// The number.
-    pub fn get(self) -> u64 {
-        self.0.get()
-    }
-
-    /// A task's number `n`, for a scheduler that counts its own tasks.
-    pub fn new(n: NonZeroU64) -> TaskId {
-        TaskId(n)
-    }
-}
+pub struct TaskId(pub u64);
 
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,31 +113,12 @@ impl fmt::Debug for TaskId {
 }
 
 /// What is known about a task from the start.
-#[derive(Clone, Debug)]
-pub struct Spawned {
-    /// Its number.
-    pub id: TaskId,
-    /// Its name, if it was given one.
-    pub name: Option<String>,
-    /// Where it was spawned.
-    pub place: &'static Location<'static>,
-    /// Whether [`Schedule::woken`] is to be called.
-    pub observed: bool,
-}
-
-/// The same as a task keeps it: most have no name, so it has room for a pointer only.
 pub(crate) struct Meta {
     pub(crate) id: TaskId,
+    /// Where it was spawned.
     pub(crate) place: &'static Location<'static>,
-    pub(crate) name: Option<Box<Name>>,
-}
-
-pub(crate) struct Name(pub(crate) Box<str>);
-
-impl Meta {
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref().map(|name| &*name.0)
-    }
+    /// Most have none, so there is room for a pointer only.
+    pub(crate) name: Option<Box<Box<str>>>,
 }
 
 /// The part of a cell that does not depend on the future. The first field of every cell, so a
@@ -169,7 +142,6 @@ pub(super) struct VTable {
     pub(super) observe: unsafe fn(NonNull<Header>, Observed),
     /// Writes the output, a `Result<T, JoinError>`, to where the second pointer points.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
-    pub(super) drop_output: unsafe fn(NonNull<Header>),
     pub(super) free: unsafe fn(NonNull<Header>),
 }
 
@@ -182,7 +154,7 @@ pub(super) enum Observed {
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.meta.id)?;
-        if let Some(name) = self.meta.name() {
+        if let Some(name) = &self.meta.name {
             write!(f, " `{name}`")?;
         }
         write!(f, " ({}, spawned at {})", self.state.describe(), self.meta.place)
@@ -215,17 +187,16 @@ enum Stage<F: Future> {
 
 /// Makes a task of a future: the right to run it the first time, and the handle for its output.
 ///
-/// Nothing happens until the [`Runnable`] is run or scheduled; dropping it cancels the task.
+/// Nothing happens until the [`Runnable`] is run or scheduled; dropping it cancels the task. Only the
+/// runtime numbers its tasks; this one has the number 0.
 #[track_caller]
-pub fn spawn_with<F, S>(future: F, scheduler: Arc<S>) -> (Runnable, JoinHandle<F::Output>)
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-    S: Schedule,
-{
-    let spawned = Spawned { id: TaskId(NonZeroU64::MIN), name: None, place: Location::caller(), observed: false };
+pub fn spawn_with<F: Future<Output: Send> + Send + 'static, S: Schedule>(
+    future: F,
+    scheduler: Arc<S>,
+) -> (Runnable, JoinHandle<F::Output>) {
+    let meta = Meta { id: TaskId(0), place: Location::caller(), name: None };
     // SAFETY: it is 'static and may be used and dropped on any thread.
-    unsafe { allocate(future, scheduler, spawned) }
+    unsafe { allocate(future, scheduler, meta) }
 }
 
 /// As [`spawn_with`], for any future.
@@ -234,22 +205,18 @@ where
 /// The `Runnable` must be run and dropped only on threads that may use and drop the future, and
 /// before anything that the future borrows ends. (The output goes to the join handle, which its
 /// type keeps on such threads.)
-pub(crate) unsafe fn allocate<F, S>(future: F, scheduler: Arc<S>, spawned: Spawned) -> (Runnable, JoinHandle<F::Output>)
-where
-    F: Future,
-    S: Schedule,
-{
+pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
+    future: F,
+    scheduler: Arc<S>,
+    meta: Meta,
+) -> (Runnable, JoinHandle<F::Output>) {
     let header = Header {
-        state: State::new(spawned.observed),
+        state: State::new(scheduler.is_watched()),
         vtable: &Cell::<F, S>::VTABLE,
         next: UnsafeCell::new(None),
         links: UnsafeCell::new(Links::default()),
         join_waker: UnsafeCell::new(None),
-        meta: Meta {
-            id: spawned.id,
-            place: spawned.place,
-            name: spawned.name.map(|name| Box::new(Name(name.into_boxed_str()))),
-        },
+        meta,
     };
     let cell = Box::new(Cell { header, scheduler, stage: UnsafeCell::new(Stage::Future(future)) });
     let header = NonNull::from(Box::leak(cell)).cast::<Header>();
@@ -264,7 +231,6 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         schedule: Self::schedule,
         observe: Self::observe,
         take_output: Self::take_output,
-        drop_output: Self::drop_output,
         free: Self::free,
     };
 
@@ -333,7 +299,7 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         self.stage.with_mut(|stage| unsafe { *stage = Stage::Output(result) });
         let complete = self.header.state.complete();
         if !complete.joined {
-            let _ = self.replace_stage(Stage::Empty).map_err(std::mem::forget);
+            let _nobodys = self.replace_stage(Stage::Empty).map_err(std::mem::forget);
         }
         if complete.join_waker {
             // SAFETY: JOIN_WAKER was set when the task completed, so nobody writes the waker any more.
@@ -386,12 +352,6 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         });
     }
 
-    unsafe fn drop_output(header: NonNull<Header>) {
-        // SAFETY: as in `take_output`.
-        let cell = unsafe { header.cast::<Self>().as_ref() };
-        let _ = cell.replace_stage(Stage::Empty).map_err(std::mem::forget);
-    }
-
     unsafe fn free(header: NonNull<Header>) {
         // SAFETY: the last reference is gone; it came from `Box::leak`. The stage is empty by now,
         // so neither the future nor the output is dropped here, on whatever thread this is.
@@ -400,7 +360,7 @@ impl<F: Future, S: Schedule> Cell<F, S> {
 }
 
 /// Drops an output that nobody takes. A panic in there reaches nobody: nobody joins.
-fn discard<T>(output: T) {
+pub(super) fn discard<T>(output: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(output))).map_err(std::mem::forget);
 }
 

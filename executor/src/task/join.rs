@@ -1,6 +1,6 @@
 //! [`JoinHandle`]: the right to a task's output, and to cancel it.
 
-use super::cell::{Header, TaskId, TaskRef, cancel, drop_reference};
+use super::cell::{Header, TaskId, TaskRef, cancel, discard, drop_reference};
 use super::state::Leave;
 use std::any::Any;
 use std::fmt;
@@ -147,23 +147,29 @@ impl<T> JoinHandle<T> {
 
     /// The name that it was spawned with, if any.
     pub fn name(&self) -> Option<&str> {
-        self.header().meta.name()
+        self.task().name()
     }
 
     pub(crate) fn task(&self) -> TaskRef<'_> {
         TaskRef(self.header())
     }
 
-    /// The output, if the task is complete. Taken by the first caller.
+    /// The output, if the task is complete.
     pub(crate) fn take_output(&mut self) -> Option<Result<T, JoinError>> {
         if !self.is_finished() {
             return None;
         }
-        let mut output: Option<Result<T, JoinError>> = None;
-        // SAFETY: COMPLETE makes the output the handle's, which is held by `&mut`; the pointer is to
-        // an `Option<Result<T, JoinError>>`, as T is the output of the future.
-        unsafe { (self.header().vtable.take_output)(self.header, (&raw mut output).cast()) };
+        let output = self.output();
         assert!(output.is_some(), "{self:?} was awaited again after it had given its output");
+        output
+    }
+
+    /// The output of a task that is complete, unless it was taken.
+    fn output(&self) -> Option<Result<T, JoinError>> {
+        let mut output: Option<Result<T, JoinError>> = None;
+        // SAFETY: COMPLETE makes the output the handle's, of which there is one, used by one thread
+        // at a time; the pointer is to an `Option<Result<T, JoinError>>`, as T is the future's output.
+        unsafe { (self.header().vtable.take_output)(self.header, (&raw mut output).cast()) };
         output
     }
 
@@ -207,7 +213,7 @@ impl<T> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        let Header { state, join_waker, vtable, .. } = self.header();
+        let Header { state, join_waker, .. } = self.header();
         if state.leave_at_once() {
             return;
         }
@@ -218,8 +224,7 @@ impl<T> Drop for JoinHandle<T> {
                 drop(waker);
             }
             Leave::Detached { join_waker: false } => {}
-            // SAFETY: COMPLETE makes the output the handle's.
-            Leave::Complete => unsafe { (vtable.drop_output)(self.header) },
+            Leave::Complete => discard(self.output()),
         }
         // SAFETY: the handle's reference goes with it.
         unsafe { drop_reference(self.header) };

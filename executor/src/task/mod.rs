@@ -1,7 +1,7 @@
 //! A task: one allocation that holds a future until it is ready and its output until it is taken.
 //!
 //! [`spawn_with`] makes one and gives out its two ends: the [`Runnable`], the right to poll it
-//! once, and the [`JoinHandle`](crate::JoinHandle), the right to its output. Where a ready task goes is the
+//! once, and the [`JoinHandle`], the right to its output. Where a ready task goes is the
 //! business of a [`Schedule`], the second of the runtime's three seams. The runtime's own
 //! schedulers use this face; so can yours:
 //!
@@ -44,8 +44,8 @@ mod list;
 mod state;
 mod waker;
 
-pub use cell::{Finish, Schedule, Spawned, TaskId, TaskRef, spawn_with};
-pub(crate) use cell::{Header, Run, allocate};
+pub use cell::{Finish, Schedule, TaskId, TaskRef, spawn_with};
+pub(crate) use cell::{Header, Meta, Run, allocate};
 pub use join::{JoinError, JoinHandle, Panic};
 pub(crate) use list::TaskList;
 pub use waker::Runnable;

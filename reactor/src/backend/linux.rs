@@ -87,18 +87,10 @@ impl Backend for Epoll {
 
 fn readiness(flags: epoll::EventFlags) -> Readiness {
     use epoll::EventFlags as Flags;
-    let mut readiness = Readiness::NONE;
-    if flags.intersects(Flags::IN | Flags::PRI) {
-        readiness |= Readiness::READABLE;
-    }
-    if flags.intersects(Flags::OUT) {
-        readiness |= Readiness::WRITABLE;
-    }
-    if flags.intersects(Flags::RDHUP | Flags::HUP | Flags::ERR) {
-        readiness |= Readiness::READ_CLOSED;
-    }
-    if flags.intersects(Flags::HUP | Flags::ERR) {
-        readiness |= Readiness::WRITE_CLOSED;
-    }
-    readiness
+    Readiness::of([
+        (flags.intersects(Flags::IN | Flags::PRI), Readiness::READABLE),
+        (flags.intersects(Flags::OUT), Readiness::WRITABLE),
+        (flags.intersects(Flags::RDHUP | Flags::HUP | Flags::ERR), Readiness::READ_CLOSED),
+        (flags.intersects(Flags::HUP | Flags::ERR), Readiness::WRITE_CLOSED),
+    ])
 }

@@ -14,7 +14,7 @@ pub use simulation::Simulation;
 
 use std::fmt;
 use std::io;
-use std::ops::{BitOr, BitOrAssign};
+use std::ops::BitOr;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,11 @@ impl Readiness {
         self.0 & other.0 != 0
     }
 
+    /// The bits of those pairs whose condition holds.
+    fn of<const N: usize>(bits: [(bool, Readiness); N]) -> Readiness {
+        bits.into_iter().filter(|(holds, _)| *holds).fold(Readiness::NONE, |all, (_, bit)| all | bit)
+    }
+
     pub(crate) const fn bits(self) -> u8 {
         self.0
     }
@@ -62,12 +67,6 @@ impl BitOr for Readiness {
     type Output = Readiness;
     fn bitor(self, other: Readiness) -> Readiness {
         Readiness(self.0 | other.0)
-    }
-}
-
-impl BitOrAssign for Readiness {
-    fn bitor_assign(&mut self, other: Readiness) {
-        self.0 |= other.0;
     }
 }
 

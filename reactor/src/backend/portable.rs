@@ -40,15 +40,9 @@ impl Backend for Portable {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        events.extend(raw.iter().map(|event| {
-            let mut readiness = Readiness::NONE;
-            if event.readable {
-                readiness |= Readiness::READABLE;
-            }
-            if event.writable {
-                readiness |= Readiness::WRITABLE;
-            }
-            Event { token: Token(event.key), readiness }
+        events.extend(raw.iter().map(|event| Event {
+            token: Token(event.key),
+            readiness: Readiness::of([(event.readable, Readiness::READABLE), (event.writable, Readiness::WRITABLE)]),
         }));
         Ok(())
     }

@@ -13,11 +13,17 @@ pub trait IntoSocketAddr {
     fn into_socket_addr(self) -> io::Result<SocketAddr>;
 }
 
-impl IntoSocketAddr for &str {
-    fn into_socket_addr(self) -> io::Result<SocketAddr> {
-        self.parse().map_err(|_| not_an_address(self))
-    }
+macro_rules! text {
+    ($($type:ty),+) => {$(
+        impl IntoSocketAddr for $type {
+            fn into_socket_addr(self) -> io::Result<SocketAddr> {
+                self.parse().map_err(|_| not_an_address(&self))
+            }
+        }
+    )+};
 }
+
+text!(&str, String, &String);
 
 impl IntoSocketAddr for (&str, u16) {
     fn into_socket_addr(self) -> io::Result<SocketAddr> {
@@ -46,24 +52,6 @@ infallible!(
     ([u8; 4], u16),
     ([u16; 8], u16)
 );
-
-impl IntoSocketAddr for &SocketAddr {
-    fn into_socket_addr(self) -> io::Result<SocketAddr> {
-        Ok(*self)
-    }
-}
-
-impl IntoSocketAddr for String {
-    fn into_socket_addr(self) -> io::Result<SocketAddr> {
-        self.as_str().into_socket_addr()
-    }
-}
-
-impl IntoSocketAddr for &String {
-    fn into_socket_addr(self) -> io::Result<SocketAddr> {
-        self.as_str().into_socket_addr()
-    }
-}
 
 fn not_an_address(given: &str) -> io::Error {
     let message = format!(

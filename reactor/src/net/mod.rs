@@ -11,11 +11,11 @@ mod udp;
 mod unix;
 
 pub use addr::IntoSocketAddr;
-pub(crate) use stream::forward_io;
 pub use stream::{ReadHalf, WriteHalf};
-pub use tcp::{Incoming, TcpListener, TcpStream};
+pub(crate) use stream::{read_through, write_through};
+pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
-pub use unix::{UnixDatagram, UnixIncoming, UnixListener, UnixStream};
+pub use unix::{UnixDatagram, UnixListener, UnixStream};
 
 pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 

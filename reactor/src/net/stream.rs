@@ -5,61 +5,59 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Implements the I/O traits for an owned type by those of a reference to it.
-macro_rules! forward_io {
-    ($type:ty where [$($generics:tt)*] read [$($read:tt)*] write [$($write:tt)*]) => {
-        impl<$($generics)*> $crate::io::AsyncRead for $type where $($read)* {
-            fn poll_read(
-                self: std::pin::Pin<&mut Self>,
-                cx: &mut std::task::Context<'_>,
-                buf: &mut [u8],
-            ) -> std::task::Poll<std::io::Result<usize>> {
-                std::pin::Pin::new(&mut &*self).poll_read(cx, buf)
+/// Implements `AsyncRead` for a type by that of a reference: to itself, or to what it holds.
+macro_rules! read_through {
+    (impl[$($generics:tt)*] $type:ty where [$($bounds:tt)*] |$this:ident| $inner:expr) => {
+        impl<$($generics)*> AsyncRead for $type where $($bounds)* {
+            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+                let $this = self.get_mut();
+                Pin::new(&mut $inner).poll_read(cx, buf)
             }
 
             fn poll_read_vectored(
-                self: std::pin::Pin<&mut Self>,
-                cx: &mut std::task::Context<'_>,
-                bufs: &mut [std::io::IoSliceMut<'_>],
-            ) -> std::task::Poll<std::io::Result<usize>> {
-                std::pin::Pin::new(&mut &*self).poll_read_vectored(cx, bufs)
-            }
-        }
-
-        impl<$($generics)*> $crate::io::AsyncWrite for $type where $($write)* {
-            fn poll_write(
-                self: std::pin::Pin<&mut Self>,
-                cx: &mut std::task::Context<'_>,
-                buf: &[u8],
-            ) -> std::task::Poll<std::io::Result<usize>> {
-                std::pin::Pin::new(&mut &*self).poll_write(cx, buf)
-            }
-
-            fn poll_write_vectored(
-                self: std::pin::Pin<&mut Self>,
-                cx: &mut std::task::Context<'_>,
-                bufs: &[std::io::IoSlice<'_>],
-            ) -> std::task::Poll<std::io::Result<usize>> {
-                std::pin::Pin::new(&mut &*self).poll_write_vectored(cx, bufs)
-            }
-
-            fn poll_flush(
-                self: std::pin::Pin<&mut Self>,
-                cx: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<std::io::Result<()>> {
-                std::pin::Pin::new(&mut &*self).poll_flush(cx)
-            }
-
-            fn poll_close(
-                self: std::pin::Pin<&mut Self>,
-                cx: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<std::io::Result<()>> {
-                std::pin::Pin::new(&mut &*self).poll_close(cx)
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &mut [IoSliceMut<'_>],
+            ) -> Poll<io::Result<usize>> {
+                let $this = self.get_mut();
+                Pin::new(&mut $inner).poll_read_vectored(cx, bufs)
             }
         }
     };
 }
-pub(crate) use forward_io;
+pub(crate) use read_through;
+
+/// The same for `AsyncWrite`.
+macro_rules! write_through {
+    (impl[$($generics:tt)*] $type:ty where [$($bounds:tt)*] |$this:ident| $inner:expr) => {
+        impl<$($generics)*> AsyncWrite for $type where $($bounds)* {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+                let $this = self.get_mut();
+                Pin::new(&mut $inner).poll_write(cx, buf)
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                let $this = self.get_mut();
+                Pin::new(&mut $inner).poll_write_vectored(cx, bufs)
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                let $this = self.get_mut();
+                Pin::new(&mut $inner).poll_flush(cx)
+            }
+
+            fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                let $this = self.get_mut();
+                Pin::new(&mut $inner).poll_close(cx)
+            }
+        }
+    };
+}
+pub(crate) use write_through;
 
 /// Gives a stream type (a newtype over `Arc<Async<std's type>>`) its reads, writes and halves.
 macro_rules! stream_socket {
@@ -201,7 +199,8 @@ macro_rules! stream_socket {
             }
         }
 
-        super::stream::forward_io!($stream where [] read [] write []);
+        super::stream::read_through!(impl[] $stream where [] |this| &*this);
+        super::stream::write_through!(impl[] $stream where [] |this| &*this);
 
         impl AsFd for $stream {
             fn as_fd(&self) -> BorrowedFd<'_> {
@@ -250,38 +249,5 @@ impl<S> WriteHalf<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for ReadHalf<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-
-    fn poll_read_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read_vectored(cx, bufs)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for WriteHalf<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_close(cx)
-    }
-}
+read_through!(impl[S] ReadHalf<S> where [S: Unpin, for<'a> &'a S: AsyncRead] |this| &this.0);
+write_through!(impl[S] WriteHalf<S> where [S: Unpin, for<'a> &'a S: AsyncWrite] |this| &this.0);

@@ -5,7 +5,7 @@ use super::{BACKLOG, IntoSocketAddr, ReadHalf, Shutdown, SocketAddr, WriteHalf};
 use crate::backend::Readiness;
 use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
 use crate::observer::Direction;
-use futures_lite::Stream;
+use futures_lite::{Stream, stream};
 use rustix::net::{self as sys, AddressFamily, SocketFlags, SocketType, sockopt};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -76,13 +76,14 @@ impl TcpListener {
     /// # Cancel safety
     /// Dropped before it is ready, it has taken no connection.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (socket, address) = self.0.read_with(accept).await?;
-        Ok((TcpStream::register(socket, Readiness::READABLE | Readiness::WRITABLE)?, address))
+        let accepted = self.0.read_with(accept).await?;
+        let address = accepted.1;
+        Ok((register(accepted)?, address))
     }
 
     /// The connections as a stream that never ends. Errors as in [`accept`](TcpListener::accept).
-    pub fn incoming(&self) -> Incoming<'_> {
-        Incoming(self)
+    pub fn incoming(&self) -> impl Stream<Item = io::Result<TcpStream>> + Unpin {
+        stream::poll_fn(|cx| self.0.poll_read_with(cx, accept).map(|accepted| Some(accepted.and_then(register))))
     }
 
     /// The address that it listens on.
@@ -100,6 +101,11 @@ fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr
     Ok((socket.into(), address.try_into()?))
 }
 
+/// What the client sent with its connect is often there already, so reading is worth an attempt.
+fn register((socket, _): (net::TcpStream, SocketAddr)) -> io::Result<TcpStream> {
+    TcpStream::register(socket, Readiness::READABLE | Readiness::WRITABLE)
+}
+
 impl AsFd for TcpListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
@@ -109,22 +115,6 @@ impl AsFd for TcpListener {
 impl fmt::Debug for TcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpListener").field("io", &self.0).field("local", &self.local_addr().ok()).finish()
-    }
-}
-
-/// The connections of a listener. Made by [`TcpListener::incoming`].
-#[derive(Debug)]
-#[must_use = "streams do nothing until they are polled"]
-pub struct Incoming<'a>(&'a TcpListener);
-
-impl Stream for Incoming<'_> {
-    type Item = io::Result<TcpStream>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let accepted = self.0.0.poll_read_with(cx, accept);
-        accepted.map(|result| {
-            Some(result.and_then(|(socket, _)| TcpStream::register(socket, Readiness::READABLE | Readiness::WRITABLE)))
-        })
     }
 }
 
@@ -172,22 +162,6 @@ impl TcpStream {
     /// Those of the system.
     pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
         self.0.get_ref().set_nodelay(on)
-    }
-
-    /// How many hops a packet may make.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.0.get_ref().ttl()
-    }
-
-    /// Sets [`ttl`](TcpStream::ttl).
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
-        self.0.get_ref().set_ttl(hops)
     }
 
     /// What closing does with bytes not yet sent: with zero it drops them and resets the

@@ -6,7 +6,7 @@ use crate::backend::Readiness;
 use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
 use crate::observer::Direction;
 use crate::time::{Duration, sleep};
-use futures_lite::Stream;
+use futures_lite::{Stream, stream};
 use rustix::io::Errno;
 use rustix::net::{self as sys, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::fmt;
@@ -50,8 +50,11 @@ impl UnixListener {
     }
 
     /// The connections as a stream that never ends.
-    pub fn incoming(&self) -> UnixIncoming<'_> {
-        UnixIncoming(self)
+    pub fn incoming(&self) -> impl Stream<Item = io::Result<UnixStream>> + Unpin {
+        stream::poll_fn(|cx| {
+            let accepted = self.0.poll_read_with(cx, net::UnixListener::accept);
+            accepted.map(|accepted| Some(accepted.and_then(|(socket, _)| UnixStream::from_std(socket))))
+        })
     }
 
     /// The path that it listens at.
@@ -60,20 +63,6 @@ impl UnixListener {
     /// Those of the system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.get_ref().local_addr()
-    }
-}
-
-/// The connections of a listener. Made by [`UnixListener::incoming`].
-#[derive(Debug)]
-#[must_use = "streams do nothing until they are polled"]
-pub struct UnixIncoming<'a>(&'a UnixListener);
-
-impl Stream for UnixIncoming<'_> {
-    type Item = io::Result<UnixStream>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let accepted = self.0.0.poll_read_with(cx, net::UnixListener::accept);
-        accepted.map(|result| Some(result.and_then(|(socket, _)| UnixStream::from_std(socket))))
     }
 }
 
