@@ -58,12 +58,20 @@ fn no_port(given: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("`{given}` has no port: write host:port, as example.org:80"))
 }
 
+/// Why a name has no address. It is inside of the [`io::Error`] that [`lookup`] and [`connect`] give.
+#[derive(Debug, thiserror::Error)]
+#[error("looking up {host}: {source}")]
+pub struct LookupError {
+    host: String,
+    source: io::Error,
+}
+
 /// The addresses of a host, as the system's resolver gives them; an address is its own.
 ///
 /// The port of each is 0: a look-up is of hosts.
 ///
 /// # Errors
-/// The resolver's; the message names the host.
+/// The resolver's, as a [`LookupError`].
 ///
 /// # Panics
 /// Outside of a runtime, for a name.
@@ -85,7 +93,7 @@ pub async fn lookup(host: impl Into<String>) -> io::Result<Vec<SocketAddr>> {
     }
     let name = host.clone();
     let call = CancelOnDrop(spawn_blocking(move || (name.as_str(), 0).to_socket_addrs()));
-    let addresses = call.await.map_err(|error| io::Error::new(error.kind(), format!("looking up {host}: {error}")))?;
+    let addresses = call.await.map_err(|source| io::Error::new(source.kind(), LookupError { host, source }))?;
     Ok(addresses.collect())
 }
 
@@ -212,5 +220,87 @@ fn all_failed(host: &str, mut errors: Vec<(SocketAddr, io::Error)>) -> io::Error
             let each: Vec<_> = errors.iter().map(|(address, error)| format!("{address}: {error}")).collect();
             io::Error::new(errors[0].1.kind(), each.join("; "))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block_on;
+    use reactor::time::now;
+
+    fn addresses(text: &str) -> Vec<SocketAddr> {
+        text.split(' ').map(|address| address.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_families_take_turns_beginning_with_the_resolvers_first() {
+        let resolved = addresses("[::1]:1 [::2]:1 [::3]:1 1.1.1.1:1 2.2.2.2:1");
+        assert_eq!(take_turns(resolved), addresses("[::1]:1 1.1.1.1:1 [::2]:1 2.2.2.2:1 [::3]:1"));
+        assert_eq!(take_turns(addresses("1.1.1.1:1 [::1]:1")), addresses("1.1.1.1:1 [::1]:1"));
+        assert!(take_turns(Vec::new()).is_empty());
+    }
+
+    /// A socket that is bound and does not listen keeps its address, which refuses.
+    fn bound() -> (rustix::fd::OwnedFd, SocketAddr) {
+        use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&socket, &addresses("127.0.0.1:0")[0]).unwrap();
+        let address = getsockname(&socket).unwrap().try_into().unwrap();
+        (socket, address)
+    }
+
+    #[test]
+    fn a_refused_address_makes_way_for_the_next_at_once() {
+        let (_socket, refusing) = bound();
+        block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let good = listener.local_addr().unwrap();
+            let start = now();
+            let stream = connect_any("host", [refusing, good].into()).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), good);
+            assert!(now() - start < HEAD_START);
+        });
+    }
+
+    #[test]
+    fn an_address_that_does_not_answer_has_a_head_start_and_no_more() {
+        // A listener whose queue is full drops further connects without an answer.
+        let (silent, address) = bound();
+        rustix::net::listen(&silent, 0).unwrap();
+        let _fill: Vec<_> = (0..8).map(|_| start_connect(address)).collect();
+        block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let good = listener.local_addr().unwrap();
+            let start = now();
+            let stream = connect_any("host", [address, good].into()).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), good);
+            assert!(now() - start >= HEAD_START);
+        });
+    }
+
+    fn start_connect(address: SocketAddr) -> rustix::fd::OwnedFd {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+        let _ = connect(&socket, &address);
+        socket
+    }
+
+    #[test]
+    fn when_all_fail_the_error_names_each() {
+        let ((_a, first), (_b, second)) = (bound(), bound());
+        let error = block_on(connect_any("host", [first, second].into())).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let message = error.to_string();
+        assert!(message.contains(&first.to_string()) && message.contains(&second.to_string()), "{message}");
+        assert!(block_on(connect_any("host", VecDeque::new())).unwrap_err().to_string().contains("host"));
+    }
+
+    #[test]
+    fn a_name_without_an_address_says_so() {
+        let error = block_on(connect(("no-such-host.invalid", 80))).unwrap_err();
+        assert!(error.get_ref().is_some_and(|inner| inner.is::<LookupError>()), "{error:?}");
+        assert!(error.to_string().contains("no-such-host.invalid"), "{error}");
+        assert!(block_on(connect("example.org")).unwrap_err().to_string().contains("host:port"));
     }
 }

@@ -48,13 +48,13 @@ fn server(url: &Url) -> String {
 pub async fn connect(url: &Url, limits: &Limits) -> Result<Connection, Error> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().unwrap_or(80);
-    let failed = |unresolved| {
-        let host = format!("{host}:{port}");
-        move |source| Error::Connect { host, unresolved, source }
+    let failed = |source: std::io::Error| Error::Connect {
+        host: format!("{host}:{port}"),
+        unresolved: source.get_ref().is_some_and(|inner| inner.is::<net::LookupError>()),
+        source,
     };
     let connecting = async {
-        net::lookup(host.as_str()).await.map_err(failed(true))?;
-        let stream = net::connect((host.as_str(), port)).await.map_err(failed(false))?;
+        let stream = net::connect((host.as_str(), port)).await.map_err(failed)?;
         stream.set_nodelay(true)?;
         Ok(Connection::new(Box::new(stream)))
     };
