@@ -311,7 +311,7 @@ impl Shared {
         deadline: Instant,
         waker: Waker,
         place: &'static Location<'static>,
-    ) -> Option<usize> {
+    ) -> Option<u32> {
         let mut timers = lock(&self.timers);
         let (key, timer) = timers.insert(tick, waker)?;
         self.timer_count.store(timers.len(), Ordering::Relaxed);
@@ -325,7 +325,7 @@ impl Shared {
     }
 
     /// Changes whom a timer wakes; `false` if it has fired meanwhile.
-    pub(crate) fn update_timer(&self, key: usize, tick: u64, waker: &Waker) -> bool {
+    pub(crate) fn update_timer(&self, key: u32, tick: u64, waker: &Waker) -> bool {
         let mut new = Some(waker.clone()); // cloned and dropped outside of the lock
         let mut timers = lock(&self.timers);
         let current = timers.get(key, tick);
@@ -339,7 +339,7 @@ impl Shared {
     }
 
     /// Takes a timer back that may or may not have fired.
-    pub(crate) fn cancel_timer(&self, key: usize, tick: u64) {
+    pub(crate) fn cancel_timer(&self, key: u32, tick: u64) {
         if self.has_fired(tick) {
             return;
         }

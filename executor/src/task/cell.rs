@@ -11,7 +11,7 @@
 
 use super::join::{JoinError, JoinHandle};
 use super::list::Links;
-use super::state::{Begin, State, Suspend, Wake};
+use super::state::{Begin, Complete, State, Suspend, Wake};
 use super::waker::{Runnable, borrowed_waker};
 use crate::shim::UnsafeCell;
 use std::any::Any;
@@ -130,8 +130,9 @@ pub(crate) struct Header {
     pub(crate) next: UnsafeCell<Option<NonNull<Header>>>,
     /// The neighbours in the list of all tasks. Belongs to that list.
     pub(super) links: UnsafeCell<Links>,
-    /// Belongs to the join handle or the runner, by the JOIN_WAKER bit.
-    pub(super) join_waker: UnsafeCell<Option<Waker>>,
+    /// Whom the join handle's wait wakes. Boxed, as most tasks never need one. Written by the join
+    /// handle, and only while the JOIN_WAKER bit is clear.
+    pub(super) join_waker: UnsafeCell<Option<Box<Waker>>>,
     pub(crate) meta: Meta,
 }
 
@@ -297,13 +298,16 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         }
         // SAFETY: RUNNING makes the stage ours.
         self.stage.with_mut(|stage| unsafe { *stage = Stage::Output(result) });
-        let complete = self.header.state.complete();
-        if !complete.joined {
-            let _nobodys = self.replace_stage(Stage::Empty).map_err(std::mem::forget);
-        }
-        if complete.join_waker {
-            // SAFETY: JOIN_WAKER was set when the task completed, so nobody writes the waker any more.
-            self.header.join_waker.with(|waker| unsafe { (*waker).as_ref() }.map(Waker::wake_by_ref));
+        match self.header.state.complete() {
+            Complete::Joined => return, // from here on, the cell may be gone
+            Complete::CallJoinWaker => {
+                // SAFETY: once the task is complete, nobody writes the join waker any more.
+                let waker = self.header.join_waker.with(|waker| unsafe { &*waker });
+                waker.iter().for_each(|waker| waker.wake_by_ref());
+            }
+            Complete::Detached => {
+                let _nobodys = self.replace_stage(Stage::Empty).map_err(std::mem::forget);
+            }
         }
         // SAFETY: this was the future's reference, and it is not used again.
         unsafe { drop_reference(header) };

@@ -188,7 +188,7 @@ impl<T> JoinHandle<T> {
             }
         }
         // SAFETY: JOIN_WAKER is clear and only the handle sets it, so the field is ours.
-        let replaced = join_waker.with_mut(|current| unsafe { (*current).replace(waker.clone()) });
+        let replaced = join_waker.with_mut(|current| unsafe { (*current).replace(Box::new(waker.clone())) });
         drop(replaced);
         let offered = state.offer_join_waker();
         if !offered {
@@ -214,7 +214,7 @@ impl<T> Future for JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         let Header { state, join_waker, .. } = self.header();
-        if state.leave_at_once() {
+        if !state.is_complete() && state.leave_at_once() {
             return;
         }
         match state.leave() {

@@ -91,11 +91,13 @@ pub(crate) enum Suspend {
 /// What `complete` leaves to its caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
-pub(crate) struct Complete {
-    /// Somebody will take the output; otherwise the caller drops it.
-    pub(crate) joined: bool,
-    /// There is a join waker to call.
-    pub(crate) join_waker: bool,
+pub(crate) enum Complete {
+    /// Nothing: the output is the join handle's, and the future's reference was dropped.
+    Joined,
+    /// As above, but the join waker is still to be called and the future's reference to be dropped.
+    CallJoinWaker,
+    /// Nobody will take the output: it is still the caller's, as is the future's reference.
+    Detached,
 }
 
 /// What the join handle leaves behind.
@@ -159,9 +161,18 @@ impl State {
     /// The future is gone and the output is written.
     #[inline]
     pub(crate) fn complete(&self) -> Complete {
-        let before = self.0.fetch_xor(RUNNING | COMPLETE, Ordering::AcqRel);
+        let update = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
+            let complete = word ^ (RUNNING | COMPLETE);
+            // Mostly somebody will join and does not wait yet: then all is done in this one step.
+            Some(if word & (JOIN | JOIN_WAKER) == JOIN { complete - REFERENCE } else { complete })
+        });
+        let before = update.unwrap_or_else(|word| word);
         debug_assert!(before & (RUNNING | COMPLETE) == RUNNING, "complete: {before:#b}");
-        Complete { joined: before & JOIN != 0, join_waker: before & JOIN_WAKER != 0 }
+        match before & (JOIN | JOIN_WAKER) {
+            0 => Complete::Detached,
+            JOIN => Complete::Joined,
+            _ => Complete::CallJoinWaker,
+        }
     }
 
     /// Whether the task is running and its reference is the only one: then nobody else can see the

@@ -109,32 +109,33 @@ impl TimerQueue {
     }
 
     /// Sets a timer and returns its key; `None` if the tick has passed already.
-    pub(crate) fn insert(&mut self, tick: u64, waker: Waker) -> Option<(usize, TimerId)> {
+    pub(crate) fn insert(&mut self, tick: u64, waker: Waker) -> Option<(u32, TimerId)> {
         if tick <= self.elapsed {
             return None;
         }
         self.numbered += 1;
         let slot = self.slot_for(tick);
         let key = self.timers.insert(Timer { tick, number: self.numbered, waker, slot, before: NONE, after: NONE });
-        self.link(key as u32, slot);
+        let key = u32::try_from(key).ok().filter(|key| *key != NONE).expect("2³² timers are set");
+        self.link(key, slot);
         Some((key, TimerId(self.numbered)))
     }
 
     /// The waker of a timer that has not fired.
-    pub(crate) fn get(&mut self, key: usize, tick: u64) -> Option<&mut Waker> {
+    pub(crate) fn get(&mut self, key: u32, tick: u64) -> Option<&mut Waker> {
         if tick <= self.elapsed {
             return None; // fired: the key may be another's by now
         }
-        self.timers.get_mut(key).map(|timer| &mut timer.waker)
+        self.timers.get_mut(key as usize).map(|timer| &mut timer.waker)
     }
 
     /// Takes a timer out; `None` if it has fired.
-    pub(crate) fn cancel(&mut self, key: usize, tick: u64) -> Option<Fired> {
-        if tick <= self.elapsed || !self.timers.contains(key) {
+    pub(crate) fn cancel(&mut self, key: u32, tick: u64) -> Option<Fired> {
+        if tick <= self.elapsed || !self.timers.contains(key as usize) {
             return None;
         }
-        self.unlink(key as u32);
-        Some(self.remove(key as u32))
+        self.unlink(key);
+        Some(self.remove(key))
     }
 
     /// Until when there is surely nothing to do: the next deadline; or, where it would take long to

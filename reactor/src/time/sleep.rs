@@ -34,11 +34,11 @@ use std::task::{Context, Poll};
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let due = Handle::with_current(|reactor| match reactor {
-        Some(reactor) => Due::At(after(reactor.now(), duration)),
-        None => Due::In(duration),
+    let state = Handle::with_current(|reactor| match reactor {
+        Some(reactor) => State::Until(after(reactor.now(), duration)),
+        None => State::For(duration),
     });
-    Sleep { due, timer: None, place: Location::caller() }
+    Sleep { state, place: Location::caller() }
 }
 
 /// Waits until `deadline`, or not at all if that has passed.
@@ -53,7 +53,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { due: Due::At(deadline), timer: None, place: Location::caller() }
+    Sleep { state: State::Until(deadline), place: Location::caller() }
 }
 
 /// A future that is ready when its deadline has come. Made by [`sleep`] and [`sleep_until`].
@@ -61,31 +61,25 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// It is `Unpin`, allocates nothing and takes its place in the timer queue when it is first polled.
 #[must_use = "a Sleep does nothing until it is awaited"]
 pub struct Sleep {
-    due: Due,
-    /// Its place in a queue, once it was polled.
-    timer: Option<Timer>,
+    state: State,
     place: &'static Location<'static>,
 }
 
-#[derive(Clone, Copy)]
-enum Due {
-    At(Instant),
+enum State {
     /// Counted from the first poll: there was no clock when it was made.
-    In(Duration),
-}
-
-struct Timer {
-    shared: Arc<Shared>,
-    tick: u64,
-    key: usize,
+    For(Duration),
+    /// Not polled yet.
+    Until(Instant),
+    /// It has, or had, a place in the queue of a reactor.
+    Set { deadline: Instant, key: u32, shared: Arc<Shared> },
 }
 
 impl Sleep {
     /// When it will be ready; `None` if it was made outside of a runtime and not yet polled.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.due {
-            Due::At(deadline) => Some(deadline),
-            Due::In(_) => None,
+        match self.state {
+            State::For(_) => None,
+            State::Until(deadline) | State::Set { deadline, .. } => Some(deadline),
         }
     }
 
@@ -100,12 +94,12 @@ impl Sleep {
     /// ```
     pub fn reset(&mut self, deadline: Instant) {
         self.cancel();
-        self.due = Due::At(deadline);
+        self.state = State::Until(deadline);
     }
 
     fn cancel(&mut self) {
-        if let Some(Timer { shared, tick, key }) = self.timer.take() {
-            shared.cancel_timer(key, tick);
+        if let State::Set { deadline, key, shared } = &self.state {
+            shared.cancel_timer(*key, shared.tick(*deadline));
         }
     }
 
@@ -118,22 +112,20 @@ impl Sleep {
                 self.place
             );
         };
-        let deadline = match self.due {
-            Due::At(deadline) => deadline,
-            Due::In(duration) => after(shared.now(), duration),
+        let deadline = match self.state {
+            State::For(duration) => after(shared.now(), duration),
+            State::Until(deadline) | State::Set { deadline, .. } => deadline,
         };
-        self.due = Due::At(deadline);
         let tick = shared.tick(deadline);
-        if shared.has_fired(tick) {
-            return Poll::Ready(());
-        }
-        match shared.set_timer(tick, deadline, cx.waker().clone(), self.place) {
-            None => Poll::Ready(()),
-            Some(key) => {
-                self.timer = Some(Timer { shared, tick, key });
-                Poll::Pending
-            }
-        }
+        let set = match shared.has_fired(tick) {
+            true => None,
+            false => shared.set_timer(tick, deadline, cx.waker().clone(), self.place),
+        };
+        self.state = match set {
+            None => State::Until(deadline),
+            Some(key) => State::Set { deadline, key, shared },
+        };
+        if set.is_some() { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 
@@ -141,8 +133,9 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(Timer { shared, tick, key }) = &self.timer else { return self.start(cx) };
-        if shared.has_fired(*tick) {
+        let State::Set { deadline, key, shared } = &self.state else { return self.start(cx) };
+        let tick = shared.tick(*deadline);
+        if shared.has_fired(tick) {
             return Poll::Ready(());
         }
         assert!(
@@ -150,7 +143,7 @@ impl Future for Sleep {
             "a timer was awaited after its runtime had ended (made at {}): it would never fire",
             self.place
         );
-        match shared.update_timer(*key, *tick, cx.waker()) {
+        match shared.update_timer(*key, tick, cx.waker()) {
             true => Poll::Pending,
             false => Poll::Ready(()),
         }
