@@ -1,0 +1,225 @@
+//! What the rows ask of a runtime, and the three answers. Only this file differs between runtimes.
+//!
+//! Each answer is the quickest call that the runtime's own documentation would lead to. All run on
+//! one thread: ours by `block_on`, tokio as `new_current_thread().enable_all()`, smol as a
+//! `LocalExecutor` inside `smol::block_on` (its reactor also keeps a helper thread).
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::net::{self, SocketAddr};
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A runtime under test. The futures are `Send` because tokio's plain `spawn`, its fastest, asks for it.
+pub(crate) trait Rt: 'static {
+    type Handle<T: Send + 'static>: Send + 'static;
+    type Listener;
+    type Stream: AsFd + Send + 'static;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T;
+    fn spawn<F>(future: F) -> Self::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+    fn join<T: Send + 'static>(handle: Self::Handle<T>) -> impl Future<Output = T> + Send;
+    fn detach<T: Send + 'static>(handle: Self::Handle<T>);
+    fn yield_now() -> impl Future<Output = ()> + Send;
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
+
+    fn listener(listener: net::TcpListener) -> io::Result<Self::Listener>;
+    /// The next connection, with TCP_NODELAY set.
+    fn accept(listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>>;
+    fn connect(address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn read<'a>(stream: &'a mut Self::Stream, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + Send;
+    fn write_all<'a>(stream: &'a mut Self::Stream, buf: &'a [u8]) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+/// The runtime of this workspace.
+pub(crate) struct Ours;
+
+impl Rt for Ours {
+    type Handle<T: Send + 'static> = executor::JoinHandle<T>;
+    type Listener = executor::net::TcpListener;
+    type Stream = executor::net::TcpStream;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        executor::block_on(future)
+    }
+
+    fn spawn<F>(future: F) -> Self::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        executor::spawn(future)
+    }
+
+    async fn join<T: Send + 'static>(handle: Self::Handle<T>) -> T {
+        handle.await.expect("a task of a benchmark failed")
+    }
+
+    fn detach<T: Send + 'static>(handle: Self::Handle<T>) {
+        drop(handle);
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        executor::yield_now()
+    }
+
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
+        executor::time::sleep(time)
+    }
+
+    fn listener(listener: net::TcpListener) -> io::Result<Self::Listener> {
+        executor::net::TcpListener::from_std(listener)
+    }
+
+    async fn accept(listener: &Self::Listener) -> io::Result<Self::Stream> {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn connect(address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+        executor::net::TcpStream::connect(address)
+    }
+
+    fn read<'a>(stream: &'a mut Self::Stream, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + Send {
+        futures_lite::AsyncReadExt::read(stream, buf)
+    }
+
+    fn write_all<'a>(stream: &'a mut Self::Stream, buf: &'a [u8]) -> impl Future<Output = io::Result<()>> + Send {
+        futures_lite::AsyncWriteExt::write_all(stream, buf)
+    }
+}
+
+/// tokio's current-thread runtime.
+pub(crate) struct Tokio;
+
+impl Rt for Tokio {
+    type Handle<T: Send + 'static> = tokio::task::JoinHandle<T>;
+    type Listener = tokio::net::TcpListener;
+    type Stream = tokio::net::TcpStream;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("tokio could not make a runtime").block_on(future)
+    }
+
+    fn spawn<F>(future: F) -> Self::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        tokio::spawn(future)
+    }
+
+    async fn join<T: Send + 'static>(handle: Self::Handle<T>) -> T {
+        handle.await.expect("a task of a benchmark failed")
+    }
+
+    fn detach<T: Send + 'static>(handle: Self::Handle<T>) {
+        drop(handle);
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        tokio::task::yield_now()
+    }
+
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(time)
+    }
+
+    fn listener(listener: net::TcpListener) -> io::Result<Self::Listener> {
+        listener.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(listener)
+    }
+
+    async fn accept(listener: &Self::Listener) -> io::Result<Self::Stream> {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn connect(address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+        tokio::net::TcpStream::connect(address)
+    }
+
+    fn read<'a>(stream: &'a mut Self::Stream, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + Send {
+        tokio::io::AsyncReadExt::read(stream, buf)
+    }
+
+    fn write_all<'a>(stream: &'a mut Self::Stream, buf: &'a [u8]) -> impl Future<Output = io::Result<()>> + Send {
+        tokio::io::AsyncWriteExt::write_all(stream, buf)
+    }
+}
+
+/// smol's executor for one thread. Its streams are `Async<std's>`, which is a little quicker than `smol::net`.
+pub(crate) struct Smol;
+
+thread_local! {
+    /// smol has no `spawn` that finds the local executor of its thread, as the other two have; this is one.
+    static EXECUTOR: RefCell<Option<Rc<smol::LocalExecutor<'static>>>> = const { RefCell::new(None) };
+}
+
+impl Rt for Smol {
+    type Handle<T: Send + 'static> = smol::Task<T>;
+    type Listener = smol::Async<net::TcpListener>;
+    type Stream = smol::Async<net::TcpStream>;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let executor = Rc::new(smol::LocalExecutor::new());
+        EXECUTOR.set(Some(executor.clone()));
+        let output = smol::block_on(executor.run(future));
+        EXECUTOR.take();
+        output
+    }
+
+    fn spawn<F>(future: F) -> Self::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        EXECUTOR.with_borrow(|executor| executor.as_ref().expect("spawn outside of block_on").spawn(future))
+    }
+
+    fn join<T: Send + 'static>(handle: Self::Handle<T>) -> impl Future<Output = T> + Send {
+        handle
+    }
+
+    fn detach<T: Send + 'static>(handle: Self::Handle<T>) {
+        handle.detach();
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        smol::future::yield_now()
+    }
+
+    async fn sleep(time: Duration) {
+        smol::Timer::after(time).await;
+    }
+
+    fn listener(listener: net::TcpListener) -> io::Result<Self::Listener> {
+        smol::Async::new(listener)
+    }
+
+    async fn accept(listener: &Self::Listener) -> io::Result<Self::Stream> {
+        let (stream, _) = listener.accept().await?;
+        stream.get_ref().set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn connect(address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+        smol::Async::<net::TcpStream>::connect(address)
+    }
+
+    fn read<'a>(stream: &'a mut Self::Stream, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + Send {
+        futures_lite::AsyncReadExt::read(stream, buf)
+    }
+
+    fn write_all<'a>(stream: &'a mut Self::Stream, buf: &'a [u8]) -> impl Future<Output = io::Result<()>> + Send {
+        futures_lite::AsyncWriteExt::write_all(stream, buf)
+    }
+}

@@ -1,0 +1,104 @@
+//! Rows about tasks alone: making them, switching between them. No I/O, no timers.
+
+use crate::harness::{Scale, nanos_each};
+use crate::rt::Rt;
+use async_channel::{Sender, bounded};
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// Spawns 100,000 tasks, then awaits them all; ten times, since once is over before the noise is.
+pub(crate) fn spawn<R: Rt>(scale: Scale) -> Vec<f64> {
+    const TIMES: usize = 10;
+    let tasks = scale.of(100_000);
+    R::block_on(async {
+        let mut handles = Vec::with_capacity(tasks);
+        let start = Instant::now();
+        for _ in 0..TIMES {
+            handles.extend((0..tasks).map(|n| R::spawn(async move { n })));
+            let mut sum = 0;
+            for handle in handles.drain(..) {
+                sum += R::join(handle).await;
+            }
+            assert_eq!(sum, tasks * (tasks - 1) / 2);
+        }
+        vec![nanos_each(start.elapsed(), tasks * TIMES)]
+    })
+}
+
+/// A task that spawns the next one and is done, a million deep. At each moment there are two at most.
+pub(crate) fn chained_spawn<R: Rt>(scale: Scale) -> Vec<f64> {
+    let links = scale.of(1_000_000);
+    R::block_on(async {
+        let (end, ended) = bounded(1);
+        let start = Instant::now();
+        R::detach(R::spawn(Link::<R> { left: links - 1, end, runtime: PhantomData }));
+        ended.recv().await.expect("the chain broke");
+        vec![nanos_each(start.elapsed(), links)]
+    })
+}
+
+/// Written by hand, as an `async fn` whose type contains itself would need a box.
+struct Link<R> {
+    left: usize,
+    end: Sender<()>,
+    runtime: PhantomData<fn() -> R>,
+}
+
+impl<R: Rt> Future for Link<R> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        match self.left {
+            0 => self.end.try_send(()).expect("the chain ends once"),
+            left => R::detach(R::spawn(Link::<R> { left: left - 1, end: self.end.clone(), runtime: PhantomData })),
+        }
+        Poll::Ready(())
+    }
+}
+
+/// 1,000 tasks yield 1,000 times each; five times over.
+pub(crate) fn yields<R: Rt>(scale: Scale) -> Vec<f64> {
+    const TASKS: usize = 1_000;
+    let times = scale.of(5 * 1_000);
+    R::block_on(async {
+        let start = Instant::now();
+        let yielding = (0..TASKS).map(|_| {
+            R::spawn(async move {
+                for _ in 0..times {
+                    R::yield_now().await;
+                }
+            })
+        });
+        for task in yielding.collect::<Vec<_>>() {
+            R::join(task).await;
+        }
+        vec![nanos_each(start.elapsed(), TASKS * times)]
+    })
+}
+
+/// Two tasks hand a number to and fro over two channels of one place each, 200,000 times; twice over.
+pub(crate) fn ping_pong<R: Rt>(scale: Scale) -> Vec<f64> {
+    let trips = scale.of(2 * 200_000);
+    R::block_on(async {
+        let (ping, pinged) = bounded(1);
+        let (pong, ponged) = bounded(1);
+        let start = Instant::now();
+        let other = R::spawn(async move {
+            while let Ok(n) = pinged.recv().await {
+                pong.send(n).await.expect("the player left too early");
+            }
+        });
+        let player = R::spawn(async move {
+            for n in 0..trips {
+                ping.send(n).await.expect("the other player left");
+                assert_eq!(ponged.recv().await, Ok(n));
+            }
+        });
+        R::join(player).await;
+        R::join(other).await;
+        vec![nanos_each(start.elapsed(), trips)]
+    })
+}

@@ -1,0 +1,279 @@
+//! A server that does what a test tells it to, however wrong that is.
+//!
+//! It has a thread a connection and speaks through plain blocking sockets, so that nothing of what it
+//! tests is part of it. A script is called for each request; it writes whatever it likes and says
+//! whether the connection goes on. Nothing waits by the clock: to stall, a script waits until the
+//! other side closes the connection, or until the test opens a [`Gate`].
+
+use rustix::net::sockopt::set_socket_linger;
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// What becomes of the connection when a script is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// It waits for the next request.
+    Next,
+    /// It is closed.
+    Close,
+}
+
+/// A request, and the connection on which it came.
+pub struct Visit<'a> {
+    /// Path and query, as they were sent.
+    pub path: String,
+    /// How often this path was requested, with this time.
+    pub attempt: usize,
+    /// The number of the connection, from 1.
+    pub connection: usize,
+    /// How many requests came on the connection, with this one.
+    pub nth: usize,
+    head: String,
+    stream: TcpStream,
+    server: &'a Shared,
+}
+
+impl Visit<'_> {
+    /// A field of the request.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let fields = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        fields.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+    }
+
+    /// Sends bytes. That the other side has had enough is no failure of ours: `false` then.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// Sends the same bytes until the other side has had enough, and says how often they were sent.
+    pub fn send_for_ever(&mut self, bytes: impl AsRef<[u8]>) -> usize {
+        let mut sent = 0;
+        while self.send(bytes.as_ref()) {
+            sent += 1;
+        }
+        sent
+    }
+
+    /// Answers as a good server does.
+    pub fn page(&mut self, html: impl AsRef<[u8]>) -> After {
+        self.answer("200 OK", "Content-Type: text/html\r\n", html)
+    }
+
+    /// Answers with a status and fields, each of these with its end of line, and a body with its length.
+    pub fn answer(&mut self, status: &str, fields: &str, body: impl AsRef<[u8]>) -> After {
+        let body = body.as_ref();
+        let head = format!("HTTP/1.1 {status}\r\n{fields}Content-Length: {}\r\n\r\n", body.len());
+        self.send([head.as_bytes(), body].concat());
+        After::Next
+    }
+
+    /// Answers with a page of links.
+    pub fn links<S: AsRef<str>>(&mut self, to: impl IntoIterator<Item = S>) -> After {
+        let links: String = to.into_iter().map(|to| format!("<a href=\"{}\">x</a>\n", to.as_ref())).collect();
+        self.page(links)
+    }
+
+    /// Redirects.
+    pub fn redirect(&mut self, to: &str) -> After {
+        self.answer("302 Found", &format!("Location: {to}\r\n"), "")
+    }
+
+    /// Says nothing more until the other side closes, or the test is over.
+    pub fn stall(&mut self) -> After {
+        let mut scratch = [0; 1024];
+        while let Ok(1..) = self.stream.read(&mut scratch) {}
+        After::Close
+    }
+
+    /// Breaks the connection with a reset instead of an end.
+    pub fn reset(&mut self) -> After {
+        set_socket_linger(&self.stream, Some(Duration::ZERO)).expect("a socket takes the option");
+        After::Close
+    }
+
+    /// Waits until `path` was requested, on whatever connection.
+    pub fn until_requested(&self, path: &str) {
+        let mut log = self.server.lock();
+        while !self.server.is_over() && !log.requests.iter().any(|request| request.path == path) {
+            log = self.server.changed.wait(log).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits for a gate; `false` if the test ended before it was opened.
+    pub fn until_open(&self, gate: &Gate) -> bool {
+        let mut log = self.server.lock();
+        while !self.server.is_over() && !gate.0.load(Ordering::SeqCst) {
+            log = self.server.changed.wait(log).unwrap_or_else(PoisonError::into_inner);
+        }
+        gate.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Something that a script waits for. Closed at first; a server opens it.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<AtomicBool>);
+
+/// A request that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Path and query, as they were sent.
+    pub path: String,
+    /// The number of the connection, from 1.
+    pub connection: usize,
+}
+
+#[derive(Default)]
+struct Log {
+    connections: usize,
+    requests: Vec<Request>,
+    /// What is open, by the number of the connection, to be shut at the end.
+    streams: HashMap<usize, TcpStream>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    log: Mutex<Log>,
+    /// A request came, a gate was opened, or all is over.
+    changed: Condvar,
+    over: AtomicBool,
+}
+
+impl Shared {
+    // A script that panics is a test that fails; what was counted is right all the same.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+}
+
+/// The server. Dropping it ends all its connections and threads.
+pub struct FaultServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl FaultServer {
+    /// Serves by this script.
+    pub fn start(script: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static) -> FaultServer {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
+        let address = listener.local_addr().expect("a listener has an address");
+        let shared = Arc::<Shared>::default();
+        let (ours, script) = (shared.clone(), Arc::new(script));
+        let accepting = thread::spawn(move || {
+            for stream in listener.incoming() {
+                if ours.is_over() {
+                    return;
+                }
+                let Ok(stream) = stream else { continue };
+                let (shared, script) = (ours.clone(), script.clone());
+                let mut log = ours.lock();
+                log.connections += 1;
+                let number = log.connections;
+                log.streams.extend(stream.try_clone().ok().map(|stream| (number, stream)));
+                log.threads.push(thread::spawn(move || connection(stream, number, &shared, &*script)));
+            }
+        });
+        FaultServer { address, shared, accepting: Some(accepting) }
+    }
+
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// The port it listens at.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// How many connections there were.
+    pub fn connections(&self) -> usize {
+        self.shared.lock().connections
+    }
+
+    /// The requests, in the order in which they came.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.lock().requests.clone()
+    }
+
+    /// How often a path was requested.
+    pub fn hits(&self, path: &str) -> usize {
+        self.shared.lock().requests.iter().filter(|request| request.path == path).count()
+    }
+
+    /// Waits until so many requests have come in all.
+    #[track_caller]
+    pub fn until_requests(&self, count: usize) {
+        crate::eventually(&format!("{count} requests"), || self.shared.lock().requests.len() >= count);
+    }
+
+    /// Lets all go on who wait for a gate.
+    pub fn open(&self, gate: &Gate) {
+        gate.0.store(true, Ordering::SeqCst);
+        let _log = self.shared.lock(); // or one who has just looked would wait on
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for FaultServer {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(self.address)); // wakes the thread that accepts
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+        let mut log = self.shared.lock();
+        for (_, stream) in log.streams.drain() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        self.shared.changed.notify_all();
+        let threads = std::mem::take(&mut log.threads);
+        drop(log);
+        let panicked = threads.into_iter().filter_map(|thread| thread.join().err()).count();
+        assert!(panicked == 0 || thread::panicking(), "{panicked} scripts panicked");
+    }
+}
+
+fn connection(mut stream: TcpStream, number: usize, shared: &Shared, script: &dyn Fn(&mut Visit<'_>) -> After) {
+    let _ = stream.set_nodelay(true);
+    for nth in 1.. {
+        let Some(head) = read_head(&mut stream) else { break };
+        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut log = shared.lock();
+        log.requests.push(Request { path: path.clone(), connection: number });
+        let attempt = log.requests.iter().filter(|request| request.path == path).count();
+        drop(log);
+        shared.changed.notify_all();
+        let Ok(stream) = stream.try_clone() else { break };
+        let mut visit = Visit { path, attempt, connection: number, nth, head, stream, server: shared };
+        if script(&mut visit) == After::Close {
+            break;
+        }
+    }
+    // The copy that is kept for the end of the test would hold the connection open.
+    shared.lock().streams.remove(&number);
+}
+
+/// The head of a request; `None` if none comes any more.
+fn read_head(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    // A byte at a time: whatever follows the head is the script's.
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            _ => return None,
+        }
+    }
+    Some(String::from_utf8_lossy(&head).into_owned())
+}

@@ -1,0 +1,34 @@
+//! Every interleaving of the task's state machine and of the inbox, by the model checker `loom`.
+//!
+//! What is checked are the very files that run: they take their atomics and cells from
+//! `crate::shim`, which in this crate is loom's. Loom then runs each test body once for every way in
+//! which threads may take turns and see each other's writes, and stops at a race on a cell, at
+//! something that was never dropped, at a deadlock and at a failed assertion.
+//!
+//! The invariants named at each test are those of DESIGN.md, "What must always hold". That each
+//! test can fail was tried out by breaking the line that it guards.
+
+// What the tests here have no use for is used by the executor.
+#![allow(dead_code, unused_imports)]
+
+/// As `executor/src/shim.rs`, watched.
+mod shim {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+}
+
+#[path = "../../executor/src/run_queue.rs"]
+mod run_queue;
+#[path = "../../executor/src/task/mod.rs"]
+mod task;
+
+#[path = "loom/inbox.rs"]
+mod inbox;
+#[path = "loom/join.rs"]
+mod join;
+#[path = "loom/kit.rs"]
+mod kit;
+#[path = "loom/runtime.rs"]
+mod runtime;
+#[path = "loom/wake.rs"]
+mod wake;

@@ -1,0 +1,163 @@
+//! The inbox: tasks from other threads for the one that takes them out, and who has to wake it.
+
+use super::kit::{Drops, every_interleaving, interleavings_with, polled};
+use crate::run_queue::{Inbox, RunQueue};
+use crate::task::{Runnable, Schedule, spawn_with};
+use loom::sync::Arc as LoomArc;
+use loom::thread;
+use std::sync::{Arc, Mutex as StdMutex};
+use std::task::{Context, Poll};
+
+struct Nowhere;
+
+impl Schedule for Nowhere {
+    fn schedule(self: &Arc<Self>, _: Runnable) {
+        unreachable!("nobody wakes these tasks");
+    }
+}
+
+/// The numbers of tasks in the order in which they ran. Loom sees none of it.
+type Order = Arc<StdMutex<Vec<usize>>>;
+
+/// Pushes tasks with these numbers, and says how often it was told to wake the thread.
+fn push(inbox: &Inbox, drops: &LoomArc<Drops>, order: &Order, numbers: &[usize]) -> usize {
+    let push_one = |number: &usize| {
+        let (order, number) = (order.clone(), *number);
+        let ready = move |_: &mut Context<'_>| {
+            order.lock().unwrap().push(number);
+            Poll::Ready(())
+        };
+        let (task, handle) = spawn_with(polled(drops, ready), Arc::new(Nowhere));
+        drop(handle);
+        inbox.push(task)
+    };
+    numbers.iter().map(push_one).filter(|told| *told).count()
+}
+
+/// A thread that does so, for each list.
+fn pushers<const N: usize>(
+    inbox: &LoomArc<Inbox>,
+    drops: &LoomArc<Drops>,
+    order: &Order,
+    lists: [&'static [usize]; N],
+) -> [thread::JoinHandle<usize>; N] {
+    lists.map(|numbers| {
+        let (inbox, drops, order) = (inbox.clone(), drops.clone(), order.clone());
+        thread::spawn(move || push(&inbox, &drops, &order, numbers))
+    })
+}
+
+fn join_all<const N: usize>(pushers: [thread::JoinHandle<usize>; N]) -> usize {
+    pushers.into_iter().map(|pusher| pusher.join().unwrap()).sum()
+}
+
+/// Runs all that is in the queue.
+fn run(queue: &RunQueue) -> usize {
+    let mut count = 0;
+    while let Some(task) = queue.pop() {
+        assert!(task.run().is_none());
+        count += 1;
+    }
+    assert_eq!(queue.len(), 0);
+    count
+}
+
+// Invariants 1 and 6: two threads push while a third takes. No task is lost or comes twice, what a
+// thread wrote before is seen where the task runs, and nobody has to wake a thread that is awake.
+#[test]
+fn two_pushes_and_a_take() {
+    every_interleaving(|| {
+        let inbox = LoomArc::new(Inbox::new());
+        let drops = Drops::new();
+        let pushers = pushers(&inbox, &drops, &Order::default(), [&[1], &[2]]);
+        let queue = RunQueue::default();
+        inbox.take(&queue);
+        let mut count = run(&queue);
+        let told = join_all(pushers);
+        inbox.take(&queue);
+        count += run(&queue);
+        assert_eq!((count, told, drops.count()), (2, 0, 2));
+    });
+}
+
+// Invariants 1 and 6: the same beside a thread that goes to sleep. Exactly one of the pushers is
+// told to wake it if it sleeps, none if it does not.
+#[test]
+fn two_pushes_and_a_sleep() {
+    every_interleaving(|| {
+        let inbox = LoomArc::new(Inbox::new());
+        let drops = Drops::new();
+        let pushers = pushers(&inbox, &drops, &Order::default(), [&[1], &[2]]);
+        let sleeps = inbox.sleep();
+        let told = join_all(pushers);
+        assert_eq!(told, usize::from(sleeps));
+        let queue = RunQueue::default();
+        inbox.take(&queue);
+        assert_eq!(run(&queue), 2);
+        assert!(inbox.sleep(), "it is empty and awake again");
+        inbox.take(&queue);
+        assert_eq!((run(&queue), drops.count()), (0, 2));
+    });
+}
+
+// Invariants 1 and 6: a thread that sleeps, is woken by one or by nobody (a timer), takes, and
+// sleeps again: no push goes unnoticed in either sleep, and each sleep is ended by one at most.
+#[test]
+fn pushes_beside_sleep_take_and_sleep() {
+    interleavings_with(3, || {
+        let inbox = LoomArc::new(Inbox::new());
+        let drops = Drops::new();
+        let pushers = pushers(&inbox, &drops, &Order::default(), [&[1, 2], &[3]]);
+        let queue = RunQueue::default();
+        let first = inbox.sleep();
+        inbox.take(&queue);
+        let taken = run(&queue);
+        let second = inbox.sleep();
+        let told = join_all(pushers);
+        inbox.take(&queue);
+        let left = run(&queue);
+        assert_eq!((taken + left, drops.count()), (3, 3));
+        let noticed = usize::from(first && taken > 0) + usize::from(second && left > 0);
+        assert_eq!(told, noticed);
+    });
+}
+
+// Invariant 7: the longest waiting comes first. Tasks of two threads may mix, those of one stay in
+// their order, also over two takes.
+#[test]
+fn oldest_first() {
+    every_interleaving(|| {
+        let inbox = LoomArc::new(Inbox::new());
+        let drops = Drops::new();
+        let order = Order::default();
+        let pushers = pushers(&inbox, &drops, &order, [&[11, 12]]);
+        push(&inbox, &drops, &order, &[1, 2]);
+        let queue = RunQueue::default();
+        inbox.take(&queue);
+        run(&queue);
+        push(&inbox, &drops, &order, &[3]);
+        join_all(pushers);
+        inbox.take(&queue);
+        run(&queue);
+        let order = order.lock().unwrap();
+        let of = |tens: usize| order.iter().copied().filter(|number| number / 10 == tens).collect::<Vec<_>>();
+        assert_eq!((of(0), of(1)), (vec![1, 2, 3], vec![11, 12]));
+        assert_eq!(drops.count(), 5);
+    });
+}
+
+// Invariant 2: tasks that nobody took out are dropped with the queue they are in.
+#[test]
+fn a_queue_dropped_with_tasks_in_it() {
+    every_interleaving(|| {
+        let inbox = LoomArc::new(Inbox::new());
+        let drops = Drops::new();
+        let pushers = pushers(&inbox, &drops, &Order::default(), [&[1], &[2]]);
+        join_all(pushers);
+        let queue = RunQueue::default();
+        inbox.take(&queue);
+        assert_eq!(queue.len(), 2);
+        drop(queue);
+        assert_eq!(drops.count(), 2);
+    });
+}

@@ -1,0 +1,211 @@
+//! The join handle beside the end of its task.
+
+use super::kit::{
+    Bell, Drops, RingBy, Tracked, WakerPlace, block_on, every_interleaving, interleavings_with, polled, spawn,
+};
+use crate::task::{JoinError, JoinHandle};
+use loom::thread;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+fn poll<T>(handle: &mut JoinHandle<T>, waker: &Waker) -> Poll<Result<T, JoinError>> {
+    Pin::new(handle).poll(&mut Context::from_waker(waker))
+}
+
+/// A task that is ready at its first poll, with an output whose drop is counted.
+macro_rules! ready_task {
+    ($drops:expr, $outputs:expr) => {{
+        let outputs = $outputs.clone();
+        spawn(polled(&$drops, move |_: &mut Context<'_>| Poll::Ready(Tracked::new(&outputs))))
+    }};
+}
+
+// Invariants 1, 2 and 3: whoever awaits a handle is woken at the finish, or sees it at once; then
+// the future is gone and the output is there, for the handle alone.
+#[test]
+fn a_handle_awaited_and_the_finish() {
+    every_interleaving(|| {
+        let (drops, outputs) = (Drops::new(), Drops::new());
+        let (slot, handle, freed) = ready_task!(drops, outputs);
+        let runner = thread::spawn(move || slot.run_to_the_end());
+        let output = block_on(handle, false).unwrap();
+        output.touch();
+        assert_eq!((drops.count(), outputs.count()), (1, 0));
+        drop(output);
+        runner.join().unwrap();
+        assert_eq!((outputs.count(), freed.count()), (1, 1));
+    });
+}
+
+// Invariants 1 and 5: the waker of a handle is replaced beside the finish. The last one counts;
+// none is called and written at once, and none is left behind.
+#[test]
+fn a_handles_waker_replaced_and_the_finish() {
+    every_interleaving(|| {
+        let (drops, outputs) = (Drops::new(), Drops::new());
+        let (slot, mut handle, freed) = ready_task!(drops, outputs);
+        let runner = thread::spawn(move || slot.run_to_the_end());
+        let (first, second) = (Bell::new(), Bell::new());
+        let output = match poll(&mut handle, &first.clone().waker()) {
+            Poll::Ready(output) => output,
+            Poll::Pending => match poll(&mut handle, &second.clone().waker()) {
+                Poll::Ready(output) => output,
+                Poll::Pending => {
+                    second.wait();
+                    let Poll::Ready(output) = poll(&mut handle, &first.clone().waker()) else {
+                        panic!("woken before the output was there")
+                    };
+                    output
+                }
+            },
+        };
+        output.unwrap().touch();
+        drop(handle);
+        runner.join().unwrap();
+        assert_eq!((drops.count(), outputs.count(), freed.count()), (1, 1, 1));
+    });
+}
+
+// As above: the same waker twice keeps its place, without giving it back for a moment.
+#[test]
+fn a_handle_polled_again_by_the_same_waker_and_the_finish() {
+    every_interleaving(|| {
+        let (drops, outputs) = (Drops::new(), Drops::new());
+        let (slot, mut handle, freed) = ready_task!(drops, outputs);
+        let runner = thread::spawn(move || slot.run_to_the_end());
+        let bell = Bell::new();
+        let waker = bell.clone().waker();
+        if poll(&mut handle, &waker).is_pending() && poll(&mut handle, &waker).is_pending() {
+            bell.wait();
+            assert!(poll(&mut handle, &waker).is_ready());
+        }
+        drop(handle);
+        runner.join().unwrap();
+        assert_eq!((drops.count(), outputs.count(), freed.count()), (1, 1, 1));
+    });
+}
+
+// Invariant 2: a handle dropped beside the finish. The output is dropped once, by the one or the
+// other; both the short way out, right after the spawn, and the long one.
+#[test]
+fn a_handle_dropped_and_the_finish() {
+    for woken_before in [false, true] {
+        every_interleaving(move || {
+            let (drops, outputs) = (Drops::new(), Drops::new());
+            let place = WakerPlace::new();
+            let (slot, handle, freed) = spawn(polled(&drops, {
+                let (place, outputs) = (place.clone(), outputs.clone());
+                let mut polls = 0;
+                move |cx: &mut Context<'_>| {
+                    polls += 1;
+                    if woken_before && polls == 1 {
+                        place.leave(cx); // another reference, so the handle can't take the short way
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Tracked::new(&outputs))
+                }
+            }));
+            if woken_before {
+                assert!(slot.run_if_ready());
+            }
+            let dropper = thread::spawn(move || drop(handle));
+            slot.run_to_the_end();
+            dropper.join().unwrap();
+            assert_eq!((drops.count(), outputs.count()), (1, 1));
+            place.clear();
+            assert_eq!(freed.count(), 1);
+        });
+    }
+}
+
+// Invariants 2 and 5: a handle that was awaited and then dropped beside the finish: its waker is
+// dropped as well, and not while it is called.
+#[test]
+fn a_handle_with_a_waker_dropped_and_the_finish() {
+    every_interleaving(|| {
+        let (drops, outputs) = (Drops::new(), Drops::new());
+        let (slot, mut handle, freed) = ready_task!(drops, outputs);
+        let runner = thread::spawn(move || slot.run_to_the_end());
+        let bell = Bell::new();
+        let first = poll(&mut handle, &bell.clone().waker());
+        drop(handle);
+        drop(first);
+        runner.join().unwrap();
+        assert_eq!((drops.count(), outputs.count(), freed.count()), (1, 1, 1));
+    });
+}
+
+// Invariant 3: cancelled, awaited and dropped, all beside the run and a wake.
+#[test]
+fn cancel_join_and_drop_at_once() {
+    interleavings_with(3, || {
+        let (drops, outputs) = (Drops::new(), Drops::new());
+        let place = WakerPlace::new();
+        let (slot, mut handle, freed) = spawn(polled(&drops, {
+            let (place, outputs) = (place.clone(), outputs.clone());
+            let mut polls = 0;
+            move |cx: &mut Context<'_>| {
+                polls += 1;
+                place.leave(cx);
+                if polls == 2 { Poll::Ready(Tracked::new(&outputs)) } else { Poll::Pending }
+            }
+        }));
+        assert!(slot.run_if_ready());
+        let waker = place.take();
+        let waking = thread::spawn(move || waker.wake());
+        let joining = thread::spawn(move || {
+            let bell = Bell::new();
+            let first = poll(&mut handle, &bell.clone().waker());
+            handle.cancel();
+            if first.is_pending() {
+                let second = poll(&mut handle, &Bell::new().waker());
+                drop(second);
+            }
+            drop(handle);
+        });
+        slot.run_to_the_end();
+        waking.join().unwrap();
+        joining.join().unwrap();
+        place.clear();
+        assert!(!slot.run_if_ready());
+        assert_eq!((drops.count(), freed.count()), (1, 1));
+    });
+}
+
+// Invariant 3: one thread cancels by dropping the right to run, another one joins.
+#[test]
+fn a_dropped_right_to_run_and_a_join() {
+    every_interleaving(|| {
+        let drops = Drops::new();
+        let (slot, handle, freed) = spawn(polled(&drops, |_: &mut Context<'_>| Poll::<()>::Pending));
+        let dropper = thread::spawn(move || slot.drop_if_ready());
+        let joined = block_on(handle, true);
+        assert!(matches!(joined, Err(JoinError::Cancelled)));
+        assert_eq!(drops.count(), 1, "the handle resolves after the future's drop");
+        dropper.join().unwrap();
+        assert_eq!(freed.count(), 1);
+    });
+}
+
+// Invariant 4: a panic goes to the handle; its payload is dropped once, by whoever takes it or,
+// if nobody does, by the task.
+#[test]
+fn a_panic_and_a_handle_that_is_dropped() {
+    every_interleaving(|| {
+        let (drops, outputs) = (Drops::new(), Drops::new());
+        struct Payload(#[allow(dead_code)] Tracked);
+        // SAFETY: loom's own things are watched wherever they are.
+        unsafe impl Send for Payload {}
+        let (slot, handle, freed) = spawn(polled(&drops, {
+            let outputs = outputs.clone();
+            move |_: &mut Context<'_>| -> Poll<()> {
+                std::panic::resume_unwind(Box::new(Payload(Tracked::new(&outputs)))) // says nothing
+            }
+        }));
+        let dropper = thread::spawn(move || drop(handle));
+        slot.run_to_the_end();
+        dropper.join().unwrap();
+        assert_eq!((drops.count(), outputs.count(), freed.count()), (1, 1, 1));
+    });
+}
