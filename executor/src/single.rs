@@ -123,6 +123,8 @@ pub(crate) struct Core {
     running: Cell<Option<TaskId>>,
     /// Polls since the reactor was looked at.
     polls: Cell<usize>,
+    /// The runtime ends: tasks that are made from now on are cancelled at once.
+    ending: Cell<bool>,
 }
 
 impl Core {
@@ -135,6 +137,7 @@ impl Core {
             numbered: Cell::new(0),
             running: Cell::new(None),
             polls: Cell::new(0),
+            ending: Cell::new(false),
         }
     }
 
@@ -187,6 +190,9 @@ impl Core {
         unsafe { self.tasks.insert(task.header()) };
         self.shared.observe(|observer| observer.task_spawned(handle.task(), self.running.get()));
         self.queue.push(task);
+        if self.ending.get() {
+            handle.cancel();
+        }
         handle
     }
 
@@ -276,8 +282,9 @@ impl Core {
     /// Drops every task that is left. Each ends as a cancelled one does: its future is dropped by a
     /// run, its handle learns of it.
     fn end(&self, reactor: &mut Reactor) {
+        self.ending.set(true);
+        self.tasks.cancel_all();
         while !self.tasks.is_empty() {
-            self.tasks.cancel_all();
             self.shared.inbox.take(&self.queue);
             while let Some(task) = self.queue.pop() {
                 self.run_task(task);

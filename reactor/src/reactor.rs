@@ -7,7 +7,7 @@ use crate::backend::{self, Backend, Event, Readiness, Token};
 use crate::cause::{self, Cause};
 use crate::lock;
 use crate::observer::{Observer, SourceId};
-use crate::source::Source;
+use crate::source::{Source, orphaned};
 use crate::time::queue::{Fired, TimerQueue};
 use slab::Slab;
 use std::any::Any;
@@ -126,13 +126,16 @@ impl Reactor {
 impl Drop for Reactor {
     /// Whoever still waits for one of its sources gets an error instead of waiting for ever.
     fn drop(&mut self) {
-        let sources: Vec<_> = lock(&self.shared.sources).table.iter().map(|(_, source)| source.clone()).collect();
+        // Under the lock, so that no source is added after they are collected.
+        let table = lock(&self.shared.sources);
+        self.shared.elapsed.store(CLOSED, Ordering::Release);
+        let sources: Vec<_> = table.table.iter().map(|(_, source)| source.clone()).collect();
+        drop(table);
         let mut wake = Wake::default();
         for source in sources {
             source.report(Readiness::ORPHANED, &mut self.wakers);
             self.wakers.drain(..).for_each(|waker| wake.call(Cause::Source(source.id), waker));
         }
-        self.shared.elapsed.store(CLOSED, Ordering::Release);
         let timers = lock(&self.shared.timers).close();
         timers.into_iter().for_each(|Fired { timer, waker }| wake.call(Cause::Timer(timer), waker));
     }
@@ -196,6 +199,14 @@ pub(crate) struct Shared {
     elapsed: AtomicU64,
 }
 
+/// The bits of a token that are the source's place in the table; the others are of its number, so
+/// that an event of the one that had the place before is told apart.
+const KEY_MASK: usize = usize::MAX >> (usize::BITS / 4);
+
+fn token_of(id: SourceId, key: usize) -> Token {
+    Token(key | (id.0 as usize) << KEY_MASK.trailing_ones())
+}
+
 #[derive(Default)]
 struct Sources {
     table: Slab<Arc<Source>>,
@@ -244,8 +255,11 @@ impl Shared {
         let sources = lock(&self.sources);
         for Event { token, readiness } in events.drain(..) {
             // A source that was removed after the backend saw it is no longer in the table, or its
-            // place is another's by now, to whom a wrong report costs one attempt in vain.
-            let Some(source) = sources.table.get(token.0) else { continue };
+            // place is another's by now.
+            let source = sources.table.get(token.0 & KEY_MASK);
+            let Some(source) = source.filter(|source| token == token_of(source.id, token.0 & KEY_MASK)) else {
+                continue;
+            };
             let woken = source.report(readiness, wakers);
             reported.push(Reported { source: source.id, readiness, woken });
         }
@@ -262,11 +276,13 @@ impl Shared {
         assumed: Readiness,
     ) -> io::Result<Arc<Source>> {
         let mut sources = lock(&self.sources);
-        let key = sources.table.vacant_key();
+        if self.is_closed() {
+            return Err(orphaned());
+        }
+        let (key, id) = (sources.table.vacant_key(), SourceId(sources.registered + 1));
         // SAFETY: the caller promises what `Backend::add` asks for.
-        unsafe { self.backend.add(fd, Token(key))? };
+        unsafe { self.backend.add(fd, token_of(id, key))? };
         sources.registered += 1;
-        let id = SourceId(sources.registered);
         let source = Arc::new(Source::new(id, key, fd.as_raw_fd(), self.clone(), assumed));
         sources.table.insert(source.clone());
         self.source_count.store(sources.table.len(), Ordering::Relaxed);

@@ -108,7 +108,8 @@ impl Source {
 
     /// `moved` bytes of `wanted` went through since the word was `before`.
     fn moved(&self, direction: Direction, before: Seen, moved: usize, wanted: usize) {
-        if moved > 0 && moved < wanted && self.reactor.reports_close() {
+        let urgent = before.readiness().intersects(Readiness::URGENT);
+        if moved > 0 && moved < wanted && !urgent && self.reactor.reports_close() {
             let open = match direction {
                 Direction::Read => Readiness::READABLE,
                 Direction::Write => Readiness::WRITABLE,
@@ -190,7 +191,7 @@ impl Source {
     }
 }
 
-fn orphaned() -> io::Error {
+pub(crate) fn orphaned() -> io::Error {
     io::Error::other(
         "the runtime that this socket was registered with has ended, so nothing would ever wake its waiters: \
          make the socket inside of the runtime that uses it",

@@ -104,6 +104,11 @@ impl Visit<'_> {
         }
     }
 
+    /// Opens a gate.
+    pub fn open(&self, gate: &Gate) {
+        self.server.open(gate);
+    }
+
     /// Waits for a gate; `false` if the test ended before it was opened.
     pub fn until_open(&self, gate: &Gate) -> bool {
         let mut log = self.server.lock();
@@ -148,6 +153,12 @@ impl Shared {
     // A script that panics is a test that fails; what was counted is right all the same.
     fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self, gate: &Gate) {
+        gate.0.store(true, Ordering::SeqCst);
+        drop(self.lock()); // one who has just looked now waits, and is woken
+        self.changed.notify_all();
     }
 
     fn is_over(&self) -> bool {
@@ -219,9 +230,7 @@ impl FaultServer {
 
     /// Lets all go on who wait for a gate.
     pub fn open(&self, gate: &Gate) {
-        gate.0.store(true, Ordering::SeqCst);
-        let _log = self.shared.lock(); // or one who has just looked would wait on
-        self.shared.changed.notify_all();
+        self.shared.open(gate);
     }
 }
 

@@ -1237,7 +1237,7 @@ fn tasks_are_numbered_in_the_order_of_their_spawning_and_say_what_they_are() {
     block_on(async {
         let first = spawn(pending::<()>());
         let second = named("second").spawn(pending::<()>());
-        assert_eq!((first.id().get(), second.id().get()), (2, 3));
+        assert_eq!((first.id().0, second.id().0), (2, 3));
         assert_eq!((first.name(), second.name()), (None, Some("second")));
         let text = format!("{second:?}");
         assert!(text.starts_with("task 3 `second` (queued, spawned at ") && text.contains("tasks.rs:"), "{text}");

@@ -89,6 +89,7 @@ fn readiness(flags: epoll::EventFlags) -> Readiness {
     use epoll::EventFlags as Flags;
     Readiness::of([
         (flags.intersects(Flags::IN | Flags::PRI), Readiness::READABLE),
+        (flags.intersects(Flags::PRI), Readiness::URGENT),
         (flags.intersects(Flags::OUT), Readiness::WRITABLE),
         (flags.intersects(Flags::RDHUP | Flags::HUP | Flags::ERR), Readiness::READ_CLOSED),
         (flags.intersects(Flags::HUP | Flags::ERR), Readiness::WRITE_CLOSED),

@@ -39,8 +39,10 @@ impl Readiness {
     pub const WRITE_CLOSED: Readiness = Readiness(8);
     /// The reactor is gone; nothing will ever wake a waiter of this source.
     pub(crate) const ORPHANED: Readiness = Readiness(16);
+    /// Urgent data is under way: a read ends before it, whatever comes after.
+    pub const URGENT: Readiness = Readiness(32);
     /// All that concerns reading.
-    pub const READ: Readiness = Readiness(1 | 4);
+    pub const READ: Readiness = Readiness(1 | 4 | 32);
     /// All that concerns writing.
     pub const WRITE: Readiness = Readiness(2 | 8);
 
@@ -77,6 +79,7 @@ impl fmt::Debug for Readiness {
             (Readiness::WRITABLE, "writable"),
             (Readiness::READ_CLOSED, "read closed"),
             (Readiness::WRITE_CLOSED, "write closed"),
+            (Readiness::URGENT, "urgent"),
             (Readiness::ORPHANED, "orphaned"),
         ];
         let set: Vec<&str> = names.iter().filter(|(bit, _)| self.intersects(*bit)).map(|(_, name)| *name).collect();

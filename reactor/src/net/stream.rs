@@ -59,6 +59,9 @@ macro_rules! write_through {
 }
 pub(crate) use write_through;
 
+/// The system takes no more in one call (UIO_MAXIOV); std passes on no more.
+pub(super) const BUFFERS: usize = 1024;
+
 /// Gives a stream type (a newtype over `Arc<Async<std's type>>`) its reads, writes and halves.
 macro_rules! stream_socket {
     ($stream:ident, $std:ty, $address:ty, short_means_drained: $drained:expr) => {
@@ -167,7 +170,7 @@ macro_rules! stream_socket {
                 cx: &mut Context<'_>,
                 bufs: &mut [IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
-                let wanted = $stream::wanted(bufs.iter().map(|buf| buf.len()).sum());
+                let wanted = $stream::wanted(bufs.iter().take(super::stream::BUFFERS).map(|buf| buf.len()).sum());
                 self.0.poll_stream(Direction::Read, cx, wanted, |mut io| io.read_vectored(bufs))
             }
         }
@@ -182,7 +185,7 @@ macro_rules! stream_socket {
                 cx: &mut Context<'_>,
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                let wanted = $stream::wanted(bufs.iter().map(|buf| buf.len()).sum());
+                let wanted = $stream::wanted(bufs.iter().take(super::stream::BUFFERS).map(|buf| buf.len()).sum());
                 self.0.poll_stream(Direction::Write, cx, wanted, |mut io| io.write_vectored(bufs))
             }
 

@@ -1,6 +1,6 @@
 //! The timer queue: a hierarchical timing wheel.
 //!
-//! Time is cut into ticks of 250 µs. Six wheels of 64 slots stand above each other; a slot of the
+//! Time is cut into ticks of 250 µs. Eight wheels of 64 slots stand above each other; a slot of the
 //! lowest holds the timers of one tick, a slot of the next those of 64, and so on. A timer goes
 //! into the wheel that belongs to the highest 6 bits in which its tick differs from the present
 //! one. When time reaches a slot of an upper wheel, its timers move down to where they belong now.
@@ -11,7 +11,7 @@
 //! wheel 0   │    1 tick  a slot │ 250 µs … 16 ms       each slot: first ⇄ timer ⇄ timer ⇄ last
 //! ```
 //!
-//! Setting and cancelling touch one list: O(1). A timer moves down at most five times in its life.
+//! Setting and cancelling touch one list: O(1). A timer moves down at most seven times in its life.
 //! A word a wheel says which slots are occupied, so the next deadline is a bit scan, however far
 //! away. Timers live in a slab, linked by index, so a cancelled one is gone at once and nothing here
 //! is `unsafe`. Timers of one tick fire in the order in which they were set.
@@ -29,7 +29,9 @@ const TICK_NANOS: u32 = 250_000;
 const TICKS_PER_SECOND: u64 = 1_000_000_000 / TICK_NANOS as u64;
 const SLOT_BITS: u32 = 6;
 const SLOTS: u64 = 1 << SLOT_BITS;
-const WHEELS: usize = 6;
+const WHEELS: usize = 8;
+/// The last tick that there is, after 2,230 years. Later deadlines are taken for this one.
+const LAST: u64 = (1 << (SLOT_BITS * WHEELS as u32)) - 1;
 const NONE: u32 = u32::MAX;
 /// Timers of a slot that are looked at to find the earliest.
 const LOOKED_AT: usize = 8;
@@ -87,7 +89,7 @@ impl TimerQueue {
     /// The tick at which a deadline has surely passed: rounded up, so that no timer is early.
     pub(crate) fn tick(epoch: Instant, deadline: Instant) -> u64 {
         let time = deadline.saturating_duration_since(epoch);
-        ticks(time) + u64::from(!time.subsec_nanos().is_multiple_of(TICK_NANOS))
+        (ticks(time) + u64::from(!time.subsec_nanos().is_multiple_of(TICK_NANOS))).min(LAST)
     }
 
     /// The last tick that has wholly passed: rounded down, for the same reason.
@@ -194,22 +196,18 @@ impl TimerQueue {
     fn next_slot(&self) -> Option<(Slot, u64)> {
         let wheel = self.wheels.iter().position(|wheel| wheel.occupied != 0)?;
         let shift = SLOT_BITS * wheel as u32;
-        let now = self.elapsed >> shift;
-        // Slots are passed in a circle that begins at the present one.
-        let distance = self.wheels[wheel].occupied.rotate_right((now % SLOTS) as u32).trailing_zeros();
-        let start = now + u64::from(distance);
-        Some((Slot { wheel: wheel as u8, index: (start % SLOTS) as u8 }, start << shift))
+        // All timers of a wheel share the bits above it with the present tick, and come later in it.
+        let index = u64::from(self.wheels[wheel].occupied.trailing_zeros());
+        let turn = self.elapsed >> shift >> SLOT_BITS << SLOT_BITS;
+        Some((Slot { wheel: wheel as u8, index: index as u8 }, (turn | index) << shift))
     }
 
     /// Where a timer belongs, seen from the present tick.
     fn slot_for(&self, tick: u64) -> Slot {
         let highest_difference = 63 - ((self.elapsed ^ tick) | 1).leading_zeros();
-        let wheel = ((highest_difference / SLOT_BITS) as usize).min(WHEELS - 1);
-        let shift = SLOT_BITS * wheel as u32;
-        // Beyond the horizon (198 days) a timer waits in the slot that is furthest away and is
-        // looked at again when that one comes.
-        let furthest = (self.elapsed >> shift) + SLOTS - 1;
-        Slot { wheel: wheel as u8, index: ((tick >> shift).min(furthest) % SLOTS) as u8 }
+        let wheel = highest_difference / SLOT_BITS;
+        let index = tick >> (SLOT_BITS * wheel) & (SLOTS - 1);
+        Slot { wheel: wheel as u8, index: index as u8 }
     }
 
     fn link(&mut self, key: u32, slot: Slot) {
@@ -249,5 +247,6 @@ impl TimerQueue {
 }
 
 fn ticks(time: Duration) -> u64 {
-    time.as_secs() * TICKS_PER_SECOND + u64::from(time.subsec_nanos() / TICK_NANOS)
+    let seconds = time.as_secs().min(LAST / TICKS_PER_SECOND);
+    seconds * TICKS_PER_SECOND + u64::from(time.subsec_nanos() / TICK_NANOS)
 }

@@ -103,6 +103,14 @@ impl Sleep {
         }
     }
 
+    fn check_open(&self, shared: &Shared) {
+        assert!(
+            !shared.is_closed(),
+            "a timer was awaited after its runtime had ended (made at {}): it would never fire",
+            self.place
+        );
+    }
+
     /// The first poll: takes a place in the queue of this thread's runtime.
     fn start(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(Handle(shared)) = Handle::current() else {
@@ -116,6 +124,7 @@ impl Sleep {
             State::For(duration) => after(shared.now(), duration),
             State::Until(deadline) | State::Set { deadline, .. } => deadline,
         };
+        self.check_open(&shared);
         let tick = shared.tick(deadline);
         let set = match shared.has_fired(tick) {
             true => None,
@@ -138,11 +147,7 @@ impl Future for Sleep {
         if shared.has_fired(tick) {
             return Poll::Ready(());
         }
-        assert!(
-            !shared.is_closed(),
-            "a timer was awaited after its runtime had ended (made at {}): it would never fire",
-            self.place
-        );
+        self.check_open(shared);
         match shared.update_timer(*key, tick, cx.waker()) {
             true => Poll::Pending,
             false => Poll::Ready(()),
