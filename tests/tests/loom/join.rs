@@ -41,7 +41,7 @@ fn a_handle_awaited_and_the_finish() {
 // none is called and written at once, and none is left behind.
 #[test]
 fn a_handles_waker_replaced_and_the_finish() {
-    every_interleaving(|| {
+    interleavings_with(3, || {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let (slot, mut handle, freed) = ready_task!(drops, outputs);
         let runner = thread::spawn(move || slot.run_to_the_end());
@@ -69,7 +69,7 @@ fn a_handles_waker_replaced_and_the_finish() {
 // As above: the same waker twice keeps its place, without giving it back for a moment.
 #[test]
 fn a_handle_polled_again_by_the_same_waker_and_the_finish() {
-    every_interleaving(|| {
+    interleavings_with(3, || {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let (slot, mut handle, freed) = ready_task!(drops, outputs);
         let runner = thread::spawn(move || slot.run_to_the_end());
@@ -139,7 +139,7 @@ fn a_handle_with_a_waker_dropped_and_the_finish() {
 // Invariant 3: cancelled, awaited and dropped, all beside the run and a wake.
 #[test]
 fn cancel_join_and_drop_at_once() {
-    interleavings_with(3, || {
+    interleavings_with(2, || {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let place = WakerPlace::new();
         let (slot, mut handle, freed) = spawn(polled(&drops, {
@@ -176,7 +176,7 @@ fn cancel_join_and_drop_at_once() {
 // Invariant 3: one thread cancels by dropping the right to run, another one joins.
 #[test]
 fn a_dropped_right_to_run_and_a_join() {
-    every_interleaving(|| {
+    interleavings_with(3, || {
         let drops = Drops::new();
         let (slot, handle, freed) = spawn(polled(&drops, |_: &mut Context<'_>| Poll::<()>::Pending));
         let dropper = thread::spawn(move || slot.drop_if_ready());

@@ -175,7 +175,7 @@ fn a_wake_from_another_thread_is_never_lost() {
 // Invariants 1 and 6: two threads wake two tasks, and one of the tasks the other.
 #[test]
 fn wakes_from_two_threads_are_never_lost() {
-    interleavings_with(3, || {
+    interleavings_with(2, || {
         let drops = Drops::new();
         let runtime = Runtime::new(&drops);
         let places = [WakerPlace::new(), WakerPlace::new()];

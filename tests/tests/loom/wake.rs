@@ -17,7 +17,7 @@ fn flag() -> (LoomArc<AtomicUsize>, LoomArc<AtomicUsize>) {
 // the poll that comes last must see both, though one of the wakes found the task woken already.
 #[test]
 fn two_wakes_and_a_poll() {
-    every_interleaving(|| {
+    interleavings_with(2, || {
         let drops = Drops::new();
         let place = WakerPlace::new();
         let (written, seen) = flag();
@@ -212,7 +212,7 @@ fn a_waker_dropped_during_the_last_run() {
 // by the canceller, and the handle learns of it after.
 #[test]
 fn a_cancel_and_a_poll() {
-    every_interleaving(|| {
+    interleavings_with(3, || {
         let drops = Drops::new();
         let (slot, handle, freed) = spawn(polled(&drops, |_: &mut Context<'_>| Poll::<()>::Pending));
         let canceller = thread::spawn({
@@ -261,7 +261,7 @@ fn a_cancel_and_the_finish() {
 // and it is not polled once more.
 #[test]
 fn a_cancel_and_a_wake() {
-    every_interleaving(|| {
+    interleavings_with(3, || {
         let drops = Drops::new();
         let place = WakerPlace::new();
         let (slot, handle, freed) = spawn(polled(&drops, {
@@ -322,7 +322,7 @@ fn a_dropped_right_to_run_and_a_wake() {
 // order, the second sees, and the drop sees both.
 #[test]
 fn two_runners_take_turns() {
-    interleavings_with(3, || {
+    interleavings_with(2, || {
         let drops = Drops::new();
         let place = WakerPlace::new();
         let (slot, handle, freed) = spawn(polled(&drops, {

@@ -1,0 +1,147 @@
+//! Every event of a run, in order, as an observer sees it: compared with `events.golden`.
+//!
+//! The program has two tasks beside the first: one sleeps, the other waits for it and is cancelled
+//! in a second sleep. On the virtual clock, so the list is the same to the nanosecond in every run.
+//! After a change that is meant, `BLESS=1 cargo test -p tests --test events` writes the file anew.
+
+use executor::observer::{PollEnd, WokenBy};
+use executor::task::{Finish, TaskRef};
+use executor::time::{Duration, Instant, now, sleep};
+use executor::{Runtime, TaskId, named, spawn_blocking, yield_now};
+use reactor::observer::TimerId;
+use std::fmt::Write as _;
+use std::panic::Location;
+use std::sync::{Arc, Mutex};
+
+/// Writes a line an event.
+#[derive(Default)]
+struct Lines {
+    start: Mutex<Option<Instant>>,
+    text: Mutex<String>,
+}
+
+impl Lines {
+    fn line(&self, line: std::fmt::Arguments<'_>) {
+        let now = now();
+        let start = *self.start.lock().unwrap().get_or_insert(now);
+        writeln!(self.text.lock().unwrap(), "{:>6?} {line}", now - start).unwrap();
+    }
+}
+
+/// The file's name and the line: the path differs between machines.
+fn at(place: &Location<'_>) -> String {
+    let file = place.file().rsplit(['/', '\\']).next().unwrap_or_default();
+    format!("{file}:{}", place.line())
+}
+
+impl reactor::Observer for Lines {
+    fn timer_set(&self, timer: TimerId, deadline: Instant, place: &'static Location<'static>) {
+        self.line(format_args!("{timer:?} set for {:?} from now at {}", deadline - now(), at(place)));
+    }
+    fn timer_cancelled(&self, timer: TimerId) {
+        self.line(format_args!("{timer:?} cancelled"));
+    }
+    fn timer_fired(&self, timer: TimerId) {
+        self.line(format_args!("{timer:?} fired"));
+    }
+    fn wait_begins(&self, timeout: Option<Duration>) {
+        self.line(format_args!("wait begins, timeout {timeout:?}"));
+    }
+    fn wait_ends(&self, sources: usize, timers: usize) {
+        self.line(format_args!("wait ends, {sources} sources and {timers} timers"));
+    }
+}
+
+impl executor::Observer for Lines {
+    fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {
+        let (id, name, place) = (task.id(), task.name().unwrap_or("-"), at(task.place()));
+        self.line(format_args!("{id:?} spawned by {by:?}, name {name}, at {place}"));
+    }
+    fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {
+        self.line(format_args!("{:?} woken by {by:?}", task.id()));
+    }
+    fn task_cancelled(&self, task: TaskRef<'_>, by: WokenBy) {
+        self.line(format_args!("{:?} cancelled by {by:?}", task.id()));
+    }
+    fn poll_begins(&self, task: TaskRef<'_>) {
+        self.line(format_args!("{:?} poll begins", task.id()));
+    }
+    fn poll_ends(&self, task: TaskId, end: PollEnd) {
+        self.line(format_args!("{task:?} poll ends: {end:?}"));
+    }
+    fn task_finished(&self, task: TaskRef<'_>, how: Finish) {
+        self.line(format_args!("{:?} finished: {how:?}", task.id()));
+    }
+}
+
+fn run() -> String {
+    let lines = Arc::new(Lines::default());
+    let runtime = Runtime::builder().virtual_clock().observer(lines.clone()).build().unwrap();
+    runtime.block_on(async {
+        let sleeper = named("sleeper").spawn(async {
+            sleep(Duration::from_millis(30)).await;
+            yield_now().await;
+            7
+        });
+        let waiter = named("waiter").spawn(async move {
+            assert_eq!(sleeper.await.unwrap(), 7);
+            sleep(Duration::from_secs(3600)).await;
+        });
+        sleep(Duration::from_millis(50)).await;
+        waiter.cancel();
+        assert!(waiter.await.unwrap_err().is_cancelled());
+    });
+    lines.text.lock().unwrap().clone()
+}
+
+#[test]
+fn the_events_of_a_program_are_those_of_the_golden_file() {
+    let events = run();
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/events.golden");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(golden, &events).unwrap();
+    }
+    let expected = std::fs::read_to_string(golden).unwrap();
+    for (number, (is, was)) in events.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(is, was, "event {}; BLESS=1 accepts all that changed", number + 1);
+    }
+    assert_eq!(events.lines().count(), expected.lines().count());
+}
+
+#[test]
+fn two_runs_have_the_same_events() {
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_blocking_call_is_seen_from_its_thread_and_time_stands_still_meanwhile() {
+    #[derive(Default)]
+    struct Calls(Mutex<Vec<(&'static str, String)>>);
+    impl Calls {
+        fn push(&self, what: &'static str) {
+            let thread = std::thread::current().name().unwrap_or_default().to_owned();
+            self.0.lock().unwrap().push((what, thread));
+        }
+    }
+    impl reactor::Observer for Calls {}
+    impl executor::Observer for Calls {
+        fn blocking_begins(&self, _: TaskId) {
+            self.push("begins");
+        }
+        fn blocking_ends(&self, _: TaskId) {
+            self.push("ends");
+        }
+    }
+    let calls = Arc::new(Calls::default());
+    let runtime = Runtime::builder().virtual_clock().observer(calls.clone()).build().unwrap();
+    runtime.block_on(async {
+        let (start, late) = (now(), named("late").spawn(sleep(Duration::from_secs(1))));
+        assert_eq!(spawn_blocking(|| 5).await.unwrap(), 5);
+        assert_eq!(now(), start, "the clock jumped over a call that was under way");
+        late.await.unwrap();
+    });
+    let calls = calls.0.lock().unwrap();
+    let names: Vec<_> = calls.iter().map(|(what, _)| *what).collect();
+    assert_eq!(names, ["begins", "ends"]);
+    assert!(calls.iter().all(|(_, thread)| thread.starts_with("executor-blocking-")), "{calls:?}");
+}
