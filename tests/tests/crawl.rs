@@ -663,6 +663,16 @@ fn a_connection_is_kept_for_further_requests_also_if_they_come_at_once_or_in_pie
     assert_eq!((old.status, old.body.len(), old.field("connection")), (200, 1, Some("close")));
 }
 
+/// HTTP/1.0 knows no chunks: whoever asks that way can't read them.
+#[test]
+fn an_http_1_0_client_is_not_sent_chunks() {
+    let place = Place::new();
+    let serving = Serving::start(&place, &[]);
+    let answer = serving.raw("GET /framing/chunked HTTP/1.0\r\n\r\n");
+    assert_eq!(answer.field("transfer-encoding"), None, "{}", answer.head);
+    assert!(answer.text().starts_with("<!doctype html>"));
+}
+
 // ---- demo serve: what is not a good request ----------------------------------------------------
 
 /// The server refused, in words, and still serves others.
@@ -749,7 +759,9 @@ fn a_bad_chunk_in_a_request_concerns_its_own_connection_alone() {
     let place = Place::new();
     let serving = Serving::start(&place, &[]);
     let mut stream = serving.connect();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\n").unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\n")
+        .unwrap();
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     assert_eq!(serving.get("/size/1").status, 200);

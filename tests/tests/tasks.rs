@@ -1,8 +1,8 @@
 //! Tasks, through the public face: invariants 1 to 4, 7 and 9, and what 10 promises of them.
 //!
-//! 1. a wake is never lost and never runs a task twice — 2. a future is dropped once, on the right
-//! thread, at its end — 3. `cancel` works at any moment, and the handle resolves after the drop —
-//! 4. a panic reaches whoever joins and nobody else — 7. no task starves the rest — 9. wakers
+//! They are: (1) a wake is never lost and never runs a task twice; (2) a future is dropped once, on
+//! the right thread, at its end; (3) `cancel` works at any moment, and the handle resolves after the
+//! drop; (4) a panic reaches whoever joins and nobody else; (7) no task starves the rest; (9) wakers
 //! outlive everything. The interleavings that a stress loop only hopes to meet are in `loom.rs`.
 
 use executor::net::UnixStream;
@@ -251,10 +251,10 @@ fn a_handle_may_be_awaited_by_one_task_after_another() {
             task
         });
         let task = first.await.unwrap();
-        let second = spawn(task);
+        let second = spawn(async move { task.await.unwrap() });
         yield_now().await;
         send.send(()).await.unwrap();
-        second.await.unwrap().unwrap();
+        second.await.unwrap();
     });
 }
 
@@ -683,7 +683,8 @@ fn a_wake_during_the_poll_leads_to_another_poll() {
             poll_fn(move |cx| {
                 polls.set(polls.get() + 1);
                 cx.waker().wake_by_ref();
-                cx.waker().clone().wake();
+                let by_value = cx.waker().clone();
+                by_value.wake();
                 if polls.get() == 3 { Poll::Ready(()) } else { Poll::Pending }
             })
         });

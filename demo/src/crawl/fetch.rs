@@ -6,8 +6,9 @@ use super::links::Kind;
 use super::report::Record;
 use super::urls::normalize;
 use crate::Failure;
-use crate::http::{Connection, Error, Response, connect};
+use crate::http::{Connection, Error, Response, connect, is_out_of_descriptors};
 use executor::time::sleep;
+use futures_lite::FutureExt;
 use http::{Method, StatusCode, header};
 use std::io;
 use std::time::{Duration, Instant};
@@ -65,17 +66,24 @@ pub async fn fetch(crawl: &Crawl, job: &Job) -> Outcome {
     let start = Instant::now();
     let mut record =
         Record { url: job.url.to_string(), depth: job.depth, referrer: job.referrer.clone(), ..Record::default() };
-    let result = follow(crawl, job, &mut record).await;
+    let mut visited = vec![job.url.clone()];
+    let result = follow(crawl, job, &mut visited, &mut record).await;
     record.elapsed_ms = (start.elapsed().as_secs_f64() * 1e6).round() / 1e3;
-    match result {
+    let outcome = match result {
         Ok(links) => Outcome::Done(record, links),
         Err(PageError::Http(error)) if error.is_out_of_descriptors() => Outcome::OutOfDescriptors,
+        Err(PageError::Save(error)) if is_out_of_descriptors(&error) => Outcome::OutOfDescriptors,
         Err(PageError::Save(error)) if is_fatal(&error) => Outcome::Fatal(crawl.store.failure(error)),
         Err(error) => {
             record.error = Some(error.to_string());
             Outcome::Done(record, Vec::new())
         }
+    };
+    if matches!(outcome, Outcome::OutOfDescriptors) {
+        // It will be fetched anew: its redirects must not count as seen.
+        visited[1..].iter().for_each(|url| crawl.frontier.forget(url));
     }
+    outcome
 }
 
 /// A full disk stays full for the next page too.
@@ -84,8 +92,7 @@ fn is_fatal(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
 }
 
-async fn follow(crawl: &Crawl, job: &Job, record: &mut Record) -> Result<Vec<Url>, PageError> {
-    let mut visited = vec![job.url.clone()];
+async fn follow(crawl: &Crawl, job: &Job, visited: &mut Vec<Url>, record: &mut Record) -> Result<Vec<Url>, PageError> {
     loop {
         let url = &visited[visited.len() - 1];
         let to = match attempts(crawl, url, record).await? {
@@ -94,7 +101,8 @@ async fn follow(crawl: &Crawl, job: &Job, record: &mut Record) -> Result<Vec<Url
             Step::Redirect(to) => to,
         };
         record.final_url = Some(to.to_string());
-        if visited.contains(&to) {
+        crawl.redirects.borrow_mut().insert(url.clone(), to.clone());
+        if visited.contains(&to) || leads_to(crawl, &to, url) {
             return Err(PageError::Circle(to));
         }
         if to.scheme() != "http" {
@@ -114,6 +122,20 @@ async fn follow(crawl: &Crawl, job: &Job, record: &mut Record) -> Result<Vec<Url
     }
 }
 
+/// Whether the redirects that are known lead from one URL to another.
+fn leads_to(crawl: &Crawl, from: &Url, to: &Url) -> bool {
+    let redirects = crawl.redirects.borrow();
+    let mut at = from;
+    for _ in 0..=crawl.args.max_redirects {
+        match redirects.get(at) {
+            Some(next) if next == to => return true,
+            Some(next) => at = next,
+            None => return false,
+        }
+    }
+    false
+}
+
 /// Tries until it goes well or there is no hope.
 async fn attempts(crawl: &Crawl, url: &Url, record: &mut Record) -> Result<Step, PageError> {
     let mut pause = Duration::from_millis(200);
@@ -122,7 +144,10 @@ async fn attempts(crawl: &Crawl, url: &Url, record: &mut Record) -> Result<Step,
         match attempt(crawl, url, record).await {
             Err(error) if error.is_transient() && left > 0 => {
                 left -= 1;
-                sleep(pause).await;
+                sleep(pause).or(crawl.frontier.stopped()).await;
+                if crawl.frontier.is_stopped() {
+                    return Err(error);
+                }
                 pause *= 2;
             }
             result => return result,

@@ -6,7 +6,7 @@
 use super::urls;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use url::Url;
@@ -80,6 +80,11 @@ impl Frontier {
         !state.seen.contains(url.as_str()) && state.seen.insert(url.as_str().to_owned())
     }
 
+    /// Takes back that a URL was seen.
+    pub fn forget(&self, url: &Url) {
+        self.state.borrow_mut().seen.remove(url.as_str());
+    }
+
     /// The next page, or none when all are done or the crawl was stopped.
     pub fn next(&self) -> Next<'_> {
         Next { frontier: self }
@@ -89,6 +94,24 @@ impl Frontier {
     pub fn stop(&self) {
         self.state.borrow_mut().stopped = true;
         self.wake_all();
+    }
+
+    /// Waits until nothing new is to be begun.
+    pub async fn stopped(&self) {
+        poll_fn(|cx| {
+            let mut state = self.state.borrow_mut();
+            if state.stopped {
+                return Poll::Ready(());
+            }
+            state.waiting.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Whether nothing new is to be begun.
+    pub fn is_stopped(&self) -> bool {
+        self.state.borrow().stopped
     }
 
     /// Pages that wait.
@@ -101,11 +124,15 @@ impl Frontier {
         self.state.borrow().active
     }
 
-    /// Allows one page less at once than there are now, and says how many.
-    pub fn lower_limit(&self) -> usize {
+    /// Allows half as many pages at once as now, and says how many; `None` if more than that are
+    /// still under way, from an earlier call.
+    pub fn lower_limit(&self) -> Option<usize> {
         let mut state = self.state.borrow_mut();
-        state.limit = state.active.saturating_sub(1).clamp(1, state.limit);
-        state.limit
+        if state.active > state.limit {
+            return None;
+        }
+        state.limit = (state.active / 2).max(1);
+        Some(state.limit)
     }
 
     fn push(&self, job: Job) {

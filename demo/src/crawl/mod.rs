@@ -29,7 +29,7 @@ use progress::Progress;
 use report::{Record, Report};
 use scope::Scope;
 use std::cell::{Cell, RefCell};
-use std::pin::pin;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 use store::Store;
@@ -45,6 +45,8 @@ struct Crawl {
     store: Store,
     report: RefCell<Report>,
     progress: Progress,
+    /// Where redirects lead, to know a circle when it closes.
+    redirects: RefCell<HashMap<Url, Url>>,
     /// What ended the crawl before its time.
     failure: RefCell<Option<Failure>>,
     interrupted: Cell<bool>,
@@ -84,18 +86,12 @@ async fn start_site(args: &CrawlArgs) -> Result<Url, Failure> {
 /// second does not.
 async fn work(crawl: &Rc<Crawl>, mut interrupts: Interrupts) -> Result<(), Failure> {
     let spawn = |_| executor::named("worker").spawn_local(worker(crawl.clone()));
-    let workers: Vec<JoinHandle<()>> = (0..crawl.args.jobs).map(spawn).collect();
-    let mut done = pin!(async {
-        for worker in workers {
-            worker.await?;
-        }
-        Ok(())
-    });
+    let mut workers: Vec<JoinHandle<()>> = (0..crawl.args.jobs).map(spawn).collect();
     let mut interrupted = async || {
         interrupts.next().await;
         None
     };
-    if let Some(result) = async { Some(done.as_mut().await) }.or(interrupted()).await {
+    if let Some(result) = async { Some(join(&mut workers).await) }.or(interrupted()).await {
         return result;
     }
     crawl.interrupted.set(true);
@@ -104,7 +100,23 @@ async fn work(crawl: &Rc<Crawl>, mut interrupts: Interrupts) -> Result<(), Failu
         "interrupted: finishing the {} pages under way; Ctrl-C again to stop at once",
         crawl.frontier.active()
     ));
-    async { Some(done.await) }.or(interrupted()).await.unwrap_or(Ok(()))
+    if let Some(result) = async { Some(join(&mut workers).await) }.or(interrupted()).await {
+        return result;
+    }
+    workers.iter().for_each(JoinHandle::cancel);
+    for worker in workers {
+        let _cancelled = worker.await; // what it wrote is removed before we go on
+    }
+    Ok(())
+}
+
+/// Waits for all; those that are done are taken out.
+async fn join(workers: &mut Vec<JoinHandle<()>>) -> Result<(), Failure> {
+    while let Some(worker) = workers.last_mut() {
+        worker.await?;
+        workers.pop();
+    }
+    Ok(())
 }
 
 /// Takes one page after the other.
@@ -157,6 +169,7 @@ impl Crawl {
             store: Store::open(&args.directory).await?,
             report: RefCell::new(Report::open(args.report.as_deref())?),
             progress: Progress::new(args.quiet, args.verbose),
+            redirects: RefCell::default(),
             failure: RefCell::new(None),
             interrupted: Cell::new(false),
             args,
@@ -180,8 +193,10 @@ impl Crawl {
 
     /// Puts the page back and goes on with fewer at once.
     async fn out_of_descriptors(&self, claim: Claim<'_>) {
-        let left = self.frontier.lower_limit();
-        self.progress.say(&format!("no file descriptor is left: going on with {left} pages at once"));
+        self.connections.clear();
+        if let Some(limit) = self.frontier.lower_limit() {
+            self.progress.say(&format!("no file descriptor is left: going on with {limit} pages at once"));
+        }
         sleep(Duration::from_millis(100)).await;
         claim.put_back();
     }

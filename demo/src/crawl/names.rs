@@ -8,11 +8,14 @@
 use percent_encoding::percent_decode_str;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use url::Url;
 
 /// Bytes that a name may have. The limit of most file systems is 255.
 const LENGTH: usize = 200;
+
+/// Bytes that the directories of a name may have together.
+const PATH_LENGTH: usize = 1000;
 
 /// The names that were given away.
 #[derive(Default)]
@@ -29,6 +32,9 @@ impl Names {
         let path = url.path().trim_start_matches('/');
         let (directories, file) = path.rsplit_once('/').unwrap_or(("", path));
         let mut place = self.directory("", &safe(&server));
+        // Systems take no path of more than some thousand bytes, ours and the caller's together.
+        let hashed = (directories.len() > PATH_LENGTH).then(|| format!("{:016x}", hash(directories)));
+        let directories = hashed.as_deref().unwrap_or(directories);
         for segment in directories.split('/').filter(|_| !directories.is_empty()) {
             place = self.directory(&place, &safe(segment));
         }
@@ -38,6 +44,18 @@ impl Names {
             Some(query) => safe(&format!("{file}@{query}")),
         };
         self.file(&place, &name).into()
+    }
+
+    /// Nothing was saved under this name after all.
+    pub fn release(&mut self, path: &Path) {
+        self.files.remove(&folded(&path.to_string_lossy()));
+    }
+
+    /// Something of an earlier run is at this path, of the other kind than it was assigned for. The
+    /// next name that is assigned goes around it.
+    pub fn avoid(&mut self, path: &str, is_directory: bool) {
+        let set = if is_directory { &mut self.directories } else { &mut self.files };
+        set.insert(folded(path));
     }
 
     fn directory(&mut self, parent: &str, name: &str) -> String {
@@ -114,17 +132,21 @@ fn escape(name: &mut String, char: char) {
     }
 }
 
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The beginning of a long name, its extension, and a hash of all of it in between.
 fn shortened(name: &str) -> String {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
     let extension = name.rsplit_once('.').map(|(_, extension)| extension).filter(|e| e.len() <= 16);
     let mut cut = LENGTH - 40;
     while !name.is_char_boundary(cut) {
         cut -= 1;
     }
     let dot = if extension.is_some() { "." } else { "" };
-    format!("{}-{:016x}{dot}{}", &name[..cut], hasher.finish(), extension.unwrap_or_default())
+    format!("{}-{:016x}{dot}{}", &name[..cut], hash(name), extension.unwrap_or_default())
 }
 
 #[cfg(test)]

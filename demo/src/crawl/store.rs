@@ -51,20 +51,39 @@ impl Store {
         let number = self.begun.replace(self.begun.get() + 1);
         let part =
             Part { root: self.root.clone(), name: format!("{PARTS}/{}-{number}", std::process::id()), file: None };
-        Body { part: Some(part), kind, piece: Vec::new(), searched: Vec::new() }
+        Body { part: Some(part), kind, piece: Vec::new(), written: false, searched: Vec::new() }
     }
 
     /// Completes a body: it gets the name that belongs to `url`. Gives that and the links in it.
     pub async fn complete(&self, mut body: Body, url: &Url) -> io::Result<(PathBuf, Vec<Url>)> {
-        let path = self.names.borrow_mut().assign(url);
-        let (mut part, to, base) = (body.take_part()?, path.clone(), url.clone());
-        let links = spawn_blocking(move || {
-            part.write(&body.piece)?;
-            part.rename(&to)?;
-            let text = if body.searched.is_empty() { &body.piece } else { &body.searched };
-            io::Result::Ok(body.kind.map(|kind| extract(kind, text, &base)).unwrap_or_default())
-        });
-        Ok((path, links.await??))
+        let mut part = body.take_part()?;
+        loop {
+            let path = self.names.borrow_mut().assign(url);
+            let (to, base) = (path.clone(), url.clone());
+            let completed = spawn_blocking(move || {
+                if !std::mem::replace(&mut body.written, true) {
+                    part.write(&body.piece)?;
+                }
+                if let Some(conflict) = part.rename(&to)? {
+                    return io::Result::Ok(Err((conflict, part, body)));
+                }
+                let text = if body.searched.is_empty() { &body.piece } else { &body.searched };
+                Ok(Ok(body.kind.map(|kind| extract(kind, text, &base)).unwrap_or_default()))
+            });
+            match completed.await.map_err(io::Error::from).and_then(|completed| completed) {
+                Ok(Ok(links)) => return Ok((path, links)),
+                Ok(Err((conflict, same_part, same_body))) => {
+                    let mut names = self.names.borrow_mut();
+                    names.release(&path);
+                    names.avoid(&conflict.path, conflict.is_directory);
+                    (part, body) = (same_part, same_body);
+                }
+                Err(error) => {
+                    self.names.borrow_mut().release(&path);
+                    return Err(error);
+                }
+            }
+        }
     }
 
     /// What a failure to save means for the whole crawl.
@@ -83,8 +102,10 @@ impl Store {
 pub struct Body {
     part: Option<Part>,
     kind: Option<Kind>,
-    /// Not yet written.
+    /// Not yet written …
     piece: Vec<u8>,
+    /// … but at the end, when it is kept to be searched.
+    written: bool,
     /// Written, and to be searched for links.
     searched: Vec<u8>,
 }
@@ -117,6 +138,12 @@ impl Body {
     }
 }
 
+/// What is in the way of a file: a file where a directory should be, or the other way round.
+struct Conflict {
+    path: String,
+    is_directory: bool,
+}
+
 /// A file without a name. Removed when dropped, unless it got one. On a thread that may block.
 struct Part {
     root: Arc<Dir>,
@@ -133,13 +160,24 @@ impl Part {
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
     }
 
-    fn rename(mut self, to: &Path) -> io::Result<()> {
-        if let Some(parent) = to.parent() {
-            self.root.create_dir_all(parent)?;
+    /// Gives the file its name, unless something of an earlier run is in its way.
+    fn rename(&mut self, to: &Path) -> io::Result<Option<Conflict>> {
+        let conflict =
+            |path: &Path, is_directory| Ok(Some(Conflict { path: path.to_string_lossy().into_owned(), is_directory }));
+        let parents: Vec<&Path> = to.ancestors().skip(1).filter(|parent| *parent != Path::new("")).collect();
+        for parent in parents.into_iter().rev() {
+            match self.root.create_dir(parent) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Err(_) if self.root.symlink_metadata(parent)?.is_file() => return conflict(parent, false),
+                _ => {}
+            }
+        }
+        if self.root.symlink_metadata(to).is_ok_and(|there| there.is_dir()) {
+            return conflict(to, true);
         }
         self.root.rename(&self.name, &self.root, to)?;
         self.file = None;
-        Ok(())
+        Ok(None)
     }
 }
 

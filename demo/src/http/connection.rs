@@ -6,6 +6,7 @@ use super::{Error, Transport};
 use bytesize::ByteSize;
 use executor::time::timeout;
 use futures_lite::AsyncWriteExt;
+use futures_lite::future::poll_once;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::future::Future;
 use std::io;
@@ -74,6 +75,13 @@ impl Connection {
         self.reusable && self.input.unread().is_empty()
     }
 
+    /// Whether the connection, idle since its last exchange, is still open and nothing came on it.
+    /// What came would not be the answer to the next request.
+    pub async fn is_quiet(&mut self) -> bool {
+        let Connection { input, transport, .. } = self;
+        poll_once(input.fill(&mut **transport)).await.is_none()
+    }
+
     /// Sends a request without a body and waits for the head of its response.
     pub async fn request(&mut self, method: Method, url: &Url, limits: &Limits) -> Result<Response<'_>, Error> {
         self.reusable = false; // until the response was read to its end
@@ -135,13 +143,16 @@ impl Connection {
 }
 
 impl Response<'_> {
-    /// A field that is text.
+    /// A field that is text; servers send more than ASCII.
     pub fn field(&self, name: HeaderName) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        std::str::from_utf8(self.headers.get(name)?.as_bytes()).ok()
     }
 
     /// The next piece of the body; `None` at its end.
     pub async fn piece(&mut self) -> Result<Option<&[u8]>, Error> {
+        if matches!(self.framing, Framing::Length(left) if self.received + left > self.limits.body) {
+            return Err(Error::TooLarge(ByteSize::b(self.limits.body))); // known before it comes
+        }
         let count = loop {
             match self.framing.step(self.connection.input.unread())? {
                 Step::Data(count) => break count,

@@ -65,9 +65,14 @@ impl Error {
 
     /// Whether this process or the system has no file descriptor left.
     pub fn is_out_of_descriptors(&self) -> bool {
-        const ENFILE: i32 = 23; // the same number on Linux, macOS and the BSDs, as is the other
-        const EMFILE: i32 = 24;
         let (Error::Io(error) | Error::Connect { source: error, .. }) = self else { return false };
-        matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+        is_out_of_descriptors(error)
     }
+}
+
+/// Whether the system refused for want of a file descriptor.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23; // the same numbers on Linux, macOS and the BSDs
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }

@@ -54,9 +54,9 @@ impl Framing {
             return Ok((Framing::Done, true));
         }
         if bodiless {
-            // Some servers send one all the same: then what follows is not the next response.
-            let empty = codings.is_empty() && length.unwrap_or(0) == 0;
-            return Ok((Framing::Done, empty || status == StatusCode::NOT_MODIFIED));
+            // Some servers send one with a 204 all the same, and it may be late: what follows is not
+            // surely the next response.
+            return Ok((Framing::Done, status == StatusCode::NOT_MODIFIED));
         }
         match (codings.as_slice(), length) {
             ([], Some(0)) => Ok((Framing::Done, true)),
@@ -92,10 +92,13 @@ impl Framing {
                 }
                 Ok(Step::Data(count))
             }
-            Framing::Chunked(Chunk::Trailers) if input.starts_with(b"\r\n") => {
-                *self = Framing::Done;
-                Ok(Step::Skip(2))
-            }
+            Framing::Chunked(Chunk::Trailers) => match trailers(input)? {
+                None => more(input),
+                Some(used) => {
+                    *self = Framing::Done;
+                    Ok(Step::Skip(used))
+                }
+            },
             Framing::Chunked(chunk) => chunk.step(input),
         }
     }
@@ -144,7 +147,7 @@ impl Chunk {
                 [b'\r'] => Ok(Step::More),
                 _ => Err(Error::Malformed("a chunk is longer than its size".into())),
             },
-            Chunk::Trailers => trailers(input),
+            Chunk::Trailers => Ok(Step::Done),
         }
     }
 }
@@ -153,12 +156,12 @@ fn bad_size() -> Error {
     Error::Malformed("a chunk without a valid size".into())
 }
 
-/// Skips the trailers, up to the empty line that ends them.
-fn trailers(input: &[u8]) -> Result<Step, Error> {
+/// How many bytes the trailers have, with the empty line that ends them, if all are there.
+fn trailers(input: &[u8]) -> Result<Option<usize>, Error> {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     match httparse::parse_headers(input, &mut fields) {
-        Ok(httparse::Status::Complete((used, _))) => Ok(Step::Skip(used - 2)),
-        Ok(httparse::Status::Partial) => more(input),
+        Ok(httparse::Status::Complete((used, _))) => Ok(Some(used)),
+        Ok(httparse::Status::Partial) => Ok(None),
         Err(error) => Err(Error::Malformed(format!("trailers: {error}"))),
     }
 }
@@ -275,7 +278,8 @@ mod tests {
         assert_eq!(of(Method::GET, 200, &[("content-length", "7")]).unwrap(), (Framing::Length(7), true));
         assert_eq!(of(Method::GET, 200, &[("content-length", "7, 7")]).unwrap(), (Framing::Length(7), true));
         assert_eq!(of(Method::HEAD, 200, &[("content-length", "7")]).unwrap(), (Framing::Done, true));
-        assert_eq!(of(Method::GET, 204, &[]).unwrap(), (Framing::Done, true));
+        assert_eq!(of(Method::GET, 304, &[("content-length", "7")]).unwrap(), (Framing::Done, true));
+        assert_eq!(of(Method::GET, 204, &[]).unwrap(), (Framing::Done, false));
         assert_eq!(of(Method::GET, 204, &[("content-length", "7")]).unwrap(), (Framing::Done, false));
         let both = [("content-length", "7"), ("transfer-encoding", "Chunked")];
         assert_eq!(of(Method::GET, 200, &both).unwrap(), (Framing::Chunked(Chunk::Size), false));

@@ -13,7 +13,7 @@ mod pool;
 pub mod server;
 
 pub use connection::{Connection, Limits, Response};
-pub use error::Error;
+pub use error::{Error, is_out_of_descriptors};
 pub use pool::{Pool, connect};
 
 use futures_lite::{AsyncRead, AsyncWrite};

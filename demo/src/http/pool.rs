@@ -20,10 +20,18 @@ pub struct Pool {
 impl Pool {
     /// A connection to the URL's server: the one used last, or a new one.
     pub async fn get(&self, url: &Url, limits: &Limits) -> Result<Connection, Error> {
-        match self.take(&server(url)) {
-            Some(connection) => Ok(connection),
-            None => connect(url, limits).await,
+        let server = server(url);
+        while let Some(mut connection) = self.take(&server) {
+            if connection.is_quiet().await {
+                return Ok(connection);
+            }
         }
+        connect(url, limits).await
+    }
+
+    /// Closes all that nobody uses.
+    pub fn clear(&self) {
+        self.idle.borrow_mut().clear();
     }
 
     /// Keeps a connection, if it can be used again.
@@ -34,8 +42,10 @@ impl Pool {
     }
 
     fn take(&self, server: &str) -> Option<Connection> {
-        let (connection, since) = self.idle.borrow_mut().get_mut(server)?.pop()?;
-        (since.elapsed() < IDLE).then_some(connection)
+        let mut idle = self.idle.borrow_mut();
+        let connections = idle.get_mut(server)?;
+        connections.retain(|(_, since)| since.elapsed() < IDLE);
+        connections.pop().map(|(connection, _)| connection)
     }
 }
 

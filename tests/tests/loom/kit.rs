@@ -122,9 +122,11 @@ unsafe impl Sync for Slot {}
 
 impl Schedule for Slot {
     fn schedule(self: &Arc<Self>, task: Runnable) {
-        // SAFETY: a look only. Whoever frees the task must come after it.
+        // Looks only, and the second when another thread may have run the task to its end already:
+        // whoever frees it must come after both.
         self.freed.cell.with(|_| ());
         self.slot.put(task);
+        self.freed.cell.with(|_| ());
     }
 
     fn finished(self: &Arc<Self>, _: TaskRef<'_>, _: Finish) {
