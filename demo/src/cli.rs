@@ -54,7 +54,7 @@ pub struct CrawlArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_pages: Option<u64>,
     /// Give a page up that is larger (64M, 500k, 1Gi)
-    #[arg(long, value_name = "SIZE", default_value = "64M")]
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size)]
     pub max_size: ByteSize,
     /// Redirects to follow, one after the other
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -89,7 +89,7 @@ pub struct CrawlArgs {
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
     /// The address to serve at; port 0 takes any
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     pub listen: SocketAddr,
     /// Answer each request only after this time (100ms, 1s)
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration, conflicts_with = "root")]
@@ -99,11 +99,19 @@ pub struct ServeArgs {
     pub root: Option<PathBuf>,
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an address and a port, as 127.0.0.1:8080".to_owned())
+}
+
 fn depth(text: &str) -> Result<u32, String> {
     match text {
         "inf" => Ok(u32::MAX),
         number => number.parse().map_err(|_| "write a number, or `inf` for no limit".to_owned()),
     }
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|_| "write it as 64M (million bytes), 500k or 1Gi (2³⁰)".to_owned())
 }
 
 fn time(text: &str) -> Result<Duration, String> {

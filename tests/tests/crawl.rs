@@ -391,7 +391,7 @@ fn a_line_of_the_report_is_there_as_soon_as_its_page_is_done() {
     server.until_requests(2);
     let start = Instant::now();
     while running.stdout().is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(3), "`/` is done, and its line does not come");
+        assert!(start.elapsed() < Duration::from_secs(5), "`/` is done, and its line does not come");
         thread::sleep(Duration::from_millis(5));
     }
     server.open(&gate);
@@ -576,7 +576,7 @@ fn serve_with_a_delay_delays_each_answer_and_all_of_them_at_once() {
         }
     });
     // One after the other they take 1.6 s.
-    assert!(start.elapsed() < Duration::from_millis(800), "16 at once took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(1200), "16 at once took {:?}", start.elapsed());
 }
 
 #[test]
@@ -586,7 +586,7 @@ fn a_crawl_of_a_slow_site_waits_for_many_pages_at_once() {
     let ran = place.crawl(&[&serving.url("/tree/"), "--no-parent"]).exits(0);
     assert_eq!(place.files().len(), 121);
     // 121 pages, 16 at once, are some ten rounds; one at a time is 12.1 s.
-    assert!(ran.took < Duration::from_secs(5), "it took {:?}", ran.took);
+    assert!(ran.took < Duration::from_secs(8), "it took {:?}", ran.took);
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl Met {
 
 #[test]
 fn a_head_that_drips_in_is_given_up_at_the_deadline() {
-    let met = meet(&["--header-timeout", "300ms", "--retries", "0"], |visit| {
+    let met = meet(&["--header-timeout", "800ms", "--retries", "0"], |visit| {
         for byte in b"HTTP/1.1 200 OK\r\nX: ".iter().copied().chain(std::iter::repeat(b'x')) {
             // The pace is the point: each byte comes long before the deadline, the last one never.
             std::thread::sleep(Duration::from_millis(20));
@@ -111,13 +111,13 @@ fn a_head_that_drips_in_is_given_up_at_the_deadline() {
         }
         After::Close
     });
-    met.fails(None, "waiting for the response's head took longer than 300ms", 1);
+    met.fails(None, "waiting for the response's head took longer than 800ms", 1);
 }
 
 #[test]
 fn a_server_that_says_nothing_is_given_up_at_the_deadline_and_tried_again() {
-    let met = meet(&["--header-timeout", "300ms", "--retries", "1"], |visit| visit.stall());
-    met.fails(None, "waiting for the response's head took longer than 300ms", 2);
+    let met = meet(&["--header-timeout", "800ms", "--retries", "1"], |visit| visit.stall());
+    met.fails(None, "waiting for the response's head took longer than 800ms", 2);
 }
 
 #[test]
@@ -190,35 +190,35 @@ fn an_end_inside_of_the_head_is_incomplete_and_tried_again() {
 
 #[test]
 fn a_body_that_stalls_is_given_up_at_the_idle_timeout_and_tried_again() {
-    let met = meet(&["--idle-timeout", "300ms", "--retries", "1"], |visit| {
+    let met = meet(&["--idle-timeout", "800ms", "--retries", "1"], |visit| {
         visit.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345");
         visit.stall()
     });
-    met.fails(200, "waiting for more of the body took longer than 300ms", 2);
+    met.fails(200, "waiting for more of the body took longer than 800ms", 2);
 }
 
 #[test]
 fn a_large_body_that_stalls_leaves_no_part_of_it() {
-    let met = meet(&["--idle-timeout", "300ms", "--retries", "0"], |visit| {
+    let met = meet(&["--idle-timeout", "800ms", "--retries", "0"], |visit| {
         visit.send("HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n");
         visit.send(vec![b'x'; 1_000_000]); // more than is kept in memory
         visit.stall()
     });
-    met.fails(200, "waiting for more of the body took longer than 300ms", 1);
+    met.fails(200, "waiting for more of the body took longer than 800ms", 1);
 }
 
 #[test]
 fn a_body_that_is_slow_but_never_idle_is_saved() {
-    let met = meet(&["--idle-timeout", "2s", "--header-timeout", "300ms", "--retries", "0"], |visit| {
-        visit.send("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
-        for _ in 0..20 {
+    let met = meet(&["--idle-timeout", "5s", "--header-timeout", "800ms", "--retries", "0"], |visit| {
+        visit.send("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n");
+        for _ in 0..40 {
             // All of it takes longer than a head may.
             std::thread::sleep(Duration::from_millis(30));
             visit.send("x");
         }
         After::Next
     });
-    met.saves("x".repeat(20), 1);
+    met.saves("x".repeat(40), 1);
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn a_negative_or_absurd_length_is_an_error() {
 #[test]
 fn a_length_beyond_the_size_cap_is_refused_before_the_body_comes() {
     for length in ["18446744073709551615", "9223372036854775807", "1000001"] {
-        let met = meet(&["--max-size", "1M", "--idle-timeout", "1s", "--retries", "0"], move |visit| {
+        let met = meet(&["--max-size", "1M", "--idle-timeout", "2s", "--retries", "0"], move |visit| {
             visit.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nhello"));
             visit.stall()
         });

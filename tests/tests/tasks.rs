@@ -248,9 +248,9 @@ fn a_handle_may_be_awaited_by_one_task_after_another() {
         let mut task = spawn(async move { receive.recv().await.unwrap() });
         let first = spawn(async move {
             assert!(poll_once(&mut task).await.is_none());
-            task
+            Some(task)
         });
-        let task = first.await.unwrap();
+        let task = first.await.unwrap().unwrap();
         let second = spawn(async move { task.await.unwrap() });
         yield_now().await;
         send.send(()).await.unwrap();

@@ -161,13 +161,14 @@ impl Crawl {
             idle: args.idle_timeout,
             body: args.max_size.as_u64(),
         };
+        let report = Report::open(args.report.as_deref())?;
         Ok(Crawl {
             limits,
             scope: RefCell::new(Scope::new(starts, args.no_parent)),
             frontier: Frontier::new(args.jobs as usize, args.per_host as usize, args.max_pages),
             connections: Pool::default(),
             store: Store::open(&args.directory).await?,
-            report: RefCell::new(Report::open(args.report.as_deref())?),
+            report: RefCell::new(report),
             progress: Progress::new(args.quiet, args.verbose),
             redirects: RefCell::default(),
             failure: RefCell::new(None),

@@ -64,9 +64,7 @@ impl Progress {
         }
         if self.verbose {
             self.print(&line(record));
-        } else if let Some(error) = &record.error
-            && !self.quiet
-        {
+        } else if let Some(error) = &record.error {
             self.print(&format!("failed: {}: {error}", record.url));
         }
     }

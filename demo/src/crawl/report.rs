@@ -55,7 +55,9 @@ impl Report {
     /// Appends a line.
     pub fn write(&mut self, record: &Record) -> Result<(), Failure> {
         let Some(out) = &mut self.out else { return Ok(()) };
-        let written = serde_json::to_writer(&mut *out, record).map_err(io::Error::from).and_then(|()| writeln!(out));
+        let written = serde_json::to_writer(&mut *out, record).map_err(io::Error::from);
+        // Whoever follows the file sees each line when its page is done.
+        let written = written.and_then(|()| writeln!(out)).and_then(|()| out.flush());
         written.map_err(|source| Failure::Report { path: self.path.clone(), source })
     }
 

@@ -67,7 +67,12 @@ impl Store {
                 if let Some(conflict) = part.rename(&to)? {
                     return io::Result::Ok(Err((conflict, part, body)));
                 }
-                let text = if body.searched.is_empty() { &body.piece } else { &body.searched };
+                let text = if body.searched.is_empty() {
+                    &body.piece
+                } else {
+                    body.searched.extend(&body.piece);
+                    &body.searched
+                };
                 Ok(Ok(body.kind.map(|kind| extract(kind, text, &base)).unwrap_or_default()))
             });
             match completed.await.map_err(io::Error::from).and_then(|completed| completed) {

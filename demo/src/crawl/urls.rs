@@ -24,6 +24,7 @@ fn parse(text: &str) -> Result<Url, String> {
         Ok(url) if url.scheme() == "http" && has_scheme => Ok(normalize(url)),
         Ok(url) if url.scheme() == "https" => Err(format!("`{text}`: https is not supported, only http")),
         Ok(url) if has_scheme => Err(format!("`{text}`: can't download from `{}:`, only from http:", url.scheme())),
+        Ok(url) if url.scheme() == "http" => Err(format!("`{text}` lacks a slash or two: write {url}")),
         Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => {
             Err(format!("`{text}` is not a URL: write it with its scheme, as http://{}", text.trim_start_matches('/')))
         }

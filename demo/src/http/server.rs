@@ -10,13 +10,14 @@ use super::{Error, Transport};
 use executor::net::{TcpListener, TcpStream};
 use executor::time::sleep;
 use futures_lite::AsyncWriteExt;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, header};
 use std::fmt::Write as _;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
+use url::{Position, Url};
 
 /// A client has so long for a request, and to take in a piece of the response.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,6 +34,8 @@ pub struct Request {
     pub method: Method,
     /// The path and query as they were sent.
     pub target: String,
+    /// The minor version: 1 for HTTP/1.1.
+    pub version: u8,
     /// The fields.
     pub headers: HeaderMap,
 }
@@ -114,10 +117,13 @@ async fn connection(stream: TcpStream, handler: Rc<impl Handler>) {
     loop {
         let (keep, result) = match read_request(&mut input, &stream).await {
             Ok(None) => return,
-            Err(status) => (false, send(&mut output, Answer::plain(status), false, false).await),
+            Err(status) => (false, send(&mut output, refusal(status), false, true).await),
             Ok(Some((request, keep))) => {
-                let body_wanted = request.method != Method::HEAD;
-                let answer = handler.answer(request).await;
+                let (body_wanted, version) = (request.method != Method::HEAD, request.version);
+                let mut answer = handler.answer(request).await;
+                if let (0, Body::Chunked(body)) = (version, &mut answer.body) {
+                    answer.body = Body::UntilClose(std::mem::take(body)); // HTTP/1.0 knows no chunks
+                }
                 let keep = keep && !matches!(answer.body, Body::UntilClose(_));
                 (keep, send(&mut output, answer, keep, body_wanted).await)
             }
@@ -132,6 +138,13 @@ async fn connection(stream: TcpStream, handler: Rc<impl Handler>) {
             let _ = in_time(Duration::from_secs(1), "the client's end", drain(&stream)).await;
             return;
         }
+    }
+}
+
+fn refusal(status: StatusCode) -> Answer {
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => Answer::plain(status).with("allow", "GET, HEAD"),
+        _ => Answer::plain(status),
     }
 }
 
@@ -173,6 +186,9 @@ fn check_method(request: Option<(Request, bool)>) -> Result<Option<(Request, boo
             Err(StatusCode::METHOD_NOT_ALLOWED)
         }
         Some((Request { target, .. }, _)) if !target.starts_with('/') => Err(StatusCode::BAD_REQUEST),
+        Some((Request { version: 1, headers, .. }, _)) if !headers.contains_key(header::HOST) => {
+            Err(StatusCode::BAD_REQUEST)
+        }
         _ => Ok(request),
     }
 }
@@ -192,7 +208,12 @@ fn parse_request(input: &[u8]) -> Result<Option<(usize, Request, bool)>, Error> 
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::Malformed("the method".into()))?;
     let headers = header_map(request.headers)?;
     let keep = keep_alive(version, &headers);
-    Ok(Some((used, Request { method, target: target.to_owned(), headers }, keep)))
+    // A proxy's client sends the whole URL, and RFC 9112 has every server understand that.
+    let target = match Url::parse(target) {
+        Ok(url) if url.scheme() == "http" => url[Position::BeforePath..Position::AfterQuery].to_owned(),
+        _ => target.to_owned(),
+    };
+    Ok(Some((used, Request { method, target, version, headers }, keep)))
 }
 
 async fn skip_body(framing: Result<Framing, Error>, input: &mut Buffer, stream: &TcpStream) -> Result<(), Error> {

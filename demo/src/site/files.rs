@@ -62,11 +62,17 @@ fn find(root: &Dir, path: &str) -> io::Result<Answer> {
     }
     let relative = decoded.trim_start_matches('/');
     let place = if relative.is_empty() { "." } else { relative };
-    if !root.metadata(place)?.is_dir() {
-        return if decoded.ends_with('/') { Err(io::ErrorKind::NotFound.into()) } else { file(root, place) };
+    let metadata = root.metadata(place)?;
+    if metadata.is_file() && !decoded.ends_with('/') {
+        return file(root, place);
+    }
+    if !metadata.is_dir() {
+        return Err(io::ErrorKind::NotFound.into()); // a pipe, to open which might wait for ever
     }
     if !decoded.ends_with('/') {
-        return Ok(Answer::plain(StatusCode::MOVED_PERMANENTLY).with("location", format!("{path}/")));
+        // One slash at the beginning: two would make the first segment a host.
+        let location = format!("/{}/", path.trim_start_matches('/'));
+        return Ok(Answer::plain(StatusCode::MOVED_PERMANENTLY).with("location", location));
     }
     match file(root, &format!("{place}/index.html")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => listing(root, place),

@@ -1,6 +1,8 @@
 //! Clocks, rounds and the table.
 
 use rustix::time::{ClockId, clock_gettime};
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// In the order of [`Row::measure`]; ours is first.
@@ -86,7 +88,7 @@ impl Plan {
         let mut results: Vec<Measured<'a>> =
             row.metrics.iter().map(|metric| Measured { name: row.name, metric, figures: Default::default() }).collect();
         if self.warm_up {
-            eprint!("{}: warming up", row.name);
+            progress(format_args!("{}: warming up", row.name));
             self.runtimes.iter().for_each(|runtime| drop(row.measure[*runtime](self.scale)));
         }
         for round in 0..self.rounds {
@@ -98,14 +100,18 @@ impl Plan {
                     result.figures[runtime].push(figure);
                 }
             }
-            if self.warm_up {
-                eprint!("\r\x1b[K{}: round {} of {}", row.name, round + 1, self.rounds);
-            }
+            progress(format_args!("{}: round {} of {}", row.name, round + 1, self.rounds));
         }
-        if self.warm_up {
-            eprint!("\r\x1b[K");
-        }
+        progress(format_args!(""));
         results
+    }
+}
+
+/// Replaces the line that says how far it is, where somebody may be looking at it.
+fn progress(line: fmt::Arguments<'_>) {
+    let mut terminal = io::stderr();
+    if terminal.is_terminal() {
+        let _ = write!(terminal, "\r\x1b[K{line}").and_then(|()| terminal.flush());
     }
 }
 

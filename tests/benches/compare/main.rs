@@ -53,10 +53,10 @@ macro_rules! row {
 
 fn rows() -> Vec<Row> {
     let mut rows = vec![
-        row!("spawn", tasks::spawn, Metric::lower("ns a task", 2.0)),
-        row!("chained spawn", tasks::chained_spawn, Metric::lower("ns a task", 2.0)),
-        row!("yield", tasks::yields, Metric::lower("ns a yield", 1.4)),
-        row!("ping-pong", tasks::ping_pong, Metric::lower("ns a round trip", 1.0)),
+        row!("spawn", tasks::spawn, Metric::lower("ns of CPU a task", 2.0)),
+        row!("chained spawn", tasks::chained_spawn, Metric::lower("ns of CPU a task", 2.0)),
+        row!("yield", tasks::yields, Metric::lower("ns of CPU a yield", 1.4)),
+        row!("ping-pong", tasks::ping_pong, Metric::lower("ns of CPU a round trip", 1.0)),
         row!("sleeps", timers::sleeps, Metric::lower("ns of CPU a sleep", 3.0)),
         row!("idle task, bare", memory::bare, Metric::lower("bytes a task", 1.0 / 0.75)),
         row!("idle task on a channel", memory::channel, Metric::lower("bytes a task", 1.0 / 0.75)),

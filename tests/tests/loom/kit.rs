@@ -4,10 +4,34 @@ use crate::task::{Finish, JoinHandle, Runnable, Schedule, TaskRef, spawn_with};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc as LoomArc, Condvar, Mutex};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex as StdMutex};
 use std::task::{Context, Poll, Wake, Waker};
+
+/// Spoils memory that is freed, so that an access through a pointer that has outlived it meets
+/// nonsense and fails: the one mistake that loom does not look for.
+struct Spoiling;
+
+#[global_allocator]
+static ALLOCATOR: Spoiling = Spoiling;
+
+// SAFETY: it is the system's allocator; what it writes, it writes into memory that nobody may use any more.
+unsafe impl GlobalAlloc for Spoiling {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above; until the second call, the memory is there.
+        unsafe {
+            memory.write_bytes(0xa5, layout.size());
+            System.dealloc(memory, layout);
+        }
+    }
+}
 
 /// Every interleaving of `body`.
 pub(crate) fn every_interleaving(body: impl Fn() + Sync + Send + 'static) {
