@@ -149,17 +149,15 @@ pub async fn connect(to: impl IntoHost) -> io::Result<TcpStream> {
 /// The same addresses, the families taking turns, beginning with that of the first.
 fn take_turns(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let Some(first) = addresses.first().map(SocketAddr::is_ipv6) else { return VecDeque::new() };
-    let (preferred, other): (VecDeque<_>, VecDeque<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first);
-    let (mut preferred, mut other) = (preferred.into_iter(), other.into_iter());
+    let (mut next, mut other): (VecDeque<_>, VecDeque<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first);
     let mut turns = VecDeque::new();
-    loop {
-        let before = turns.len();
-        turns.extend(preferred.next());
-        turns.extend(other.next());
-        if turns.len() == before {
-            return turns;
+    while let Some(address) = next.pop_front() {
+        turns.push_back(address);
+        if !other.is_empty() {
+            std::mem::swap(&mut next, &mut other);
         }
     }
+    turns
 }
 
 type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;

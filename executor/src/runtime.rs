@@ -102,10 +102,7 @@ impl Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime")
-            .field("reactor", &self.reactor)
-            .field("blocking", &self.limits)
-            .finish_non_exhaustive()
+        f.debug_struct("Runtime").field("blocking", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -190,11 +187,5 @@ impl Builder {
         let reactor = Reactor::with(backend, watcher);
         let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone()));
         Ok(Runtime { reactor: Mutex::new(reactor), shared, observer: self.observer, limits: self.limits })
-    }
-}
-
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("blocking", &self.limits).finish_non_exhaustive()
     }
 }

@@ -107,7 +107,7 @@ thread_local! {
 /// Shows `f` the runtime that runs on this thread.
 #[inline]
 pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
-    // SAFETY: the pointer is set by `Core::enter` only, and reset before the core ends.
+    // SAFETY: the pointer is set by `Core::run` only, and reset before that returns.
     f(unsafe { CURRENT.get().as_ref() })
 }
 
@@ -154,9 +154,8 @@ impl Core {
         future: F,
         place: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
-        let _entered = self.enter();
         let _reactor = self.shared.reactor.enter();
-        let ending = Ending { core: self, reactor };
+        let ending = Ending { core: self, reactor, before: CURRENT.replace(self) };
         // SAFETY: the task only runs in this call, on this thread, and `ending` has it dropped
         // before this frame is left, on whatever way; so before anything it borrows ends.
         let mut root = unsafe { self.spawn(future, None, place) };
@@ -206,10 +205,6 @@ impl Core {
     /// Shows an event of the task that was made last to whoever watches.
     pub(crate) fn observe_spawned(&self, task: TaskRef<'_>) {
         self.shared.observe(|observer| observer.task_spawned(task, self.running.get()));
-    }
-
-    fn enter(&self) -> Current<'_> {
-        Current { core: self, before: CURRENT.replace(self) }
     }
 
     fn pass<T>(&self, root: &JoinHandle<T>) {
@@ -298,27 +293,17 @@ impl Core {
     }
 }
 
-/// Makes a core the current one, and the one before current again.
-struct Current<'a> {
-    core: &'a Core,
-    before: *const Core,
-}
-
-impl Drop for Current<'_> {
-    fn drop(&mut self) {
-        let current = CURRENT.replace(self.before);
-        debug_assert!(ptr::eq(current, self.core));
-    }
-}
-
-/// Ends the tasks that are left, whether `run` returns or unwinds.
+/// While it lives, the core is the one of this thread. Then the tasks that are left are ended, whether
+/// `run` returns or unwinds.
 struct Ending<'a> {
     core: &'a Core,
     reactor: &'a mut Reactor,
+    before: *const Core,
 }
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
         self.core.end(self.reactor);
+        CURRENT.set(self.before);
     }
 }

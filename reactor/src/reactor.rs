@@ -141,12 +141,6 @@ impl Drop for Reactor {
     }
 }
 
-impl fmt::Debug for Reactor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.handle().fmt(f)
-    }
-}
-
 /// Calls wakers, with their cause announced. One that panics does not keep the others from being
 /// called: its panic goes on when all are.
 #[derive(Default)]

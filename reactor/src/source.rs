@@ -88,7 +88,7 @@ impl Source {
         cx: &mut Context<'_>,
         op: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.run(direction, &mut None, cx, op)
+        self.run(direction, &mut None, cx, op, |_| false)
     }
 
     /// As [`poll_op`](Source::poll_op), for operations that transfer up to `wanted` bytes: if fewer came, the
@@ -98,24 +98,9 @@ impl Source {
         direction: Direction,
         cx: &mut Context<'_>,
         wanted: usize,
-        mut op: impl FnMut() -> io::Result<usize>,
+        op: impl FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let before = self.seen();
-        let moved = ready!(self.poll_op(direction, cx, &mut op))?;
-        self.moved(direction, before, moved, wanted);
-        Poll::Ready(Ok(moved))
-    }
-
-    /// `moved` bytes of `wanted` went through since the word was `before`.
-    fn moved(&self, direction: Direction, before: Seen, moved: usize, wanted: usize) {
-        let urgent = before.readiness().intersects(Readiness::URGENT);
-        if moved > 0 && moved < wanted && !urgent && self.reactor.reports_close() {
-            let open = match direction {
-                Direction::Read => Readiness::READABLE,
-                Direction::Write => Readiness::WRITABLE,
-            };
-            self.clear(before, open); // the closed bits stay: the end of the stream is still to come
-        }
+        self.run(direction, &mut None, cx, op, is_short(wanted))
     }
 
     fn run<R>(
@@ -124,6 +109,7 @@ impl Source {
         key: &mut Option<u64>,
         cx: &mut Context<'_>,
         mut op: impl FnMut() -> io::Result<R>,
+        is_short: impl Fn(&R) -> bool,
     ) -> Poll<io::Result<R>> {
         ready!(budget::poll_proceed(cx));
         loop {
@@ -132,6 +118,13 @@ impl Source {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(seen, mask(direction)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => {
+                    // A read also ends before urgent data, with more behind it.
+                    let urgent = seen.readiness().intersects(Readiness::URGENT);
+                    if !urgent && self.reactor.reports_close() && result.as_ref().is_ok_and(is_short) {
+                        // The closed bits stay: the end of the stream is still to come.
+                        let open = Readiness::READABLE | Readiness::WRITABLE;
+                        self.clear(seen, Readiness::from_bits(mask(direction).bits() & open.bits()));
+                    }
                     budget::spend();
                     return Poll::Ready(result);
                 }
@@ -191,6 +184,11 @@ impl Source {
     }
 }
 
+/// Whether a transfer moved something, and less than it could have.
+fn is_short(wanted: usize) -> impl Fn(&usize) -> bool {
+    move |moved| (1..wanted).contains(moved)
+}
+
 pub(crate) fn orphaned() -> io::Error {
     io::Error::other(
         "the runtime that this socket was registered with has ended, so nothing would ever wake its waiters: \
@@ -202,7 +200,7 @@ pub(crate) fn orphaned() -> io::Error {
 struct Waiters {
     readers: Vec<Entry>,
     writers: Vec<Entry>,
-    next_key: u64,
+    last_key: u64,
 }
 
 /// A waker, and the future that may take it back. Pollers (`AsyncRead` and its like) have no
@@ -231,11 +229,6 @@ impl Waiters {
             None => self.list(direction).push(Entry { key: wanted, waker: new }),
         }
     }
-
-    fn new_key(&mut self) -> u64 {
-        self.next_key += 1;
-        self.next_key
-    }
 }
 
 /// A future's place among the waiters of a source. Dropping it takes the waker back.
@@ -257,7 +250,7 @@ impl<'a> Waiter<'a> {
         op: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.take_key();
-        self.source.run(self.direction, &mut self.key, cx, op)
+        self.source.run(self.direction, &mut self.key, cx, op, |_| false)
     }
 
     /// As `poll_op`, with [`Source::poll_transfer`]'s use of short transfers.
@@ -267,10 +260,8 @@ impl<'a> Waiter<'a> {
         wanted: usize,
         op: impl FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let before = self.source.seen();
-        let moved = ready!(self.poll_op(cx, op))?;
-        self.source.moved(self.direction, before, moved, wanted);
-        Poll::Ready(Ok(moved))
+        self.take_key();
+        self.source.run(self.direction, &mut self.key, cx, op, is_short(wanted))
     }
 
     /// Ready when the backend has reported the source since it last was found blocking.
@@ -289,9 +280,11 @@ impl<'a> Waiter<'a> {
     }
 
     fn take_key(&mut self) {
-        if self.key.is_none() {
-            self.key = Some(lock(&self.source.waiters).new_key());
-        }
+        self.key.get_or_insert_with(|| {
+            let mut waiters = lock(&self.source.waiters);
+            waiters.last_key += 1;
+            waiters.last_key
+        });
     }
 }
 

@@ -210,16 +210,6 @@ macro_rules! stream_socket {
                 self.0.as_fd()
             }
         }
-
-        impl fmt::Debug for $stream {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($stream))
-                    .field("io", &self.0)
-                    .field("local", &self.local_addr().ok())
-                    .field("peer", &self.peer_addr().ok())
-                    .finish()
-            }
-        }
     };
 }
 pub(super) use stream_socket;

@@ -8,12 +8,12 @@ use crate::observer::Direction;
 use futures_lite::{Stream, stream};
 use rustix::net::{self as sys, AddressFamily, SocketFlags, SocketType, sockopt};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use std::{fmt, net};
 
 /// A socket that is non-blocking and closed on exec from its first moment.
 fn socket(address: SocketAddr) -> io::Result<OwnedFd> {
@@ -42,6 +42,7 @@ fn socket(address: SocketAddr) -> io::Result<OwnedFd> {
 ///     std::io::Result::Ok(())
 /// }).unwrap();
 /// ```
+#[derive(Debug)]
 pub struct TcpListener(Async<net::TcpListener>);
 
 impl TcpListener {
@@ -112,16 +113,10 @@ impl AsFd for TcpListener {
     }
 }
 
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TcpListener").field("io", &self.0).field("local", &self.local_addr().ok()).finish()
-    }
-}
-
 /// A TCP connection. Clones share the socket, which is closed when the last one is dropped.
 ///
 /// See [`TcpListener`] for an example.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct TcpStream(Arc<Async<net::TcpStream>>);
 
 stream_socket!(TcpStream, net::TcpStream, SocketAddr, short_means_drained: true);

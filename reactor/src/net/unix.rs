@@ -9,7 +9,6 @@ use crate::time::{Duration, sleep};
 use futures_lite::{Stream, stream};
 use rustix::io::Errno;
 use rustix::net::{self as sys, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{self, SocketAddr};
@@ -68,7 +67,7 @@ impl UnixListener {
 
 /// A connection to a process on this machine. Clones share the socket, which is closed when the
 /// last one is dropped.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct UnixStream(Arc<Async<net::UnixStream>>);
 
 // A read ends early where descriptors or credentials come with the bytes, with more behind them.
