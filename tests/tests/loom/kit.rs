@@ -6,6 +6,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc as LoomArc, Condvar, Mutex};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::Future;
+use std::hint::black_box;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex as StdMutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -28,6 +29,7 @@ unsafe impl GlobalAlloc for Spoiling {
         // SAFETY: as above; until the second call, the memory is there.
         unsafe {
             memory.write_bytes(0xa5, layout.size());
+            black_box(memory); // what is freed right after may else stay unwritten
             System.dealloc(memory, layout);
         }
     }
