@@ -130,6 +130,8 @@ impl Sleep {
             true => None,
             false => shared.set_timer(tick, deadline, cx.waker().clone(), self.place),
         };
+        // The runtime may have ended on its thread meanwhile: then nobody would wake this one.
+        self.check_open(&shared);
         self.state = match set {
             None => State::Until(deadline),
             Some(key) => State::Set { deadline, key, shared },
