@@ -658,6 +658,30 @@ fn a_waker_outlives_its_runtime() {
 }
 
 #[test]
+fn a_wake_from_inside_another_runtime_runs_the_task_at_home() {
+    within(20, || {
+        let (give, take) = mpsc::channel::<Waker>();
+        let other =
+            thread::spawn(move || block_on(async move { spawn(async move { take.recv().unwrap().wake() }).await }));
+        let home = thread::current().id();
+        block_on(async {
+            let mut polls = 0;
+            let local = spawn_local(poll_fn(move |cx| {
+                assert_eq!(thread::current().id(), home);
+                polls += 1;
+                if polls == 1 {
+                    give.send(cx.waker().clone()).unwrap();
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            }));
+            local.await.unwrap();
+        });
+        other.join().unwrap().unwrap();
+    });
+}
+
+#[test]
 fn two_wakes_before_a_poll_are_one_poll() {
     block_on(async {
         let wakers = Log::new();
@@ -1006,9 +1030,18 @@ fn a_task_that_always_wakes_itself_does_not_starve_another_thread() {
     within(20, || {
         block_on(async {
             let busy = busy();
-            let (send, receive) = async_channel::bounded(1);
-            let thread = thread::spawn(move || send.send_blocking(1).unwrap());
-            assert_eq!(receive.recv().await.unwrap(), 1);
+            let (give, take) = mpsc::channel::<Waker>();
+            let thread = thread::spawn(move || take.recv().unwrap().wake());
+            let mut polls = 0;
+            let waits = spawn(poll_fn(move |cx| {
+                polls += 1;
+                if polls == 1 {
+                    give.send(cx.waker().clone()).unwrap();
+                    return Poll::Pending;
+                }
+                Poll::Ready(()) // nobody but the thread can have woken it
+            }));
+            waits.await.unwrap();
             busy.cancel();
             thread.join().unwrap();
         });

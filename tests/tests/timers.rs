@@ -18,8 +18,8 @@ use reactor::{Handle, Reactor};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
-use std::task::{Poll, Waker};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 use std::thread;
 use tests::{Counting, Log, poll_with, waker_fn, within};
 
@@ -549,37 +549,50 @@ fn timers_of_several_threads_at_one_reactor_all_fire() {
     });
 }
 
+/// A waker whose cloning ends a reactor: what another thread may do at that very moment.
+struct EndsOnClone {
+    reactor: Mutex<Option<Reactor>>,
+    woken: AtomicBool,
+}
+
+impl EndsOnClone {
+    const TABLE: RawWakerVTable = RawWakerVTable::new(
+        |data| {
+            // SAFETY: each waker holds a reference of the `Arc` that `waker` made its pointer of.
+            let hook = unsafe { &*data.cast::<EndsOnClone>() };
+            drop(hook.reactor.lock().unwrap().take());
+            // SAFETY: as above; this is the clone's own.
+            unsafe { Arc::increment_strong_count(data.cast::<EndsOnClone>()) };
+            RawWaker::new(data, &EndsOnClone::TABLE)
+        },
+        // SAFETY: as above; the reference ends with the waker.
+        |data| unsafe { Arc::from_raw(data.cast::<EndsOnClone>()) }.woken.store(true, Ordering::SeqCst),
+        // SAFETY: as above; it is only looked at.
+        |data| unsafe { &*data.cast::<EndsOnClone>() }.woken.store(true, Ordering::SeqCst),
+        // SAFETY: as above; the reference ends with the waker.
+        |data| drop(unsafe { Arc::from_raw(data.cast::<EndsOnClone>()) }),
+    );
+
+    fn waker(self: Arc<Self>) -> Waker {
+        let data = Arc::into_raw(self).cast();
+        // SAFETY: the table keeps a waker's contract: all is shared by an `Arc` and safe from any thread.
+        unsafe { Waker::from_raw(RawWaker::new(data, &Self::TABLE)) }
+    }
+}
+
 #[test]
-fn timers_set_while_their_reactor_ends_are_woken_or_panic() {
-    within(60, || {
-        for _ in 0..10_000 {
-            let reactor = Reactor::with(Box::new(Simulation::new()), None);
-            let handle = reactor.handle();
-            let (started, has_started) = mpsc::channel();
-            let other = thread::spawn(move || {
-                let _entered = handle.enter();
-                let (woken, is_woken) = mpsc::channel();
-                let waker = waker_fn(move || _ = woken.send(()));
-                let mut waiting = Vec::new();
-                loop {
-                    let mut sleep = sleep(SECOND);
-                    let poll = std::panic::AssertUnwindSafe(|| poll_with(&waker, &mut sleep).is_pending());
-                    match std::panic::catch_unwind(poll) {
-                        Ok(pending) => assert!(pending),
-                        Err(_) => break, // says that the runtime has ended
-                    }
-                    waiting.push(sleep);
-                    let _ = started.send(());
-                }
-                for _ in waiting {
-                    is_woken.recv_timeout(Duration::from_secs(20)).expect("whoever waits is woken by the end");
-                }
-            });
-            has_started.recv().unwrap();
-            drop(reactor);
-            other.join().unwrap();
-        }
-    });
+fn a_timer_set_as_its_reactor_ends_is_woken_or_panics() {
+    let reactor = Reactor::with(Box::new(Simulation::new()), None);
+    let _entered = reactor.handle().enter();
+    let hook = Arc::new(EndsOnClone { reactor: Mutex::new(Some(reactor)), woken: AtomicBool::new(false) });
+    let waker = hook.clone().waker();
+    let mut sleep = sleep(SECOND);
+    let poll = std::panic::AssertUnwindSafe(|| poll_with(&waker, &mut sleep));
+    match std::panic::catch_unwind(poll) {
+        Err(_) => {} // it says that the runtime has ended
+        Ok(Poll::Ready(())) => panic!("ready before its time"),
+        Ok(Poll::Pending) => assert!(hook.woken.load(Ordering::SeqCst), "it waits for a reactor that is gone"),
+    }
 }
 
 // ---- the wheel against a model ----
@@ -750,7 +763,7 @@ fn the_timer_queue_behaves_as_a_sorted_list() {
 fn a_timer_holds_its_reactors_memory_and_nothing_of_its_wheel() {
     // Dropped after the reactor, it touches what is gone in no way that shows.
     let (reactor, entered) = wheel();
-    let sleep: Arc<std::sync::Mutex<Sleep>> = Arc::new(std::sync::Mutex::new(sleep(SECOND)));
+    let sleep: Arc<Mutex<Sleep>> = Arc::new(Mutex::new(sleep(SECOND)));
     assert!(poll_with(Waker::noop(), &mut *sleep.lock().unwrap()).is_pending());
     let handle = reactor.handle();
     drop((entered, reactor));
