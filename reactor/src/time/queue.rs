@@ -8,13 +8,16 @@
 //! ```text
 //! wheel 2   │ 4096 ticks a slot │ 1.02 s … 65.5 s away
 //! wheel 1   │   64 ticks a slot │  16 ms … 1.02 s
-//! wheel 0   │    1 tick  a slot │ 250 µs … 16 ms       each slot: first ⇄ timer ⇄ timer ⇄ last
+//! wheel 0   │    1 tick  a slot │ 250 µs … 16 ms       each slot: a vector of (tick, key)
 //! ```
 //!
-//! Setting and cancelling touch one list: O(1). A timer moves down at most seven times in its life.
-//! A word a wheel says which slots are occupied, so the next deadline is a bit scan, however far
-//! away. Timers live in a slab, linked by index, so a cancelled one is gone at once and nothing here
-//! is `unsafe`. Timers of one tick fire in the order in which they were set.
+//! Setting and cancelling touch one slot: O(1), as it is known where in its slot a timer stands and the
+//! last one there takes its place. A timer moves down at most seven times in its life. A word a wheel
+//! says which slots are occupied, so the next deadline is a bit scan, however far away. Timers of one
+//! tick fire in the order in which they were set.
+//!
+//! The slots are vectors rather than lists because to go through a list of a million timers is a cache
+//! miss a timer, each of which has to wait for the one before.
 //!
 //! After George Varghese and Tony Lauck, "Hashed and Hierarchical Timing Wheels", 1987.
 //!
@@ -32,12 +35,15 @@ const SLOTS: u64 = 1 << SLOT_BITS;
 const WHEELS: usize = 8;
 /// The last tick that there is, after 2,230 years. Later deadlines are taken for this one.
 const LAST: u64 = (1 << (SLOT_BITS * WHEELS as u32)) - 1;
-const NONE: u32 = u32::MAX;
 /// Timers of a slot that are looked at to find the earliest.
 const LOOKED_AT: usize = 8;
+/// Timers for which an empty slot keeps its memory.
+const KEPT: usize = 64;
 
 pub(crate) struct TimerQueue {
     timers: Slab<Timer>,
+    /// Where in its slot each of them stands, by its key.
+    at: Vec<u32>,
     wheels: [Wheel; WHEELS],
     /// All timers up to this tick have fired; all others are later.
     elapsed: u64,
@@ -46,33 +52,21 @@ pub(crate) struct TimerQueue {
 }
 
 struct Timer {
-    tick: u64,
     number: u64,
     waker: Waker,
-    slot: Slot,
-    before: u32,
-    after: u32,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Slot {
-    wheel: u8,
-    index: u8,
 }
 
 struct Wheel {
     /// Bit n is set while slot n holds a timer.
     occupied: u64,
-    slots: [List; SLOTS as usize],
+    slots: [Vec<Entry>; SLOTS as usize],
 }
 
 #[derive(Clone, Copy)]
-struct List {
-    first: u32,
-    last: u32,
+struct Entry {
+    tick: u64,
+    key: u32,
 }
-
-const EMPTY: List = List { first: NONE, last: NONE };
 
 /// A timer that left the queue: it fired, was cancelled or the queue was closed.
 pub(crate) struct Fired {
@@ -82,8 +76,8 @@ pub(crate) struct Fired {
 
 impl TimerQueue {
     pub(crate) fn new() -> TimerQueue {
-        let wheels = [const { Wheel { occupied: 0, slots: [EMPTY; SLOTS as usize] } }; WHEELS];
-        TimerQueue { timers: Slab::new(), wheels, elapsed: 0, numbered: 0 }
+        let wheels = [const { Wheel { occupied: 0, slots: [const { Vec::new() }; SLOTS as usize] } }; WHEELS];
+        TimerQueue { timers: Slab::new(), at: Vec::new(), wheels, elapsed: 0, numbered: 0 }
     }
 
     /// The tick at which a deadline has surely passed: rounded up, so that no timer is early.
@@ -116,10 +110,12 @@ impl TimerQueue {
             return None;
         }
         self.numbered += 1;
-        let slot = self.slot_for(tick);
-        let key = self.timers.insert(Timer { tick, number: self.numbered, waker, slot, before: NONE, after: NONE });
-        let key = u32::try_from(key).ok().filter(|key| *key != NONE).expect("2³² timers are set");
-        self.link(key, slot);
+        let key = self.timers.insert(Timer { number: self.numbered, waker });
+        if key == self.at.len() {
+            self.at.push(0);
+        }
+        let key = u32::try_from(key).expect("2³² timers are set");
+        self.put(Entry { tick, key });
         Some((key, TimerId(self.numbered)))
     }
 
@@ -136,51 +132,47 @@ impl TimerQueue {
         if tick <= self.elapsed || !self.timers.contains(key as usize) {
             return None;
         }
-        self.unlink(key);
+        let (wheel, index) = self.slot_of(tick);
+        let (wheel, at) = (&mut self.wheels[wheel], self.at[key as usize]);
+        wheel.slots[index].swap_remove(at as usize);
+        match wheel.slots[index].get(at as usize) {
+            Some(moved) => self.at[moved.key as usize] = at,
+            None if wheel.slots[index].is_empty() => wheel.occupied &= !(1 << index),
+            None => {}
+        }
         Some(self.remove(key))
     }
 
     /// Until when there is surely nothing to do: the next deadline; or, where it would take long to
     /// find among many, the beginning of the slot that it is in.
     pub(crate) fn next(&self) -> Option<u64> {
-        let (slot, start) = self.next_slot()?;
-        let mut earliest = u64::MAX;
-        let mut key = self.wheels[usize::from(slot.wheel)].slots[usize::from(slot.index)].first;
-        for _ in 0..LOOKED_AT {
-            let timer = &self.timers[key as usize];
-            earliest = earliest.min(timer.tick);
-            key = timer.after;
-            if key == NONE {
-                return Some(earliest);
-            }
-        }
-        Some(start)
+        let (wheel, index, start) = self.next_slot()?;
+        let slot = &self.wheels[wheel].slots[index];
+        if slot.len() > LOOKED_AT { Some(start) } else { slot.iter().map(|entry| entry.tick).min() }
     }
 
     /// Lets time pass until `now` and takes out the timers that are due, in the order of their
     /// ticks.
     pub(crate) fn advance(&mut self, now: u64, fired: &mut Vec<Fired>) {
-        while let Some((slot, start)) = self.next_slot().filter(|(_, start)| *start <= now) {
+        while let Some((wheel, index, start)) = self.next_slot().filter(|(.., start)| *start <= now) {
             self.elapsed = self.elapsed.max(start);
-            let wheel = &mut self.wheels[usize::from(slot.wheel)];
-            let list = std::mem::replace(&mut wheel.slots[usize::from(slot.index)], EMPTY);
-            wheel.occupied &= !(1 << slot.index);
-            let mut key = list.first;
-            while key != NONE {
-                let timer = &self.timers[key as usize];
-                let (tick, after) = (timer.tick, timer.after);
-                if tick <= self.elapsed {
-                    fired.push(self.remove(key));
-                } else {
-                    let lower = self.slot_for(tick);
-                    self.link(key, lower);
+            let mut slot = std::mem::take(&mut self.wheels[wheel].slots[index]);
+            self.wheels[wheel].occupied &= !(1 << index);
+            let before = fired.len();
+            for entry in slot.drain(..) {
+                match entry.tick <= self.elapsed {
+                    true => fired.push(self.remove(entry.key)),
+                    false => self.put(entry),
                 }
-                key = after;
+            }
+            fired[before..].sort_by_key(|fired| fired.timer); // they are, unless one was cancelled
+            if slot.capacity() <= KEPT {
+                self.wheels[wheel].slots[index] = slot;
             }
         }
         self.elapsed = self.elapsed.max(now);
         if self.timers.is_empty() && self.timers.capacity() > 1 << 16 {
-            self.timers.shrink_to_fit(); // a burst is over: give its memory back
+            (self.timers, self.at) = Default::default(); // a burst is over: give its memory back
         }
     }
 
@@ -193,55 +185,33 @@ impl TimerQueue {
 
     /// The first occupied slot, and the tick at which it begins. Whatever is in a lower wheel comes
     /// before all that is in an upper one.
-    fn next_slot(&self) -> Option<(Slot, u64)> {
+    fn next_slot(&self) -> Option<(usize, usize, u64)> {
         let wheel = self.wheels.iter().position(|wheel| wheel.occupied != 0)?;
         let shift = SLOT_BITS * wheel as u32;
         // All timers of a wheel share the bits above it with the present tick, and come later in it.
         let index = u64::from(self.wheels[wheel].occupied.trailing_zeros());
         let turn = self.elapsed >> shift >> SLOT_BITS << SLOT_BITS;
-        Some((Slot { wheel: wheel as u8, index: index as u8 }, (turn | index) << shift))
+        Some((wheel, index as usize, (turn | index) << shift))
     }
 
-    /// Where a timer belongs, seen from the present tick.
-    fn slot_for(&self, tick: u64) -> Slot {
+    /// The wheel and the slot to which a tick belongs, seen from the present one. As time does not pass a
+    /// slot that is occupied, that is where a timer of this tick is, too.
+    fn slot_of(&self, tick: u64) -> (usize, usize) {
         let highest_difference = 63 - ((self.elapsed ^ tick) | 1).leading_zeros();
         let wheel = highest_difference / SLOT_BITS;
-        let index = tick >> (SLOT_BITS * wheel) & (SLOTS - 1);
-        Slot { wheel: wheel as u8, index: index as u8 }
+        (wheel as usize, (tick >> (SLOT_BITS * wheel) & (SLOTS - 1)) as usize)
     }
 
-    fn link(&mut self, key: u32, slot: Slot) {
-        let wheel = &mut self.wheels[usize::from(slot.wheel)];
-        wheel.occupied |= 1 << slot.index;
-        let list = &mut wheel.slots[usize::from(slot.index)];
-        let last = std::mem::replace(&mut list.last, key);
-        match last {
-            NONE => list.first = key,
-            last => self.timers[last as usize].after = key,
-        }
-        let timer = &mut self.timers[key as usize];
-        (timer.slot, timer.before, timer.after) = (slot, last, NONE);
-    }
-
-    fn unlink(&mut self, key: u32) {
-        let Timer { slot, before, after, .. } = self.timers[key as usize];
-        let wheel = &mut self.wheels[usize::from(slot.wheel)];
-        let list = &mut wheel.slots[usize::from(slot.index)];
-        match before {
-            NONE => list.first = after,
-            before => self.timers[before as usize].after = after,
-        }
-        match after {
-            NONE => list.last = before,
-            after => self.timers[after as usize].before = before,
-        }
-        if list.first == NONE {
-            wheel.occupied &= !(1 << slot.index);
-        }
+    fn put(&mut self, entry: Entry) {
+        let (wheel, index) = self.slot_of(entry.tick);
+        let wheel = &mut self.wheels[wheel];
+        wheel.occupied |= 1 << index;
+        self.at[entry.key as usize] = wheel.slots[index].len() as u32;
+        wheel.slots[index].push(entry);
     }
 
     fn remove(&mut self, key: u32) -> Fired {
-        let Timer { number, waker, .. } = self.timers.remove(key as usize);
+        let Timer { number, waker } = self.timers.remove(key as usize);
         Fired { timer: TimerId(number), waker }
     }
 }
