@@ -55,7 +55,7 @@ impl Pool {
     {
         let future = BlockingCall { call: Some(call), task: meta.id, observer: self.observer.clone() };
         // SAFETY: the call and what it returns are Send and 'static.
-        unsafe { allocate(future, self.clone(), meta) }
+        unsafe { allocate(future, None, self, meta) }
     }
 
     /// Ends the threads when they are done with the calls they have begun. Calls not begun are

@@ -1,10 +1,11 @@
-//! The atomics and cells that the task is built on.
+//! The atomics, cells and thread-locals that the task is built on.
 //!
 //! They have this module to themselves so that the model checker can put its own in their place:
 //! `tests/loom` compiles the very files of `task/` and `run_queue.rs` against loom's, without a
 //! `cfg` in them.
 
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+pub(crate) use std::thread_local;
 
 /// [`std::cell::UnsafeCell`] with the interface of loom's, which sees who accesses it when.
 #[derive(Debug)]

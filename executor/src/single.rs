@@ -23,7 +23,9 @@
 use crate::blocking::Pool;
 use crate::observer::{Observer, PollEnd, WokenBy};
 use crate::run_queue::{Inbox, RunQueue};
-use crate::task::{Finish, JoinError, JoinHandle, Meta, Run, Runnable, Schedule, TaskId, TaskList, TaskRef, allocate};
+use crate::task::{
+    Entered, Finish, JoinError, JoinHandle, Meta, Run, Runnable, Schedule, Slabs, TaskId, TaskRef, allocate,
+};
 use reactor::{Handle, Reactor, budget};
 use std::cell::Cell;
 use std::future::Future;
@@ -82,8 +84,7 @@ impl Schedule for Single {
         self.observe(|observer| observer.task_finished(task, how));
         with_core(|core| {
             let core = core.expect("a task of a single-thread runtime was run outside of it");
-            // SAFETY: `adopt` put it into the list, and a task finishes once.
-            unsafe { core.tasks.remove(task.header()) };
+            core.unfinished.set(core.unfinished.get() - 1);
         });
     }
 
@@ -116,7 +117,10 @@ pub(crate) struct Core {
     shared: Arc<Single>,
     pub(crate) pool: Arc<Pool>,
     queue: RunQueue,
-    tasks: TaskList,
+    /// Where all tasks are, whether queued or waiting.
+    slabs: Slabs<Single>,
+    /// How many of them have a future.
+    unfinished: Cell<usize>,
     /// The number of the task spawned last.
     numbered: Cell<u64>,
     /// The task in its poll, while somebody watches.
@@ -133,7 +137,8 @@ impl Core {
             shared,
             pool,
             queue: RunQueue::default(),
-            tasks: TaskList::default(),
+            slabs: Slabs::new(),
+            unfinished: Cell::new(0),
             numbered: Cell::new(0),
             running: Cell::new(None),
             polls: Cell::new(0),
@@ -155,7 +160,7 @@ impl Core {
         place: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
         let _reactor = self.shared.reactor.enter();
-        let ending = Ending { core: self, reactor, before: CURRENT.replace(self) };
+        let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };
         // SAFETY: the task only runs in this call, on this thread, and `ending` has it dropped
         // before this frame is left, on whatever way; so before anything it borrows ends.
         let mut root = unsafe { self.spawn(future, None, place) };
@@ -184,9 +189,8 @@ impl Core {
         let meta = self.introduce(name, place);
         // SAFETY: the caller vouches for the future. Both queues give the task to this thread only:
         // the core's is reached from here alone, and the inbox is emptied by nobody else.
-        let (task, handle) = unsafe { allocate(future, self.shared.clone(), meta) };
-        // SAFETY: it is new, and stays alive until it is finished, when it is removed.
-        unsafe { self.tasks.insert(task.header()) };
+        let (task, handle) = unsafe { allocate(future, Some(&self.slabs), &self.shared, meta) };
+        self.unfinished.set(self.unfinished.get() + 1);
         self.shared.observe(|observer| observer.task_spawned(handle.task(), self.running.get()));
         self.queue.push(task);
         if self.ending.get() {
@@ -198,8 +202,7 @@ impl Core {
     /// Numbers a task.
     pub(crate) fn introduce(&self, name: Option<String>, place: &'static Location<'static>) -> Meta {
         self.numbered.set(self.numbered.get() + 1);
-        let name = name.map(|name| Box::new(name.into_boxed_str()));
-        Meta { id: TaskId(self.numbered.get()), place, name }
+        Meta { id: TaskId(self.numbered.get()), spawned_at: place, name }
     }
 
     /// Shows an event of the task that was made last to whoever watches.
@@ -278,15 +281,15 @@ impl Core {
     /// run, its handle learns of it.
     fn end(&self, reactor: &mut Reactor) {
         self.ending.set(true);
-        self.tasks.cancel_all();
-        while !self.tasks.is_empty() {
+        self.slabs.cancel_all();
+        while self.unfinished.get() > 0 {
             self.shared.inbox.take(&self.queue);
             while let Some(task) = self.queue.pop() {
                 self.run_task(task);
             }
             // A task that is still there was woken by another thread, which has the right to run
             // it in its hands and is about to put it into the inbox.
-            if !self.tasks.is_empty() && self.queue.len() == 0 && self.shared.inbox.sleep() {
+            if self.unfinished.get() > 0 && self.queue.len() == 0 && self.shared.inbox.sleep() {
                 self.turn_reactor(reactor, None);
             }
         }
@@ -299,6 +302,7 @@ struct Ending<'a> {
     core: &'a Core,
     reactor: &'a mut Reactor,
     before: *const Core,
+    _slabs: Entered,
 }
 
 impl Drop for Ending<'_> {

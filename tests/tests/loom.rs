@@ -15,6 +15,14 @@
 mod shim {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+    /// loom's does not know `const`.
+    macro_rules! local {
+        ($(#[$meta:meta])* static $name:ident: $type:ty = const { $value:expr };) => {
+            loom::thread_local! { $(#[$meta])* static $name: $type = $value; }
+        };
+    }
+    pub(crate) use local as thread_local;
 }
 
 #[path = "../../executor/src/run_queue.rs"]

@@ -1,32 +1,34 @@
-//! The one allocation of a task, and what happens to the future inside of it.
+//! The one piece of memory of a task, and what happens to the future inside of it.
 //!
 //! ```text
-//!   Cell<F, S>   ┌─ header ────────────────────────────────────────────────┬ scheduler ┬ stage ─────────┐
-//!                │ state · vtable · next in queue · links · join waker · … │     S     │ future, output │
-//!                └─▲───────────────────────────────────────────────────────┴───────────┴────────────────┘
+//!   Cell<F, S>   ┌─ header ────────────────────────────────────────────────┬─ body ─────────┐
+//!                │ state · vtable · next in queue · join waker · id, stage │ future, output │
+//!                └─▲───────────────────────────────────────────────────────┴────────────────┘
 //!   Waker, Runnable, JoinHandle: pointers to the header; its vtable knows F and S
 //! ```
 //!
 //! Which field belongs to whom at which moment is decided by the state word alone: see `state.rs`.
+//! The scheduler is found through the place, in the slab that the cell lies in: see `slab.rs`.
 
-use super::join::{JoinError, JoinHandle};
-use super::list::Links;
+use super::join::{JoinError, JoinHandle, Panic};
+use super::slab::{self, Slabs};
 use super::state::{Begin, Complete, State, Suspend, Wake};
 use super::waker::{Runnable, borrowed_waker};
 use crate::shim::UnsafeCell;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// Where a task goes when it is ready to run.
 ///
-/// Each task keeps a reference to its scheduler.
+/// A task keeps its scheduler alive until the last of its wakers and handles is gone.
 pub trait Schedule: Send + Sync + 'static {
     /// A task became ready: run it once, some time, by [`Runnable::run`]. Called on the thread
     /// that woke it, whatever that is doing: keep it short and don't run the task in here.
@@ -72,21 +74,17 @@ pub struct TaskRef<'a>(pub(super) &'a Header);
 impl<'a> TaskRef<'a> {
     /// Its number.
     pub fn id(self) -> TaskId {
-        self.0.meta.id
+        TaskId(u64::from(self.0.id_low) | u64::from(self.0.id_high) << 32)
     }
 
     /// Its name, if it was given one.
     pub fn name(self) -> Option<&'a str> {
-        self.0.meta.name.as_ref().map(|name| &***name)
+        self.0.name.as_ref().map(|name| &***name)
     }
 
     /// Where it was spawned.
     pub fn place(self) -> &'static Location<'static> {
-        self.0.meta.place
-    }
-
-    pub(crate) fn header(self) -> NonNull<Header> {
-        NonNull::from(self.0)
+        self.0.spawned_at
     }
 }
 
@@ -96,7 +94,8 @@ impl fmt::Debug for TaskRef<'_> {
     }
 }
 
-/// Numbers the tasks of one runtime in the order of their spawning, from 1.
+/// Numbers the tasks of one runtime in the order of their spawning, from 1; and after 2⁴⁸ of them, which
+/// is nine years of one each microsecond, from 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(pub u64);
 
@@ -115,25 +114,29 @@ impl fmt::Debug for TaskId {
 /// What is known about a task from the start.
 pub(crate) struct Meta {
     pub(crate) id: TaskId,
-    /// Where it was spawned.
-    pub(crate) place: &'static Location<'static>,
-    /// Most have none, so there is room for a pointer only.
-    pub(crate) name: Option<Box<Box<str>>>,
+    pub(crate) spawned_at: &'static Location<'static>,
+    pub(crate) name: Option<String>,
 }
 
 /// The part of a cell that does not depend on the future. The first field of every cell, so a
-/// pointer to one is a pointer to the other.
+/// pointer to one is a pointer to the other. With a pointer's worth of a body it fills a cache line.
 pub(crate) struct Header {
     pub(crate) state: State,
     pub(super) vtable: &'static VTable,
     /// The next task in the queue. Belongs to the queue that holds the `Runnable`.
     pub(crate) next: UnsafeCell<Option<NonNull<Header>>>,
-    /// The neighbours in the list of all tasks. Belongs to that list.
-    pub(super) links: UnsafeCell<Links>,
     /// Whom the join handle's wait wakes. Boxed, as most tasks never need one. Written by the join
     /// handle, and only while the JOIN_WAKER bit is clear.
     pub(super) join_waker: UnsafeCell<Option<Box<Waker>>>,
-    pub(crate) meta: Meta,
+    spawned_at: &'static Location<'static>,
+    /// Most have none, so there is room for a pointer only.
+    name: Option<Box<Box<str>>>,
+    id_low: u32,
+    id_high: u16,
+    /// Where in its slab the cell is.
+    place: u8,
+    /// What is in the body. Belongs to whom the body belongs.
+    stage: UnsafeCell<Stage>,
 }
 
 /// What the types that were erased can do.
@@ -141,7 +144,7 @@ pub(super) struct VTable {
     pub(super) run: unsafe fn(NonNull<Header>) -> Run,
     pub(super) schedule: unsafe fn(Runnable),
     pub(super) observe: unsafe fn(NonNull<Header>, Observed),
-    /// Writes the output, a `Result<T, JoinError>`, to where the second pointer points.
+    /// Writes the output to where the second pointer points, an `Option<Result<T, JoinError>>`.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
     pub(super) free: unsafe fn(NonNull<Header>),
 }
@@ -154,11 +157,11 @@ pub(super) enum Observed {
 
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.meta.id)?;
-        if let Some(name) = &self.meta.name {
+        write!(f, "{:?}", TaskRef(self).id())?;
+        if let Some(name) = &self.name {
             write!(f, " `{name}`")?;
         }
-        write!(f, " ({}, spawned at {})", self.state.describe(), self.meta.place)
+        write!(f, " ({}, spawned at {})", self.state.describe(), self.spawned_at)
     }
 }
 
@@ -175,15 +178,25 @@ pub(crate) enum Run {
 #[repr(C)] // the header is first
 struct Cell<F: Future, S> {
     header: Header,
-    scheduler: Arc<S>,
-    stage: UnsafeCell<Stage<F>>,
+    body: UnsafeCell<Body<F>>,
+    scheduler: PhantomData<S>,
 }
 
-enum Stage<F: Future> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
     /// Until the task completes. Pinned: never moved out, dropped where it is.
-    Future(F),
-    Output(Result<F::Output, JoinError>),
+    Future,
+    Output,
+    Panic,
+    Cancelled,
     Empty,
+}
+
+union Body<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<F::Output>,
+    /// In a box, so that what is rare takes no room.
+    panic: ManuallyDrop<Box<Panic>>,
 }
 
 /// Makes a task of a future: the right to run it the first time, and the handle for its output.
@@ -195,35 +208,44 @@ pub fn spawn_with<F: Future<Output: Send> + Send + 'static, S: Schedule>(
     future: F,
     scheduler: Arc<S>,
 ) -> (Runnable, JoinHandle<F::Output>) {
-    let meta = Meta { id: TaskId(0), place: Location::caller(), name: None };
+    let meta = Meta { id: TaskId(0), spawned_at: Location::caller(), name: None };
     // SAFETY: it is 'static and may be used and dropped on any thread.
-    unsafe { allocate(future, scheduler, meta) }
+    unsafe { allocate(future, None, &scheduler, meta) }
 }
 
-/// As [`spawn_with`], for any future.
+/// As [`spawn_with`], for any future, and in one of these slabs.
 ///
 /// # Safety
 /// The `Runnable` must be run and dropped only on threads that may use and drop the future, and
 /// before anything that the future borrows ends. (The output goes to the join handle, which its
 /// type keeps on such threads.)
+#[inline]
 pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
     future: F,
-    scheduler: Arc<S>,
+    slabs: Option<&Slabs<S>>,
+    scheduler: &Arc<S>,
     meta: Meta,
 ) -> (Runnable, JoinHandle<F::Output>) {
+    let (cell, place) = slab::take(slabs, scheduler);
     let header = Header {
         state: State::new(scheduler.is_watched()),
         vtable: &Cell::<F, S>::VTABLE,
         next: UnsafeCell::new(None),
-        links: UnsafeCell::new(Links::default()),
         join_waker: UnsafeCell::new(None),
-        meta,
+        spawned_at: meta.spawned_at,
+        name: meta.name.map(|name| Box::new(name.into_boxed_str())),
+        id_low: meta.id.0 as u32,
+        id_high: (meta.id.0 >> 32) as u16,
+        place,
+        stage: UnsafeCell::new(Stage::Future),
     };
-    let cell = Box::new(Cell { header, scheduler, stage: UnsafeCell::new(Stage::Future(future)) });
-    let header = NonNull::from(Box::leak(cell)).cast::<Header>();
-    // SAFETY: `State::new` counts a reference for the future, which the first `Runnable` stands
-    // for, and one for the join handle; nobody else has seen the cell yet.
-    unsafe { (Runnable::from_header(header), JoinHandle::from_header(header)) }
+    let body = UnsafeCell::new(Body { future: ManuallyDrop::new(future) });
+    // SAFETY: there is room for the cell. `State::new` counts a reference for the future, which the first
+    // `Runnable` stands for, and one for the join handle; nobody else has seen it yet.
+    unsafe {
+        cell.write(Cell { header, body, scheduler: PhantomData::<S> });
+        (Runnable::from_header(cell.cast()), JoinHandle::from_header(cell.cast()))
+    }
 }
 
 impl<F: Future, S: Schedule> Cell<F, S> {
@@ -256,7 +278,7 @@ impl<F: Future, S: Schedule> Cell<F, S> {
             },
         };
         // SAFETY: the task is RUNNING and this is its runner.
-        unsafe { cell.finish(header, result) };
+        unsafe { Self::finish(header, result) };
         Run::Finished
     }
 
@@ -264,25 +286,31 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         // SAFETY: the future's reference outlives this poll, and the waker is never dropped.
         let waker: ManuallyDrop<Waker> = unsafe { borrowed_waker(header) };
         let mut cx = Context::from_waker(&waker);
-        self.stage.with_mut(|stage| {
-            // SAFETY: RUNNING makes the stage ours alone. The future never moves: it lives in a
-            // heap allocation and is dropped in its place.
-            let future = match unsafe { &mut *stage } {
-                // SAFETY: as above.
-                Stage::Future(future) => unsafe { Pin::new_unchecked(future) },
-                _ => unreachable!("a task was run after it had completed"),
-            };
+        self.with_body(|stage, body| {
+            assert!(*stage == Stage::Future, "a task was run after it had completed");
+            // SAFETY: that is what is in the body. It never moves: the cell stays where it is, and the
+            // future is dropped in its place.
+            let future = unsafe { Pin::new_unchecked(&mut *body.future) };
             catch_unwind(AssertUnwindSafe(|| future.poll(&mut cx)))
         })
+    }
+
+    /// Shows the body to its owner, which is the caller.
+    fn with_body<R>(&self, f: impl FnOnce(&mut Stage, &mut Body<F>) -> R) -> R {
+        // SAFETY: RUNNING makes the body the runner's alone, and COMPLETE the join handle's, so that
+        // nobody else looks at it meanwhile.
+        self.header.stage.with_mut(|stage| self.body.with_mut(|body| unsafe { f(&mut *stage, &mut *body) }))
     }
 
     /// Drops the future, hands the output over and gives back the future's reference.
     ///
     /// # Safety
     /// The task is RUNNING and the caller is its runner.
-    unsafe fn finish(&self, header: NonNull<Header>, mut result: Result<F::Output, JoinError>) {
+    unsafe fn finish(header: NonNull<Header>, mut result: Result<F::Output, JoinError>) {
+        // SAFETY: the future's reference keeps the cell alive until it is given back below.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
         // A future whose destructor panics is a task that panicked.
-        if let Err(panic) = self.replace_stage(Stage::Empty) {
+        if let Err(panic) = cell.drop_future() {
             discard(std::mem::replace(&mut result, Err(JoinError::Panicked(panic.into()))));
         }
         let finish = match &result {
@@ -290,76 +318,102 @@ impl<F: Future, S: Schedule> Cell<F, S> {
             Err(JoinError::Cancelled) => Finish::Cancelled,
             Err(JoinError::Panicked(_)) => Finish::Panicked,
         };
-        self.scheduler.finished(TaskRef(&self.header), finish);
-        if self.header.state.is_last() {
+        // SAFETY: as above.
+        unsafe { Self::scheduler(header) }.finished(TaskRef(&cell.header), finish);
+        if cell.header.state.is_last() {
             discard(result);
             // SAFETY: nobody else has a reference, nor can make one.
             return unsafe { Self::free(header) };
         }
-        // SAFETY: RUNNING makes the stage ours.
-        self.stage.with_mut(|stage| unsafe { *stage = Stage::Output(result) });
-        match self.header.state.complete() {
+        cell.put_output(result);
+        match cell.header.state.complete() {
             Complete::Joined => return, // from here on, the cell may be gone
             Complete::CallJoinWaker => {
                 // SAFETY: once the task is complete, nobody writes the join waker any more.
-                let waker = self.header.join_waker.with(|waker| unsafe { &*waker });
+                let waker = cell.header.join_waker.with(|waker| unsafe { &*waker });
                 waker.iter().for_each(|waker| waker.wake_by_ref());
             }
-            Complete::Detached => {
-                let _nobodys = self.replace_stage(Stage::Empty).map_err(std::mem::forget);
-            }
+            Complete::Detached => discard(cell.take_result()),
         }
         // SAFETY: this was the future's reference, and it is not used again.
         unsafe { drop_reference(header) };
     }
 
-    /// Drops what is in the stage where it lies, and puts something else there; gives the panic of
-    /// the destructor, if it had one. For the owner of the stage.
-    fn replace_stage(&self, new: Stage<F>) -> Result<(), Box<dyn Any + Send>> {
-        self.stage.with_mut(|stage| {
-            // SAFETY: the caller owns the stage.
-            let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ptr::drop_in_place(stage) }));
-            // SAFETY: as above; this makes it whole again, whether or not the destructor panicked.
-            unsafe { stage.write(new) };
-            dropped
+    /// Drops the future where it lies; gives the panic of its destructor, if it had one.
+    fn drop_future(&self) -> Result<(), Box<dyn Any + Send>> {
+        self.with_body(|stage, body| {
+            assert!(std::mem::replace(stage, Stage::Empty) == Stage::Future, "a task finished twice");
+            // SAFETY: that was in the body; and is not looked at again, also if its destructor panics.
+            catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(&mut body.future) }))
         })
     }
 
-    unsafe fn schedule(task: Runnable) {
-        let header = task.header();
-        // SAFETY: the future's reference keeps the cell alive while a `Runnable` exists; and the
-        // caller's own, a waker's, while `schedule` runs: once the task is in a queue, another
-        // thread may run it to its end.
-        let cell = unsafe { header.cast::<Self>().as_ref() };
-        cell.scheduler.schedule(task);
-    }
-
-    unsafe fn observe(header: NonNull<Header>, what: Observed) {
-        // SAFETY: as in `schedule`.
-        let cell = unsafe { header.cast::<Self>().as_ref() };
-        match what {
-            Observed::Wake => cell.scheduler.woken(TaskRef(&cell.header)),
-            Observed::Cancel => cell.scheduler.cancelled(TaskRef(&cell.header)),
-        }
-    }
-
-    unsafe fn take_output(header: NonNull<Header>, to: *mut ()) {
-        // SAFETY: the join handle calls this, and holds a reference.
-        let cell = unsafe { header.cast::<Self>().as_ref() };
-        // SAFETY: it gives a pointer to an `Option<Result<F::Output, JoinError>>`.
-        let to = unsafe { &mut *to.cast::<Option<Result<F::Output, JoinError>>>() };
-        cell.stage.with_mut(|stage| {
-            // SAFETY: the task is COMPLETE, which makes the stage the handle's own.
-            if let Stage::Output(output) = std::mem::replace(unsafe { &mut *stage }, Stage::Empty) {
-                *to = Some(output);
+    fn put_output(&self, result: Result<F::Output, JoinError>) {
+        self.with_body(|stage, body| {
+            *stage = match result {
+                Ok(output) => {
+                    body.output = ManuallyDrop::new(output);
+                    Stage::Output
+                }
+                Err(JoinError::Panicked(panic)) => {
+                    body.panic = ManuallyDrop::new(Box::new(panic));
+                    Stage::Panic
+                }
+                Err(JoinError::Cancelled) => Stage::Cancelled,
             }
         });
     }
 
+    /// What `put_output` has put, the first time.
+    fn take_result(&self) -> Option<Result<F::Output, JoinError>> {
+        self.with_body(|stage, body| match std::mem::replace(stage, Stage::Empty) {
+            // SAFETY: the stage said what is in the body, and does so no more.
+            Stage::Output => Some(Ok(unsafe { ManuallyDrop::take(&mut body.output) })),
+            // SAFETY: as above.
+            Stage::Panic => Some(Err(JoinError::Panicked(*unsafe { ManuallyDrop::take(&mut body.panic) }))),
+            Stage::Cancelled => Some(Err(JoinError::Cancelled)),
+            Stage::Future | Stage::Empty => None,
+        })
+    }
+
+    /// # Safety
+    /// The cell is there for as long as this is used.
+    #[inline]
+    unsafe fn scheduler<'a>(header: NonNull<Header>) -> &'a Arc<S> {
+        // SAFETY: as promised, and it was made with a scheduler of this type.
+        unsafe { slab::scheduler(header.cast::<Self>(), header.as_ref().place) }
+    }
+
+    unsafe fn schedule(task: Runnable) {
+        // SAFETY: the future's reference keeps the cell alive while a `Runnable` exists; and the
+        // caller's own, a waker's, while `schedule` runs: once the task is in a queue, another
+        // thread may run it to its end.
+        unsafe { Self::scheduler(task.header()) }.schedule(task);
+    }
+
+    unsafe fn observe(header: NonNull<Header>, what: Observed) {
+        // SAFETY: as in `schedule`.
+        let (task, scheduler) = unsafe { (TaskRef(header.as_ref()), Self::scheduler(header)) };
+        match what {
+            Observed::Wake => scheduler.woken(task),
+            Observed::Cancel => scheduler.cancelled(task),
+        }
+    }
+
+    unsafe fn take_output(header: NonNull<Header>, to: *mut ()) {
+        // SAFETY: the join handle calls this, which holds a reference, and gives a pointer to an
+        // `Option<Result<F::Output, JoinError>>`. The task is COMPLETE, which makes the body its own.
+        unsafe { *to.cast() = header.cast::<Self>().as_ref().take_result() };
+    }
+
     unsafe fn free(header: NonNull<Header>) {
-        // SAFETY: the last reference is gone; it came from `Box::leak`. The stage is empty by now,
-        // so neither the future nor the output is dropped here, on whatever thread this is.
-        drop(unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) });
+        // SAFETY: the last reference is gone. The stage is empty by now, so neither the future nor the
+        // output is dropped here, on whatever thread this is; the other fields that hold something are.
+        unsafe {
+            (&raw mut (*header.as_ptr()).join_waker).drop_in_place();
+            (&raw mut (*header.as_ptr()).name).drop_in_place();
+            slab::give_back::<Self, S>(header.cast(), (*header.as_ptr()).place);
+        }
     }
 }
 

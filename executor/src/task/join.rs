@@ -142,7 +142,7 @@ impl<T> JoinHandle<T> {
 
     /// The task's number in its runtime.
     pub fn id(&self) -> TaskId {
-        self.header().meta.id
+        self.task().id()
     }
 
     /// The name that it was spawned with, if any.

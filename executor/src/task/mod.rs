@@ -1,4 +1,4 @@
-//! A task: one allocation that holds a future until it is ready and its output until it is taken.
+//! A task: one piece of memory that holds a future until it is ready and its output until it is taken.
 //!
 //! [`spawn_with`] makes one and gives out its two ends: the [`Runnable`], the right to poll it
 //! once, and the [`JoinHandle`], the right to its output. Where a ready task goes is the
@@ -33,19 +33,19 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `state.rs` | the state word and its transitions: who may touch what, when |
-//! | `cell.rs` | the allocation, and running what is in it |
+//! | `cell.rs` | that piece of memory, and running what is in it |
 //! | `waker.rs` | `Waker` and `Runnable`: the pointers that lead to it |
 //! | `join.rs` | `JoinHandle` and `JoinError` |
-//! | `list.rs` | all tasks of a scheduler |
+//! | `slab.rs` | the memory of tasks, and all tasks of a scheduler |
 
 mod cell;
 mod join;
-mod list;
+mod slab;
 mod state;
 mod waker;
 
 pub use cell::{Finish, Schedule, TaskId, TaskRef, spawn_with};
 pub(crate) use cell::{Header, Meta, Run, allocate};
 pub use join::{JoinError, JoinHandle, Panic};
-pub(crate) use list::TaskList;
+pub(crate) use slab::{Entered, Slabs};
 pub use waker::Runnable;

@@ -3,11 +3,14 @@
 
 use super::kit::{Drops, Tracked, WakerPlace, every_interleaving, interleavings_with, polled};
 use crate::run_queue::{Inbox, RunQueue};
-use crate::task::{Finish, JoinHandle, Runnable, Schedule, TaskList, TaskRef, spawn_with};
+use crate::task::{Entered, Finish, JoinHandle, Meta, Runnable, Schedule, Slabs, TaskId, TaskRef, allocate};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc as LoomArc, Condvar, Mutex};
 use loom::thread::{self, ThreadId};
+use std::cell::Cell;
 use std::future::Future;
+use std::ops::Deref;
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -16,7 +19,7 @@ struct Runtime {
     inbox: Inbox,
     /// The home thread's own.
     queue: RunQueue,
-    tasks: TaskList,
+    unfinished: Cell<usize>,
     notified: Mutex<bool>,
     bell: Condvar,
     /// How often it was notified, and how often it slept: no more of the one than of the other.
@@ -25,7 +28,7 @@ struct Runtime {
     alive: Tracked,
 }
 
-// SAFETY: `queue` and `tasks` are used by the home thread only, which `at_home` sees to.
+// SAFETY: `queue` and `unfinished` are used by the home thread only, which `at_home` sees to.
 unsafe impl Send for Runtime {}
 // SAFETY: as above.
 unsafe impl Sync for Runtime {}
@@ -41,41 +44,45 @@ impl Schedule for Runtime {
         }
     }
 
-    fn finished(self: &Arc<Self>, task: TaskRef<'_>, _: Finish) {
+    fn finished(self: &Arc<Self>, _: TaskRef<'_>, _: Finish) {
         assert!(self.at_home());
-        // SAFETY: `spawn` put it into the list, and a task finishes once.
-        unsafe { self.tasks.remove(task.header()) };
+        self.unfinished.set(self.unfinished.get() - 1);
+    }
+}
+
+/// What belongs to the home thread.
+struct Home {
+    slabs: Box<Slabs<Runtime>>,
+    _entered: Entered,
+    runtime: Arc<Runtime>,
+}
+
+impl Deref for Home {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        &self.runtime
     }
 }
 
 impl Runtime {
-    fn new(drops: &LoomArc<Drops>) -> Arc<Runtime> {
-        Arc::new(Runtime {
+    fn new(drops: &LoomArc<Drops>) -> Home {
+        let runtime = Arc::new(Runtime {
             home: thread::current().id(),
             inbox: Inbox::new(),
             queue: RunQueue::default(),
-            tasks: TaskList::default(),
+            unfinished: Cell::new(0),
             notified: Mutex::new(false),
             bell: Condvar::new(),
             notifies: AtomicUsize::new(0),
             alive: Tracked::new(drops),
-        })
+        });
+        let slabs = Box::new(Slabs::new());
+        Home { _entered: slabs.enter(), slabs, runtime }
     }
 
     fn at_home(&self) -> bool {
         thread::current().id() == self.home
-    }
-
-    fn spawn<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let (task, handle) = spawn_with(future, self.clone());
-        // SAFETY: it is new, and `finished` takes it out.
-        unsafe { self.tasks.insert(task.header()) };
-        self.queue.push(task);
-        handle
     }
 
     fn pass(&self) {
@@ -117,13 +124,29 @@ impl Runtime {
         }
         assert!(self.notifies.load(Ordering::Relaxed) >= slept);
     }
+}
+
+impl Home {
+    #[track_caller]
+    fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let meta = Meta { id: TaskId(0), spawned_at: Location::caller(), name: None };
+        // SAFETY: the future is Send and 'static.
+        let (task, handle) = unsafe { allocate(future, Some(&self.slabs), &self.runtime, meta) };
+        self.unfinished.set(self.unfinished.get() + 1);
+        self.queue.push(task);
+        handle
+    }
 
     /// As `Core::end`: cancels what is left, and waits for tasks that another thread has in its hands.
     fn end(&self) {
-        self.tasks.cancel_all();
-        while !self.tasks.is_empty() {
+        self.slabs.cancel_all();
+        while self.unfinished.get() > 0 {
             self.pass();
-            if !self.tasks.is_empty() {
+            if self.unfinished.get() > 0 {
                 self.turn();
             }
         }
@@ -243,13 +266,50 @@ fn a_cancel_from_another_thread_is_never_lost() {
             task.cancel();
             drop(task);
         });
-        while !runtime.tasks.is_empty() {
+        while runtime.unfinished.get() > 0 {
             runtime.pass();
-            if !runtime.tasks.is_empty() {
+            if runtime.unfinished.get() > 0 {
                 runtime.turn();
             }
         }
         assert_eq!(drops.count(), 1);
         canceller.join().unwrap();
+    });
+}
+
+/// A future that is ready at once and too large to share a slab.
+struct Large {
+    _tracked: Tracked,
+    _bytes: [u8; 600],
+}
+
+// SAFETY: as for the futures of `kit`.
+unsafe impl Send for Large {}
+
+impl Future for Large {
+    type Output = ();
+
+    fn poll(self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
+// Invariants 2 and 9: the last reference to a task goes on another thread, while the home thread looks for
+// room for a new one, and then ends. The memory is given back once, whoever of them does it.
+#[test]
+fn a_cell_given_back_elsewhere_beside_its_owners_spawn_and_end() {
+    every_interleaving(|| {
+        let drops = Drops::new();
+        let runtime = Runtime::new(&drops);
+        let large = || Large { _tracked: Tracked::new(&drops), _bytes: [0; 600] };
+        let handle = runtime.spawn(large());
+        runtime.pass();
+        assert!(handle.is_finished());
+        let other = thread::spawn(move || drop(handle));
+        drop(runtime.spawn(large()));
+        runtime.end();
+        drop(runtime);
+        other.join().unwrap();
+        assert_eq!(drops.count(), 3, "two futures, and the runtime with the slabs");
     });
 }
