@@ -338,8 +338,10 @@ fn without_a_terminal_no_control_character_is_printed() {
 #[test]
 fn what_a_server_says_cannot_control_the_terminal() {
     let server = FaultServer::start(|visit| match visit.path.as_str() {
-        "/" => visit.links(["/\u{1b}[31mred\u{7}", "/location", "/reason", "/type", "/length"]),
+        "/" => visit.links(["/\u{1b}[31mred\u{7}", "/location", "/c1", "/reason", "/type", "/length"]),
         "/location" => visit.redirect("http://\u{1b}]0;title\u{7}/"),
+        // The same beginning in one character, which may stand in a head.
+        "/c1" => visit.redirect("http://a b/\u{9b}31mred"),
         "/reason" => visit.answer("404 \u{1b}[31mred", "", ""),
         "/type" => visit.answer("200 OK", "Content-Type: \u{1b}[31mred\r\n", ""),
         "/length" => {

@@ -869,14 +869,16 @@ fn a_second_crawl_into_the_same_folder_is_as_good_as_the_first() {
         }
     });
     let place = Place::new();
-    for run in 1..=2 {
+    for run in 1..=3 {
         let ran = place.crawl(&[&server.url("/"), "-j", "1"]);
         let report = place.report();
         assert_eq!(ran.status.code(), Some(0), "run {run}: {}", ran.stderr);
-        for link in ["/a", "/a/b", "/c", "/c/d"] {
+        for link in ["/a", "/a/b", "/c/d", "/c"] {
             let path = report.of(link).is_saved().text("path").unwrap();
             assert_eq!(fs::read_to_string(place.path("download").join(path)).unwrap(), format!("the page {link}"));
         }
+        // What an earlier run saved was replaced: nobody could tell a stale copy from a page.
+        assert_eq!(place.names().len(), 5, "run {run}: {:?}", place.names());
     }
 }
 
@@ -955,8 +957,8 @@ fn an_endless_maze_ends_at_the_page_limit() {
 
 // ---- on this side of the wire ------------------------------------------------------------------
 
-#[test]
-fn with_few_descriptors_a_slow_server_is_crawled_whole() {
+#[track_caller]
+fn few_descriptors_and_a_slow_server_at(host: &str) {
     let slow = Gate::default();
     let is_slow = slow.clone();
     let server = FaultServer::start(move |visit| match visit.path.as_str() {
@@ -968,7 +970,8 @@ fn with_few_descriptors_a_slow_server_is_crawled_whole() {
         }
     });
     let place = Place::new();
-    let mut running = place.start_crawl_with_descriptors(24, &["-j", "64", "-x", "64", &server.url("/")]);
+    let url = format!("http://{host}:{}/", server.port());
+    let mut running = place.start_crawl_with_descriptors(24, &["-j", "64", "-x", "64", &url]);
     // Only when descriptors have run out do the pages come.
     running.until_it_says("no file descriptor is left");
     server.open(&slow);
@@ -976,9 +979,21 @@ fn with_few_descriptors_a_slow_server_is_crawled_whole() {
     let (report, files) = (place.report(), place.files());
     assert_eq!((report.0.len(), files.len()), (81, 81));
     for n in 0..80 {
-        assert_eq!(files[&n.to_string()], format!("the page /{n}").as_bytes());
+        let path = place.path(&format!("download/{host}_{}/{n}", server.port()));
+        assert_eq!(fs::read_to_string(path).unwrap(), format!("the page /{n}"));
     }
     place.has_no_parts();
+}
+
+#[test]
+fn with_few_descriptors_a_slow_server_is_crawled_whole() {
+    few_descriptors_and_a_slow_server_at("127.0.0.1");
+}
+
+/// The resolver needs descriptors too, and does not say that it had none.
+#[test]
+fn with_few_descriptors_a_slow_server_that_has_a_name_is_crawled_whole() {
+    few_descriptors_and_a_slow_server_at("localhost");
 }
 
 #[test]
@@ -990,6 +1005,22 @@ fn with_few_descriptors_the_site_that_comes_along_is_crawled_whole() {
     place.start_crawl_with_descriptors(24, &[&["-j", "64", "-x", "64"], &patient[..]].concat()).wait().exits(0);
     place.has_no_parts();
     assert_eq!((place.names().len(), place.report().0.len()), (166, 172), "{:?}", place.names());
+}
+
+#[test]
+fn with_too_few_descriptors_for_a_single_page_it_says_so_and_ends() {
+    let server = FaultServer::start(|visit| visit.page(GOOD));
+    // Some of these are too few to begin, some for a connection, some for a file.
+    for descriptors in 8..=22 {
+        let place = Place::new();
+        let args = ["--header-timeout", "2s", "--retries", "0", &server.url("/")];
+        let ran = place.start_crawl_with_descriptors(descriptors, &args).wait();
+        match ran.status.code() {
+            Some(0) => assert_eq!(place.files()["index.html"], GOOD.as_bytes()),
+            Some(1) => drop(ran.says("open files")),
+            _ => panic!("{descriptors} descriptors: {}; {}", ran.status, ran.stderr),
+        }
+    }
 }
 
 /// A crawl of two servers, for which there are too few descriptors: when none is left, a start page of

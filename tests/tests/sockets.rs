@@ -13,6 +13,7 @@ use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt
 use reactor::backend::{Backend, Event, Token};
 use reactor::{Handle, Reactor, backend};
 use rustix::net as sys;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::future::Future;
@@ -188,6 +189,9 @@ fn an_end_that_comes_between_two_short_reads_is_seen() {
 fn a_thousand_connections_at_once_all_get_their_answer() {
     on_both(|| async {
         const CLIENTS: u32 = 1000;
+        if descriptor_limit() < 2500 {
+            return println!("skipped: this process may not open 2500 descriptors");
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = spawn(async move {
@@ -377,6 +381,28 @@ fn sockets_used_on_other_threads_than_the_reactors_lose_no_readiness() {
         players.into_iter().for_each(|player| player.join().unwrap());
         assert!(format!("{handle:?}").contains("sources: 0"));
     });
+}
+
+#[test]
+fn a_report_between_a_read_that_would_block_and_the_clearing_of_its_readiness_is_kept() {
+    let mut reactor = Reactor::new().unwrap();
+    let _entered = reactor.handle().enter();
+    let (mut theirs, ours) = unix::UnixStream::pair().unwrap();
+    let ours = Async::new(ours).unwrap();
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    let mut first = true;
+    let mut read = Box::pin(ours.read_with(|mut io| {
+        let result = io::Read::read(&mut io, &mut [0; 8]);
+        if std::mem::take(&mut first) {
+            // What other threads may do just now: the peer's write, and the reactor's report.
+            theirs.write_all(b"x").unwrap();
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+        }
+        result
+    }));
+    let counting = Counting::new();
+    let poll = poll_with(&counting.waker(), &mut read);
+    assert!(matches!(poll, Poll::Ready(Ok(1))) || counting.wakes() > 0, "{poll:?}, and nobody will wake it");
 }
 
 // ---- ways to read and write ----
@@ -657,20 +683,33 @@ fn a_descriptor_that_is_given_back_is_no_longer_watched() {
 
 // ---- a descriptor and a table place that are used again ----
 
+/// Raises the limit of open descriptors as far as it goes, and gives it.
+fn descriptor_limit() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _not_allowed_to = setrlimit(Resource::Nofile, limit);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 #[test]
 fn a_descriptor_that_is_used_again_at_once_brings_no_wrong_data_and_no_hang() {
+    // A descriptor far up, that no other test's sockets get in between.
+    fn pair() -> (unix::UnixStream, UnixStream) {
+        let high = descriptor_limit().min(60_000) as i32 - 4;
+        let (theirs, ours) = unix::UnixStream::pair().unwrap();
+        let ours = rustix::io::fcntl_dupfd_cloexec(&ours, high).unwrap();
+        assert_eq!(ours.as_raw_fd(), high);
+        (theirs, UnixStream::from_std(ours.into()).unwrap())
+    }
     on_both(|| async {
-        let mut reused = 0;
         for round in 0..1000u32 {
-            let (mut theirs, ours) = unix_pair();
-            let fd = ours.as_fd().as_raw_fd();
+            let (mut theirs, ours) = pair();
             theirs.write_all(b"of the old one").unwrap(); // an event is under way …
             if round % 2 == 0 {
                 yield_now().await;
             }
             drop((ours, theirs)); // … for a descriptor that is closed
-            let (mut theirs, ours) = unix_pair();
-            reused += u32::from(ours.as_fd().as_raw_fd() == fd);
+            let (mut theirs, ours) = pair();
             let reader = spawn(async move {
                 let mut buf = [0; 32];
                 let n = ours.read(&mut buf).await.unwrap();
@@ -681,7 +720,6 @@ fn a_descriptor_that_is_used_again_at_once_brings_no_wrong_data_and_no_hang() {
             theirs.write_all(&round.to_be_bytes()).unwrap();
             assert_eq!(reader.await.unwrap(), round.to_be_bytes());
         }
-        assert!(reused > 900, "the descriptor was to be the same: it was {reused} times");
     });
 }
 

@@ -141,6 +141,12 @@ fn a_deadline_that_has_passed_is_ready_at_once() {
         }
         assert_eq!(poll_once(sleep_until(start)).await, Some(()), "not even a turn of the reactor");
     });
+    let (mut reactor, _entered) = wheel();
+    let start = reactor.handle().now();
+    let mut later = sleep(DAY);
+    assert!(poll_with(Waker::noop(), &mut later).is_pending());
+    reactor.turn(Some(SECOND)).unwrap(); // ends without a timer that fires
+    assert!(poll_with(Waker::noop(), &mut sleep_until(start + SECOND / 2)).is_ready());
 }
 
 #[test]
