@@ -76,6 +76,9 @@ pub enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// Not even one page can be fetched.
+    #[error("there are too few file descriptors for a single page: raise the limit of open files (ulimit -n)")]
+    Descriptors,
     /// A task of ours panicked.
     #[error("a bug in demo: {0}")]
     Bug(#[from] executor::JoinError),

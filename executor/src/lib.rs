@@ -27,7 +27,7 @@
 //! happens inside can be watched by an [`Observer`].
 //!
 //! # Where to read
-//! [`mod@task`] is the heart: one allocation, one word of state. `run_queue.rs` says who runs next,
+//! [`mod@task`] is the heart: one piece of memory, one word of state. `run_queue.rs` says who runs next,
 //! `single.rs` is the loop around it all, `blocking.rs` the thread pool. Sockets and timers are in
 //! the crate [`reactor`].
 

@@ -92,12 +92,11 @@ impl Schedule for Single {
         self.observer.is_some()
     }
 
-    fn woken(self: &Arc<Self>, task: TaskRef<'_>) {
-        self.observe(|observer| observer.task_woken(task, self.present_cause()));
-    }
-
-    fn cancelled(self: &Arc<Self>, task: TaskRef<'_>) {
-        self.observe(|observer| observer.task_cancelled(task, self.present_cause()));
+    fn woken(self: &Arc<Self>, task: TaskRef<'_>, is_cancel: bool) {
+        self.observe(|observer| match is_cancel {
+            false => observer.task_woken(task, self.present_cause()),
+            true => observer.task_cancelled(task, self.present_cause()),
+        });
     }
 }
 

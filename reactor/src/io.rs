@@ -9,7 +9,7 @@ use crate::backend::Readiness;
 use crate::net::{read_through, write_through};
 use crate::observer::Direction;
 use crate::reactor::current_or_error;
-use crate::source::{Source, Waiter};
+use crate::source::{Source, Waiter, is_short, never_short};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -132,7 +132,7 @@ impl<T: AsFd> Async<T> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.source.poll_op(Direction::Read, cx, || op(self.get_ref()))
+        self.source.poll_op(Direction::Read, &mut None, cx, || op(self.get_ref()), never_short)
     }
 
     /// As [`poll_read_with`](Async::poll_read_with), for an operation that waits for writability.
@@ -141,7 +141,7 @@ impl<T: AsFd> Async<T> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.source.poll_op(Direction::Write, cx, || op(self.get_ref()))
+        self.source.poll_op(Direction::Write, &mut None, cx, || op(self.get_ref()), never_short)
     }
 
     /// For stream sockets, of which a short transfer says that the kernel's buffer is empty or full.
@@ -152,7 +152,7 @@ impl<T: AsFd> Async<T> {
         wanted: usize,
         mut op: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        self.source.poll_transfer(direction, cx, wanted, || op(self.get_ref()))
+        self.source.poll_op(direction, &mut None, cx, || op(self.get_ref()), is_short(wanted))
     }
 
     /// The same as a future that takes its waker back when it is dropped.
@@ -163,7 +163,7 @@ impl<T: AsFd> Async<T> {
         mut op: impl FnMut(&T) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let mut waiter = Waiter::new(&self.source, direction);
-        std::future::poll_fn(|cx| waiter.poll_transfer(cx, wanted, || op(self.get_ref()))).await
+        std::future::poll_fn(|cx| waiter.poll_op(cx, || op(self.get_ref()), is_short(wanted))).await
     }
 }
 
@@ -216,7 +216,7 @@ impl<T, R, F: FnMut(&T) -> io::Result<R>> Future for With<'_, T, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.waiter.poll_op(cx, || (this.op)(this.io))
+        this.waiter.poll_op(cx, || (this.op)(this.io), never_short)
     }
 }
 

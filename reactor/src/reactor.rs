@@ -178,7 +178,7 @@ const CLOSED: u64 = u64::MAX;
 pub(crate) struct Shared {
     backend: Box<dyn Backend>,
     observer: Option<Arc<dyn Observer>>,
-    reports_close: bool,
+    pub(crate) reports_close: bool,
     /// Tick 0 of the timer queue.
     epoch: Instant,
     sources: Mutex<Sources>,
@@ -213,10 +213,6 @@ impl Shared {
         if let Some(observer) = &self.observer {
             show(&**observer);
         }
-    }
-
-    pub(crate) fn reports_close(&self) -> bool {
-        self.reports_close
     }
 
     /// The wait's timeout: the given one, or less if a timer is due before.
@@ -363,10 +359,6 @@ impl Shared {
         }
     }
 
-    pub(crate) fn now(&self) -> Instant {
-        self.backend.now()
-    }
-
     fn notify(&self) {
         // Fails only if the backend is beyond use, which the next wait reports.
         let _ = self.backend.notify();
@@ -405,7 +397,7 @@ impl Handle {
 
     /// The present time by the reactor's clock.
     pub fn now(&self) -> Instant {
-        self.0.now()
+        self.0.backend.now()
     }
 
     /// Says that work goes on elsewhere that may wake a task here: while it does, a virtual clock

@@ -44,11 +44,11 @@ struct Seen(usize);
 
 impl Seen {
     fn readiness(self) -> Readiness {
-        Readiness::from_bits((self.0 % REPORT) as u8)
+        Readiness::from_bits_retain((self.0 % REPORT) as u8)
     }
 
     fn ready_for(self, direction: Direction) -> bool {
-        self.readiness().intersects(mask(direction) | Readiness::ORPHANED)
+        self.readiness().intersects(mask(direction))
     }
 }
 
@@ -73,37 +73,17 @@ impl Source {
         let before = wakers.len();
         let mut waiters = lock(&self.waiters);
         for direction in [Direction::Read, Direction::Write] {
-            if readiness.intersects(mask(direction) | Readiness::ORPHANED) {
+            if readiness.intersects(mask(direction)) {
                 wakers.extend(waiters.list(direction).drain(..).map(|entry| entry.waker));
             }
         }
         wakers.len() - before
     }
 
-    /// Runs `op` until it does not block, waiting for readiness in between. The waker is kept in
-    /// one place a task: a task that polls again replaces it.
+    /// Runs `op` until it does not block, waiting for readiness in between. What `is_short` moved less
+    /// than it could have: then the kernel's buffer is known to be empty (or full) and the next call waits
+    /// at once. The waker is kept in the waiter's place, or, with no key, in one place a task.
     pub(crate) fn poll_op<R>(
-        &self,
-        direction: Direction,
-        cx: &mut Context<'_>,
-        op: impl FnMut() -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        self.run(direction, &mut None, cx, op, |_| false)
-    }
-
-    /// As [`poll_op`](Source::poll_op), for operations that transfer up to `wanted` bytes: if fewer came, the
-    /// kernel's buffer is known to be empty (or full) and the next call waits at once.
-    pub(crate) fn poll_transfer(
-        &self,
-        direction: Direction,
-        cx: &mut Context<'_>,
-        wanted: usize,
-        op: impl FnMut() -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        self.run(direction, &mut None, cx, op, is_short(wanted))
-    }
-
-    fn run<R>(
         &self,
         direction: Direction,
         key: &mut Option<u64>,
@@ -115,15 +95,17 @@ impl Source {
         loop {
             let seen = ready!(self.poll_ready(direction, key, cx))?;
             match op() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(seen, mask(direction)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.clear(seen, mask(direction) - Readiness::ORPHANED)
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => {
                     // A read also ends before urgent data, with more behind it.
                     let urgent = seen.readiness().intersects(Readiness::URGENT);
-                    if !urgent && self.reactor.reports_close() && result.as_ref().is_ok_and(is_short) {
+                    if !urgent && self.reactor.reports_close && result.as_ref().is_ok_and(is_short) {
                         // The closed bits stay: the end of the stream is still to come.
                         let open = Readiness::READABLE | Readiness::WRITABLE;
-                        self.clear(seen, Readiness::from_bits(mask(direction).bits() & open.bits()));
+                        self.clear(seen, mask(direction) & open);
                     }
                     budget::spend();
                     return Poll::Ready(result);
@@ -184,9 +166,14 @@ impl Source {
     }
 }
 
-/// Whether a transfer moved something, and less than it could have.
-fn is_short(wanted: usize) -> impl Fn(&usize) -> bool {
+/// Whether a transfer of up to `wanted` bytes moved something, and less than it could have.
+pub(crate) fn is_short(wanted: usize) -> impl Fn(&usize) -> bool {
     move |moved| (1..wanted).contains(moved)
+}
+
+/// Of operations of which it can't be known.
+pub(crate) fn never_short<R>(_: &R) -> bool {
+    false
 }
 
 pub(crate) fn orphaned() -> io::Error {
@@ -198,8 +185,8 @@ pub(crate) fn orphaned() -> io::Error {
 
 #[derive(Default)]
 struct Waiters {
-    readers: Vec<Entry>,
-    writers: Vec<Entry>,
+    /// Those who wait to read, and those who wait to write.
+    lists: [Vec<Entry>; 2],
     last_key: u64,
 }
 
@@ -212,10 +199,7 @@ struct Entry {
 
 impl Waiters {
     fn list(&mut self, direction: Direction) -> &mut Vec<Entry> {
-        match direction {
-            Direction::Read => &mut self.readers,
-            Direction::Write => &mut self.writers,
-        }
+        &mut self.lists[direction as usize]
     }
 
     /// Puts `waker` into the list, or into the entry that the waiter already has there; a waker
@@ -243,25 +227,15 @@ impl<'a> Waiter<'a> {
         Waiter { source, direction, key: None }
     }
 
-    /// Ready as soon as `op` did not block.
+    /// As [`Source::poll_op`].
     pub(crate) fn poll_op<R>(
         &mut self,
         cx: &mut Context<'_>,
         op: impl FnMut() -> io::Result<R>,
+        is_short: impl Fn(&R) -> bool,
     ) -> Poll<io::Result<R>> {
         self.take_key();
-        self.source.run(self.direction, &mut self.key, cx, op, |_| false)
-    }
-
-    /// As `poll_op`, with [`Source::poll_transfer`]'s use of short transfers.
-    pub(crate) fn poll_transfer(
-        &mut self,
-        cx: &mut Context<'_>,
-        wanted: usize,
-        op: impl FnMut() -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        self.take_key();
-        self.source.run(self.direction, &mut self.key, cx, op, is_short(wanted))
+        self.source.poll_op(self.direction, &mut self.key, cx, op, is_short)
     }
 
     /// Ready when the backend has reported the source since it last was found blocking.
@@ -273,10 +247,11 @@ impl<'a> Waiter<'a> {
     /// Ready when the kernel agrees that an operation would not block.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (source, direction) = (self.source, self.direction);
-        self.poll_op(cx, || match source.is_ready_now(direction)? {
+        let op = || match source.is_ready_now(direction)? {
             true => Ok(()),
             false => Err(io::ErrorKind::WouldBlock.into()),
-        })
+        };
+        self.poll_op(cx, op, never_short)
     }
 
     fn take_key(&mut self) {

@@ -6,7 +6,7 @@ use super::links::Kind;
 use super::report::Record;
 use super::urls::normalize;
 use crate::Failure;
-use crate::http::{Connection, Error, Response, connect, is_out_of_descriptors};
+use crate::http::{Connection, Error, Response, is_out_of_descriptors};
 use executor::time::sleep;
 use futures_lite::FutureExt;
 use http::{Method, StatusCode, header};
@@ -164,7 +164,9 @@ async fn attempt(crawl: &Crawl, url: &Url, record: &mut Record) -> Result<Step, 
         match result {
             // The server closed a connection just when we used it again: that says nothing about
             // the page, and the next try isn't counted among the retries.
-            Err(PageError::Http(Error::NoReply)) if used => connection = connect(url, &crawl.limits).await?,
+            Err(PageError::Http(Error::NoReply)) if used => {
+                connection = crawl.connections.connect(url, &crawl.limits).await?
+            }
             result => {
                 crawl.connections.put(url, connection);
                 return result;

@@ -49,6 +49,8 @@ struct Crawl {
     redirects: RefCell<HashMap<Url, Url>>,
     /// What ended the crawl before its time.
     failure: RefCell<Option<Failure>>,
+    /// How often, just now, no file descriptor was left though no other page was under way.
+    starved: Cell<u32>,
     interrupted: Cell<bool>,
 }
 
@@ -172,6 +174,7 @@ impl Crawl {
             progress: Progress::new(args.quiet, args.verbose),
             redirects: RefCell::default(),
             failure: RefCell::new(None),
+            starved: Cell::new(0),
             interrupted: Cell::new(false),
             args,
         })
@@ -179,6 +182,7 @@ impl Crawl {
 
     /// A page is done, one way or the other.
     fn record(&self, record: Record) {
+        self.starved.set(0);
         self.progress.record(&record);
         let written = self.report.borrow_mut().write(&record);
         if let Err(failure) = written {
@@ -194,9 +198,18 @@ impl Crawl {
 
     /// Puts the page back and goes on with fewer at once.
     async fn out_of_descriptors(&self, claim: Claim<'_>) {
+        /// Tries of a page that has the program to itself. Others, or the system, may have just a bad moment.
+        const PATIENCE: u32 = 10;
+
         self.connections.clear();
-        if let Some(limit) = self.frontier.lower_limit() {
-            self.progress.say(&format!("no file descriptor is left: going on with {limit} pages at once"));
+        match self.frontier.active() {
+            1 if self.starved.replace(self.starved.get() + 1) == PATIENCE => self.fail(Failure::Descriptors),
+            1 if self.starved.get() > 1 => {}
+            _ => {
+                if let Some(limit) = self.frontier.lower_limit() {
+                    self.progress.say(&format!("no file descriptor is left: going on with {limit} pages at once"));
+                }
+            }
         }
         sleep(Duration::from_millis(100)).await;
         claim.put_back();

@@ -22,6 +22,8 @@ const PATH_LENGTH: usize = 1000;
 pub struct Names {
     files: HashSet<String>,
     directories: HashSet<String>,
+    /// Files of an earlier run, where no directory can be. A page may still replace one.
+    earlier_files: HashSet<String>,
 }
 
 impl Names {
@@ -54,12 +56,17 @@ impl Names {
     /// Something of an earlier run is at this path, of the other kind than it was assigned for. The
     /// next name that is assigned goes around it.
     pub fn avoid(&mut self, path: &str, is_directory: bool) {
-        let set = if is_directory { &mut self.directories } else { &mut self.files };
-        set.insert(folded(path));
+        let path = folded(path);
+        if is_directory {
+            self.directories.insert(path);
+        } else {
+            self.directories.remove(&path); // it was meant to be one
+            self.earlier_files.insert(path);
+        }
     }
 
     fn directory(&mut self, parent: &str, name: &str) -> String {
-        let taken = |path: &str| self.files.contains(&folded(path));
+        let taken = |path: &str| [&self.files, &self.earlier_files].iter().any(|set| set.contains(&folded(path)));
         let path = first_free(parent, name, taken);
         self.directories.insert(folded(&path));
         path

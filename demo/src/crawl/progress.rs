@@ -132,7 +132,9 @@ impl Progress {
         }
     }
 
+    /// A line of text, whatever a server put into it: nothing that a terminal would obey.
     fn print(&self, line: &str) {
+        let line = line.replace(char::is_control, "\u{fffd}");
         self.bar.suspend(|| eprintln!("{line}"));
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong in an exchange, in words that say whose fault it is and what the limit was.
 
 use bytesize::ByteSize;
+use executor::net::LookupError;
 use std::io;
 use std::time::Duration;
 
@@ -70,9 +71,12 @@ impl Error {
     }
 }
 
-/// Whether the system refused for want of a file descriptor.
+/// Whether the system refused for want of a file descriptor. The resolver doesn't always say so: then it
+/// is tried whether there is one.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     const ENFILE: i32 = 23; // the same numbers on Linux, macOS and the BSDs
     const EMFILE: i32 = 24;
-    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+    let says_so = |error: &io::Error| matches!(error.raw_os_error(), Some(ENFILE | EMFILE));
+    let unresolved = error.get_ref().is_some_and(|inner| inner.is::<LookupError>());
+    says_so(error) || unresolved && std::fs::File::open("/dev/null").is_err_and(|error| says_so(&error))
 }

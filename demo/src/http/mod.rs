@@ -14,7 +14,7 @@ pub mod server;
 
 pub use connection::{Connection, Limits, Response};
 pub use error::{Error, is_out_of_descriptors};
-pub use pool::{Pool, connect};
+pub use pool::Pool;
 
 use futures_lite::{AsyncRead, AsyncWrite};
 

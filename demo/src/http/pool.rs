@@ -5,6 +5,7 @@ use super::{Connection, Error, Limits};
 use executor::net;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use url::Url;
 
@@ -15,6 +16,8 @@ const IDLE: Duration = Duration::from_secs(15);
 #[derive(Default)]
 pub struct Pool {
     idle: RefCell<HashMap<String, Vec<(Connection, Instant)>>>,
+    /// The addresses of servers that were connected to, which need no look-up any more.
+    known: RefCell<HashMap<String, IpAddr>>,
 }
 
 impl Pool {
@@ -26,7 +29,35 @@ impl Pool {
                 return Ok(connection);
             }
         }
-        connect(url, limits).await
+        self.connect(url, limits).await
+    }
+
+    /// A connection that nobody has used.
+    pub async fn connect(&self, url: &Url, limits: &Limits) -> Result<Connection, Error> {
+        in_time(limits.connect, "connecting", self.connect_to(url)).await
+    }
+
+    async fn connect_to(&self, url: &Url) -> Result<Connection, Error> {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = url.port_or_known_default().unwrap_or(80);
+        let known = self.known.borrow().get(host).copied();
+        let connected = match known {
+            Some(address) => net::TcpStream::connect((address, port)).await.ok(),
+            None => None,
+        };
+        let stream = match connected {
+            Some(stream) => stream,
+            None => net::connect((host, port)).await.map_err(|source| Error::Connect {
+                host: format!("{host}:{port}"),
+                unresolved: source.get_ref().is_some_and(|inner| inner.is::<net::LookupError>()),
+                source,
+            })?,
+        };
+        if url.domain().is_some() {
+            self.known.borrow_mut().insert(host.to_owned(), stream.peer_addr()?.ip());
+        }
+        stream.set_nodelay(true)?;
+        Ok(Connection::new(Box::new(stream)))
     }
 
     /// Closes all that nobody uses.
@@ -52,21 +83,4 @@ impl Pool {
 /// What a connection belongs to: requests to other servers must not go over it.
 fn server(url: &Url) -> String {
     format!("{}://{}", url.scheme(), url.authority())
-}
-
-/// A connection that nobody has used.
-pub async fn connect(url: &Url, limits: &Limits) -> Result<Connection, Error> {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let port = url.port_or_known_default().unwrap_or(80);
-    let failed = |source: std::io::Error| Error::Connect {
-        host: format!("{host}:{port}"),
-        unresolved: source.get_ref().is_some_and(|inner| inner.is::<net::LookupError>()),
-        source,
-    };
-    let connecting = async {
-        let stream = net::connect((host.as_str(), port)).await.map_err(failed)?;
-        stream.set_nodelay(true)?;
-        Ok(Connection::new(Box::new(stream)))
-    };
-    in_time(limits.connect, "connecting", connecting).await
 }

@@ -39,20 +39,15 @@ pub trait Schedule: Send + Sync + 'static {
         let _ = (task, how);
     }
 
-    /// Whether the task that is being made is watched: whether the two below are called for it.
+    /// Whether the task that is being made is watched: whether `woken` is called for it.
     fn is_watched(&self) -> bool {
         false
     }
 
-    /// A wake came for a task that is watched and was not woken yet. If it is running it will be
-    /// ready again when its poll ends; else `schedule` comes right after.
-    fn woken(self: &Arc<Self>, task: TaskRef<'_>) {
-        let _ = task;
-    }
-
-    /// A task that is watched was cancelled, which also wakes it.
-    fn cancelled(self: &Arc<Self>, task: TaskRef<'_>) {
-        let _ = task;
+    /// A wake came for a task that is watched and was not woken yet; or it was cancelled, which also
+    /// wakes it. If it is running it will be ready again when its poll ends; else `schedule` comes right after.
+    fn woken(self: &Arc<Self>, task: TaskRef<'_>, is_cancel: bool) {
+        let _ = (task, is_cancel);
     }
 }
 
@@ -143,16 +138,10 @@ pub(crate) struct Header {
 pub(super) struct VTable {
     pub(super) run: unsafe fn(NonNull<Header>) -> Run,
     pub(super) schedule: unsafe fn(Runnable),
-    pub(super) observe: unsafe fn(NonNull<Header>, Observed),
+    pub(super) woken: unsafe fn(NonNull<Header>, bool),
     /// Writes the output to where the second pointer points, an `Option<Result<T, JoinError>>`.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
     pub(super) free: unsafe fn(NonNull<Header>),
-}
-
-/// What is told to the scheduler of a task that is watched.
-pub(super) enum Observed {
-    Wake,
-    Cancel,
 }
 
 impl fmt::Debug for Header {
@@ -175,7 +164,7 @@ pub(crate) enum Run {
     Finished,
 }
 
-#[repr(C)] // the header is first
+#[repr(C, align(8))] // the header is first; on all machines, slabs count in steps of eight bytes
 struct Cell<F: Future, S> {
     header: Header,
     body: UnsafeCell<Body<F>>,
@@ -252,7 +241,7 @@ impl<F: Future, S: Schedule> Cell<F, S> {
     const VTABLE: VTable = VTable {
         run: Self::run,
         schedule: Self::schedule,
-        observe: Self::observe,
+        woken: Self::woken,
         take_output: Self::take_output,
         free: Self::free,
     };
@@ -274,7 +263,7 @@ impl<F: Future, S: Schedule> Cell<F, S> {
                     // SAFETY: `suspend` says that the right to run is still ours to pass on.
                     Suspend::Ready => return Run::Ready(unsafe { Runnable::from_header(header) }),
                 },
-                Err(panic) => Err(JoinError::Panicked(panic.into())),
+                Err(panic) => Err(JoinError::Panicked(Panic(panic))),
             },
         };
         // SAFETY: the task is RUNNING and this is its runner.
@@ -311,7 +300,7 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         let cell = unsafe { header.cast::<Self>().as_ref() };
         // A future whose destructor panics is a task that panicked.
         if let Err(panic) = cell.drop_future() {
-            discard(std::mem::replace(&mut result, Err(JoinError::Panicked(panic.into()))));
+            discard(std::mem::replace(&mut result, Err(JoinError::Panicked(Panic(panic)))));
         }
         let finish = match &result {
             Ok(_) => Finish::Ready,
@@ -320,11 +309,6 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         };
         // SAFETY: as above.
         unsafe { Self::scheduler(header) }.finished(TaskRef(&cell.header), finish);
-        if cell.header.state.is_last() {
-            discard(result);
-            // SAFETY: nobody else has a reference, nor can make one.
-            return unsafe { Self::free(header) };
-        }
         cell.put_output(result);
         match cell.header.state.complete() {
             Complete::Joined => return, // from here on, the cell may be gone
@@ -391,13 +375,9 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         unsafe { Self::scheduler(task.header()) }.schedule(task);
     }
 
-    unsafe fn observe(header: NonNull<Header>, what: Observed) {
+    unsafe fn woken(header: NonNull<Header>, is_cancel: bool) {
         // SAFETY: as in `schedule`.
-        let (task, scheduler) = unsafe { (TaskRef(header.as_ref()), Self::scheduler(header)) };
-        match what {
-            Observed::Wake => scheduler.woken(task),
-            Observed::Cancel => scheduler.cancelled(task),
-        }
+        unsafe { Self::scheduler(header).woken(TaskRef(header.as_ref()), is_cancel) };
     }
 
     unsafe fn take_output(header: NonNull<Header>, to: *mut ()) {
@@ -434,26 +414,25 @@ pub(super) unsafe fn wake(header: NonNull<Header>) {
     // SAFETY: as above; `pass_on` gets what the transition returned.
     unsafe {
         if observed && wake != Wake::Nothing {
-            (task.vtable.observe)(header, Observed::Wake);
+            (task.vtable.woken)(header, false);
         }
         pass_on(header, wake);
     }
 }
 
-/// Asks for the end of the task. `false` if it is complete or was asked before.
+/// Asks for the end of the task.
 ///
 /// # Safety
 /// As for [`wake`].
-pub(crate) unsafe fn cancel(header: NonNull<Header>) -> bool {
+pub(crate) unsafe fn cancel(header: NonNull<Header>) {
     // SAFETY: the caller's reference keeps the cell alive; `pass_on` gets what the transition returned.
     unsafe {
-        let Some((wake, observed)) = header.as_ref().state.cancel() else { return false };
+        let Some((wake, observed)) = header.as_ref().state.cancel() else { return };
         if observed {
-            (header.as_ref().vtable.observe)(header, Observed::Cancel);
+            (header.as_ref().vtable.woken)(header, true);
         }
         pass_on(header, wake);
     }
-    true
 }
 
 /// # Safety

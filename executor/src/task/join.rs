@@ -40,7 +40,7 @@ impl From<JoinError> for std::io::Error {
 }
 
 /// What a task panicked with. Prints its message.
-pub struct Panic(Box<dyn Any + Send>);
+pub struct Panic(pub(super) Box<dyn Any + Send>);
 
 impl Panic {
     /// The message, if the panic had one.
@@ -52,12 +52,6 @@ impl Panic {
     /// The payload, as for [`std::panic::resume_unwind`].
     pub fn into_inner(self) -> Box<dyn Any + Send> {
         self.0
-    }
-}
-
-impl From<Box<dyn Any + Send>> for Panic {
-    fn from(payload: Box<dyn Any + Send>) -> Panic {
-        Panic(payload)
     }
 }
 
@@ -214,9 +208,6 @@ impl<T> Future for JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         let Header { state, join_waker, .. } = self.header();
-        if !state.is_complete() && state.leave_at_once() {
-            return;
-        }
         match state.leave() {
             Leave::Detached { join_waker: true } => {
                 // SAFETY: `leave` took the waker back from the runner.

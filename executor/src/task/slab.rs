@@ -31,8 +31,6 @@ use std::sync::Arc;
 
 /// Slabs lie on cache lines.
 const LINE: usize = 64;
-/// The size of a slab's head.
-const HEAD: usize = size_of::<Slab<()>>();
 /// Cells of more bytes have a slab of their own.
 const LARGEST: usize = 512;
 /// The owner's bit in `returned`. The others are of a place each.
@@ -55,7 +53,7 @@ struct Shape {
 impl Shape {
     const fn of<C>() -> Shape {
         let (size, align) = (size_of::<C>(), if align_of::<C>() > LINE { align_of::<C>() } else { LINE });
-        assert!(size < 1 << 31 && size.is_multiple_of(8), "a future is too large, or a cell has no pointers");
+        assert!(size < 1 << 31 && size.is_multiple_of(8), "a future of two gigabytes");
         Shape { size: size as u32, align: align as u32, alone: size > LARGEST || align > LINE }
     }
 
@@ -71,7 +69,7 @@ impl Shape {
 
     /// How far from the beginning of the slab a place is.
     const fn offset(self, place: u8) -> usize {
-        HEAD.next_multiple_of(self.align as usize) + place as usize * self.size as usize
+        size_of::<Slab<()>>().next_multiple_of(self.align as usize) + place as usize * self.size as usize
     }
 
     fn slab(self) -> Layout {
@@ -141,28 +139,27 @@ impl<S> Slab<S> {
         }
     }
 
-    /// # Safety
-    /// The slab is there, and this its owner.
-    unsafe fn taken(slab: NonNull<Slab<S>>) -> usize {
-        // SAFETY: as promised.
-        unsafe { slab.as_ref().shape.places() & !slab.as_ref().free.get() }
+    /// The owner's: which places are taken.
+    fn taken(&self) -> usize {
+        self.shape.places() & !self.free.get()
     }
 }
 
-/// The slabs with cells of one size. Those that are full come first.
+/// The slabs with cells of one size, for their owner. Those that are full come first.
 struct Class<S> {
+    /// They are there as long as they are in here.
     slabs: Vec<NonNull<Slab<S>>>,
     full: usize,
     /// So many slabs are a reason to look for places that were given back elsewhere.
     many: usize,
 }
 
-// SAFETY, for all of its blocks: slabs in a class are there, and this is their owner.
 impl<S> Class<S> {
     fn swap(&mut self, slab: NonNull<Slab<S>>, rank: usize) {
-        let from = unsafe { slab.as_ref() }.rank.replace(rank);
-        unsafe { self.slabs[rank].as_ref() }.rank.set(from);
-        self.slabs.swap(from, rank);
+        // SAFETY: both are in here.
+        let (slab, other) = unsafe { (slab.as_ref(), self.slabs[rank].as_ref()) };
+        self.slabs.swap(slab.rank.get(), rank);
+        slab.rank.swap(&other.rank);
     }
 
     /// A free place. There is none in a full slab, and one in every other.
@@ -172,10 +169,11 @@ impl<S> Class<S> {
             self.extend(slabs, shape, scheduler);
         }
         let slab = self.slabs[self.slabs.len() - 1];
-        let head = unsafe { slab.as_ref() };
-        let place = head.free.get().trailing_zeros() as u8;
-        head.free.set(head.free.get() ^ 1 << place);
-        if head.free.get() == 0 {
+        // SAFETY: it is in here.
+        let free = unsafe { &slab.as_ref().free };
+        let place = free.get().trailing_zeros() as u8;
+        free.set(free.get() ^ 1 << place);
+        if free.get() == 0 {
             self.swap(slab, self.full);
             self.full += 1;
         }
@@ -187,8 +185,11 @@ impl<S> Class<S> {
     fn extend(&mut self, slabs: &Slabs<S>, shape: Shape, scheduler: &Arc<S>) {
         if self.slabs.len() >= self.many {
             for slab in self.slabs.clone() {
-                let returned = unsafe { slab.as_ref() }.returned.swap(0, Ordering::Acquire);
-                bits(returned).for_each(|place| unsafe { self.give_back(slab, place) });
+                // SAFETY: it is in here; and whoever set a bit gave up the place.
+                unsafe {
+                    let returned = slab.as_ref().returned.swap(0, Ordering::Acquire);
+                    bits(returned).for_each(|place| self.give_back(slab, place));
+                }
             }
             self.many = 2 * self.slabs.len() + 1; // so that looking costs little for each slab
         }
@@ -198,29 +199,32 @@ impl<S> Class<S> {
     }
 
     /// # Safety
-    /// The slab is in this class, and the place, taken, has a cell that nobody will use any more.
+    /// The slab is in here, and the place, taken, has a cell that nobody will use any more.
     #[inline]
     unsafe fn give_back(&mut self, slab: NonNull<Slab<S>>, place: u8) {
-        let (head, shape) = unsafe { (slab.as_ref(), slab.as_ref().shape) };
-        if cfg!(debug_assertions) {
-            // Whoever uses the cell after all is to meet nonsense.
-            unsafe { Slab::cell(slab, shape, place).cast::<u8>().write_bytes(0xa5, shape.size as usize) };
-        }
-        if head.free.get() == 0 {
-            self.full -= 1;
-            self.swap(slab, self.full);
-        }
-        head.free.set(head.free.get() | 1 << place);
-        // One with room is kept, for the next task.
-        if head.free.get() == shape.places() && (self.slabs.len() - self.full > 1 || shape.class() == 0) {
-            self.swap(slab, self.slabs.len() - 1);
-            self.slabs.pop();
-            unsafe { Slab::free(slab) };
+        // SAFETY: as promised. The slab is freed when none of its places is taken.
+        unsafe {
+            let (free, shape) = (&slab.as_ref().free, slab.as_ref().shape);
+            if cfg!(debug_assertions) {
+                // Whoever uses the cell after all is to meet nonsense.
+                Slab::cell(slab, shape, place).cast::<u8>().write_bytes(0xa5, shape.size as usize);
+            }
+            if free.get() == 0 {
+                self.full -= 1;
+                self.swap(slab, self.full);
+            }
+            free.set(free.get() | 1 << place);
+            // One with room is kept, for the next task.
+            if free.get() == shape.places() && (self.slabs.len() - self.full > 1 || shape.class() == 0) {
+                self.swap(slab, self.slabs.len() - 1);
+                self.slabs.pop();
+                Slab::free(slab);
+            }
         }
     }
 }
 
-/// All slabs of one thread.
+/// All slabs of one thread. Who has them also keeps the scheduler, so that no slab does so as the last.
 pub(crate) struct Slabs<S> {
     classes: [RefCell<Class<S>>; LARGEST / 8 + 1],
     /// Different for all that there ever are, from 1.
@@ -245,12 +249,14 @@ impl<S> Slabs<S> {
         for slab in self.classes.iter().flat_map(|class| class.borrow().slabs.clone()) {
             // SAFETY: `cancel` only schedules, so that no slab is freed meanwhile. In a place that is
             // taken is a cell; or was one, complete and then given back elsewhere, that still says so.
-            bits(unsafe { Slab::taken(slab) }).for_each(|place| unsafe {
-                let task = Slab::cell(slab, slab.as_ref().shape, place);
-                if !(*task.as_ptr()).state.is_complete() {
-                    cancel(task);
+            unsafe {
+                for place in bits(slab.as_ref().taken()) {
+                    let task = Slab::cell(slab, slab.as_ref().shape, place);
+                    if !(*task.as_ptr()).state.is_complete() {
+                        cancel(task);
+                    }
                 }
-            });
+            }
         }
     }
 }
@@ -259,7 +265,7 @@ impl<S> Drop for Slabs<S> {
     fn drop(&mut self) {
         for slab in self.classes.iter_mut().flat_map(|class| std::mem::take(&mut class.get_mut().slabs)) {
             // SAFETY: slabs in a class are there; all places but those that are taken are the owner's.
-            unsafe { Slab::leave(slab, !Slab::taken(slab)) };
+            unsafe { Slab::leave(slab, !slab.as_ref().taken()) };
         }
     }
 }

@@ -175,14 +175,6 @@ impl State {
         }
     }
 
-    /// Whether the task is running and its reference is the only one: then nobody else can see the
-    /// task any more, nor ever will, and its end needs no transition.
-    #[inline]
-    pub(crate) fn is_last(&self) -> bool {
-        let word = self.0.load(Ordering::Acquire);
-        word & !(NOTIFIED | CANCELLED | OBSERVED) == RUNNING | REFERENCE
-    }
-
     /// The join handle looks for the output.
     pub(crate) fn is_complete(&self) -> bool {
         self.0.load(Ordering::Acquire) & COMPLETE != 0
@@ -214,16 +206,6 @@ impl State {
             Ok(before) => Leave::Detached { join_waker: before & JOIN_WAKER != 0 },
             Err(_) => Leave::Complete,
         }
-    }
-
-    /// The join handle goes, reference and all, right after the spawn: the way of most detached
-    /// tasks, in one step. `false` if anything has happened since; then it takes the long way.
-    #[inline]
-    pub(crate) fn leave_at_once(&self) -> bool {
-        let observed = self.0.load(Ordering::Relaxed) & OBSERVED;
-        let fresh = observed | NOTIFIED | JOIN | (2 * REFERENCE);
-        let detached = observed | NOTIFIED | REFERENCE;
-        self.0.compare_exchange(fresh, detached, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Another reference, made out of one that exists.

@@ -63,11 +63,9 @@ impl Backend for Epoll {
             Err(Errno::INTR) => return Ok(()), // a signal: the caller looks around and waits again
             Err(error) => return Err(error.into()),
         };
+        let reported = ready.iter().filter(|event| event.data.u64() != NOTIFY);
         events.extend(
-            ready
-                .iter()
-                .filter(|event| event.data.u64() != NOTIFY)
-                .map(|event| Event { token: Token(event.data.u64() as usize), readiness: readiness(event.flags) }),
+            reported.map(|event| Event { token: Token(event.data.u64() as usize), readiness: readiness(event.flags) }),
         );
         Ok(())
     }
@@ -87,11 +85,11 @@ impl Backend for Epoll {
 
 fn readiness(flags: epoll::EventFlags) -> Readiness {
     use epoll::EventFlags as Flags;
-    Readiness::of([
-        (flags.intersects(Flags::IN | Flags::PRI), Readiness::READABLE),
-        (flags.intersects(Flags::PRI), Readiness::URGENT),
-        (flags.intersects(Flags::OUT), Readiness::WRITABLE),
-        (flags.intersects(Flags::RDHUP | Flags::HUP | Flags::ERR), Readiness::READ_CLOSED),
-        (flags.intersects(Flags::HUP | Flags::ERR), Readiness::WRITE_CLOSED),
-    ])
+    let mut readiness = Readiness::empty();
+    readiness.set(Readiness::READABLE, flags.intersects(Flags::IN | Flags::PRI));
+    readiness.set(Readiness::URGENT, flags.intersects(Flags::PRI));
+    readiness.set(Readiness::WRITABLE, flags.intersects(Flags::OUT));
+    readiness.set(Readiness::READ_CLOSED, flags.intersects(Flags::RDHUP | Flags::HUP | Flags::ERR));
+    readiness.set(Readiness::WRITE_CLOSED, flags.intersects(Flags::HUP | Flags::ERR));
+    readiness
 }

@@ -12,9 +12,7 @@ mod simulation;
 
 pub use simulation::Simulation;
 
-use std::fmt;
 use std::io;
-use std::ops::BitOr;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -22,69 +20,26 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token(pub usize);
 
-/// What a source is ready for, as far as is known.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Readiness(u8);
-
-impl Readiness {
-    /// Nothing.
-    pub const NONE: Readiness = Readiness(0);
-    /// A read may make progress.
-    pub const READABLE: Readiness = Readiness(1);
-    /// A write may make progress.
-    pub const WRITABLE: Readiness = Readiness(2);
-    /// The peer will send no more, or the connection is broken: reads never block again.
-    pub const READ_CLOSED: Readiness = Readiness(4);
-    /// The peer takes no more, or the connection is broken: writes never block again.
-    pub const WRITE_CLOSED: Readiness = Readiness(8);
-    /// The reactor is gone; nothing will ever wake a waiter of this source.
-    pub(crate) const ORPHANED: Readiness = Readiness(16);
-    /// Urgent data is under way: a read ends before it, whatever comes after.
-    pub const URGENT: Readiness = Readiness(32);
-    /// All that concerns reading.
-    pub const READ: Readiness = Readiness(1 | 4 | 32);
-    /// All that concerns writing.
-    pub const WRITE: Readiness = Readiness(2 | 8);
-
-    /// Whether any bit of `other` is set here.
-    pub const fn intersects(self, other: Readiness) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// The bits of those pairs whose condition holds.
-    fn of<const N: usize>(bits: [(bool, Readiness); N]) -> Readiness {
-        bits.into_iter().filter(|(holds, _)| *holds).fold(Readiness::NONE, |all, (_, bit)| all | bit)
-    }
-
-    pub(crate) const fn bits(self) -> u8 {
-        self.0
-    }
-
-    pub(crate) const fn from_bits(bits: u8) -> Readiness {
-        Readiness(bits)
-    }
-}
-
-impl BitOr for Readiness {
-    type Output = Readiness;
-    fn bitor(self, other: Readiness) -> Readiness {
-        Readiness(self.0 | other.0)
-    }
-}
-
-impl fmt::Debug for Readiness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [
-            (Readiness::READABLE, "readable"),
-            (Readiness::WRITABLE, "writable"),
-            (Readiness::READ_CLOSED, "read closed"),
-            (Readiness::WRITE_CLOSED, "write closed"),
-            (Readiness::URGENT, "urgent"),
-            (Readiness::ORPHANED, "orphaned"),
-        ];
-        let set: Vec<&str> = names.iter().filter(|(bit, _)| self.intersects(*bit)).map(|(_, name)| *name).collect();
-        f.write_str(if set.is_empty() { "nothing" } else { "" })?;
-        f.write_str(&set.join(" + "))
+bitflags::bitflags! {
+    /// What a source is ready for, as far as is known.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Readiness: u8 {
+        /// A read may make progress.
+        const READABLE = 1;
+        /// A write may make progress.
+        const WRITABLE = 2;
+        /// The peer will send no more, or the connection is broken: reads never block again.
+        const READ_CLOSED = 4;
+        /// The peer takes no more, or the connection is broken: writes never block again.
+        const WRITE_CLOSED = 8;
+        /// Urgent data is under way: a read ends before it, whatever comes after.
+        const URGENT = 16;
+        /// The reactor is gone; nothing will ever wake a waiter of this source. No backend reports that.
+        const ORPHANED = 32;
+        /// All that concerns reading.
+        const READ = 1 | 4 | 16 | 32;
+        /// All that concerns writing.
+        const WRITE = 2 | 8 | 32;
     }
 }
 

@@ -40,9 +40,11 @@ impl Backend for Portable {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        events.extend(raw.iter().map(|event| Event {
-            token: Token(event.key),
-            readiness: Readiness::of([(event.readable, Readiness::READABLE), (event.writable, Readiness::WRITABLE)]),
+        events.extend(raw.iter().map(|event| {
+            let mut readiness = Readiness::empty();
+            readiness.set(Readiness::READABLE, event.readable);
+            readiness.set(Readiness::WRITABLE, event.writable);
+            Event { token: Token(event.key), readiness }
         }));
         Ok(())
     }

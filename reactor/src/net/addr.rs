@@ -13,45 +13,31 @@ pub trait IntoSocketAddr {
     fn into_socket_addr(self) -> io::Result<SocketAddr>;
 }
 
-macro_rules! text {
-    ($($type:ty),+) => {$(
+macro_rules! accept {
+    ($($type:ty => |$given:ident| $address:expr,)+) => {$(
         impl IntoSocketAddr for $type {
             fn into_socket_addr(self) -> io::Result<SocketAddr> {
-                self.parse().map_err(|_| not_an_address(&self))
+                let $given = self;
+                $address
             }
         }
     )+};
 }
 
-text!(&str, String, &String);
-
-impl IntoSocketAddr for (&str, u16) {
-    fn into_socket_addr(self) -> io::Result<SocketAddr> {
-        let ip: IpAddr = self.0.parse().map_err(|_| not_an_address(self.0))?;
-        Ok((ip, self.1).into())
-    }
+accept! {
+    SocketAddr => |address| Ok(address),
+    SocketAddrV4 => |address| Ok(address.into()),
+    SocketAddrV6 => |address| Ok(address.into()),
+    (IpAddr, u16) => |address| Ok(address.into()),
+    (Ipv4Addr, u16) => |address| Ok(address.into()),
+    (Ipv6Addr, u16) => |address| Ok(address.into()),
+    ([u8; 4], u16) => |address| Ok(address.into()),
+    ([u16; 8], u16) => |address| Ok(address.into()),
+    (&str, u16) => |address| Ok((address.0.parse::<IpAddr>().map_err(|_| not_an_address(address.0))?, address.1).into()),
+    &str => |text| text.parse().map_err(|_| not_an_address(text)),
+    &String => |text| text.as_str().into_socket_addr(),
+    String => |text| text.as_str().into_socket_addr(),
 }
-
-macro_rules! infallible {
-    ($($type:ty),+) => {$(
-        impl IntoSocketAddr for $type {
-            fn into_socket_addr(self) -> io::Result<SocketAddr> {
-                Ok(self.into())
-            }
-        }
-    )+};
-}
-
-infallible!(
-    SocketAddr,
-    SocketAddrV4,
-    SocketAddrV6,
-    (IpAddr, u16),
-    (Ipv4Addr, u16),
-    (Ipv6Addr, u16),
-    ([u8; 4], u16),
-    ([u16; 8], u16)
-);
 
 fn not_an_address(given: &str) -> io::Error {
     let message = format!(

@@ -5,6 +5,7 @@
 //! value, by `&mut` and by `&`, so two tasks can share one: one reads, the other writes.
 
 mod addr;
+mod socket;
 mod stream;
 mod tcp;
 mod udp;

@@ -76,22 +76,6 @@ macro_rules! stream_socket {
                 if $drained { size } else { 0 }
             }
 
-            /// Takes over a stream of std's, making it non-blocking.
-            ///
-            /// # Errors
-            /// As [`Async::new`].
-            pub fn from_std(stream: $std) -> io::Result<$stream> {
-                Ok($stream(Arc::new(Async::new(stream)?)))
-            }
-
-            /// The address of this end.
-            ///
-            /// # Errors
-            /// Those of the system.
-            pub fn local_addr(&self) -> io::Result<$address> {
-                self.0.get_ref().local_addr()
-            }
-
             /// The address of the other end.
             ///
             /// # Errors
@@ -204,12 +188,6 @@ macro_rules! stream_socket {
 
         super::stream::read_through!(impl[] $stream where [] |this| &*this);
         super::stream::write_through!(impl[] $stream where [] |this| &*this);
-
-        impl AsFd for $stream {
-            fn as_fd(&self) -> BorrowedFd<'_> {
-                self.0.as_fd()
-            }
-        }
     };
 }
 pub(super) use stream_socket;

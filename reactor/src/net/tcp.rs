@@ -1,5 +1,6 @@
 //! TCP: [`TcpListener`] and [`TcpStream`].
 
+use super::socket::socket;
 use super::stream::stream_socket;
 use super::{BACKLOG, IntoSocketAddr, ReadHalf, Shutdown, SocketAddr, WriteHalf};
 use crate::backend::Readiness;
@@ -9,7 +10,7 @@ use futures_lite::{Stream, stream};
 use rustix::net::{self as sys, AddressFamily, SocketFlags, SocketType, sockopt};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -45,6 +46,8 @@ fn socket(address: SocketAddr) -> io::Result<OwnedFd> {
 #[derive(Debug)]
 pub struct TcpListener(Async<net::TcpListener>);
 
+socket!(TcpListener, net::TcpListener, SocketAddr);
+
 impl TcpListener {
     /// Binds to an address and listens on it; port 0 lets the system choose one. On Unix a port whose old
     /// connections are still winding down can be bound again at once (SO_REUSEADDR).
@@ -58,14 +61,6 @@ impl TcpListener {
         sys::bind(&socket, &address)?;
         sys::listen(&socket, BACKLOG)?;
         Ok(TcpListener(Async::register(socket.into(), Readiness::READABLE)?))
-    }
-
-    /// Takes over a listener of std's, making it non-blocking.
-    ///
-    /// # Errors
-    /// As [`Async::new`].
-    pub fn from_std(listener: net::TcpListener) -> io::Result<TcpListener> {
-        Ok(TcpListener(Async::new(listener)?))
     }
 
     /// The next connection, and where it comes from. Several tasks may accept at once.
@@ -86,14 +81,6 @@ impl TcpListener {
     pub fn incoming(&self) -> impl Stream<Item = io::Result<TcpStream>> + Unpin {
         stream::poll_fn(|cx| self.0.poll_read_with(cx, accept).map(|accepted| Some(accepted.and_then(register))))
     }
-
-    /// The address that it listens on.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().local_addr()
-    }
 }
 
 fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
@@ -107,18 +94,13 @@ fn register((socket, _): (net::TcpStream, SocketAddr)) -> io::Result<TcpStream> 
     TcpStream::register(socket, Readiness::READABLE | Readiness::WRITABLE)
 }
 
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
 /// A TCP connection. Clones share the socket, which is closed when the last one is dropped.
 ///
 /// See [`TcpListener`] for an example.
 #[derive(Clone, Debug)]
 pub struct TcpStream(Arc<Async<net::TcpStream>>);
 
+socket!(TcpStream, net::TcpStream, SocketAddr);
 stream_socket!(TcpStream, net::TcpStream, SocketAddr, short_means_drained: true);
 
 impl TcpStream {
@@ -137,7 +119,7 @@ impl TcpStream {
             Err(error) if error == rustix::io::Errno::INPROGRESS => {}
             Err(error) => return Err(error.into()),
         }
-        let stream = TcpStream::register(socket.into(), Readiness::NONE)?;
+        let stream = TcpStream::register(socket.into(), Readiness::empty())?;
         stream.0.reported_writable().await?;
         sockopt::socket_error(&stream)??;
         Ok(stream)

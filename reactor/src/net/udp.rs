@@ -1,8 +1,8 @@
 //! UDP: [`UdpSocket`].
 
+use super::socket::{datagrams, socket};
 use super::{IntoSocketAddr, SocketAddr};
 use crate::io::Async;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::{io, net};
 
 /// A datagram socket. All methods take `&self`: several tasks may send and receive at once.
@@ -25,6 +25,9 @@ use std::{io, net};
 #[derive(Debug)]
 pub struct UdpSocket(Async<net::UdpSocket>);
 
+socket!(UdpSocket, net::UdpSocket, SocketAddr);
+datagrams!(UdpSocket, SocketAddr);
+
 impl UdpSocket {
     /// A socket bound to an address; port 0 lets the system choose one.
     ///
@@ -32,14 +35,6 @@ impl UdpSocket {
     /// Those of the system: the address is in use or isn't this machine's.
     pub async fn bind(address: impl IntoSocketAddr) -> io::Result<UdpSocket> {
         UdpSocket::from_std(net::UdpSocket::bind(address.into_socket_addr()?)?)
-    }
-
-    /// Takes over a socket of std's, making it non-blocking.
-    ///
-    /// # Errors
-    /// As [`Async::new`].
-    pub fn from_std(socket: net::UdpSocket) -> io::Result<UdpSocket> {
-        Ok(UdpSocket(Async::new(socket)?))
     }
 
     /// Fixes the peer: [`send`](UdpSocket::send) goes there and only its datagrams are received.
@@ -62,33 +57,6 @@ impl UdpSocket {
         self.0.write_with(|socket| socket.send_to(datagram, to)).await
     }
 
-    /// Sends a datagram to the peer fixed by [`connect`](UdpSocket::connect).
-    ///
-    /// # Errors, cancel safety
-    /// As [`send_to`](UdpSocket::send_to); connection refused, if an earlier one found nobody.
-    pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
-        self.0.write_with(|socket| socket.send(datagram)).await
-    }
-
-    /// The next datagram, and whose it is. What doesn't fit into `buf` is cut off.
-    ///
-    /// # Errors
-    /// Those of the system.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is ready, it has taken no datagram.
-    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.0.read_with(|socket| socket.recv_from(buf)).await
-    }
-
-    /// The next datagram of the peer fixed by [`connect`](UdpSocket::connect).
-    ///
-    /// # Errors, cancel safety
-    /// As [`recv_from`](UdpSocket::recv_from).
-    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read_with(|socket| socket.recv(buf)).await
-    }
-
     /// As [`recv_from`](UdpSocket::recv_from), leaving the datagram where it is.
     ///
     /// # Errors, cancel safety
@@ -97,30 +65,11 @@ impl UdpSocket {
         self.0.read_with(|socket| socket.peek_from(buf)).await
     }
 
-    /// The address that it is bound to.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().local_addr()
-    }
-
     /// The peer fixed by [`connect`](UdpSocket::connect).
     ///
     /// # Errors
     /// Not connected, if there is none.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.0.get_ref().peer_addr()
-    }
-
-    /// std's socket, for its options. It is non-blocking.
-    pub fn get_ref(&self) -> &net::UdpSocket {
-        self.0.get_ref()
-    }
-}
-
-impl AsFd for UdpSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }

@@ -1,5 +1,6 @@
 //! Unix sockets: [`UnixListener`], [`UnixStream`] and [`UnixDatagram`].
 
+use super::socket::{datagrams, socket};
 use super::stream::stream_socket;
 use super::{ReadHalf, Shutdown, WriteHalf};
 use crate::backend::Readiness;
@@ -10,7 +11,6 @@ use futures_lite::{Stream, stream};
 use rustix::io::Errno;
 use rustix::net::{self as sys, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
@@ -21,6 +21,8 @@ use std::task::{Context, Poll};
 #[derive(Debug)]
 pub struct UnixListener(Async<net::UnixListener>);
 
+socket!(UnixListener, net::UnixListener, SocketAddr);
+
 impl UnixListener {
     /// Listens at a path. The file stays behind when the listener is dropped.
     ///
@@ -29,14 +31,6 @@ impl UnixListener {
     /// too long or can't be written.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
         UnixListener::from_std(net::UnixListener::bind(path)?)
-    }
-
-    /// Takes over a listener of std's, making it non-blocking.
-    ///
-    /// # Errors
-    /// As [`Async::new`].
-    pub fn from_std(listener: net::UnixListener) -> io::Result<UnixListener> {
-        Ok(UnixListener(Async::new(listener)?))
     }
 
     /// The next connection. Its peer's address is mostly unnamed.
@@ -55,14 +49,6 @@ impl UnixListener {
             accepted.map(|accepted| Some(accepted.and_then(|(socket, _)| UnixStream::from_std(socket))))
         })
     }
-
-    /// The path that it listens at.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().local_addr()
-    }
 }
 
 /// A connection to a process on this machine. Clones share the socket, which is closed when the
@@ -70,6 +56,7 @@ impl UnixListener {
 #[derive(Clone, Debug)]
 pub struct UnixStream(Arc<Async<net::UnixStream>>);
 
+socket!(UnixStream, net::UnixStream, SocketAddr);
 // A read ends early where descriptors or credentials come with the bytes, with more behind them.
 stream_socket!(UnixStream, net::UnixStream, SocketAddr, short_means_drained: false);
 
@@ -127,6 +114,9 @@ impl UnixStream {
 #[derive(Debug)]
 pub struct UnixDatagram(Async<net::UnixDatagram>);
 
+socket!(UnixDatagram, net::UnixDatagram, SocketAddr);
+datagrams!(UnixDatagram, SocketAddr);
+
 impl UnixDatagram {
     /// A socket that receives at a path.
     ///
@@ -153,14 +143,6 @@ impl UnixDatagram {
         Ok((UnixDatagram::from_std(a)?, UnixDatagram::from_std(b)?))
     }
 
-    /// Takes over a socket of std's, making it non-blocking.
-    ///
-    /// # Errors
-    /// As [`Async::new`].
-    pub fn from_std(socket: net::UnixDatagram) -> io::Result<UnixDatagram> {
-        Ok(UnixDatagram(Async::new(socket)?))
-    }
-
     /// Sends a datagram to a path, whole or not at all.
     ///
     /// # Errors
@@ -170,49 +152,5 @@ impl UnixDatagram {
     /// Dropped before it is ready, it has sent nothing.
     pub async fn send_to(&self, datagram: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         self.0.write_with(|socket| socket.send_to(datagram, path.as_ref())).await
-    }
-
-    /// Sends a datagram to the peer: the other one of a pair, or the one connected to.
-    ///
-    /// # Errors, cancel safety
-    /// As [`send_to`](UnixDatagram::send_to).
-    pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
-        self.0.write_with(|socket| socket.send(datagram)).await
-    }
-
-    /// The next datagram, and whose it is. What doesn't fit into `buf` is cut off.
-    ///
-    /// # Errors
-    /// Those of the system.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is ready, it has taken no datagram.
-    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.0.read_with(|socket| socket.recv_from(buf)).await
-    }
-
-    /// The next datagram.
-    ///
-    /// # Errors, cancel safety
-    /// As [`recv_from`](UnixDatagram::recv_from).
-    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read_with(|socket| socket.recv(buf)).await
-    }
-
-    /// std's socket, for its options. It is non-blocking.
-    pub fn get_ref(&self) -> &net::UnixDatagram {
-        self.0.get_ref()
-    }
-}
-
-impl AsFd for UnixListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl AsFd for UnixDatagram {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }

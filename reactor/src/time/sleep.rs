@@ -113,7 +113,7 @@ impl Sleep {
 
     /// The first poll: takes a place in the queue of this thread's runtime.
     fn start(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(Handle(shared)) = Handle::current() else {
+        let Some(reactor) = Handle::current() else {
             panic!(
                 "a timer was awaited on a thread without a runtime (made at {}): await it inside of \
                  executor::block_on(async {{ … }})",
@@ -121,9 +121,10 @@ impl Sleep {
             );
         };
         let deadline = match self.state {
-            State::For(duration) => after(shared.now(), duration),
+            State::For(duration) => after(reactor.now(), duration),
             State::Until(deadline) | State::Set { deadline, .. } => deadline,
         };
+        let shared = reactor.0;
         self.check_open(&shared);
         let tick = shared.tick(deadline);
         let set = match shared.has_fired(tick) {
@@ -132,10 +133,7 @@ impl Sleep {
         };
         // The runtime may have ended on its thread meanwhile: then nobody would wake this one.
         self.check_open(&shared);
-        self.state = match set {
-            None => State::Until(deadline),
-            Some(key) => State::Set { deadline, key, shared },
-        };
+        self.state = set.map_or(State::Until(deadline), |key| State::Set { deadline, key, shared });
         if set.is_some() { Poll::Pending } else { Poll::Ready(()) }
     }
 }

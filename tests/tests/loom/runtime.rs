@@ -66,21 +66,6 @@ impl Deref for Home {
 }
 
 impl Runtime {
-    fn new(drops: &LoomArc<Drops>) -> Home {
-        let runtime = Arc::new(Runtime {
-            home: thread::current().id(),
-            inbox: Inbox::new(),
-            queue: RunQueue::default(),
-            unfinished: Cell::new(0),
-            notified: Mutex::new(false),
-            bell: Condvar::new(),
-            notifies: AtomicUsize::new(0),
-            alive: Tracked::new(drops),
-        });
-        let slabs = Box::new(Slabs::new());
-        Home { _entered: slabs.enter(), slabs, runtime }
-    }
-
     fn at_home(&self) -> bool {
         thread::current().id() == self.home
     }
@@ -127,6 +112,21 @@ impl Runtime {
 }
 
 impl Home {
+    fn new(drops: &LoomArc<Drops>) -> Home {
+        let runtime = Arc::new(Runtime {
+            home: thread::current().id(),
+            inbox: Inbox::new(),
+            queue: RunQueue::default(),
+            unfinished: Cell::new(0),
+            notified: Mutex::new(false),
+            bell: Condvar::new(),
+            notifies: AtomicUsize::new(0),
+            alive: Tracked::new(drops),
+        });
+        let slabs = Box::new(Slabs::new());
+        Home { _entered: slabs.enter(), slabs, runtime }
+    }
+
     #[track_caller]
     fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -180,7 +180,7 @@ fn wakes(waker: Waker, written: &LoomArc<AtomicUsize>) -> thread::JoinHandle<()>
 fn a_wake_from_another_thread_is_never_lost() {
     every_interleaving(|| {
         let drops = Drops::new();
-        let runtime = Runtime::new(&drops);
+        let runtime = Home::new(&drops);
         let place = WakerPlace::new();
         let written = LoomArc::new(AtomicUsize::new(0));
         let root = runtime.spawn(polled(&drops, waits_for(1, &written, &place)));
@@ -200,7 +200,7 @@ fn a_wake_from_another_thread_is_never_lost() {
 fn wakes_from_two_threads_are_never_lost() {
     interleavings_with(2, || {
         let drops = Drops::new();
-        let runtime = Runtime::new(&drops);
+        let runtime = Home::new(&drops);
         let places = [WakerPlace::new(), WakerPlace::new()];
         let written = [0, 1].map(|_| LoomArc::new(AtomicUsize::new(0)));
         let first = runtime.spawn(polled(&drops, waits_for(1, &written[0], &places[0])));
@@ -237,7 +237,7 @@ fn wakes_from_two_threads_are_never_lost() {
 fn the_end_of_the_runtime_and_a_wake() {
     every_interleaving(|| {
         let drops = Drops::new();
-        let runtime = Runtime::new(&drops);
+        let runtime = Home::new(&drops);
         let place = WakerPlace::new();
         let written = LoomArc::new(AtomicUsize::new(0));
         drop(runtime.spawn(polled(&drops, waits_for(2, &written, &place))));
@@ -260,7 +260,7 @@ fn the_end_of_the_runtime_and_a_wake() {
 fn a_cancel_from_another_thread_is_never_lost() {
     every_interleaving(|| {
         let drops = Drops::new();
-        let runtime = Runtime::new(&drops);
+        let runtime = Home::new(&drops);
         let task = runtime.spawn(polled(&drops, |_: &mut Context<'_>| Poll::<()>::Pending));
         let canceller = thread::spawn(move || {
             task.cancel();
@@ -300,7 +300,7 @@ impl Future for Large {
 fn a_cell_given_back_elsewhere_beside_its_owners_spawn_and_end() {
     every_interleaving(|| {
         let drops = Drops::new();
-        let runtime = Runtime::new(&drops);
+        let runtime = Home::new(&drops);
         let large = || Large { _tracked: Tracked::new(&drops), _bytes: [0; 600] };
         let handle = runtime.spawn(large());
         runtime.pass();

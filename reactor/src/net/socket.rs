@@ -1,0 +1,71 @@
+//! What sockets have in common, written once.
+
+/// What every socket has: a newtype over an `Async` of std's, or over an `Arc` of one.
+macro_rules! socket {
+    ($type:ident, $std:ty, $address:ty) => {
+        impl $type {
+            /// Takes over a socket of std's, making it non-blocking.
+            ///
+            /// # Errors
+            /// As [`Async::new`](crate::io::Async::new).
+            pub fn from_std(socket: $std) -> std::io::Result<$type> {
+                Ok($type(crate::io::Async::new(socket)?.into()))
+            }
+
+            /// std's socket, for its options. It is non-blocking.
+            pub fn get_ref(&self) -> &$std {
+                self.0.get_ref()
+            }
+
+            /// The address of this end.
+            ///
+            /// # Errors
+            /// Those of the system.
+            pub fn local_addr(&self) -> std::io::Result<$address> {
+                self.get_ref().local_addr()
+            }
+        }
+
+        impl std::os::fd::AsFd for $type {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                self.0.as_fd()
+            }
+        }
+    };
+}
+pub(super) use socket;
+
+/// What datagram sockets have.
+macro_rules! datagrams {
+    ($type:ident, $address:ty) => {
+        impl $type {
+            /// Sends a datagram to the peer: the one connected to, or the other one of a pair.
+            ///
+            /// # Errors, cancel safety
+            /// As [`send_to`](Self::send_to); connection refused, if an earlier one found nobody.
+            pub async fn send(&self, datagram: &[u8]) -> std::io::Result<usize> {
+                self.0.write_with(|socket| socket.send(datagram)).await
+            }
+
+            /// The next datagram, and whose it is. What doesn't fit into `buf` is cut off.
+            ///
+            /// # Errors
+            /// Those of the system.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, it has taken no datagram.
+            pub async fn recv_from(&self, buf: &mut [u8]) -> std::io::Result<(usize, $address)> {
+                self.0.read_with(|socket| socket.recv_from(buf)).await
+            }
+
+            /// The next datagram; of a socket that is connected, the next of its peer's.
+            ///
+            /// # Errors, cancel safety
+            /// As [`recv_from`](Self::recv_from).
+            pub async fn recv(&self, buf: &mut [u8]) -> std::io::Result<usize> {
+                self.0.read_with(|socket| socket.recv(buf)).await
+            }
+        }
+    };
+}
+pub(super) use datagrams;
