@@ -20,6 +20,13 @@ use std::task::{Context, Poll};
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Why a name has no address. It is inside of the [`io::Error`] that [`lookup`] and [`connect`] give.
+///
+/// ```
+/// executor::block_on(async {
+///     let error = executor::net::connect(("no-such-host.invalid", 80)).await.unwrap_err();
+///     assert!(error.get_ref().unwrap().is::<executor::net::LookupError>());
+/// });
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("looking up {host}: {source}")]
 pub struct LookupError {

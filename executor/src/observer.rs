@@ -46,6 +46,24 @@ pub enum PollEnd {
 ///
 /// A method runs on the thread on which the event happens and holds that thread up for as long as
 /// it takes. It must not panic, nor spawn, wake or cancel.
+///
+/// ```
+/// use executor::{Observer, Runtime, observer::WokenBy, task::TaskRef};
+/// use std::sync::Arc;
+///
+/// struct PrintsWakes;
+///
+/// impl reactor::Observer for PrintsWakes {}
+/// impl Observer for PrintsWakes {
+///     fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {
+///         println!("{task:?} was woken by {by:?}");
+///     }
+/// }
+///
+/// let runtime = Runtime::builder().observer(Arc::new(PrintsWakes)).build()?;
+/// runtime.block_on(executor::time::sleep(executor::time::Duration::from_millis(1)));
+/// # std::io::Result::Ok(())
+/// ```
 #[allow(unused_variables)]
 pub trait Observer: reactor::Observer {
     /// A task was made, by a task or from outside, and queued.

@@ -132,12 +132,41 @@ impl Default for Builder {
 
 impl Builder {
     /// Who watches the runtime; nobody unless told.
+    ///
+    /// ```
+    /// use executor::{Observer, Runtime, observer::PollEnd, TaskId};
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    ///
+    /// #[derive(Default)]
+    /// struct CountsPolls(AtomicU32);
+    ///
+    /// impl reactor::Observer for CountsPolls {}
+    /// impl Observer for CountsPolls {
+    ///     fn poll_ends(&self, _: TaskId, _: PollEnd) {
+    ///         self.0.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let polls = Arc::new(CountsPolls::default());
+    /// let runtime = Runtime::builder().observer(polls.clone()).build()?;
+    /// runtime.block_on(executor::yield_now());
+    /// assert_eq!(polls.0.load(Ordering::Relaxed), 2);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Builder {
         self.observer = Some(observer);
         self
     }
 
     /// What the reactor waits on; the operating system unless told.
+    ///
+    /// ```
+    /// use executor::Runtime;
+    ///
+    /// let runtime = Runtime::builder().backend(reactor::backend::portable()?).build()?;
+    /// assert_eq!(runtime.block_on(async { 7 }), 7);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn backend(mut self, backend: Box<dyn Backend>) -> Builder {
         self.backend = Some(backend);
         self
@@ -165,6 +194,17 @@ impl Builder {
     ///
     /// # Panics
     /// On 0, with which no call could ever be made.
+    ///
+    /// ```
+    /// use executor::{Runtime, spawn_blocking};
+    ///
+    /// let runtime = Runtime::builder().blocking_threads(1).build()?;
+    /// runtime.block_on(async {
+    ///     let (a, b) = (spawn_blocking(|| 1), spawn_blocking(|| 2)); // one after the other
+    ///     assert_eq!(a.await.unwrap() + b.await.unwrap(), 3);
+    /// });
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn blocking_threads(mut self, threads: usize) -> Builder {
         assert!(threads > 0, "a pool without threads could never make a blocking call: give at least 1");
         self.limits.threads = threads;

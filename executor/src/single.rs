@@ -132,17 +132,8 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(shared: Arc<Single>, pool: Arc<Pool>) -> Core {
-        Core {
-            shared,
-            pool,
-            queue: RunQueue::default(),
-            slabs: Slabs::new(),
-            unfinished: Cell::new(0),
-            numbered: Cell::new(0),
-            running: Cell::new(None),
-            polls: Cell::new(0),
-            ending: Cell::new(false),
-        }
+        let (queue, unfinished, numbered, running, polls, ending) = Default::default();
+        Core { shared, pool, queue, slabs: Slabs::new(), unfinished, numbered, running, polls, ending }
     }
 
     #[inline]

@@ -19,6 +19,15 @@ thread_local! {
 /// Gives the task that is about to be polled its full budget.
 ///
 /// For executors: call it before each poll. It costs one store.
+///
+/// ```
+/// use std::{future::Future, pin::Pin, task::{Context, Poll}};
+///
+/// fn run_once(task: Pin<&mut dyn Future<Output = ()>>, cx: &mut Context<'_>) -> Poll<()> {
+///     reactor::budget::reset();
+///     task.poll(cx)
+/// }
+/// ```
 #[inline]
 pub fn reset() {
     LEFT.set(OPERATIONS);

@@ -21,6 +21,19 @@ thread_local! {
 
 /// The cause of the wake that is under way on this thread; `None` when the reactor isn't the one
 /// that wakes.
+///
+/// ```
+/// use reactor::{Reactor, cause::{self, Cause}, time::{Duration, sleep}};
+/// use std::{future::Future, pin::pin, task::Context};
+///
+/// let mut reactor = Reactor::new().unwrap();
+/// let _current = reactor.handle().enter();
+/// let waker = waker_fn::waker_fn(|| assert!(matches!(cause::current(), Some(Cause::Timer(_)))));
+/// let mut sleep = pin!(sleep(Duration::from_millis(1)));
+/// assert!(sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+/// while reactor.turn(None).unwrap() == 0 {}
+/// assert_eq!(cause::current(), None);
+/// ```
 pub fn current() -> Option<Cause> {
     CURRENT.get()
 }

@@ -74,11 +74,32 @@ impl<T: AsFd> Async<T> {
     }
 
     /// What is inside. Don't read or write through it unless that can't block.
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// drive(async {
+    ///     let (reader, _writer) = std::os::unix::net::UnixStream::pair()?;
+    ///     let reader = reactor::io::Async::new(reader)?;
+    ///     assert!(reader.get_ref().peer_addr()?.is_unnamed());
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn get_ref(&self) -> &T {
         self.io.as_ref().expect("Async lost its io before it was dropped")
     }
 
     /// Deregisters the descriptor and gives it back, still non-blocking.
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// drive(async {
+    ///     let (reader, _writer) = std::io::pipe()?;
+    ///     let reader: std::io::PipeReader = reactor::io::Async::new(reader)?.into_inner();
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn into_inner(mut self) -> T {
         self.source.deregister();
         self.io.take().expect("Async lost its io before it was dropped")
@@ -91,11 +112,34 @@ impl<T: AsFd> Async<T> {
     ///
     /// # Cancel safety
     /// Dropping it takes the waker back; nothing is lost.
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// drive(async {
+    ///     let (reader, mut writer) = std::io::pipe()?;
+    ///     let reader = reactor::io::Async::new(reader)?;
+    ///     std::io::Write::write_all(&mut writer, b"x")?;
+    ///     reader.readable().await?; // at once, as there is something to read
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn readable(&self) -> Ready<'_> {
         Ready { waiter: Waiter::new(&self.source, Direction::Read) }
     }
 
     /// Waits until a write would not block. Otherwise as [`readable`](Async::readable).
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// drive(async {
+    ///     let (_reader, writer) = std::io::pipe()?;
+    ///     let writer = reactor::io::Async::new(writer)?;
+    ///     writer.writable().await?; // at once, as there is room
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn writable(&self) -> Ready<'_> {
         Ready { waiter: Waiter::new(&self.source, Direction::Write) }
     }
@@ -114,11 +158,40 @@ impl<T: AsFd> Async<T> {
     ///
     /// # Cancel safety
     /// `op` either ran to its end, and then this future was ready, or did nothing.
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// use std::os::unix::net::UnixDatagram;
+    ///
+    /// drive(async {
+    ///     let (ours, theirs) = UnixDatagram::pair()?;
+    ///     let ours = reactor::io::Async::new(ours)?;
+    ///     theirs.send(b"ping")?;
+    ///     let mut buf = [0; 16];
+    ///     let length = ours.read_with(|socket| socket.recv(&mut buf)).await?;
+    ///     assert_eq!(&buf[..length], b"ping");
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn read_with<R, F: FnMut(&T) -> io::Result<R>>(&self, op: F) -> With<'_, T, F> {
         With { io: self.get_ref(), waiter: Waiter::new(&self.source, Direction::Read), op }
     }
 
     /// As [`read_with`](Async::read_with), for an operation that waits for writability.
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// use std::os::unix::net::UnixDatagram;
+    ///
+    /// drive(async {
+    ///     let (ours, theirs) = UnixDatagram::pair()?;
+    ///     let ours = reactor::io::Async::new(ours)?;
+    ///     assert_eq!(ours.write_with(|socket| socket.send(b"ping")).await?, 4);
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn write_with<R, F: FnMut(&T) -> io::Result<R>>(&self, op: F) -> With<'_, T, F> {
         With { io: self.get_ref(), waiter: Waiter::new(&self.source, Direction::Write), op }
     }
@@ -127,6 +200,22 @@ impl<T: AsFd> Async<T> {
     ///
     /// The waker stays until the descriptor is readable or closed, since nothing tells when a
     /// poller has lost interest; a task that polls again replaces its own.
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// use std::{future::poll_fn, os::unix::net::UnixDatagram};
+    ///
+    /// drive(async {
+    ///     let (ours, theirs) = UnixDatagram::pair()?;
+    ///     let ours = reactor::io::Async::new(ours)?;
+    ///     theirs.send(b"ping")?;
+    ///     let mut buf = [0; 16];
+    ///     let length = poll_fn(|cx| ours.poll_read_with(cx, |socket| socket.recv(&mut buf))).await?;
+    ///     assert_eq!(length, 4);
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn poll_read_with<R>(
         &self,
         cx: &mut Context<'_>,
@@ -136,6 +225,19 @@ impl<T: AsFd> Async<T> {
     }
 
     /// As [`poll_read_with`](Async::poll_read_with), for an operation that waits for writability.
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// use std::{future::poll_fn, os::unix::net::UnixDatagram};
+    ///
+    /// drive(async {
+    ///     let (ours, _theirs) = UnixDatagram::pair()?;
+    ///     let ours = reactor::io::Async::new(ours)?;
+    ///     assert_eq!(poll_fn(|cx| ours.poll_write_with(cx, |socket| socket.send(b"ping"))).await?, 4);
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn poll_write_with<R>(
         &self,
         cx: &mut Context<'_>,

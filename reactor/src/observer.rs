@@ -44,6 +44,23 @@ pub enum Direction {
 /// A method runs on the thread on which the event happens and holds that thread up for as long as
 /// it takes. It must not panic and must not call back into the runtime; reading the clock with
 /// [`time::now`](crate::time::now) is fine.
+///
+/// ```
+/// use reactor::{Observer, Reactor, backend, observer::TimerId};
+/// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+///
+/// #[derive(Default)]
+/// struct CountsTimers(AtomicU32);
+///
+/// impl Observer for CountsTimers {
+///     fn timer_fired(&self, _: TimerId) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+/// }
+///
+/// let fired = Arc::new(CountsTimers::default());
+/// let reactor = Reactor::with(backend::operating_system().unwrap(), Some(fired.clone()));
+/// ```
 #[allow(unused_variables)]
 pub trait Observer: Send + Sync {
     /// A file descriptor was registered.

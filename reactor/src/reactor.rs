@@ -21,6 +21,20 @@ use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 /// Waits for readiness and time, and wakes whom they concern.
+///
+/// ```
+/// use reactor::{Reactor, time::{Duration, sleep}};
+/// use std::{future::Future, pin::pin, task::{Context, Waker}};
+///
+/// let mut reactor = Reactor::new().unwrap();
+/// assert!(reactor.is_idle());
+/// let _current = reactor.handle().enter();
+/// let mut sleep = pin!(sleep(Duration::from_millis(5)));
+/// assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+/// assert!(!reactor.is_idle());
+/// assert_eq!(reactor.turn(Some(Duration::ZERO)).unwrap(), 0); // a look: it is not due yet
+/// assert_eq!(reactor.turn(None).unwrap(), 1); // waits for it
+/// ```
 pub struct Reactor {
     shared: Arc<Shared>,
     // Kept between turns for their capacity; empty outside of `turn`.
@@ -60,13 +74,8 @@ impl Reactor {
             sleeps_until: AtomicU64::new(AWAKE),
             elapsed: AtomicU64::new(0),
         };
-        Reactor {
-            shared: Arc::new(shared),
-            events: Vec::new(),
-            fired: Vec::new(),
-            reported: Vec::new(),
-            wakers: Vec::new(),
-        }
+        let (events, fired, reported, wakers) = Default::default();
+        Reactor { shared: Arc::new(shared), events, fired, reported, wakers }
     }
 
     /// The part that others keep.
@@ -367,6 +376,21 @@ impl Shared {
 }
 
 /// A reactor as sockets, timers and other threads know it. Cheap to clone, outlives the reactor.
+///
+/// ```
+/// use reactor::{Handle, Reactor};
+///
+/// let mut reactor = Reactor::new().unwrap();
+/// let handle = reactor.handle();
+/// let entered = handle.enter();
+/// assert!(Handle::current().is_some()); // where sockets and timers of this thread look
+/// drop(entered);
+/// assert!(Handle::current().is_none());
+///
+/// let notifier = std::thread::spawn(move || handle.notify());
+/// reactor.turn(None).unwrap(); // would wait for ever
+/// notifier.join().unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Handle(pub(crate) Arc<Shared>);
 
@@ -402,6 +426,19 @@ impl Handle {
 
     /// Says that work goes on elsewhere that may wake a task here: while it does, a virtual clock
     /// stands still. On the system's clock it changes nothing.
+    ///
+    /// ```
+    /// use reactor::{Reactor, backend::Simulation};
+    /// use std::time::Duration;
+    ///
+    /// let mut reactor = Reactor::with(Box::new(Simulation::new()), None);
+    /// let (handle, start) = (reactor.handle(), reactor.handle().now());
+    /// let work = handle.hold();
+    /// let worker = std::thread::spawn(move || drop(work)); // works on
+    /// reactor.turn(Some(Duration::from_secs(60))).unwrap(); // goes on when the work is done
+    /// worker.join().unwrap();
+    /// assert_eq!(handle.now() - start, Duration::from_secs(60));
+    /// ```
     pub fn hold(&self) -> Hold {
         self.0.backend.outside_work(1);
         Hold(self.clone())

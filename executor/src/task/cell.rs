@@ -215,14 +215,17 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
     scheduler: &Arc<S>,
     meta: Meta,
 ) -> (Runnable, JoinHandle<F::Output>) {
+    let state = State::new(scheduler.is_watched());
+    let name = meta.name.map(|name| Box::new(name.into_boxed_str()));
+    // Nothing that could panic stands between taking the place and writing the cell.
     let (cell, place) = slab::take(slabs, scheduler);
     let header = Header {
-        state: State::new(scheduler.is_watched()),
+        state,
         vtable: &Cell::<F, S>::VTABLE,
         next: UnsafeCell::new(None),
         join_waker: UnsafeCell::new(None),
         spawned_at: meta.spawned_at,
-        name: meta.name.map(|name| Box::new(name.into_boxed_str())),
+        name,
         id_low: meta.id.0 as u32,
         id_high: (meta.id.0 >> 32) as u16,
         place,

@@ -11,6 +11,18 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 /// Why a task has no output.
+///
+/// ```
+/// use executor::{JoinError, block_on, spawn};
+///
+/// block_on(async {
+///     match spawn(async { panic!("no luck") }).await {
+///         Ok(()) => unreachable!(),
+///         Err(JoinError::Cancelled) => println!("somebody cancelled it"),
+///         Err(JoinError::Panicked(panic)) => assert_eq!(panic.message(), Some("no luck")),
+///     }
+/// });
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
     /// It was cancelled: by its handle, or because its runtime ended.
@@ -130,11 +142,27 @@ impl<T> JoinHandle<T> {
     }
 
     /// Whether the task is over: the future is dropped, and awaiting this gives the output at once.
+    ///
+    /// ```
+    /// executor::block_on(async {
+    ///     let task = executor::spawn(async { 7 });
+    ///     assert!(!task.is_finished());
+    ///     executor::yield_now().await;
+    ///     assert!(task.is_finished());
+    /// });
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.header().state.is_complete()
     }
 
     /// The task's number in its runtime.
+    ///
+    /// ```
+    /// executor::block_on(async {
+    ///     let (a, b) = (executor::spawn(async {}), executor::spawn(async {}));
+    ///     assert!(a.id() < b.id());
+    /// });
+    /// ```
     pub fn id(&self) -> TaskId {
         self.task().id()
     }

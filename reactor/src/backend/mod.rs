@@ -94,6 +94,13 @@ pub trait Backend: Send + Sync {
 ///
 /// # Errors
 /// When the system has no file descriptor left, or refuses another queue.
+///
+/// ```
+/// use reactor::{Reactor, backend};
+///
+/// let reactor = Reactor::with(backend::operating_system()?, None);
+/// # std::io::Result::Ok(())
+/// ```
 pub fn operating_system() -> io::Result<Box<dyn Backend>> {
     #[cfg(target_os = "linux")]
     let backend = linux::Epoll::new()?;
@@ -107,6 +114,13 @@ pub fn operating_system() -> io::Result<Box<dyn Backend>> {
 ///
 /// # Errors
 /// As [`operating_system`].
+///
+/// ```
+/// use reactor::{Reactor, backend};
+///
+/// let reactor = Reactor::with(backend::portable()?, None);
+/// # std::io::Result::Ok(())
+/// ```
 pub fn portable() -> io::Result<Box<dyn Backend>> {
     Ok(Box::new(portable::Portable::new()?))
 }

@@ -5,6 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 
 /// A socket address, or something that is one without asking anybody: `"127.0.0.1:80"`,
 /// `("::1", 80)`, `([127, 0, 0, 1], 80)`. A name is not: looking it up blocks.
+///
+/// ```
+/// use reactor::net::{IntoSocketAddr, SocketAddr};
+///
+/// let address: SocketAddr = "127.0.0.1:80".into_socket_addr().unwrap();
+/// assert_eq!(("127.0.0.1", 80).into_socket_addr().unwrap(), address);
+/// assert_eq!(([127, 0, 0, 1], 80).into_socket_addr().unwrap(), address);
+/// assert!("localhost:80".into_socket_addr().unwrap_err().to_string().contains("executor::net::connect"));
+/// ```
 pub trait IntoSocketAddr {
     /// The address.
     ///

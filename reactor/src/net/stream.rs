@@ -114,6 +114,21 @@ macro_rules! stream_socket {
             ///
             /// # Errors, cancel safety
             /// As [`read`](Self::read).
+            ///
+            /// ```
+            /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+            /// # use kit::drive;
+            /// use reactor::net::UnixStream; // all streams have it
+            ///
+            /// drive(async {
+            ///     let (a, b) = UnixStream::pair()?;
+            ///     a.write(b"hello").await?;
+            ///     let mut buf = [0; 16];
+            ///     assert_eq!(b.peek(&mut buf).await?, 5);
+            ///     assert_eq!(b.read(&mut buf).await?, 5); // the same
+            ///     std::io::Result::Ok(())
+            /// }).unwrap();
+            /// ```
             pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
                 self.0.read_with(|io| super::stream::peek(io, buf)).await
             }
@@ -133,12 +148,50 @@ macro_rules! stream_socket {
             ///
             /// # Errors
             /// Those of the system; not connected, after a reset.
+            ///
+            /// ```
+            /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+            /// # use kit::drive;
+            /// use reactor::net::{Shutdown, UnixStream}; // all streams have it
+            ///
+            /// drive(async {
+            ///     let (a, b) = UnixStream::pair()?;
+            ///     a.shutdown(Shutdown::Write)?;
+            ///     assert_eq!(b.read(&mut [0; 16]).await?, 0); // the end of what `a` sends
+            ///     b.write(b"still open").await?;
+            ///     assert_eq!(a.read(&mut [0; 16]).await?, 10);
+            ///     std::io::Result::Ok(())
+            /// }).unwrap();
+            /// ```
             pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
                 self.0.get_ref().shutdown(how)
             }
 
             /// Two halves for two tasks. They share the descriptor and no lock; it is closed when
             /// both are gone.
+            ///
+            /// ```
+            /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+            /// # use kit::drive;
+            /// use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+            /// use reactor::net::UnixStream; // all streams have it
+            ///
+            /// drive(async {
+            ///     let (a, b) = UnixStream::pair()?;
+            ///     let ((mut from_b, mut to_b), (mut from_a, mut to_a)) = (a.split(), b.split());
+            ///     let echo = async { futures_lite::io::copy(&mut from_a, &mut to_a).await };
+            ///     let talk = async {
+            ///         to_b.write_all(b"hello").await?;
+            ///         let mut five = [0; 5];
+            ///         from_b.read_exact(&mut five).await?;
+            ///         assert_eq!(&five, b"hello");
+            ///         to_b.close().await // the end of what the echo reads
+            ///     };
+            ///     let (copied, talked) = future::zip(echo, talk).await;
+            ///     assert_eq!(copied?, 5);
+            ///     talked
+            /// }).unwrap();
+            /// ```
             pub fn split(self) -> (ReadHalf<$stream>, WriteHalf<$stream>) {
                 (ReadHalf(self.clone()), WriteHalf(self))
             }

@@ -78,6 +78,21 @@ impl TcpListener {
     }
 
     /// The connections as a stream that never ends. Errors as in [`accept`](TcpListener::accept).
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// use futures_lite::StreamExt;
+    /// use reactor::net::{TcpListener, TcpStream};
+    ///
+    /// drive(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let server = listener.incoming().next().await.expect("it never ends")?;
+    ///     assert_eq!(server.peer_addr()?, client.local_addr()?);
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn incoming(&self) -> impl Stream<Item = io::Result<TcpStream>> + Unpin {
         stream::poll_fn(|cx| self.0.poll_read_with(cx, accept).map(|accepted| Some(accepted.and_then(register))))
     }
@@ -111,6 +126,25 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropping it gives the attempt up.
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// use reactor::net::TcpStream;
+    ///
+    /// drive(async {
+    ///     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///     let address = listener.local_addr()?;
+    ///     let stream = TcpStream::connect(address).await?;
+    ///     stream.set_nodelay(true)?;
+    ///     assert!(stream.nodelay()?);
+    ///
+    ///     drop(listener); // nobody is there any more
+    ///     let error = TcpStream::connect(address).await.unwrap_err();
+    ///     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub async fn connect(address: impl IntoSocketAddr) -> io::Result<TcpStream> {
         let address = address.into_socket_addr()?;
         let socket = socket(address)?;
@@ -146,6 +180,23 @@ impl TcpStream {
     ///
     /// # Errors
     /// Those of the system.
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// use reactor::net::{TcpListener, TcpStream};
+    ///
+    /// drive(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (server, _) = listener.accept().await?;
+    ///     server.set_linger(Some(std::time::Duration::ZERO))?;
+    ///     drop(server);
+    ///     let error = client.read(&mut [0; 8]).await.unwrap_err();
+    ///     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn set_linger(&self, time: Option<Duration>) -> io::Result<()> {
         Ok(sockopt::set_socket_linger(self, time)?)
     }

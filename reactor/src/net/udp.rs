@@ -41,6 +41,22 @@ impl UdpSocket {
     ///
     /// # Errors
     /// Those of the system.
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// use reactor::net::UdpSocket;
+    ///
+    /// drive(async {
+    ///     let (a, b) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    ///     a.connect(b.local_addr()?)?;
+    ///     a.send(b"ping").await?;
+    ///     let mut buf = [0; 16];
+    ///     assert_eq!(b.peek_from(&mut buf).await?.0, 4);
+    ///     assert_eq!(b.recv(&mut buf).await?, 4); // the same one
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
     pub fn connect(&self, peer: impl IntoSocketAddr) -> io::Result<()> {
         self.0.get_ref().connect(peer.into_socket_addr()?)
     }

@@ -18,6 +18,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Waits for connections at a path.
+///
+/// ```
+/// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+/// # use kit::drive;
+/// use reactor::net::{UnixListener, UnixStream};
+///
+/// drive(async {
+///     let path = std::env::temp_dir().join(format!("listener-{}", std::process::id()));
+///     let listener = UnixListener::bind(&path)?;
+///     let client = UnixStream::connect(&path).await?;
+///     let (server, _) = listener.accept().await?;
+///     std::fs::remove_file(&path)?; // it stays behind otherwise
+///     client.write(b"hello").await?;
+///     let mut buf = [0; 16];
+///     assert_eq!(server.read(&mut buf).await?, 5);
+///     std::io::Result::Ok(())
+/// }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct UnixListener(Async<net::UnixListener>);
 
@@ -111,6 +129,27 @@ impl UnixStream {
 }
 
 /// A datagram socket between processes of this machine.
+///
+/// ```
+/// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+/// # use kit::drive;
+/// use reactor::net::UnixDatagram;
+///
+/// drive(async {
+///     let path = std::env::temp_dir().join(format!("datagram-{}", std::process::id()));
+///     let receiver = UnixDatagram::bind(&path)?;
+///     UnixDatagram::unbound()?.send_to(b"ping", &path).await?;
+///     std::fs::remove_file(&path)?;
+///     let mut buf = [0; 16];
+///     let (length, from) = receiver.recv_from(&mut buf).await?;
+///     assert!(&buf[..length] == b"ping" && from.is_unnamed());
+///
+///     let (a, b) = UnixDatagram::pair()?;
+///     a.send(b"pong").await?;
+///     assert_eq!(b.recv(&mut buf).await?, 4);
+///     std::io::Result::Ok(())
+/// }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct UnixDatagram(Async<net::UnixDatagram>);
 

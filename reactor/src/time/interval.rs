@@ -7,6 +7,21 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 /// What an [`Interval`] does when its consumer came too late for one tick or more.
+///
+/// ```
+/// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+/// # use kit::drive_simulated;
+/// use futures_lite::StreamExt;
+/// use reactor::time::{Duration, MissedTick, interval, sleep};
+///
+/// drive_simulated(async {
+///     let mut ticks = interval(Duration::from_secs(10)).missed(MissedTick::Skip);
+///     let first = ticks.next().await.unwrap();
+///     sleep(Duration::from_secs(25)).await; // too late for the ticks at 10 and at 20
+///     assert_eq!(ticks.next().await.unwrap() - first, Duration::from_secs(10)); // that one comes late,
+///     assert_eq!(ticks.next().await.unwrap() - first, Duration::from_secs(30)); // the other never
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissedTick {
     /// Makes up for them: the missed ticks come at once, one after the other, until the interval

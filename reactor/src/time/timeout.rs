@@ -49,6 +49,18 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
 }
 
 /// As [`timeout`], until a moment that is given.
+///
+/// ```
+/// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+/// # use kit::drive_simulated;
+/// use reactor::time::{Duration, Elapsed, now, sleep, timeout_at};
+///
+/// drive_simulated(async {
+///     let deadline = now() + Duration::from_secs(5);
+///     assert_eq!(timeout_at(deadline, sleep(Duration::from_secs(3))).await, Ok(()));
+///     assert_eq!(timeout_at(deadline, sleep(Duration::from_secs(3))).await, Err(Elapsed)); // 2 s were left
+/// });
+/// ```
 #[track_caller]
 pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     Timeout { future, sleep: sleep_until(deadline) }
