@@ -51,7 +51,6 @@ pub struct Runtime {
     /// Locked while it runs.
     reactor: Mutex<Reactor>,
     shared: Arc<Single>,
-    observer: Option<Arc<dyn Observer>>,
     limits: Limits,
 }
 
@@ -86,7 +85,7 @@ impl Runtime {
                 )
             }
         };
-        let pool = Arc::new(Pool::new(self.limits, reactor.handle(), self.observer.clone()));
+        let pool = Arc::new(Pool::new(self.limits, reactor.handle(), self.shared.observer.clone()));
         let closing = Closing(pool.clone());
         let core = Core::new(self.shared.clone(), pool);
         let output = core.run(&mut reactor, future, place);
@@ -225,7 +224,7 @@ impl Builder {
         let backend = self.backend.map_or_else(backend::operating_system, Ok)?;
         let watcher = self.observer.clone().map(|observer| observer as Arc<dyn reactor::Observer>);
         let reactor = Reactor::with(backend, watcher);
-        let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone()));
-        Ok(Runtime { reactor: Mutex::new(reactor), shared, observer: self.observer, limits: self.limits })
+        let shared = Arc::new(Single::new(reactor.handle(), self.observer));
+        Ok(Runtime { reactor: Mutex::new(reactor), shared, limits: self.limits })
     }
 }

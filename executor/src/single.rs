@@ -41,7 +41,7 @@ const POLLS_BETWEEN_LOOKS: usize = 64;
 pub(crate) struct Single {
     inbox: Inbox,
     reactor: Handle,
-    observer: Option<Arc<dyn Observer>>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl Single {

@@ -369,8 +369,8 @@ where
 read_through!(impl[T: AsFd] Async<T> where [for<'a> &'a T: Read] |this| &*this);
 write_through!(impl[T: AsFd] Async<T> where [for<'a> &'a T: Write] |this| &*this);
 
-/// Makes a descriptor non-blocking; says no system call's worth of nothing if it is already.
-fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+/// Makes a descriptor non-blocking, unless it is.
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
     let flags = fcntl_getfl(fd)?;
     if !flags.contains(OFlags::NONBLOCK) {

@@ -242,7 +242,7 @@ impl Shared {
         let now = TimerQueue::ticks_passed(self.epoch, self.backend.now());
         let mut timers = lock(&self.timers);
         timers.advance(now, fired);
-        self.elapsed.store(timers.elapsed(), Ordering::Release);
+        self.elapsed.store(timers.elapsed, Ordering::Release);
         self.timer_count.store(timers.len(), Ordering::Relaxed);
     }
 

@@ -114,10 +114,6 @@ impl Source {
         }
     }
 
-    fn seen(&self) -> Seen {
-        Seen(self.word.load(Ordering::Acquire))
-    }
-
     fn clear(&self, seen: Seen, bits: Readiness) {
         let cleared = seen.0 & !usize::from(bits.bits());
         // Fails if anything was reported since: then the bits are fresh and have to stay.
@@ -125,11 +121,11 @@ impl Source {
     }
 
     fn poll_ready(&self, direction: Direction, key: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
-        let mut seen = self.seen();
+        let mut seen = Seen(self.word.load(Ordering::Acquire));
         if !seen.ready_for(direction) {
             let mut waker = Some(cx.waker().clone()); // cloned and dropped outside of the lock
             let mut waiters = lock(&self.waiters);
-            seen = self.seen();
+            seen = Seen(self.word.load(Ordering::Acquire));
             if !seen.ready_for(direction) {
                 waiters.wait(direction, key, &mut waker);
                 drop(waiters);

@@ -1,5 +1,30 @@
 //! What sockets have in common, written once.
 
+use crate::io::set_nonblocking;
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What a socket is from its first moment, where the system can do that: non-blocking, and closed on exec.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+#[cfg(target_vendor = "apple")]
+pub(super) const FLAGS: SocketFlags = SocketFlags::empty();
+
+/// Makes it that a moment later, where the system can't.
+pub(super) fn prepared(socket: OwnedFd) -> io::Result<OwnedFd> {
+    if FLAGS.is_empty() {
+        fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+        set_nonblocking(socket.as_fd())?;
+    }
+    Ok(socket)
+}
+
+pub(super) fn new_stream(family: AddressFamily) -> io::Result<OwnedFd> {
+    prepared(socket_with(family, SocketType::STREAM, FLAGS, None)?)
+}
+
 /// What every socket has: a newtype over an `Async` of std's, or over an `Arc` of one.
 macro_rules! socket {
     ($type:ident, $std:ty, $address:ty) => {

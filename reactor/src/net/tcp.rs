@@ -1,13 +1,13 @@
 //! TCP: [`TcpListener`] and [`TcpStream`].
 
-use super::socket::socket;
+use super::socket::{FLAGS, new_stream, prepared, socket};
 use super::stream::stream_socket;
 use super::{BACKLOG, IntoSocketAddr, ReadHalf, Shutdown, SocketAddr, WriteHalf};
 use crate::backend::Readiness;
 use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
 use crate::observer::Direction;
 use futures_lite::{Stream, stream};
-use rustix::net::{self as sys, AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::{self as sys, AddressFamily, sockopt};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net;
 use std::os::fd::OwnedFd;
@@ -16,10 +16,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// A socket that is non-blocking and closed on exec from its first moment.
-fn socket(address: SocketAddr) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    Ok(sys::socket_with(family, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?)
+fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
+    new_stream(if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 })
 }
 
 /// Waits for connections.
@@ -56,7 +54,7 @@ impl TcpListener {
     /// Those of the system: the address is in use, isn't this machine's, or needs rights.
     pub async fn bind(address: impl IntoSocketAddr) -> io::Result<TcpListener> {
         let address = address.into_socket_addr()?;
-        let socket = socket(address)?;
+        let socket = new_socket(address)?;
         sockopt::set_socket_reuseaddr(&socket, true)?;
         sys::bind(&socket, &address)?;
         sys::listen(&socket, BACKLOG)?;
@@ -99,9 +97,9 @@ impl TcpListener {
 }
 
 fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
-    let (socket, address) = sys::acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    let (socket, address) = sys::acceptfrom_with(listener, FLAGS)?;
     let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted))?;
-    Ok((socket.into(), address.try_into()?))
+    Ok((prepared(socket)?.into(), address.try_into()?))
 }
 
 /// What the client sent with its connect is often there already, so reading is worth an attempt.
@@ -147,7 +145,7 @@ impl TcpStream {
     /// ```
     pub async fn connect(address: impl IntoSocketAddr) -> io::Result<TcpStream> {
         let address = address.into_socket_addr()?;
-        let socket = socket(address)?;
+        let socket = new_socket(address)?;
         match sys::connect(&socket, &address) {
             Ok(()) => return TcpStream::register(socket.into(), Readiness::WRITABLE),
             Err(error) if error == rustix::io::Errno::INPROGRESS => {}

@@ -1,6 +1,6 @@
 //! Unix sockets: [`UnixListener`], [`UnixStream`] and [`UnixDatagram`].
 
-use super::socket::{datagrams, socket};
+use super::socket::{datagrams, new_stream, socket};
 use super::stream::stream_socket;
 use super::{ReadHalf, Shutdown, WriteHalf};
 use crate::backend::Readiness;
@@ -9,7 +9,7 @@ use crate::observer::Direction;
 use crate::time::{Duration, sleep};
 use futures_lite::{Stream, stream};
 use rustix::io::Errno;
-use rustix::net::{self as sys, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{self as sys, AddressFamily, SocketAddrUnix};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
@@ -88,8 +88,7 @@ impl UnixStream {
     /// Dropping it gives the attempt up.
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<UnixStream> {
         let address = SocketAddrUnix::new(path.as_ref())?;
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = sys::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let socket = new_stream(AddressFamily::UNIX)?;
         let mut pause = Duration::from_millis(1);
         loop {
             match sys::connect(&socket, &address) {

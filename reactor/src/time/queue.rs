@@ -46,7 +46,7 @@ pub(crate) struct TimerQueue {
     at: Vec<u32>,
     wheels: [Wheel; WHEELS],
     /// All timers up to this tick have fired; all others are later.
-    elapsed: u64,
+    pub(crate) elapsed: u64,
     /// How many were ever set.
     numbered: u64,
 }
@@ -98,10 +98,6 @@ impl TimerQueue {
 
     pub(crate) fn len(&self) -> usize {
         self.timers.len()
-    }
-
-    pub(crate) fn elapsed(&self) -> u64 {
-        self.elapsed
     }
 
     /// Sets a timer and returns its key; `None` if the tick has passed already.
