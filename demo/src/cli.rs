@@ -1,7 +1,8 @@
 //! The command line.
 
+use crate::ways::Way;
 use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +27,14 @@ pub enum Command {
     Crawl(Box<CrawlArgs>),
     /// Serve the built-in site, or files from a directory
     Serve(ServeArgs),
+    /// Download the same pages in six ways, side by side
+    Ways(WaysArgs),
+    /// One of the ways, in the process that `ways` measures
+    #[command(hide = true)]
+    WaysRun(WaysRunArgs),
+    /// A process of the pool of the way `processes`
+    #[command(hide = true)]
+    WaysWorker(WaysWorkerArgs),
 }
 
 /// Options of `demo crawl`.
@@ -97,6 +106,74 @@ pub struct ServeArgs {
     /// Serve the files of this directory instead
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+    /// End when standard input does, as it does when whoever started this is gone
+    #[arg(long)]
+    pub until_eof: bool,
+}
+
+/// Options of `demo ways`.
+#[derive(Clone, Debug, Args)]
+pub struct WaysArgs {
+    /// How many pages; several numbers one after the other
+    #[arg(long, value_name = "N,…", default_value = "10", value_delimiter = ',', value_parser = pages)]
+    pub pages: Vec<usize>,
+    /// What the server takes for a page (100ms, 1s)
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub delay: Duration,
+    /// Only this way; may be given again for more
+    #[arg(long = "way", value_name = "NAME")]
+    pub ways: Vec<Way>,
+    /// A thread for each page, instead of a pool of ten
+    #[arg(long)]
+    pub unpooled: bool,
+    /// Go through the ways so often, and show medians
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub runs: u32,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+    /// Draw a chart into this file, as SVG
+    #[arg(long, value_name = "FILE")]
+    pub chart: Option<PathBuf>,
+}
+
+/// What `demo ways` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// A list of objects
+    Json,
+    /// A line a row, below one of names
+    Csv,
+}
+
+/// Options of `demo ways-run`.
+#[derive(Clone, Debug, Args)]
+pub struct WaysRunArgs {
+    /// The way.
+    pub way: Way,
+    /// Where the site is.
+    pub server: SocketAddr,
+    /// How many pages.
+    pub pages: usize,
+    /// A thread for each page.
+    #[arg(long)]
+    pub unpooled: bool,
+}
+
+/// Options of `demo ways-worker`.
+#[derive(Clone, Debug, Args)]
+pub struct WaysWorkerArgs {
+    /// Where the site is.
+    pub server: SocketAddr,
+    /// What to download.
+    pub paths: Vec<String>,
+}
+
+fn pages(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=10_000).contains(number));
+    number.ok_or_else(|| "write numbers from 1 to 10000, as 10,80,1000".to_owned())
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

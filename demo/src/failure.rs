@@ -79,6 +79,31 @@ pub enum Failure {
     /// Not even one page can be fetched.
     #[error("there are too few file descriptors for a single page: raise the limit of open files (ulimit -n)")]
     Descriptors,
+    /// Another process of this program can't be started or watched.
+    #[error("can't run another process of this program: {0}")]
+    Process(#[source] io::Error),
+    /// A way of `demo ways` went wrong.
+    #[error("the way `{way}` failed: {why}")]
+    Way {
+        /// Its name.
+        way: &'static str,
+        /// What it said.
+        why: String,
+    },
+    /// The end of standard input can't be waited for.
+    #[error("can't wait for the end of standard input: {0}; give a pipe or a terminal, or leave --until-eof out")]
+    Input(#[source] io::Error),
+    /// The result can't be printed.
+    #[error("can't write to standard output: {0}")]
+    Output(#[source] io::Error),
+    /// The chart can't be written.
+    #[error("can't draw the chart {}: {why}", .path.display())]
+    Chart {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A task of ours panicked.
     #[error("a bug in demo: {0}")]
     Bug(#[from] executor::JoinError),

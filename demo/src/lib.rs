@@ -5,6 +5,7 @@
 //! | `crawl/` | `demo crawl`: what to fetch, fetching it, finding links, saving, reporting |
 //! | `http/` | HTTP/1.1 over any stream, both sides |
 //! | `site/` | `demo serve`: the built-in site, files from disk |
+//! | `ways/` | `demo ways`: the same download in six ways |
 //!
 //! It uses the public face of the runtime and nothing else.
 
@@ -14,6 +15,7 @@ mod failure;
 pub mod http;
 mod signals;
 pub mod site;
+pub mod ways;
 
 pub use failure::{Exit, Failure};
 
@@ -24,11 +26,14 @@ use cli::{Cli, Command};
 /// # Errors
 /// What kept the program from doing it; pages that failed are not among that.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
-    let runtime = executor::Runtime::builder().build().map_err(Failure::Runtime)?;
-    runtime.block_on(async {
-        match cli.command.unwrap_or_else(|| Command::Crawl(Box::new(cli.crawl))) {
-            Command::Crawl(args) => crawl::run(*args).await,
-            Command::Serve(args) => site::run(args).await,
-        }
-    })
+    let command = cli.command.unwrap_or_else(|| Command::Crawl(Box::new(cli.crawl)));
+    let runtime = || executor::Runtime::builder().build().map_err(Failure::Runtime);
+    match command {
+        Command::Crawl(args) => runtime()?.block_on(crawl::run(*args)),
+        Command::Serve(args) => runtime()?.block_on(site::run(args)),
+        // Only one of the six is on the runtime, and it makes its own.
+        Command::Ways(args) => ways::run(&args),
+        Command::WaysRun(args) => ways::run_one(&args),
+        Command::WaysWorker(args) => ways::work(&args),
+    }
 }

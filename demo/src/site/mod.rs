@@ -10,8 +10,10 @@ use crate::cli::ServeArgs;
 use crate::http::server::serve;
 use crate::signals::Interrupts;
 use crate::{Exit, Failure};
+use executor::io::Async;
 use executor::net::TcpListener;
-use futures_lite::FutureExt;
+use futures_lite::{AsyncReadExt, FutureExt, future};
+use std::io::stdin;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -36,7 +38,15 @@ pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
         Ok(Exit::Interrupted)
     };
     let broken = async { Err(Failure::listen(address, serving.await?)) };
-    interrupted.or(broken).await
+    let abandoned = async {
+        if !args.until_eof {
+            return future::pending().await;
+        }
+        let mut input = Async::new(stdin()).map_err(Failure::Input)?;
+        while input.read(&mut [0; 64]).await.is_ok_and(|bytes| bytes > 0) {}
+        Ok(Exit::Success)
+    };
+    interrupted.or(broken).or(abandoned).await
 }
 
 /// Binds to an address.
