@@ -7,10 +7,13 @@
 use executor::observer::{PollEnd, WokenBy};
 use executor::task::{Finish, TaskRef};
 use executor::time::{Duration, Instant, now, sleep};
-use executor::{Runtime, TaskId, named, spawn_blocking, yield_now};
+use executor::{JoinHandle, Runtime, TaskId, named, spawn_blocking, spawn_local, yield_now};
 use reactor::observer::TimerId;
+use std::cell::Cell;
 use std::fmt::Write as _;
+use std::future::pending;
 use std::panic::Location;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 /// Writes a line an event.
@@ -111,6 +114,29 @@ fn the_events_of_a_program_are_those_of_the_golden_file() {
 #[test]
 fn two_runs_have_the_same_events() {
     assert_eq!(run(), run());
+}
+
+#[test]
+fn a_cancel_is_seen_wherever_it_finds_the_task() {
+    let lines = Arc::new(Lines::default());
+    let runtime = Runtime::builder().virtual_clock().observer(lines.clone()).build().unwrap();
+    runtime.block_on(async {
+        let queued = spawn_local(pending::<()>());
+        queued.cancel();
+        let own: Rc<Cell<Option<JoinHandle<()>>>> = Rc::default();
+        let running = own.clone();
+        own.set(Some(spawn_local(async move {
+            running.take().unwrap().cancel(); // in the middle of its poll
+            pending().await
+        })));
+        yield_now().await;
+        let over = spawn_local(async {});
+        yield_now().await;
+        over.cancel();
+    });
+    let text = lines.text.lock().unwrap();
+    let cancelled: Vec<_> = text.lines().filter(|line| line.contains("cancelled by")).map(|line| line.trim()).collect();
+    assert_eq!(cancelled, ["0ns task 2 cancelled by Task(task 1)", "0ns task 3 cancelled by Task(task 3)"], "{text}");
 }
 
 #[test]
