@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::poll_fn;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicIsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::task::{Poll, Waker};
 use std::thread;
 
@@ -30,12 +30,6 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: as above.
         unsafe { System.dealloc(memory, layout) }
     }
-}
-
-/// One test at a time, as they count the same bytes.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn in_use() -> isize {
@@ -68,9 +62,16 @@ fn large<const BYTES: usize>(wakers: &mpsc::Sender<Waker>) -> JoinHandle<[u8; 3]
     })
 }
 
+/// One test, one thing after the other: two at once, or the harness between them, would count each other's bytes.
 #[test]
+fn the_memory_of_tasks_goes_back() {
+    a_burst_of_tasks_gives_its_memory_back();
+    handles_and_wakers_that_go_on_other_threads_after_the_end_leave_nothing();
+    places_given_back_on_another_thread_are_used_again();
+    a_future_on_large_boundaries_lies_on_them();
+}
+
 fn a_burst_of_tasks_gives_its_memory_back() {
-    let _alone = alone();
     block_on(async {
         yield_now().await;
         let before = in_use();
@@ -92,9 +93,7 @@ fn a_burst_of_tasks_gives_its_memory_back() {
     });
 }
 
-#[test]
 fn handles_and_wakers_that_go_on_other_threads_after_the_end_leave_nothing() {
-    let _alone = alone();
     let left = left_by(|| {
         let (wakers, left_wakers) = mpsc::channel();
         let (handles, left_handles) = mpsc::channel();
@@ -126,9 +125,7 @@ fn handles_and_wakers_that_go_on_other_threads_after_the_end_leave_nothing() {
     assert_eq!(left, 0);
 }
 
-#[test]
 fn places_given_back_on_another_thread_are_used_again() {
-    let _alone = alone();
     block_on(async {
         let (handles, left) = mpsc::channel::<(JoinHandle<()>, mpsc::Sender<()>)>();
         let dropper = thread::spawn(move || {
@@ -155,12 +152,10 @@ fn places_given_back_on_another_thread_are_used_again() {
     });
 }
 
-#[test]
 fn a_future_on_large_boundaries_lies_on_them() {
     #[repr(align(4096))]
     struct Page([u8; 10]);
 
-    let _alone = alone();
     let left = left_by(|| {
         block_on(async {
             for _ in 0..3 {
