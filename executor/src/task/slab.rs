@@ -29,7 +29,7 @@ use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-/// Slabs lie on cache lines.
+/// Slabs that are shared lie on cache lines.
 const LINE: usize = 64;
 /// Cells of more bytes have a slab of their own.
 const LARGEST: usize = 512;
@@ -52,9 +52,10 @@ struct Shape {
 
 impl Shape {
     const fn of<C>() -> Shape {
-        let (size, align) = (size_of::<C>(), if align_of::<C>() > LINE { align_of::<C>() } else { LINE });
+        let (size, align) = (size_of::<C>(), align_of::<C>());
         assert!(size < 1 << 31 && size.is_multiple_of(8), "a future of two gigabytes");
-        Shape { size: size as u32, align: align as u32, alone: size > LARGEST || align > LINE }
+        let alone = size > LARGEST || align > LINE;
+        Shape { size: size as u32, align: if alone { align as u32 } else { LINE as u32 }, alone }
     }
 
     /// A bit for each place.
