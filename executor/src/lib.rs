@@ -39,6 +39,7 @@ mod runtime;
 mod shim;
 mod single;
 mod spawn;
+pub mod sync;
 pub mod task;
 
 pub use observer::Observer;

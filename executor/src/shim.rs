@@ -1,10 +1,12 @@
 //! The atomics, cells and thread-locals that the task is built on.
 //!
 //! They have this module to themselves so that the model checker can put its own in their place:
-//! `tests/loom` compiles the very files of `task/` and `run_queue.rs` against loom's, without a
+//! `tests/loom` compiles the very files of `task/`, `sync/` and `run_queue.rs` against loom's, without a
 //! `cfg` in them.
 
+pub(crate) use reactor::budget;
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+pub(crate) use std::sync::{Mutex, MutexGuard};
 pub(crate) use std::thread_local;
 
 /// [`std::cell::UnsafeCell`] with the interface of loom's, which sees who accesses it when.

@@ -34,8 +34,10 @@ pub fn reset() {
 }
 
 /// Ready while the task may go on; otherwise its waker has been called and it should return.
+///
+/// For leaf futures: ask before an operation that may succeed at once, and [`spend`] when it did.
 #[inline]
-pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
+pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     if LEFT.get() > 0 {
         return Poll::Ready(());
     }
@@ -46,6 +48,6 @@ pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
 
 /// Takes one unit, for an operation that succeeded.
 #[inline]
-pub(crate) fn spend() {
+pub fn spend() {
     LEFT.set(LEFT.get().saturating_sub(1));
 }

@@ -43,6 +43,7 @@ pub mod backend;
 pub mod budget;
 pub mod cause;
 pub mod io;
+pub mod leaf;
 pub mod net;
 pub mod observer;
 mod reactor;

@@ -18,8 +18,10 @@
 use crate::backend::Readiness;
 use crate::observer::{Direction, SourceId};
 use crate::reactor::Shared;
-use crate::{budget, lock};
+use crate::{budget, leaf, lock};
+use rustix::net::{SocketAddrAny, SocketAddrUnix, getpeername, getsockname};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -131,12 +133,32 @@ impl Source {
                 drop(waiters);
                 drop(waker);
                 self.reactor.observe(|observer| observer.source_waits(self.id, direction));
+                leaf::pending(|| self.describe(direction));
                 return Poll::Pending;
             }
         }
         match seen.readiness().intersects(Readiness::ORPHANED) {
             false => Poll::Ready(Ok(seen)),
             true => Poll::Ready(Err(orphaned())),
+        }
+    }
+
+    /// For whoever asks where a task stands.
+    fn describe(&self, direction: Direction) -> String {
+        // SAFETY: `Async` owns the descriptor and drops its source before it closes it.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
+        let here = getsockname(fd).ok().and_then(printed);
+        let listens = rustix::net::sockopt::socket_acceptconn(fd).is_ok_and(|listens| listens);
+        let what = match (getpeername(fd).ok().flatten().and_then(printed), here) {
+            (_, Some(here)) if listens => Some(format!("the listener at {here}")),
+            (Some(peer), _) => Some(format!("the socket to {peer}")),
+            (None, Some(here)) => Some(format!("the socket at {here}")),
+            (None, None) => None,
+        };
+        let what = what.unwrap_or_else(|| format!("file descriptor {}", self.fd));
+        match direction {
+            Direction::Read => format!("readable on {what}"),
+            Direction::Write => format!("writable on {what}"),
         }
     }
 
@@ -159,6 +181,13 @@ impl Source {
         self.reactor.remove_source(self.id, self.key, unsafe { BorrowedFd::borrow_raw(self.fd) });
         let left = std::mem::take(&mut *lock(&self.waiters));
         drop(left); // outside of the lock: to drop a waker may run anything
+    }
+}
+
+fn printed(address: SocketAddrAny) -> Option<String> {
+    match SocketAddr::try_from(address.clone()) {
+        Ok(address) => Some(address.to_string()),
+        Err(_) => Some(SocketAddrUnix::try_from(address).ok()?.path()?.to_string_lossy().into_owned()),
     }
 }
 

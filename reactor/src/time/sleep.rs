@@ -1,7 +1,7 @@
 //! [`Sleep`]: the leaf future over one timer.
 
 use super::{Duration, Instant, after};
-use crate::Handle;
+use crate::{Handle, leaf};
 use crate::reactor::Shared;
 use std::fmt;
 use std::future::Future;
@@ -134,7 +134,18 @@ impl Sleep {
         // The runtime may have ended on its thread meanwhile: then nobody would wake this one.
         self.check_open(&shared);
         self.state = set.map_or(State::Until(deadline), |key| State::Set { deadline, key, shared });
-        if set.is_some() { Poll::Pending } else { Poll::Ready(()) }
+        match set {
+            Some(_) => self.wait(),
+            None => Poll::Ready(()),
+        }
+    }
+
+    fn wait(&self) -> Poll<()> {
+        leaf::pending(|| {
+            let left = self.deadline().map(|deadline| deadline.saturating_duration_since(super::now()));
+            format!("sleep for another {:.1?} (made at {})", left.unwrap_or_default(), self.place)
+        });
+        Poll::Pending
     }
 }
 
@@ -149,7 +160,7 @@ impl Future for Sleep {
         }
         self.check_open(shared);
         match shared.update_timer(*key, tick, cx.waker()) {
-            true => Poll::Pending,
+            true => self.wait(),
             false => Poll::Ready(()),
         }
     }

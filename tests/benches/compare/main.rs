@@ -57,6 +57,8 @@ fn rows() -> Vec<Row> {
         row!("chained spawn", tasks::chained_spawn, Metric::lower("ns of CPU a task", 2.0)),
         row!("yield", tasks::yields, Metric::lower("ns of CPU a yield", 1.4)),
         row!("ping-pong", tasks::ping_pong, Metric::lower("ns of CPU a round trip", 1.0)),
+        row!("own channels, ping-pong", tasks::own_ping_pong, Metric::lower("ns of CPU a round trip", 1.5)),
+        row!("own channels, four to one", tasks::own_stream, Metric::lower("ns of CPU a message", 1.0)),
         row!("sleeps", timers::sleeps, Metric::lower("ns of CPU a sleep", 3.0)),
         row!("idle task, bare", memory::bare, Metric::lower("bytes a task", 1.0 / 0.75)),
         row!("idle task on a channel", memory::channel, Metric::lower("bytes a task", 1.0 / 0.75)),

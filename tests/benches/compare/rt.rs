@@ -17,6 +17,8 @@ pub(crate) trait Rt: 'static {
     type Handle<T: Send + 'static>: Send + 'static;
     type Listener;
     type Stream: AsFd + Send + 'static;
+    type Sender: Clone + Send + Sync + 'static;
+    type Receiver: Send + 'static;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T;
     fn spawn<F>(future: F) -> Self::Handle<F::Output>
@@ -27,6 +29,12 @@ pub(crate) trait Rt: 'static {
     fn detach<T: Send + 'static>(handle: Self::Handle<T>);
     fn yield_now() -> impl Future<Output = ()> + Send;
     fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
+
+    /// The runtime's own bounded channel.
+    fn channel(capacity: usize) -> (Self::Sender, Self::Receiver);
+    fn send(sender: &Self::Sender, number: usize) -> impl Future<Output = ()> + Send;
+    /// `None` when it is closed.
+    fn recv(receiver: &mut Self::Receiver) -> impl Future<Output = Option<usize>> + Send;
 
     fn listener(listener: net::TcpListener) -> io::Result<Self::Listener>;
     /// The next connection, with TCP_NODELAY set.
@@ -43,6 +51,8 @@ impl Rt for Ours {
     type Handle<T: Send + 'static> = executor::JoinHandle<T>;
     type Listener = executor::net::TcpListener;
     type Stream = executor::net::TcpStream;
+    type Sender = executor::sync::Sender<usize>;
+    type Receiver = executor::sync::Receiver<usize>;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         executor::block_on(future)
@@ -70,6 +80,18 @@ impl Rt for Ours {
 
     fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
         executor::time::sleep(time)
+    }
+
+    fn channel(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        executor::sync::channel(capacity)
+    }
+
+    async fn send(sender: &Self::Sender, number: usize) {
+        sender.send(number).await.expect("the receiver left too early");
+    }
+
+    async fn recv(receiver: &mut Self::Receiver) -> Option<usize> {
+        receiver.recv().await.ok()
     }
 
     fn listener(listener: net::TcpListener) -> io::Result<Self::Listener> {
@@ -102,6 +124,8 @@ impl Rt for Tokio {
     type Handle<T: Send + 'static> = tokio::task::JoinHandle<T>;
     type Listener = tokio::net::TcpListener;
     type Stream = tokio::net::TcpStream;
+    type Sender = tokio::sync::mpsc::Sender<usize>;
+    type Receiver = tokio::sync::mpsc::Receiver<usize>;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -130,6 +154,18 @@ impl Rt for Tokio {
 
     fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
         tokio::time::sleep(time)
+    }
+
+    fn channel(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        tokio::sync::mpsc::channel(capacity)
+    }
+
+    async fn send(sender: &Self::Sender, number: usize) {
+        sender.send(number).await.expect("the receiver left too early");
+    }
+
+    async fn recv(receiver: &mut Self::Receiver) -> Option<usize> {
+        receiver.recv().await
     }
 
     fn listener(listener: net::TcpListener) -> io::Result<Self::Listener> {
@@ -168,6 +204,8 @@ impl Rt for Smol {
     type Handle<T: Send + 'static> = smol::Task<T>;
     type Listener = smol::Async<net::TcpListener>;
     type Stream = smol::Async<net::TcpStream>;
+    type Sender = async_channel::Sender<usize>;
+    type Receiver = async_channel::Receiver<usize>;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         let executor = Rc::new(smol::LocalExecutor::new());
@@ -199,6 +237,18 @@ impl Rt for Smol {
 
     async fn sleep(time: Duration) {
         smol::Timer::after(time).await;
+    }
+
+    fn channel(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        async_channel::bounded(capacity)
+    }
+
+    async fn send(sender: &Self::Sender, number: usize) {
+        sender.send(number).await.expect("the receiver left too early");
+    }
+
+    async fn recv(receiver: &mut Self::Receiver) -> Option<usize> {
+        receiver.recv().await.ok()
     }
 
     fn listener(listener: net::TcpListener) -> io::Result<Self::Listener> {

@@ -102,3 +102,55 @@ pub(crate) fn ping_pong<R: Rt>(scale: Scale) -> Vec<f64> {
         vec![nanos_each(process_cpu() - start, trips)]
     })
 }
+
+/// The same over the channels that each runtime brings along.
+pub(crate) fn own_ping_pong<R: Rt>(scale: Scale) -> Vec<f64> {
+    let trips = scale.of(2 * 200_000);
+    R::block_on(async {
+        let (ping, mut pinged) = R::channel(1);
+        let (pong, mut ponged) = R::channel(1);
+        let start = process_cpu();
+        let other = R::spawn(async move {
+            while let Some(n) = R::recv(&mut pinged).await {
+                R::send(&pong, n).await;
+            }
+        });
+        let player = R::spawn(async move {
+            for n in 0..trips {
+                R::send(&ping, n).await;
+                assert_eq!(R::recv(&mut ponged).await, Some(n));
+            }
+        });
+        R::join(player).await;
+        R::join(other).await;
+        vec![nanos_each(process_cpu() - start, trips)]
+    })
+}
+
+/// A million numbers through a channel with 100 places, from four tasks to one.
+pub(crate) fn own_stream<R: Rt>(scale: Scale) -> Vec<f64> {
+    const SENDERS: usize = 4;
+    let each = scale.of(250_000);
+    R::block_on(async {
+        let (first, mut receiver) = R::channel(100);
+        let start = process_cpu();
+        let senders: Vec<_> = (1..SENDERS).map(|_| first.clone()).chain([first.clone()]).collect();
+        drop(first);
+        for sender in senders {
+            R::detach(R::spawn(async move {
+                for n in 0..each {
+                    R::send(&sender, n).await;
+                }
+            }));
+        }
+        let receiver = R::spawn(async move {
+            let mut received = 0;
+            while R::recv(&mut receiver).await.is_some() {
+                received += 1;
+            }
+            received
+        });
+        assert_eq!(R::join(receiver).await, SENDERS * each);
+        vec![nanos_each(process_cpu() - start, SENDERS * each)]
+    })
+}

@@ -1,0 +1,158 @@
+//! [`Semaphore`]: so many at once, and no more.
+
+use super::permits::Permits;
+use std::fmt;
+use std::mem::forget;
+use std::sync::Arc;
+
+/// Permits that are handed out in the order in which they are asked for, and come back when they are dropped.
+///
+/// Who asks for many holds up who asks for few behind it: nobody overtakes, so nobody waits for ever.
+///
+/// ```
+/// use executor::{join_all, sync::Semaphore, time::{Duration, sleep}};
+/// use std::cell::Cell;
+///
+/// executor::block_on(async {
+///     let (at_once, most) = (Cell::new(0), Cell::new(0));
+///     let three = Semaphore::new(3);
+///     let work = || async {
+///         let _permit = three.acquire().await;
+///         at_once.set(at_once.get() + 1);
+///         most.set(most.get().max(at_once.get()));
+///         sleep(Duration::from_millis(1)).await;
+///         at_once.set(at_once.get() - 1);
+///     };
+///     join_all((0..10).map(|_| work())).await;
+///     assert_eq!(most.get(), 3);
+/// });
+/// ```
+pub struct Semaphore(Permits);
+
+impl Semaphore {
+    /// A semaphore with so many permits; none is fine, as more can be added.
+    #[track_caller]
+    pub fn new(permits: usize) -> Semaphore {
+        Semaphore(Permits::new("semaphore", permits))
+    }
+
+    /// Waits for a permit.
+    ///
+    /// # Cancel safety
+    /// Dropping it gives up the place in the line; a permit that had just been handed over goes to the next.
+    pub async fn acquire(&self) -> Permit<'_> {
+        self.acquire_many(1).await
+    }
+
+    /// Waits for so many permits, which come all at once.
+    ///
+    /// More than there ever are is a wait without an end, unless some are [added](Semaphore::add_permits).
+    ///
+    /// # Cancel safety
+    /// As [`acquire`](Semaphore::acquire).
+    ///
+    /// ```
+    /// use executor::sync::Semaphore;
+    ///
+    /// executor::block_on(async {
+    ///     let bytes = Semaphore::new(1 << 20);
+    ///     let buffer = bytes.acquire_many(4096).await;
+    ///     assert_eq!(bytes.available_permits(), (1 << 20) - 4096);
+    ///     drop(buffer);
+    ///     assert_eq!(bytes.available_permits(), 1 << 20);
+    /// });
+    /// ```
+    pub async fn acquire_many(&self, permits: usize) -> Permit<'_> {
+        Permit { semaphore: self, permits: self.0.acquire(permits).await }
+    }
+
+    /// As [`acquire`](Semaphore::acquire), for a permit that is not bound to a place: it can be moved into
+    /// a task.
+    ///
+    /// ```
+    /// use executor::sync::Semaphore;
+    /// use std::sync::Arc;
+    ///
+    /// executor::block_on(async {
+    ///     let semaphore = Arc::new(Semaphore::new(2));
+    ///     let permit = semaphore.acquire_owned().await;
+    ///     executor::spawn(async move {
+    ///         // … and when this ends,
+    ///         drop(permit);
+    ///     }).await.unwrap();
+    ///     assert_eq!(semaphore.available_permits(), 2);
+    /// });
+    /// ```
+    pub async fn acquire_owned(self: &Arc<Self>) -> OwnedPermit {
+        OwnedPermit { semaphore: self.clone(), permits: self.0.acquire(1).await }
+    }
+
+    /// A permit, if there is one and nobody waits for it.
+    pub fn try_acquire(&self) -> Option<Permit<'_>> {
+        self.try_acquire_many(1)
+    }
+
+    /// So many permits, if there are and nobody waits.
+    pub fn try_acquire_many(&self, permits: usize) -> Option<Permit<'_>> {
+        self.0.try_acquire(permits).then_some(Permit { semaphore: self, permits })
+    }
+
+    /// Makes more permits.
+    ///
+    /// # Panics
+    /// When there would be more than `usize::MAX`.
+    pub fn add_permits(&self, permits: usize) {
+        self.0.release(permits);
+    }
+
+    /// How many permits are there now. Out of date at once if other threads use it.
+    pub fn available_permits(&self) -> usize {
+        self.0.available()
+    }
+}
+
+impl fmt::Debug for Semaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Permits of a [`Semaphore`]; they return when this is dropped.
+#[must_use = "a permit that is not kept returns at once"]
+#[derive(Debug)]
+pub struct Permit<'a> {
+    semaphore: &'a Semaphore,
+    permits: usize,
+}
+
+impl Permit<'_> {
+    /// How many these are.
+    pub fn permits(&self) -> usize {
+        self.permits
+    }
+
+    /// Does not give them back, ever: from now on the semaphore has fewer.
+    pub fn forget(self) {
+        forget(self);
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.semaphore.0.release(self.permits);
+    }
+}
+
+/// As [`Permit`], and keeps its semaphore.
+#[must_use = "a permit that is not kept returns at once"]
+#[derive(Debug)]
+pub struct OwnedPermit {
+    semaphore: Arc<Semaphore>,
+    permits: usize,
+}
+
+impl Drop for OwnedPermit {
+    fn drop(&mut self) {
+        self.semaphore.0.release(self.permits);
+    }
+}
