@@ -32,6 +32,7 @@
 //! the crate [`reactor`].
 
 mod blocking;
+mod join;
 pub mod net;
 pub mod observer;
 mod run_queue;
@@ -42,6 +43,10 @@ mod spawn;
 pub mod sync;
 pub mod task;
 
+pub use join::{
+    AsCompleted, Either, JoinAll, Race, Select, TryJoinAll, Until, Wait, Waited, as_completed, join_all, race, select,
+    try_join_all, wait,
+};
 pub use observer::Observer;
 pub use reactor::{io, time};
 pub use runtime::{Builder, Runtime, block_on};

@@ -1,4 +1,4 @@
-//! Every interleaving of the task's state machine and of the inbox, by the model checker `loom`.
+//! Every interleaving of the task's state machine, of the inbox and of the wait list, by the model checker `loom`.
 //!
 //! What is checked are the very files that run: they take their atomics and cells from
 //! `crate::shim`, which in this crate is loom's. Loom then runs each test body once for every way in
@@ -15,6 +15,18 @@
 mod shim {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
+
+    /// Nobody works so long here that it would have to let others run.
+    pub(crate) mod budget {
+        use std::task::{Context, Poll};
+
+        pub(crate) fn poll_proceed(_: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+
+        pub(crate) fn spend() {}
+    }
 
     /// loom's does not know `const`.
     macro_rules! local {
@@ -27,6 +39,8 @@ mod shim {
 
 #[path = "../../executor/src/run_queue.rs"]
 mod run_queue;
+#[path = "../../executor/src/sync/mod.rs"]
+mod sync;
 #[path = "../../executor/src/task/mod.rs"]
 mod task;
 
@@ -38,5 +52,7 @@ mod join;
 mod kit;
 #[path = "loom/runtime.rs"]
 mod runtime;
+#[path = "loom/sync.rs"]
+mod sync_models;
 #[path = "loom/wake.rs"]
 mod wake;

@@ -1,8 +1,8 @@
 //! [`Sleep`]: the leaf future over one timer.
 
 use super::{Duration, Instant, after};
-use crate::{Handle, leaf};
 use crate::reactor::Shared;
+use crate::{Handle, leaf};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;

@@ -1,0 +1,384 @@
+//! Several futures awaited as one: all of them, each as it is done, or the first.
+//!
+//! None of these makes a task: the futures run inside of the one that awaits them, and are dropped with
+//! it. To run them as tasks, hand in the handles; [`JoinHandle::cancel_on_drop`](crate::JoinHandle::cancel_on_drop)
+//! makes a task end with its handle.
+//!
+//! Used through `lib.rs`.
+
+mod set;
+
+use futures_lite::Stream;
+use pin_project_lite::pin_project;
+use set::Set;
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// Awaits all futures at once; their outputs come in the order in which the futures were given.
+///
+/// # Panics
+/// When one of them does; the others are dropped.
+///
+/// # Cancel safety
+/// Dropping it drops them all.
+///
+/// ```
+/// use executor::{join_all, time::{Duration, sleep}};
+///
+/// executor::block_on(async {
+///     let squares = join_all([3, 1, 2].map(|n| async move {
+///         sleep(Duration::from_millis(n)).await; // all at once: 3 ms together
+///         n * n
+///     }));
+///     assert_eq!(squares.await, [9, 1, 4]);
+/// });
+/// ```
+pub fn join_all<I>(futures: I) -> JoinAll<<I::Item as IntoFuture>::IntoFuture>
+where
+    I: IntoIterator<Item: IntoFuture>,
+{
+    let set = Set::new(futures.into_iter().map(IntoFuture::into_future));
+    JoinAll { outputs: (0..set.left()).map(|_| None).collect(), set }
+}
+
+/// Awaits all futures at once, until one of them fails: then the rest are dropped, which cancels them.
+///
+/// Handles of tasks are futures too, but dropping one lets its task go on: hand in
+/// [`handle.cancel_on_drop()`](crate::JoinHandle::cancel_on_drop) instead.
+///
+/// # Errors
+/// The first error there is.
+///
+/// # Panics, cancel safety
+/// As [`join_all`].
+///
+/// ```
+/// use executor::{time::{Duration, sleep}, try_join_all};
+///
+/// executor::block_on(async {
+///     let halves = |numbers: [u64; 3]| try_join_all(numbers.map(|n| async move {
+///         sleep(Duration::from_millis(n)).await;
+///         if n % 2 == 0 { Ok(n / 2) } else { Err(format!("{n} is odd")) }
+///     }));
+///     assert_eq!(halves([6, 2, 4]).await, Ok(vec![3, 1, 2]));
+///     assert_eq!(halves([60_000, 3, 5]).await, Err("3 is odd".into())); // after 3 ms
+/// });
+/// ```
+pub fn try_join_all<I, T, E>(futures: I) -> TryJoinAll<<I::Item as IntoFuture>::IntoFuture, T>
+where
+    I: IntoIterator<Item: IntoFuture<Output = Result<T, E>>>,
+{
+    let set = Set::new(futures.into_iter().map(IntoFuture::into_future));
+    TryJoinAll { outputs: (0..set.left()).map(|_| None).collect(), set }
+}
+
+/// The outputs of all futures, each as soon as it is there.
+///
+/// # Panics, cancel safety
+/// As [`join_all`].
+///
+/// ```
+/// use executor::{as_completed, time::{Duration, sleep}};
+/// use futures_lite::StreamExt;
+///
+/// executor::block_on(async {
+///     let mut outputs = as_completed([30, 10, 20].map(|n| async move {
+///         sleep(Duration::from_millis(n)).await;
+///         n
+///     }));
+///     let mut order = Vec::new();
+///     while let Some(n) = outputs.next().await {
+///         order.push(n);
+///     }
+///     assert_eq!(order, [10, 20, 30]);
+/// });
+/// ```
+pub fn as_completed<I>(futures: I) -> AsCompleted<<I::Item as IntoFuture>::IntoFuture>
+where
+    I: IntoIterator<Item: IntoFuture>,
+{
+    AsCompleted { set: Set::new(futures.into_iter().map(IntoFuture::into_future)) }
+}
+
+/// Awaits the first of all futures that is done, and says which one it was. The rest are dropped.
+///
+/// If several are done at once, the one that was woken first wins. Of none at all there is no first: then
+/// this never ends.
+///
+/// # Panics, cancel safety
+/// As [`join_all`].
+///
+/// ```
+/// use executor::{race, time::{Duration, sleep}};
+///
+/// executor::block_on(async {
+///     let mirrors = [50, 5, 500].map(|delay| async move {
+///         sleep(Duration::from_millis(delay)).await;
+///         format!("a page after {delay} ms")
+///     });
+///     assert_eq!(race(mirrors).await, (1, "a page after 5 ms".into()));
+/// });
+/// ```
+pub fn race<I>(futures: I) -> Race<<I::Item as IntoFuture>::IntoFuture>
+where
+    I: IntoIterator<Item: IntoFuture>,
+{
+    Race { set: Set::new(futures.into_iter().map(IntoFuture::into_future)) }
+}
+
+/// Awaits the first of two futures that is done, and says which one it was. The other one is dropped.
+///
+/// Each time, the first is asked first: if both are done, it wins.
+///
+/// # Cancel safety
+/// Dropping it drops both. In a loop, a future that should go on where it was is handed in as `&mut future`.
+///
+/// ```
+/// use executor::{Either, select, sync::channel, time::{Duration, sleep}};
+///
+/// executor::block_on(async {
+///     let (_tx, rx) = channel::<u32>(1);
+///     match select(rx.recv(), sleep(Duration::from_millis(5))).await {
+///         Either::First(message) => println!("{message:?}"),
+///         Either::Second(()) => println!("nothing came"),
+///     }
+/// });
+/// ```
+pub fn select<A: IntoFuture, B: IntoFuture>(first: A, second: B) -> Select<A::IntoFuture, B::IntoFuture> {
+    Select { first: first.into_future(), second: second.into_future() }
+}
+
+/// Awaits futures that may fail until enough of them are done: [`Until`] says when that is.
+///
+/// Those that are not done come back, to be awaited further, cancelled or dropped.
+///
+/// # Panics
+/// When one of them does; the others are dropped.
+///
+/// # Cancel safety
+/// Dropping it drops them all; hand in `&mut future`s to keep them.
+///
+/// ```
+/// use executor::{Until, spawn, time::{Duration, sleep}, wait};
+///
+/// executor::block_on(async {
+///     let tasks = [5_000, 5].map(|ms| spawn(sleep(Duration::from_millis(ms))));
+///     let waited = wait(tasks, Until::FirstDone).await;
+///     assert_eq!(waited.done.len(), 1);
+///     for (number, task) in waited.pending {
+///         assert_eq!(number, 0);
+///         task.cancel();
+///     }
+/// });
+/// ```
+pub fn wait<I, F, T, E>(futures: I, until: Until) -> Wait<F>
+where
+    I: IntoIterator<Item = F>,
+    F: Future<Output = Result<T, E>> + Unpin,
+{
+    Wait { set: Some(Set::new(futures)), done: Vec::new(), until }
+}
+
+/// When a [`wait`] is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// When one is done, with or without an error.
+    FirstDone,
+    /// When one has failed, or all are done.
+    FirstError,
+    /// When all are done, with or without errors.
+    AllDone,
+}
+
+/// What a [`wait`] has found.
+#[derive(Debug)]
+pub struct Waited<F: Future> {
+    /// The outputs there are, each with the number of its future, in the order in which they came.
+    pub done: Vec<(usize, F::Output)>,
+    /// The futures that are not done, each with its number.
+    pub pending: Vec<(usize, F)>,
+}
+
+/// Which of two it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Either<A, B> {
+    /// The first.
+    First(A),
+    /// The second.
+    Second(B),
+}
+
+/// Awaits all. Made by [`join_all`].
+#[must_use = "futures do nothing until they are awaited"]
+pub struct JoinAll<F: Future> {
+    set: Set<F>,
+    outputs: Vec<Option<F::Output>>,
+}
+
+/// Awaits all, or the first error. Made by [`try_join_all`].
+#[must_use = "futures do nothing until they are awaited"]
+pub struct TryJoinAll<F, T> {
+    set: Set<F>,
+    outputs: Vec<Option<T>>,
+}
+
+/// Outputs as they come. Made by [`as_completed`].
+#[must_use = "streams do nothing until they are polled"]
+pub struct AsCompleted<F> {
+    set: Set<F>,
+}
+
+/// Awaits the first. Made by [`race`].
+#[must_use = "futures do nothing until they are awaited"]
+pub struct Race<F> {
+    set: Set<F>,
+}
+
+/// Awaits some. Made by [`wait`].
+#[must_use = "futures do nothing until they are awaited"]
+pub struct Wait<F: Future> {
+    set: Option<Set<F>>,
+    done: Vec<(usize, F::Output)>,
+    until: Until,
+}
+
+pin_project! {
+    /// Awaits the first of two. Made by [`select`].
+    #[must_use = "futures do nothing until they are awaited"]
+    #[derive(Debug)]
+    pub struct Select<A, B> {
+        #[pin]
+        first: A,
+        #[pin]
+        second: B,
+    }
+}
+
+// The futures are in a box of their own; outputs are never pinned.
+impl<F: Future> Unpin for JoinAll<F> {}
+impl<F, T> Unpin for TryJoinAll<F, T> {}
+impl<F> Unpin for AsCompleted<F> {}
+impl<F> Unpin for Race<F> {}
+impl<F: Future> Unpin for Wait<F> {}
+
+impl<F: Future> Future for JoinAll<F> {
+    type Output = Vec<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        while let Some((number, output)) = ready!(self.set.poll_next(cx)) {
+            self.outputs[number] = Some(output);
+        }
+        Poll::Ready(all(&mut self.outputs))
+    }
+}
+
+impl<F: Future<Output = Result<T, E>>, T, E> Future for TryJoinAll<F, T> {
+    type Output = Result<Vec<T>, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        while let Some((number, output)) = ready!(self.set.poll_next(cx)) {
+            match output {
+                Ok(output) => self.outputs[number] = Some(output),
+                Err(error) => {
+                    self.set = Set::new([]); // the others end now, not when this is dropped
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        Poll::Ready(Ok(all(&mut self.outputs)))
+    }
+}
+
+fn all<T>(outputs: &mut Vec<Option<T>>) -> Vec<T> {
+    let outputs = std::mem::take(outputs).into_iter();
+    outputs.map(|output| output.expect("a future that is done has an output")).collect()
+}
+
+impl<F: Future> Stream for AsCompleted<F> {
+    type Item = F::Output;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        self.set.poll_next(cx).map(|next| next.map(|(_, output)| output))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.set.left(), Some(self.set.left()))
+    }
+}
+
+impl<F: Future> Future for Race<F> {
+    type Output = (usize, F::Output);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match ready!(self.set.poll_next(cx)) {
+            Some(winner) => {
+                self.set = Set::new([]); // the others end now
+                Poll::Ready(winner)
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F, T, E> Future for Wait<F>
+where
+    F: Future<Output = Result<T, E>> + Unpin,
+{
+    type Output = Waited<F>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Waited<F>> {
+        let this = &mut *self;
+        let set = this.set.as_mut().expect("a Wait was polled after it was ready");
+        loop {
+            match set.poll_next(cx) {
+                Poll::Ready(Some(done)) => this.done.push(done),
+                Poll::Ready(None) => break,
+                // What is done at the same time counts as well.
+                Poll::Pending if is_over(this.until, &this.done) => break,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        let left = this.set.take().into_iter().flat_map(Set::into_left);
+        Poll::Ready(Waited { pending: left.collect(), done: std::mem::take(&mut this.done) })
+    }
+}
+
+fn is_over<T, E>(until: Until, done: &[(usize, Result<T, E>)]) -> bool {
+    match until {
+        Until::FirstDone => !done.is_empty(),
+        Until::FirstError => done.iter().any(|(_, output)| output.is_err()),
+        Until::AllDone => false,
+    }
+}
+
+impl<A: Future, B: Future> Future for Select<A, B> {
+    type Output = Either<A::Output, B::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.first.poll(cx) {
+            return Poll::Ready(Either::First(output));
+        }
+        this.second.poll(cx).map(Either::Second)
+    }
+}
+
+/// They say how many futures are left.
+macro_rules! print {
+    ($($name:ident<$($generic:ident $(: $bound:ident)?),+>)*) => {$(
+        impl<$($generic $(: $bound)?),+> fmt::Debug for $name<$($generic),+> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{} ({} left)", stringify!($name), self.set.left())
+            }
+        }
+    )*};
+}
+print! { JoinAll<F: Future> TryJoinAll<F: Future, T> AsCompleted<F: Future> Race<F: Future> }
+
+impl<F: Future> fmt::Debug for Wait<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wait ({} left)", self.set.as_ref().map_or(0, Set::left))
+    }
+}

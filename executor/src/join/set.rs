@@ -1,0 +1,144 @@
+//! Futures that are polled together, each only when it was woken itself.
+//!
+//! A future that polled all its children whenever it is woken would poll a thousand children a million
+//! times until they are done. Here each child has a waker of its own, which notes the child's number in a
+//! queue and then wakes the parent. The queue has room for all from the start, so that a wake never allocates.
+//!
+//! Used by the files beside it.
+
+use reactor::leaf;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+pub(super) struct Set<F> {
+    /// Pinned: a child stays in its place until it is done, and is dropped there.
+    children: Pin<Box<[Option<F>]>>,
+    wakers: Box<[Arc<Child>]>,
+    shared: Arc<Mutex<Woken>>,
+    left: usize,
+}
+
+#[derive(Default)]
+struct Woken {
+    /// Children to be polled, each at most once.
+    queue: VecDeque<u32>,
+    parent: Option<Waker>,
+}
+
+struct Child {
+    number: u32,
+    is_queued: AtomicBool,
+    shared: Arc<Mutex<Woken>>,
+}
+
+impl Wake for Child {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.is_queued.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut woken = lock(&self.shared);
+        woken.queue.push_back(self.number);
+        let parent = woken.parent.take();
+        drop(woken);
+        parent.into_iter().for_each(Waker::wake);
+    }
+}
+
+fn lock(woken: &Mutex<Woken>) -> MutexGuard<'_, Woken> {
+    woken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<F: Future> Set<F> {
+    pub(super) fn new(futures: impl IntoIterator<Item = F>) -> Set<F> {
+        let children: Box<[_]> = futures.into_iter().map(Some).collect();
+        let left = children.len();
+        let numbers = 0..u32::try_from(left).expect("2³² futures are awaited together");
+        let shared = Arc::new(Mutex::new(Woken { queue: numbers.clone().collect(), parent: None }));
+        let child = |number| Arc::new(Child { number, is_queued: AtomicBool::new(true), shared: shared.clone() });
+        Set { wakers: numbers.map(child).collect(), children: children.into(), shared, left }
+    }
+
+    /// How many are not done.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// The next one that is done, with its number; `None` when all are.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        if leaf::is_heard() {
+            return self.poll_all(cx);
+        }
+        // No child more than once: one that always wakes itself must not keep the thread.
+        for _ in 0..self.children.len() {
+            let next = self.next_woken(cx);
+            let Some(number) = next else { return Poll::Pending };
+            self.wakers[number].is_queued.store(false, Ordering::Release);
+            if let Poll::Ready(output) = self.poll_child(number) {
+                return Poll::Ready(Some((number, output)));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Somebody wants to know where each of them stands.
+    #[cold]
+    fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
+        lock(&self.shared).parent = Some(cx.waker().clone());
+        let done = (0..self.children.len()).find_map(|number| match self.poll_child(number) {
+            Poll::Ready(output) => Some((number, output)),
+            Poll::Pending => None,
+        });
+        if !lock(&self.shared).queue.is_empty() {
+            cx.waker().wake_by_ref();
+        }
+        done.map_or(Poll::Pending, |done| Poll::Ready(Some(done)))
+    }
+
+    /// A child that was woken. If there is none, the next wake calls the parent's waker.
+    fn next_woken(&self, cx: &mut Context<'_>) -> Option<usize> {
+        let mut replaced = None; // and dropped outside of the lock
+        let mut woken = lock(&self.shared);
+        let next = woken.queue.pop_front();
+        if next.is_none() && !woken.parent.as_ref().is_some_and(|parent| parent.will_wake(cx.waker())) {
+            replaced = woken.parent.replace(cx.waker().clone());
+        }
+        drop(woken);
+        drop(replaced);
+        next.map(|number| number as usize)
+    }
+
+    /// One that is done stays pending.
+    fn poll_child(&mut self, number: usize) -> Poll<F::Output> {
+        // SAFETY: the child stays pinned where it is.
+        let mut child = unsafe { self.children.as_mut().map_unchecked_mut(|children| &mut children[number]) };
+        let Some(future) = child.as_mut().as_pin_mut() else { return Poll::Pending };
+        let waker = Waker::from(self.wakers[number].clone());
+        let polled = future.poll(&mut Context::from_waker(&waker));
+        if polled.is_ready() {
+            child.set(None);
+            self.left -= 1;
+        }
+        polled
+    }
+
+    /// Those that are not done.
+    pub(super) fn into_left(self) -> impl Iterator<Item = (usize, F)>
+    where
+        F: Unpin,
+    {
+        let children = Pin::into_inner(self.children).into_vec().into_iter().enumerate();
+        children.filter_map(|(number, child)| Some((number, child?)))
+    }
+}
