@@ -32,7 +32,10 @@
 //! the crate [`reactor`].
 
 mod blocking;
+mod cancel;
+mod group;
 mod join;
+mod local;
 pub mod net;
 pub mod observer;
 mod run_queue;
@@ -43,10 +46,13 @@ mod spawn;
 pub mod sync;
 pub mod task;
 
+pub use cancel::{Deadline, Shield, deadline, deadline_at, shield, time_left};
+pub use group::{GroupError, TaskGroup, task_group};
 pub use join::{
     AsCompleted, Either, JoinAll, Race, Select, TryJoinAll, Until, Wait, Waited, as_completed, join_all, race, select,
     try_join_all, wait,
 };
+pub use local::{TaskLocal, TaskLocalScope};
 pub use observer::Observer;
 pub use reactor::{io, time};
 pub use runtime::{Builder, Runtime, block_on};

@@ -6,7 +6,6 @@
 pub use reactor::net::*;
 
 use crate::spawn_blocking;
-use crate::task::JoinHandle;
 use reactor::time::{Duration, sleep};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -60,19 +59,11 @@ pub async fn lookup(host: impl Into<String>) -> io::Result<Vec<SocketAddr>> {
         return Ok(vec![(ip, 0).into()]);
     }
     let name = host.clone();
-    let mut call = CancelOnDrop(spawn_blocking(move || (name.as_str(), 0).to_socket_addrs()));
-    let looked_up = (&mut call.0).await.map_err(io::Error::from).and_then(|addresses| addresses);
+    // A look-up that nobody waits for any more does not begin.
+    let call = spawn_blocking(move || (name.as_str(), 0).to_socket_addrs()).cancel_on_drop();
+    let looked_up = call.await.map_err(io::Error::from).and_then(|addresses| addresses);
     let addresses = looked_up.map_err(|source| io::Error::new(source.kind(), LookupError { host, source }))?;
     Ok(addresses.collect())
-}
-
-/// A look-up that nobody waits for any more does not begin.
-struct CancelOnDrop<T>(JoinHandle<T>);
-
-impl<T> Drop for CancelOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
 }
 
 /// Connects to a host by name.

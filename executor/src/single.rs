@@ -21,10 +21,12 @@
 //! Used by `runtime.rs` and `spawn.rs`.
 
 use crate::blocking::Pool;
+use crate::cancel::within;
 use crate::observer::{Observer, PollEnd, WokenBy};
 use crate::run_queue::{Inbox, RunQueue};
 use crate::task::{
     Entered, Finish, JoinError, JoinHandle, Meta, Run, Runnable, Schedule, Slabs, TaskId, TaskRef, allocate,
+    with_present,
 };
 use reactor::{Handle, Reactor, budget};
 use std::cell::Cell;
@@ -61,8 +63,8 @@ impl Single {
         if let Some(cause) = reactor::cause::current() {
             return cause.into();
         }
-        let running = with_core(|core| core.filter(|core| core.serves(self)).and_then(|core| core.running.get()));
-        running.map_or(WokenBy::Outside, WokenBy::Task)
+        let here = with_core(|core| core.is_some_and(|core| core.serves(self)));
+        present_id().filter(|_| here).map_or(WokenBy::Outside, WokenBy::Task)
     }
 }
 
@@ -111,6 +113,37 @@ pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
     f(unsafe { CURRENT.get().as_ref() })
 }
 
+/// The task that runs on this thread.
+fn present_id() -> Option<TaskId> {
+    with_present(|task| task.map(TaskRef::id))
+}
+
+/// Runs tasks of this thread's runtime that were cancelled, which drops their futures, as long as some that
+/// `are_left` can be dropped: now, whatever else runs on this thread, and not in a pass to come.
+pub(crate) fn run_cancelled(are_left: impl Fn() -> bool) {
+    /// A task that is left and in no queue is being woken on another thread, which is about to put it into
+    /// one; or belongs to another runtime, which drops it.
+    const PATIENCE: usize = 1_000;
+    with_core(|core| {
+        let Some(core) = core else { return };
+        let mut looked = 0;
+        while looked < PATIENCE && are_left() {
+            core.shared.inbox.take(&core.queue);
+            for _ in 0..core.queue.len() {
+                let Some(task) = core.queue.pop() else { break };
+                match task.task().header().state.is_cancelled() && task.task().can_be_dropped() {
+                    true => _ = within(None, || core.run_task(task)),
+                    false => core.queue.push(task),
+                }
+            }
+            looked += 1;
+            if looked > 1 {
+                std::thread::yield_now();
+            }
+        }
+    });
+}
+
 /// What belongs to the thread that runs: the queue and the tasks.
 pub(crate) struct Core {
     shared: Arc<Single>,
@@ -122,8 +155,6 @@ pub(crate) struct Core {
     unfinished: Cell<usize>,
     /// The number of the task spawned last.
     numbered: Cell<u64>,
-    /// The task in its poll, while somebody watches.
-    running: Cell<Option<TaskId>>,
     /// Polls since the reactor was looked at.
     polls: Cell<usize>,
     /// The runtime ends: tasks that are made from now on are cancelled at once.
@@ -132,8 +163,8 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(shared: Arc<Single>, pool: Arc<Pool>) -> Core {
-        let (queue, unfinished, numbered, running, polls, ending) = Default::default();
-        Core { shared, pool, queue, slabs: Slabs::new(), unfinished, numbered, running, polls, ending }
+        let (queue, unfinished, numbered, polls, ending) = Default::default();
+        Core { shared, pool, queue, slabs: Slabs::new(), unfinished, numbered, polls, ending }
     }
 
     #[inline]
@@ -181,7 +212,7 @@ impl Core {
         // the core's is reached from here alone, and the inbox is emptied by nobody else.
         let (task, handle) = unsafe { allocate(future, Some(&self.slabs), &self.shared, meta) };
         self.unfinished.set(self.unfinished.get() + 1);
-        self.shared.observe(|observer| observer.task_spawned(handle.task(), self.running.get()));
+        self.shared.observe(|observer| observer.task_spawned(handle.task(), present_id()));
         self.queue.push(task);
         if self.ending.get() {
             handle.cancel();
@@ -197,7 +228,7 @@ impl Core {
 
     /// Shows an event of the task that was made last to whoever watches.
     pub(crate) fn observe_spawned(&self, task: TaskRef<'_>) {
-        self.shared.observe(|observer| observer.task_spawned(task, self.running.get()));
+        self.shared.observe(|observer| observer.task_spawned(task, present_id()));
     }
 
     fn pass<T>(&self, root: &JoinHandle<T>) {
@@ -232,9 +263,7 @@ impl Core {
     fn run_observed(&self, task: Runnable, observer: &dyn Observer) -> Run {
         observer.poll_begins(task.task());
         let id = task.task().id();
-        self.running.set(Some(id));
         let run = task.run_once();
-        self.running.set(None);
         let end = match run {
             Run::Suspended => PollEnd::Pending,
             Run::Ready(_) => PollEnd::PendingWoken,

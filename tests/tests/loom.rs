@@ -14,7 +14,7 @@
 /// As `executor/src/shim.rs`, watched.
 mod shim {
     pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use loom::sync::{Mutex, MutexGuard};
 
     /// Nobody works so long here that it would have to let others run.

@@ -1,7 +1,7 @@
 //! The one piece of memory of a task, and what happens to the future inside of it.
 //!
 //! ```text
-//!   Cell<F, S>   ┌─ header ────────────────────────────────────────────────┬─ body ─────────┐
+//!   Place<F, S>  ┌─ header ────────────────────────────────────────────────┬─ body ─────────┐
 //!                │ state · vtable · next in queue · join waker · id, stage │ future, output │
 //!                └─▲───────────────────────────────────────────────────────┴────────────────┘
 //!   Waker, Runnable, JoinHandle: pointers to the header; its vtable knows F and S
@@ -10,12 +10,14 @@
 //! Which field belongs to whom at which moment is decided by the state word alone: see `state.rs`.
 //! The scheduler is found through the place, in the slab that the cell lies in: see `slab.rs`.
 
+use super::extras::{Cancellation, Extras};
 use super::join::{JoinError, JoinHandle, Panic};
 use super::slab::{self, Slabs};
-use super::state::{Begin, Complete, State, Suspend, Wake};
+use super::state::{Begin, Complete, State, Suspend, TaskState, Wake};
 use super::waker::{Runnable, borrowed_waker};
-use crate::shim::UnsafeCell;
+use crate::shim::{AtomicPtr, Ordering, UnsafeCell, thread_local};
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -74,7 +76,32 @@ impl<'a> TaskRef<'a> {
 
     /// Its name, if it was given one.
     pub fn name(self) -> Option<&'a str> {
-        self.0.name.as_ref().map(|name| &***name)
+        self.0.extras()?.name.as_deref()
+    }
+
+    /// Where it is in its life. Out of date at once, unless it is over.
+    pub fn state(self) -> TaskState {
+        self.0.state.describe()
+    }
+
+    /// How often it was polled; after 2²⁷ times it is counted from 0 again.
+    pub fn polls(self) -> u64 {
+        self.0.state.polls()
+    }
+
+    pub(crate) fn header(self) -> &'a Header {
+        self.0
+    }
+
+    /// Whether it is not over, and nothing keeps its future from being dropped. For the thread that runs it.
+    pub(crate) fn can_be_dropped(self) -> bool {
+        let scope = self.0.extras().and_then(|extras| extras.scope.get());
+        self.state() == TaskState::Pending && !scope.is_some_and(|scope| scope.has_shields())
+    }
+
+    /// Who cancelled it, if somebody did.
+    pub fn cancellation(self) -> Option<&'a Cancellation> {
+        self.0.extras()?.cancellation.get()
     }
 
     /// Where it was spawned.
@@ -124,8 +151,8 @@ pub(crate) struct Header {
     /// handle, and only while the JOIN_WAKER bit is clear.
     pub(super) join_waker: UnsafeCell<Option<Box<Waker>>>,
     spawned_at: &'static Location<'static>,
-    /// Most have none, so there is room for a pointer only.
-    name: Option<Box<Box<str>>>,
+    /// Most have none. Set once, and then there until the cell is freed.
+    extras: AtomicPtr<Extras>,
     id_low: u32,
     id_high: u16,
     /// Where in its slab the cell is.
@@ -144,10 +171,55 @@ pub(super) struct VTable {
     pub(super) free: unsafe fn(NonNull<Header>),
 }
 
+impl Header {
+    #[inline]
+    pub(crate) fn extras(&self) -> Option<&Extras> {
+        // SAFETY: a pointer that was set stays, and what it points to is there as long as the cell.
+        unsafe { self.extras.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// The extras, which are made if there are none.
+    pub(crate) fn make_extras(&self) -> &Extras {
+        if let Some(extras) = self.extras() {
+            return extras;
+        }
+        let new = Box::into_raw(Box::<Extras>::default());
+        let set = self.extras.compare_exchange(std::ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire);
+        // SAFETY: either the new ones are set now, and stay; or others were, and the new ones are still ours.
+        unsafe {
+            match set {
+                Ok(_) => &*new,
+                Err(others) => {
+                    drop(Box::from_raw(new));
+                    &*others
+                }
+            }
+        }
+    }
+
+    /// Whether the future must not be dropped now: then the waker is called when it may.
+    fn is_shielded(&self, waker: &Waker) -> bool {
+        let scope = self.extras().and_then(|extras| extras.scope.get());
+        scope.is_some_and(|scope| scope.is_shielded(waker))
+    }
+
+    /// Calls those who wanted to be called at the end.
+    #[cold]
+    pub(super) fn call_back(&self) {
+        let callbacks = self.extras().map(Extras::take_callbacks).unwrap_or_default();
+        let how = self.state.finish().expect("callbacks are called at the end");
+        for callback in callbacks {
+            // A panic in there reaches nobody: the task is over, and its runner is not concerned.
+            let called = catch_unwind(AssertUnwindSafe(|| callback(TaskRef(self), how)));
+            called.unwrap_or_else(std::mem::forget);
+        }
+    }
+}
+
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", TaskRef(self).id())?;
-        if let Some(name) = &self.name {
+        if let Some(name) = TaskRef(self).name() {
             write!(f, " `{name}`")?;
         }
         write!(f, " ({}, spawned at {})", self.state.describe(), self.spawned_at)
@@ -165,7 +237,7 @@ pub(crate) enum Run {
 }
 
 #[repr(C, align(8))] // the header is first; on all machines, slabs count in steps of eight bytes
-struct Cell<F: Future, S> {
+struct Place<F: Future, S> {
     header: Header,
     body: UnsafeCell<Body<F>>,
     scheduler: PhantomData<S>,
@@ -186,6 +258,35 @@ union Body<F: Future> {
     output: ManuallyDrop<F::Output>,
     /// In a box, so that what is rare takes no room.
     panic: ManuallyDrop<Box<Panic>>,
+}
+
+thread_local! {
+    /// The task that runs on this thread.
+    static PRESENT: Cell<Option<NonNull<Header>>> = const { Cell::new(None) };
+}
+
+/// While it lives, a task is the one that runs on this thread.
+struct Present(Option<NonNull<Header>>);
+
+impl Present {
+    #[inline]
+    fn enter(header: NonNull<Header>) -> Present {
+        Present(PRESENT.with(|present| present.replace(Some(header))))
+    }
+}
+
+impl Drop for Present {
+    #[inline]
+    fn drop(&mut self) {
+        PRESENT.with(|present| present.set(self.0));
+    }
+}
+
+/// Shows `f` the task that runs on this thread.
+pub(crate) fn with_present<R>(f: impl FnOnce(Option<TaskRef<'_>>) -> R) -> R {
+    let header = PRESENT.with(Cell::get);
+    // SAFETY: a task that runs is there: its future's reference goes as the last thing it does.
+    f(header.map(|header| TaskRef(unsafe { header.as_ref() })))
 }
 
 /// Makes a task of a future: the right to run it the first time, and the handle for its output.
@@ -216,16 +317,16 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
     meta: Meta,
 ) -> (Runnable, JoinHandle<F::Output>) {
     let state = State::new(scheduler.is_watched());
-    let name = meta.name.map(|name| Box::new(name.into_boxed_str()));
+    let extras = meta.name.map_or(std::ptr::null_mut(), |name| Box::into_raw(Box::new(Extras::named(name))));
     // Nothing that could panic stands between taking the place and writing the cell.
     let (cell, place) = slab::take(slabs, scheduler);
     let header = Header {
         state,
-        vtable: &Cell::<F, S>::VTABLE,
+        vtable: &Place::<F, S>::VTABLE,
         next: UnsafeCell::new(None),
         join_waker: UnsafeCell::new(None),
         spawned_at: meta.spawned_at,
-        name,
+        extras: AtomicPtr::new(extras),
         id_low: meta.id.0 as u32,
         id_high: (meta.id.0 >> 32) as u16,
         place,
@@ -235,12 +336,12 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
     // SAFETY: there is room for the cell. `State::new` counts a reference for the future, which the first
     // `Runnable` stands for, and one for the join handle; nobody else has seen it yet.
     unsafe {
-        cell.write(Cell { header, body, scheduler: PhantomData::<S> });
+        cell.write(Place { header, body, scheduler: PhantomData::<S> });
         (Runnable::from_header(cell.cast()), JoinHandle::from_header(cell.cast()))
     }
 }
 
-impl<F: Future, S: Schedule> Cell<F, S> {
+impl<F: Future, S: Schedule> Place<F, S> {
     const VTABLE: VTable = VTable {
         run: Self::run,
         schedule: Self::schedule,
@@ -252,14 +353,15 @@ impl<F: Future, S: Schedule> Cell<F, S> {
     /// Polls the future once, or drops it if the task was cancelled.
     ///
     /// # Safety
-    /// `header` is that of a `Cell<F, S>`, and the caller gives up the right to run it.
+    /// `header` is that of a `Place<F, S>`, and the caller gives up the right to run it.
     unsafe fn run(header: NonNull<Header>) -> Run {
+        let _present = Present::enter(header);
         // SAFETY: the future's reference keeps the cell alive until `finish`; after `suspend` it is
         // not touched any more.
         let cell = unsafe { header.cast::<Self>().as_ref() };
         let result = match cell.header.state.begin() {
-            Begin::Drop => Err(JoinError::Cancelled),
-            Begin::Poll => match cell.poll(header) {
+            Begin::Drop if !cell.is_shielded(header) => Err(JoinError::Cancelled),
+            Begin::Drop | Begin::Poll => match cell.poll(header) {
                 Ok(Poll::Ready(output)) => Ok(output),
                 Ok(Poll::Pending) => match cell.header.state.suspend() {
                     Suspend::Suspended => return Run::Suspended,
@@ -272,6 +374,13 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         // SAFETY: the task is RUNNING and this is its runner.
         unsafe { Self::finish(header, result) };
         Run::Finished
+    }
+
+    #[cold]
+    fn is_shielded(&self, header: NonNull<Header>) -> bool {
+        // SAFETY: as in `poll`.
+        let waker: ManuallyDrop<Waker> = unsafe { borrowed_waker(header) };
+        self.header.is_shielded(&waker)
     }
 
     fn poll(&self, header: NonNull<Header>) -> Result<Poll<F::Output>, Box<dyn Any + Send>> {
@@ -313,14 +422,19 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         // SAFETY: as above.
         unsafe { Self::scheduler(header) }.finished(TaskRef(&cell.header), finish);
         cell.put_output(result);
-        match cell.header.state.complete() {
-            Complete::Joined => return, // from here on, the cell may be gone
-            Complete::CallJoinWaker => {
-                // SAFETY: once the task is complete, nobody writes the join waker any more.
-                let waker = cell.header.join_waker.with(|waker| unsafe { &*waker });
-                waker.iter().for_each(|waker| waker.wake_by_ref());
-            }
-            Complete::Detached => discard(cell.take_result()),
+        let Complete::Left { join_waker, callbacks, detached } = cell.header.state.complete(finish) else {
+            return; // from here on, the cell may be gone
+        };
+        if join_waker {
+            // SAFETY: once the task is complete, nobody writes the join waker any more.
+            let waker = cell.header.join_waker.with(|waker| unsafe { &*waker });
+            waker.iter().for_each(|waker| waker.wake_by_ref());
+        }
+        if callbacks {
+            cell.header.call_back();
+        }
+        if detached {
+            discard(cell.take_result());
         }
         // SAFETY: this was the future's reference, and it is not used again.
         unsafe { drop_reference(header) };
@@ -394,7 +508,8 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         // output is dropped here, on whatever thread this is; the other fields that hold something are.
         unsafe {
             (&raw mut (*header.as_ptr()).join_waker).drop_in_place();
-            (&raw mut (*header.as_ptr()).name).drop_in_place();
+            let extras = header.as_ref().extras.load(Ordering::Relaxed);
+            drop((!extras.is_null()).then(|| Box::from_raw(extras)));
             slab::give_back::<Self, S>(header.cast(), (*header.as_ptr()).place);
         }
     }

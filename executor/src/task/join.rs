@@ -1,11 +1,13 @@
 //! [`JoinHandle`]: the right to a task's output, and to cancel it.
 
-use super::cell::{Header, TaskId, TaskRef, cancel, discard, drop_reference};
-use super::state::Leave;
+use super::cell::{Finish, Header, TaskId, TaskRef, cancel, discard, drop_reference, with_present};
+use super::extras::{Cancellation, CancelledBy};
+use super::state::{Leave, TaskState};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
@@ -25,7 +27,8 @@ use std::task::{Context, Poll, Waker};
 /// ```
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// It was cancelled: by its handle, or because its runtime ended.
+    /// It was cancelled: by its handle, or because its runtime ended. [`JoinHandle::explained`] says who did
+    /// it, where and why.
     #[error("the task was cancelled")]
     Cancelled,
     /// It panicked, with this payload.
@@ -51,10 +54,189 @@ impl From<JoinError> for std::io::Error {
     }
 }
 
+/// Asks for the end of a task, and says who does.
+///
+/// # Safety
+/// The caller holds a reference, and keeps it until this has returned.
+#[track_caller]
+unsafe fn cancel_for(header: NonNull<Header>, reason: Option<String>) {
+    // SAFETY: as promised.
+    unsafe { cancel_at(header, Location::caller(), reason) };
+}
+
+/// As [`cancel_for`], at a place that is given.
+///
+/// # Safety
+/// As [`cancel_for`].
+unsafe fn cancel_at(header: NonNull<Header>, at: &'static Location<'static>, reason: Option<String>) {
+    // SAFETY: the caller's reference keeps the cell alive.
+    let task = unsafe { header.as_ref() };
+    if !task.state.is_complete() && !task.state.is_cancelled() {
+        let by = with_present(|present| match present {
+            Some(task) => CancelledBy::Task { id: task.id(), name: task.name().map(Box::from) },
+            None => CancelledBy::Thread(std::thread::current().name().unwrap_or("without a name").into()),
+        });
+        let cancellation = Cancellation { by, at, reason: reason.map(String::into_boxed_str) };
+        let _first_wins = task.make_extras().cancellation.set(cancellation);
+    }
+    // SAFETY: as promised.
+    unsafe { cancel(header) };
+}
+
+/// Cancels a task. Made by [`JoinHandle::canceller`].
+///
+/// It keeps the task's memory, but neither the task nor its output.
+pub struct Canceller {
+    header: NonNull<Header>,
+}
+
+// SAFETY: all it does may be done on any thread: it never reaches the future or the output.
+unsafe impl Send for Canceller {}
+// SAFETY: as above.
+unsafe impl Sync for Canceller {}
+
+impl Canceller {
+    /// As [`JoinHandle::cancel`].
+    #[track_caller]
+    pub fn cancel(&self) {
+        // SAFETY: this holds a reference.
+        unsafe { cancel_for(self.header, None) };
+    }
+
+    /// As [`JoinHandle::cancel_because`].
+    #[track_caller]
+    pub fn cancel_because(&self, reason: impl Into<String>) {
+        // SAFETY: this holds a reference.
+        unsafe { cancel_for(self.header, Some(reason.into())) };
+    }
+
+    pub(crate) fn cancel_at(&self, at: &'static Location<'static>, reason: String) {
+        // SAFETY: this holds a reference.
+        unsafe { cancel_at(self.header, at, Some(reason)) };
+    }
+
+    /// The task.
+    pub fn task(&self) -> TaskRef<'_> {
+        // SAFETY: this holds a reference.
+        TaskRef(unsafe { self.header.as_ref() })
+    }
+}
+
+impl Clone for Canceller {
+    fn clone(&self) -> Self {
+        self.task().0.state.add_reference();
+        Canceller { header: self.header }
+    }
+}
+
+impl Drop for Canceller {
+    fn drop(&mut self) {
+        // SAFETY: the reference goes with it.
+        unsafe { drop_reference(self.header) };
+    }
+}
+
+impl fmt::Debug for Canceller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Canceller({:?})", self.task())
+    }
+}
+
+/// A handle whose task ends with it. Made by [`JoinHandle::cancel_on_drop`].
+#[derive(Debug)]
+pub struct CancelOnDrop<T>(JoinHandle<T>);
+
+impl<T> Future for CancelOnDrop<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<T> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        if !self.0.is_finished() {
+            self.0.cancel_because("its handle was dropped");
+        }
+    }
+}
+
+/// A handle whose error tells the whole story. Made by [`JoinHandle::explained`].
+#[derive(Debug)]
+pub struct Explained<T>(JoinHandle<T>);
+
+impl<T> Future for Explained<T> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let output = std::task::ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(output.map_err(|error| {
+            let cancellation = self.0.task().cancellation().cloned();
+            TaskError { task: self.0.task().info(), error, cancellation }
+        }))
+    }
+}
+
+/// A task, after it is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskInfo {
+    /// Its number.
+    pub id: TaskId,
+    /// Its name, if it had one.
+    pub name: Option<Box<str>>,
+    /// Where it was spawned.
+    pub place: &'static Location<'static>,
+}
+
+impl fmt::Display for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{name}`")?;
+        }
+        write!(f, " (spawned at {})", self.place)
+    }
+}
+
+impl TaskRef<'_> {
+    /// What can be told of it when it is gone.
+    pub fn info(self) -> TaskInfo {
+        TaskInfo { id: self.id(), name: self.name().map(Box::from), place: self.place() }
+    }
+}
+
+/// Why a task has no output: which task, and the whole story. See [`JoinHandle::explained`].
+#[derive(Debug)]
+pub struct TaskError {
+    /// The task.
+    pub task: TaskInfo,
+    /// How it ended.
+    pub error: JoinError,
+    /// Who cancelled it. Nobody did if it panicked, or if it was dropped with its runtime.
+    pub cancellation: Option<Cancellation>,
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.error, &self.cancellation) {
+            (JoinError::Panicked(panic), _) => write!(f, "{} panicked: {panic}", self.task),
+            (JoinError::Cancelled, Some(cancellation)) => write!(f, "{} was {cancellation}", self.task),
+            (JoinError::Cancelled, None) => write!(f, "{} was cancelled, as its runtime ended", self.task),
+        }
+    }
+}
+
+impl std::error::Error for TaskError {}
+
 /// What a task panicked with. Prints its message.
 pub struct Panic(pub(super) Box<dyn Any + Send>);
 
 impl Panic {
+    pub(crate) fn new(payload: Box<dyn Any + Send>) -> Panic {
+        Panic(payload)
+    }
+
     /// The message, if the panic had one.
     pub fn message(&self) -> Option<&str> {
         let literal = self.0.downcast_ref::<&'static str>().copied();
@@ -135,10 +317,103 @@ impl<T> JoinHandle<T> {
     /// at, and never polled again. A task that is just finishing may still finish; one that has,
     /// stays so. Await the handle to know, and to know that the future is gone.
     ///
-    /// A blocking call that has begun goes on to its end; one still waiting for a thread never starts.
+    /// A part that is [shielded](crate::shield()) goes on to its end first. So does a blocking call that has
+    /// begun; one still waiting for a thread never starts.
+    #[track_caller]
     pub fn cancel(&self) {
         // SAFETY: the handle holds a reference.
-        unsafe { cancel(self.header) };
+        unsafe { cancel_for(self.header, None) };
+    }
+
+    /// As [`cancel`](JoinHandle::cancel), and says what for: see [`explained`](JoinHandle::explained).
+    #[track_caller]
+    pub fn cancel_because(&self, reason: impl Into<String>) {
+        // SAFETY: the handle holds a reference.
+        unsafe { cancel_for(self.header, Some(reason.into())) };
+    }
+
+    /// Something that can cancel the task, for whoever is not to have its output.
+    ///
+    /// ```
+    /// executor::block_on(async {
+    ///     let task = executor::spawn(std::future::pending::<()>());
+    ///     let canceller = task.canceller();
+    ///     executor::spawn(async move { canceller.cancel() });
+    ///     assert!(task.await.unwrap_err().is_cancelled());
+    /// });
+    /// ```
+    pub fn canceller(&self) -> Canceller {
+        self.header().state.add_reference();
+        Canceller { header: self.header }
+    }
+
+    /// The same handle, but dropping it cancels the task.
+    ///
+    /// ```
+    /// use executor::time::{Duration, timeout};
+    /// # use std::{future::pending, rc::Rc};
+    ///
+    /// executor::block_on(async {
+    /// #   let (alive, inside) = (Rc::new(()), Rc::new(()));
+    /// #   let inside = alive.clone();
+    ///     let task = executor::spawn_local(async move { pending::<()>().await; drop(inside) });
+    ///     let waited = timeout(Duration::from_millis(1), task.cancel_on_drop()).await;
+    ///     assert!(waited.is_err());
+    ///     executor::yield_now().await; // the task is gone
+    /// #   assert_eq!(Rc::strong_count(&alive), 1);
+    /// });
+    /// ```
+    pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
+        CancelOnDrop(self)
+    }
+
+    /// The same handle with an error that tells the whole story: which task, and who cancelled it, where and
+    /// why; or what it panicked with.
+    pub fn explained(self) -> Explained<T> {
+        Explained(self)
+    }
+
+    /// Has a function called when the task is over, with how it ended; at once if it is already.
+    ///
+    /// It is called on the thread that ran the task, which it holds up: keep it short. A panic in it is
+    /// printed and reaches nobody.
+    ///
+    /// ```
+    /// use executor::task::Finish;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// executor::block_on(async {
+    ///     let log = Arc::new(Mutex::new(String::new()));
+    ///     let task = executor::named("sum").spawn(async { 1 + 2 });
+    ///     task.on_done({
+    ///         let log = log.clone();
+    ///         move |task, how| *log.lock().unwrap() = format!("{:?}: {how:?}", task.name())
+    ///     });
+    ///     assert_eq!(task.await.unwrap(), 3);
+    ///     assert_eq!(*log.lock().unwrap(), "Some(\"sum\"): Ready");
+    /// });
+    /// ```
+    pub fn on_done(&self, callback: impl FnOnce(TaskRef<'_>, Finish) + Send + 'static) {
+        self.header().make_extras().add_callback(Box::new(callback));
+        if !self.header().state.add_callback() {
+            self.header().call_back();
+        }
+    }
+
+    /// Where the task is in its life. Out of date at once, unless it is over.
+    ///
+    /// ```
+    /// use executor::task::TaskState;
+    ///
+    /// executor::block_on(async {
+    ///     let task = executor::spawn(async {});
+    ///     assert_eq!(task.state(), TaskState::Pending);
+    ///     executor::yield_now().await;
+    ///     assert_eq!(task.state().to_string(), "done");
+    /// });
+    /// ```
+    pub fn state(&self) -> TaskState {
+        self.header().state.describe()
     }
 
     /// Whether the task is over: the future is dropped, and awaiting this gives the output at once.
@@ -170,6 +445,11 @@ impl<T> JoinHandle<T> {
     /// The name that it was spawned with, if any.
     pub fn name(&self) -> Option<&str> {
         self.task().name()
+    }
+
+    /// Where it was spawned.
+    pub fn place(&self) -> &'static Location<'static> {
+        self.task().place()
     }
 
     pub(crate) fn task(&self) -> TaskRef<'_> {
@@ -227,6 +507,7 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if !self.is_finished() && self.register(cx.waker()) {
+            reactor::leaf::pending(|| format!("the end of {}", self.task().info()));
             return Poll::Pending;
         }
         self.take_output().map_or(Poll::Pending, Poll::Ready)

@@ -36,16 +36,22 @@
 //! | `cell.rs` | that piece of memory, and running what is in it |
 //! | `waker.rs` | `Waker` and `Runnable`: the pointers that lead to it |
 //! | `join.rs` | `JoinHandle` and `JoinError` |
+//! | `extras.rs`, `scope.rs` | what few tasks have: a name, who cancelled it, what is shielded from that |
 //! | `slab.rs` | the memory of tasks, and all tasks of a scheduler |
 
 mod cell;
+mod extras;
 mod join;
+mod scope;
 mod slab;
 mod state;
 mod waker;
 
 pub use cell::{Finish, Schedule, TaskId, TaskRef, spawn_with};
-pub(crate) use cell::{Header, Meta, Run, allocate};
-pub use join::{JoinError, JoinHandle, Panic};
+pub(crate) use cell::{Header, Meta, Run, allocate, with_present};
+pub use extras::{Cancellation, CancelledBy};
+pub use join::{CancelOnDrop, Canceller, Explained, JoinError, JoinHandle, Panic, TaskError, TaskInfo};
+pub(crate) use scope::Scope;
 pub(crate) use slab::{Entered, Slabs};
+pub use state::TaskState;
 pub use waker::Runnable;

@@ -1,7 +1,7 @@
 //! The state word of a task and its transitions, nothing else.
 //!
 //! One atomic word says where a task is in its life, what was asked of it, who may touch which of
-//! its fields, and how many references there are.
+//! its fields, how many references there are and how often it was polled.
 //!
 //! ```text
 //!                         wake, cancel                         begin
@@ -33,29 +33,63 @@
 //!   handle, one for each waker. The queues hold none: a task that is queued has not completed, so
 //!   the future's reference is still there.
 
-use crate::shim::{AtomicUsize, Ordering};
+use super::cell::Finish;
+use crate::shim::{AtomicU64, Ordering};
+use std::fmt;
 
 /// A wake came that no poll has answered yet. Set by `wake`, `cancel` and at spawn; cleared by
 /// `begin`. Without RUNNING, it means that a `Runnable` exists. After COMPLETE it says nothing.
-const NOTIFIED: usize = 1 << 0;
+const NOTIFIED: u64 = 1 << 0;
 /// The future is being polled or dropped. Set by `begin`; cleared by `suspend` and `complete`.
 /// Never beside COMPLETE.
-const RUNNING: usize = 1 << 1;
+const RUNNING: u64 = 1 << 1;
 /// The future is gone, the output is in its place. Set by `complete`; never cleared.
-const COMPLETE: usize = 1 << 2;
-/// Somebody asked for an end. Set by `cancel`; never cleared. The next run drops the future.
-const CANCELLED: usize = 1 << 3;
+const COMPLETE: u64 = 1 << 2;
+/// Somebody asked for an end. Set by `cancel` if COMPLETE is not set; cleared by `complete` if the task
+/// ended otherwise. The next run drops the future, unless it is shielded.
+const CANCELLED: u64 = 1 << 3;
+/// It ended with a panic. Set by `complete`, beside COMPLETE; never cleared.
+const PANICKED: u64 = 1 << 4;
 /// The join handle exists. Set at spawn; cleared by `leave` if COMPLETE is not set.
-const JOIN: usize = 1 << 4;
+const JOIN: u64 = 1 << 5;
 /// The join waker is there and nobody changes it. Set by `offer_join_waker`, cleared by
 /// `reclaim_join_waker` and `leave`, all by the join handle and all only while COMPLETE is not set.
-const JOIN_WAKER: usize = 1 << 5;
+const JOIN_WAKER: u64 = 1 << 6;
+/// There are callbacks to be called at the end. Set by `add_callback` while COMPLETE is not set; never cleared.
+const CALLBACKS: u64 = 1 << 7;
 /// Somebody watches: wakes are to be reported. Set at spawn or never; never cleared.
-const OBSERVED: usize = 1 << 6;
-/// One reference. They are counted in the bits from here up.
-const REFERENCE: usize = 1 << 7;
+const OBSERVED: u64 = 1 << 8;
+/// One reference. They are counted in 28 bits.
+const REFERENCE: u64 = 1 << 9;
+const REFERENCES: u64 = (1 << 28) - 1;
+/// One poll. They are counted in the bits from here up, and the count wraps around.
+const POLL: u64 = REFERENCE * (REFERENCES + 1);
 
-pub(crate) struct State(AtomicUsize);
+pub(crate) struct State(AtomicU64);
+
+/// Where a task is in its life, for those who look at it from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum TaskState {
+    /// It waits: for a wake, or to be run.
+    Pending,
+    /// It is being polled.
+    Running,
+    /// It is over: its future was ready, or panicked.
+    Done,
+    /// It is over because somebody cancelled it.
+    Cancelled,
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TaskState::Pending => "pending",
+            TaskState::Running => "running",
+            TaskState::Done => "done",
+            TaskState::Cancelled => "cancelled",
+        })
+    }
+}
 
 /// What a wake or a request to cancel leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,16 +122,21 @@ pub(crate) enum Suspend {
     Ready,
 }
 
-/// What `complete` leaves to its caller.
+/// What `complete` leaves to its caller. Unless it is `Joined`, the future's reference is still to be dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub(crate) enum Complete {
     /// Nothing: the output is the join handle's, and the future's reference was dropped.
     Joined,
-    /// As above, but the join waker is still to be called and the future's reference to be dropped.
-    CallJoinWaker,
-    /// Nobody will take the output: it is still the caller's, as is the future's reference.
-    Detached,
+    /// Somebody is to be told.
+    Left {
+        /// The join waker is to be called.
+        join_waker: bool,
+        /// So are the callbacks.
+        callbacks: bool,
+        /// Nobody will take the output: it is still the caller's.
+        detached: bool,
+    },
 }
 
 /// What the join handle leaves behind.
@@ -114,7 +153,7 @@ impl State {
     /// Queued, with a reference for the future and one for the join handle.
     pub(crate) fn new(observed: bool) -> State {
         let observed = if observed { OBSERVED } else { 0 };
-        State(AtomicUsize::new(NOTIFIED | JOIN | observed | (2 * REFERENCE)))
+        State(AtomicU64::new(NOTIFIED | JOIN | observed | (2 * REFERENCE)))
     }
 
     /// Asks for a poll. The second value says whether the wake is to be reported.
@@ -131,15 +170,17 @@ impl State {
     /// Asks for an end: a wake after which the next run drops the future. `None` if it is complete
     /// or was cancelled before; else as [`wake`](State::wake).
     pub(crate) fn cancel(&self) -> Option<(Wake, bool)> {
-        let before = self.0.fetch_or(CANCELLED | NOTIFIED, Ordering::AcqRel);
-        (before & (CANCELLED | COMPLETE) == 0).then(|| (woken(before), before & OBSERVED != 0))
+        let update = |word: u64| (word & COMPLETE == 0).then_some(word | CANCELLED | NOTIFIED);
+        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).ok()?;
+        (before & CANCELLED == 0).then(|| (woken(before), before & OBSERVED != 0))
     }
 
-    /// The holder of the right to run begins.
+    /// The holder of the right to run begins, which counts as a poll.
     #[inline]
     pub(crate) fn begin(&self) -> Begin {
-        // NOTIFIED is set and RUNNING is not, or this caller would not hold that right.
-        let before = self.0.fetch_xor(NOTIFIED | RUNNING, Ordering::AcqRel);
+        // NOTIFIED is set and RUNNING is not, or this caller would not hold that right: to exchange the two
+        // is an addition.
+        let before = self.0.fetch_add(POLL + RUNNING - NOTIFIED, Ordering::AcqRel);
         debug_assert!(before & (NOTIFIED | RUNNING | COMPLETE) == NOTIFIED, "begin: {before:#b}");
         match before & CANCELLED {
             0 => Begin::Poll,
@@ -160,19 +201,32 @@ impl State {
 
     /// The future is gone and the output is written.
     #[inline]
-    pub(crate) fn complete(&self) -> Complete {
+    pub(crate) fn complete(&self, how: Finish) -> Complete {
+        let (clear, set) = match how {
+            Finish::Ready => (CANCELLED | RUNNING, COMPLETE),
+            Finish::Cancelled => (RUNNING, COMPLETE | CANCELLED),
+            Finish::Panicked => (CANCELLED | RUNNING, COMPLETE | PANICKED),
+        };
         let update = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
-            let complete = word ^ (RUNNING | COMPLETE);
+            let complete = word & !clear | set;
             // Mostly somebody will join and does not wait yet: then all is done in this one step.
-            Some(if word & (JOIN | JOIN_WAKER) == JOIN { complete - REFERENCE } else { complete })
+            Some(if word & (JOIN | JOIN_WAKER | CALLBACKS) == JOIN { complete - REFERENCE } else { complete })
         });
         let before = update.unwrap_or_else(|word| word);
         debug_assert!(before & (RUNNING | COMPLETE) == RUNNING, "complete: {before:#b}");
-        match before & (JOIN | JOIN_WAKER) {
-            0 => Complete::Detached,
+        match before & (JOIN | JOIN_WAKER | CALLBACKS) {
             JOIN => Complete::Joined,
-            _ => Complete::CallJoinWaker,
+            left => Complete::Left {
+                join_waker: left & JOIN_WAKER != 0,
+                callbacks: left & CALLBACKS != 0,
+                detached: left & JOIN == 0,
+            },
         }
+    }
+
+    /// Somebody wants to be called at the end, and has left word how. `false` if that was before.
+    pub(crate) fn add_callback(&self) -> bool {
+        self.update_unless_complete(|word| word | CALLBACKS)
     }
 
     /// The join handle looks for the output.
@@ -212,7 +266,7 @@ impl State {
     #[inline]
     pub(crate) fn add_reference(&self) {
         let before = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
-        if before > usize::MAX / 2 {
+        if before / REFERENCE & REFERENCES > REFERENCES / 2 {
             std::process::abort(); // so many wakers were leaked that the count would wrap around
         }
     }
@@ -221,29 +275,53 @@ impl State {
     #[inline]
     pub(crate) fn drop_reference(&self) -> bool {
         let before = self.0.fetch_sub(REFERENCE, Ordering::AcqRel);
-        before / REFERENCE == 1
+        before / REFERENCE & REFERENCES == 1
     }
 
     /// What a person may want to know. May be out of date at once.
-    pub(crate) fn describe(&self) -> &'static str {
+    pub(crate) fn describe(&self) -> TaskState {
         let word = self.0.load(Ordering::Relaxed);
         match () {
-            () if word & COMPLETE != 0 => "finished",
-            () if word & CANCELLED != 0 => "being cancelled",
-            () if word & RUNNING != 0 => "running",
-            () if word & NOTIFIED != 0 => "queued",
-            () => "suspended",
+            () if word & (COMPLETE | CANCELLED) == COMPLETE | CANCELLED => TaskState::Cancelled,
+            () if word & COMPLETE != 0 => TaskState::Done,
+            () if word & RUNNING != 0 => TaskState::Running,
+            () => TaskState::Pending,
         }
     }
 
-    fn update_unless_complete(&self, change: impl Fn(usize) -> usize) -> bool {
-        let update = |word: usize| (word & COMPLETE == 0).then(|| change(word));
+    /// How it ended, if it is complete.
+    pub(crate) fn finish(&self) -> Option<Finish> {
+        let word = self.0.load(Ordering::Acquire);
+        (word & COMPLETE != 0).then_some(match () {
+            () if word & CANCELLED != 0 => Finish::Cancelled,
+            () if word & PANICKED != 0 => Finish::Panicked,
+            () => Finish::Ready,
+        })
+    }
+
+    /// Whether it waits to be run. For the thread that runs it.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & (NOTIFIED | RUNNING | COMPLETE) == NOTIFIED
+    }
+
+    /// Whether somebody asked for its end.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & CANCELLED != 0
+    }
+
+    /// How often it was polled, modulo 2²⁷.
+    pub(crate) fn polls(&self) -> u64 {
+        self.0.load(Ordering::Relaxed) / POLL
+    }
+
+    fn update_unless_complete(&self, change: impl Fn(u64) -> u64) -> bool {
+        let update = |word: u64| (word & COMPLETE == 0).then(|| change(word));
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, update).is_ok()
     }
 }
 
 #[inline]
-fn woken(before: usize) -> Wake {
+fn woken(before: u64) -> Wake {
     match before & (NOTIFIED | RUNNING | COMPLETE) {
         0 => Wake::Schedule,
         RUNNING => Wake::WhileRunning,

@@ -1,0 +1,398 @@
+//! [`task_group`]: tasks that don't outlive the block that started them.
+//!
+//! What a block of code is to a statement, a group is to a task: the group is over when all its tasks
+//! are, an error in one of them ends the others and comes out of the block, and whoever reads the block
+//! knows that nothing of it runs on behind.
+//!
+//! After Nathaniel J. Smith, "Notes on structured concurrency, or: Go statement considered harmful", 2018.
+
+use crate::cancel::{current, within};
+use crate::single::run_cancelled;
+use crate::task::{Canceller, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_present};
+use crate::{Named, named};
+use pin_project_lite::pin_project;
+use reactor::leaf;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// Runs a block that may spawn tasks into a group, and ends when the block and all those tasks have.
+///
+/// The first error, of the block or of a task, cancels all the others; when they are gone, it comes out. So
+/// does a panic. Tasks may spawn further ones through a clone of the group. When this future is dropped, or
+/// the task cancelled that awaits it, its tasks are dropped with it, at once.
+///
+/// # Errors
+/// The first one, with the task that it comes from.
+///
+/// # Panics
+/// Outside of a runtime, when the block spawns.
+///
+/// # Cancel safety
+/// Dropping it drops the block and the futures of all tasks; what of them is [shielded](crate::shield())
+/// goes on. To cancel the task that awaits it, or a [`deadline`](crate::deadline) around it, waits for that instead.
+///
+/// ```
+/// use executor::{task_group, time::{Duration, sleep}};
+///
+/// executor::block_on(async {
+///     let pages = task_group(|group| async move {
+///         let (a, b) = (group.spawn(fetch("a")), group.spawn(fetch("b")));
+///         Ok([a.await.unwrap(), b.await.unwrap()])
+///     });
+///     assert_eq!(pages.await.unwrap(), ["<a>", "<b>"]);
+///
+///     let failed = task_group(|group| async move {
+///         group.spawn(fetch("a"));
+///         group.spawn(fetch("")); // fails at once, and ends the other one
+///         Ok(())
+///     });
+///     // task 5 (spawned at src/main.rs:13:15) failed: no such page
+///     assert_eq!(failed.await.unwrap_err().into_error(), Some("no such page"));
+/// });
+///
+/// async fn fetch(page: &'static str) -> Result<String, &'static str> {
+///     if page.is_empty() {
+///         return Err("no such page");
+///     }
+///     sleep(Duration::from_millis(1)).await;
+///     Ok(format!("<{page}>"))
+/// }
+/// ```
+#[track_caller]
+pub fn task_group<T, E, B, F>(body: B) -> impl Future<Output = Result<T, GroupError<E>>>
+where
+    B: FnOnce(TaskGroup<E>) -> F,
+    F: Future<Output = Result<T, E>>,
+    E: Send + 'static,
+{
+    let made_at = Location::caller();
+    async move {
+        let scope = Scope::new(current(), None);
+        let group = TaskGroup { shared: Arc::new(Shared { scope, made_at, state: Mutex::default() }) };
+        let _ends = Ends(group.shared.clone());
+        let output = match run_body(&group.shared, body(group.clone())).await {
+            Some(Ok(output)) => Some(output),
+            Some(Err(error)) => {
+                group.shared.fail(GroupError::Failed { task: None, error });
+                None
+            }
+            None => None,
+        };
+        poll_fn(|cx| group.shared.poll_ended(cx)).await;
+        let failure = group.shared.lock().failure.take();
+        failure.map_or_else(|| Ok(output.expect("a block without an output has failed")), Err)
+    }
+}
+
+/// The output of the block; `None` if a task failed first: then the block is dropped.
+async fn run_body<T, E: Send>(shared: &Shared<E>, body: impl Future<Output = Result<T, E>>) -> Option<Result<T, E>> {
+    let mut body = pin!(body);
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = within(Some(&shared.scope), || body.as_mut().poll(cx)) {
+            return Poll::Ready(Some(output));
+        }
+        match shared.has_failed(cx.waker()) && !shared.scope.is_shielded(cx.waker()) {
+            true => Poll::Ready(None),
+            false => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// A group, for those who spawn into it. Cheap to clone; see [`task_group`].
+pub struct TaskGroup<E> {
+    shared: Arc<Shared<E>>,
+}
+
+impl<E: Send + 'static> TaskGroup<E> {
+    /// Starts a task in the group.
+    ///
+    /// The handle gives its output, for whoever wants it; an error goes to the group, and the handle
+    /// says that the task was cancelled. In a group that has failed or is over, the task is cancelled at once.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn<T, F>(&self, future: F) -> JoinHandle<T>
+    where
+        T: Send,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.spawn_as(Named::default(), future)
+    }
+
+    /// As [`spawn`](TaskGroup::spawn), with a name.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn_named<T, F>(&self, name: impl Into<String>, future: F) -> JoinHandle<T>
+    where
+        T: Send,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.spawn_as(named(name), future)
+    }
+
+    /// As [`spawn`](TaskGroup::spawn), for a future that has to stay on this thread.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn_local<T, F>(&self, future: F) -> JoinHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+    {
+        self.spawn_as(Named::default(), future)
+    }
+
+    #[track_caller]
+    fn spawn_as<T, F>(&self, named: Named, future: F) -> JoinHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+    {
+        let number = self.shared.lock().number();
+        let leaves = Leaves { shared: self.shared.clone(), number };
+        let handle = named.spawn_local(Child { future: Some(future), leaves });
+        // Its scope lies in the group's, so that whoever ends the group waits for what it shields.
+        let _new = handle.header().make_extras().scope.set(Scope::new(Some(self.shared.scope.clone()), None));
+        let mut state = self.shared.lock();
+        state.tasks.insert(number, handle.canceller());
+        let is_over = state.is_over;
+        drop(state);
+        if is_over {
+            handle.canceller().cancel_at(self.shared.made_at, "its group is over".into());
+        }
+        handle
+    }
+
+    /// Cancels all tasks of the group, and lets the block go on.
+    #[track_caller]
+    pub fn cancel_all(&self, reason: impl Into<String>) {
+        let (at, reason) = (Location::caller(), reason.into());
+        self.shared.cancellers().iter().for_each(|task| task.cancel_at(at, reason.clone()));
+    }
+
+    /// How many of its tasks are not over.
+    pub fn len(&self) -> usize {
+        self.shared.lock().tasks.len()
+    }
+
+    /// Whether all its tasks are over.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<E> Clone for TaskGroup<E> {
+    fn clone(&self) -> Self {
+        TaskGroup { shared: self.shared.clone() }
+    }
+}
+
+impl<E> fmt::Debug for TaskGroup<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskGroup(made at {}, {} tasks)", self.shared.made_at, self.shared.lock().tasks.len())
+    }
+}
+
+/// Why a group has no output.
+#[derive(Debug)]
+pub enum GroupError<E> {
+    /// A task of it, or the block, gave an error.
+    Failed {
+        /// The task; `None` if it was the block.
+        task: Option<TaskInfo>,
+        /// The error.
+        error: E,
+    },
+    /// A task of it panicked.
+    Panicked {
+        /// The task.
+        task: TaskInfo,
+        /// With this payload.
+        panic: Panic,
+    },
+}
+
+impl<E> GroupError<E> {
+    /// The error, if it was one.
+    pub fn into_error(self) -> Option<E> {
+        match self {
+            GroupError::Failed { error, .. } => Some(error),
+            GroupError::Panicked { .. } => None,
+        }
+    }
+
+    /// The task that it comes from; `None` if it was the block.
+    pub fn task(&self) -> Option<&TaskInfo> {
+        match self {
+            GroupError::Failed { task, .. } => task.as_ref(),
+            GroupError::Panicked { task, .. } => Some(task),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for GroupError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GroupError::Failed { task: Some(task), error } => write!(f, "{task} failed: {error}"),
+            GroupError::Failed { task: None, error } => error.fmt(f),
+            GroupError::Panicked { task, panic } => write!(f, "{task} panicked: {panic}"),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for GroupError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            GroupError::Failed { error, .. } => Some(error),
+            GroupError::Panicked { .. } => None,
+        }
+    }
+}
+
+struct Shared<E> {
+    scope: Arc<Scope>,
+    made_at: &'static Location<'static>,
+    state: Mutex<State<E>>,
+}
+
+struct State<E> {
+    /// Those that are not over, by their number in the group.
+    tasks: HashMap<u64, Canceller>,
+    numbered: u64,
+    /// It has failed, or ended: further tasks are cancelled at once.
+    is_over: bool,
+    failure: Option<GroupError<E>>,
+    /// Whoever awaits the group.
+    parent: Option<Waker>,
+}
+
+impl<E> Default for State<E> {
+    fn default() -> Self {
+        State { tasks: HashMap::new(), numbered: 0, is_over: false, failure: None, parent: None }
+    }
+}
+
+impl<E> State<E> {
+    fn number(&mut self) -> u64 {
+        self.numbered += 1;
+        self.numbered
+    }
+}
+
+impl<E> Shared<E> {
+    fn lock(&self) -> MutexGuard<'_, State<E>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cancellers(&self) -> Vec<Canceller> {
+        self.lock().tasks.values().cloned().collect()
+    }
+
+    /// The first failure is kept, and ends all.
+    fn fail(&self, failure: GroupError<E>) {
+        let who = failure.task().map_or("the block of its group".into(), TaskInfo::to_string);
+        let mut failure = Some(failure); // a second one is dropped outside of the lock
+        let mut state = self.lock();
+        if !std::mem::replace(&mut state.is_over, true) {
+            state.failure = failure.take();
+        }
+        let parent = state.parent.take();
+        drop(state);
+        let reason = format!("{who} failed");
+        self.cancellers().iter().for_each(|task| task.cancel_at(self.made_at, reason.clone()));
+        parent.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether a task has failed; else the waker is called when one does.
+    fn has_failed(&self, waker: &Waker) -> bool {
+        let waker = waker.clone();
+        let mut state = self.lock();
+        let replaced = state.parent.replace(waker);
+        let has_failed = state.failure.is_some();
+        drop(state);
+        drop(replaced);
+        has_failed
+    }
+
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.has_failed(cx.waker());
+        let left = self.lock().tasks.len();
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        leaf::pending(|| format!("the end of {left} tasks of the group made at {}", self.made_at));
+        Poll::Pending
+    }
+}
+
+/// Ends the group when the future of [`task_group`] is done or dropped.
+struct Ends<E>(Arc<Shared<E>>);
+
+impl<E> Drop for Ends<E> {
+    fn drop(&mut self) {
+        self.0.lock().is_over = true;
+        let tasks = self.0.cancellers();
+        if tasks.is_empty() {
+            return;
+        }
+        tasks.iter().for_each(|task| task.cancel_at(self.0.made_at, "its group was dropped".into()));
+        // Not some time later: nothing outlives the block.
+        run_cancelled(|| tasks.iter().any(|task| task.task().can_be_dropped()));
+    }
+}
+
+pin_project! {
+    /// A task of a group. It never gives an error: the group takes that and cancels it.
+    struct Child<F, E> {
+        #[pin]
+        future: Option<F>,
+        leaves: Leaves<E>,
+    }
+}
+
+impl<T, E, F: Future<Output = Result<T, E>>> Future for Child<F, E> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
+        let task = || with_present(|task| task.map(TaskRef::info));
+        let failure = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(output))) => return Poll::Ready(output),
+            Ok(Poll::Ready(Err(error))) => GroupError::Failed { task: task(), error },
+            Err(panic) => {
+                let task = task().expect("a task of a group is polled as a task");
+                GroupError::Panicked { task, panic: Panic::new(panic) }
+            }
+        };
+        this.future.set(None);
+        this.leaves.shared.fail(failure);
+        Poll::Pending
+    }
+}
+
+/// Takes a task out of its group when its future is gone.
+struct Leaves<E> {
+    shared: Arc<Shared<E>>,
+    number: u64,
+}
+
+impl<E> Drop for Leaves<E> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        let task = state.tasks.remove(&self.number);
+        let parent = if state.tasks.is_empty() { state.parent.take() } else { None };
+        drop(state);
+        drop(task);
+        parent.into_iter().for_each(Waker::wake);
+    }
+}

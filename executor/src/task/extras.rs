@@ -1,0 +1,90 @@
+//! What few tasks have, in a box of its own so that the others don't pay for it: a name, callbacks, a scope,
+//! and who cancelled it.
+
+use super::cell::{Finish, TaskId, TaskRef};
+use super::scope::Scope;
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+pub(crate) type Callback = Box<dyn FnOnce(TaskRef<'_>, Finish) + Send>;
+
+#[derive(Default)]
+pub(crate) struct Extras {
+    pub(super) name: Option<Box<str>>,
+    /// Written by the first who cancels the task.
+    pub(crate) cancellation: OnceLock<Cancellation>,
+    pub(crate) scope: OnceLock<Arc<Scope>>,
+    callbacks: Mutex<Vec<Callback>>,
+}
+
+impl Extras {
+    pub(super) fn named(name: String) -> Extras {
+        Extras { name: Some(name.into()), ..Extras::default() }
+    }
+
+    pub(super) fn add_callback(&self, callback: Callback) {
+        self.callbacks.lock().unwrap_or_else(PoisonError::into_inner).push(callback);
+    }
+
+    pub(super) fn take_callbacks(&self) -> Vec<Callback> {
+        std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Who cancelled a task, where, and why.
+///
+/// ```
+/// use executor::{block_on, spawn};
+///
+/// block_on(async {
+///     let page = spawn(std::future::pending::<()>());
+///     page.cancel_because("nobody looks at it any more");
+///     let error = page.explained().await.unwrap_err();
+///     // task 2 (spawned at src/main.rs:4:16) was cancelled by task 1 at src/main.rs:5:10: nobody looks …
+///     assert!(error.to_string().ends_with(": nobody looks at it any more"));
+/// });
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancellation {
+    /// Who asked.
+    pub by: CancelledBy,
+    /// Where in the source.
+    pub at: &'static Location<'static>,
+    /// What for, if that was said.
+    pub reason: Option<Box<str>>,
+}
+
+/// Who asked for the end of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CancelledBy {
+    /// A task, in its poll.
+    Task {
+        /// Its number.
+        id: TaskId,
+        /// Its name, if it has one.
+        name: Option<Box<str>>,
+    },
+    /// A thread that polled no task, with this name.
+    Thread(Box<str>),
+}
+
+impl fmt::Display for Cancellation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cancelled by {} at {}", self.by, self.at)?;
+        match &self.reason {
+            Some(reason) => write!(f, ": {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for CancelledBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CancelledBy::Task { id, name: Some(name) } => write!(f, "task {id} `{name}`"),
+            CancelledBy::Task { id, name: None } => write!(f, "task {id}"),
+            CancelledBy::Thread(name) => write!(f, "thread `{name}`"),
+        }
+    }
+}
