@@ -4,8 +4,9 @@
 //! [`Schedule`] gives it to a thread of this pool. So its handle, its cancelling and its panics are
 //! those of every task.
 
+use crate::dump::Call;
 use crate::observer::Observer;
-use crate::task::{JoinHandle, Meta, Runnable, Schedule, TaskId, allocate};
+use crate::task::{JoinHandle, Meta, Runnable, Schedule, TaskId, TaskInfo, allocate};
 use reactor::{Handle, Hold};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -37,6 +38,8 @@ struct State {
     queue: VecDeque<(Runnable, Hold)>,
     threads: usize,
     idle: usize,
+    /// The calls that threads have begun.
+    begun: Vec<TaskInfo>,
     /// Threads ever started, for their names.
     started: usize,
     closed: bool,
@@ -69,6 +72,14 @@ impl Pool {
         drop(queue); // cancels them; their destructors may spawn, so outside of the lock
     }
 
+    /// The calls that are not over.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        let state = self.lock();
+        let begun = state.begun.iter().map(|task| Call { task: task.clone(), has_begun: true });
+        let waiting = state.queue.iter().map(|(task, _)| Call { task: task.task().info(), has_begun: false });
+        begun.chain(waiting).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,10 +103,14 @@ impl Pool {
         let mut state = self.lock();
         loop {
             if let Some((task, hold)) = state.queue.pop_front() {
+                let call = task.task().info();
+                let id = call.id;
+                state.begun.push(call);
                 drop(state);
                 let _over = task.run(); // a blocking call has one poll
                 drop(hold);
                 state = self.lock();
+                state.begun.retain(|call| call.id != id);
                 continue;
             }
             if state.closed {

@@ -31,8 +31,10 @@
 //! `single.rs` is the loop around it all, `blocking.rs` the thread pool. Sockets and timers are in
 //! the crate [`reactor`].
 
+mod ages;
 mod blocking;
 mod cancel;
+mod dump;
 mod group;
 mod join;
 mod local;
@@ -42,11 +44,13 @@ mod run_queue;
 mod runtime;
 mod shim;
 mod single;
+mod slow;
 mod spawn;
 pub mod sync;
 pub mod task;
 
 pub use cancel::{Deadline, Shield, deadline, deadline_at, shield, time_left};
+pub use dump::{Place, TaskDump, Tasks, Wait as TaskWait, tasks};
 pub use group::{GroupError, TaskGroup, task_group};
 pub use join::{
     AsCompleted, Either, JoinAll, Race, Select, TryJoinAll, Until, Wait, Waited, as_completed, join_all, race, select,

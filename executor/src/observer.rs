@@ -7,6 +7,7 @@
 use crate::task::{Finish, TaskId, TaskRef};
 use reactor::cause::Cause;
 use reactor::observer::{SourceId, TimerId};
+use std::time::Duration;
 
 /// Who woke a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub trait Observer: reactor::Observer {
     fn poll_ends(&self, task: TaskId, end: PollEnd) {}
     /// A task's future is gone, and whoever joins it about to be woken.
     fn task_finished(&self, task: TaskRef<'_>, how: Finish) {}
+    /// A poll held the thread for so long, more or less: see [`Builder::slow_poll`](crate::Builder::slow_poll).
+    fn slow_poll(&self, task: TaskId, took: Duration) {}
     /// A blocking call was given to a thread of the pool, on which this is called.
     fn blocking_begins(&self, task: TaskId) {}
     /// That call has returned.

@@ -2,7 +2,7 @@
 
 use crate::blocking::{Limits, Pool};
 use crate::observer::Observer;
-use crate::single::{Core, Single, with_core};
+use crate::single::{Core, Deadlock, Single, with_core};
 use crate::task::JoinError;
 use reactor::Reactor;
 use reactor::backend::{self, Backend, Simulation};
@@ -52,6 +52,8 @@ pub struct Runtime {
     reactor: Mutex<Reactor>,
     shared: Arc<Single>,
     limits: Limits,
+    slow_poll: Duration,
+    deadlock: Deadlock,
 }
 
 impl Runtime {
@@ -87,7 +89,7 @@ impl Runtime {
         };
         let pool = Arc::new(Pool::new(self.limits, reactor.handle(), self.shared.observer.clone()));
         let closing = Closing(pool.clone());
-        let core = Core::new(self.shared.clone(), pool);
+        let core = Core::new(self.shared.clone(), pool, self.slow_poll, self.deadlock);
         let output = core.run(&mut reactor, future, place);
         drop(closing);
         drop(reactor); // before a panic goes on: it isn't the lock's
@@ -120,12 +122,15 @@ pub struct Builder {
     backend: Option<Box<dyn Backend>>,
     observer: Option<Arc<dyn Observer>>,
     limits: Limits,
+    slow_poll: Duration,
+    deadlock: Deadlock,
 }
 
 impl Default for Builder {
     fn default() -> Self {
         let limits = Limits { threads: 128, keep_alive: Duration::from_secs(10) };
-        Builder { backend: None, observer: None, limits }
+        let (slow_poll, deadlock) = (Duration::from_millis(100), Deadlock::Print);
+        Builder { backend: None, observer: None, limits, slow_poll, deadlock }
     }
 }
 
@@ -216,6 +221,46 @@ impl Builder {
         self
     }
 
+    /// How long a poll may hold the thread until that is reported; 100 ms unless told.
+    ///
+    /// The report goes to the standard error, once for each place that spawns such tasks, and each time to
+    /// [`Observer::slow_poll`]. It is good to some milliseconds.
+    ///
+    /// ```
+    /// use executor::{Runtime, time::Duration};
+    ///
+    /// let runtime = Runtime::builder().slow_poll(Duration::from_millis(10)).build()?;
+    /// runtime.block_on(async {
+    ///     std::thread::sleep(Duration::from_millis(20)); // a person can read which task that was, and what to do
+    /// });
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn slow_poll(mut self, limit: Duration) -> Builder {
+        self.slow_poll = limit;
+        self
+    }
+
+    /// Whether `block_on` panics, with the list of all tasks, as soon as nothing can run and nothing is there
+    /// that could change that: no timer, no source, no blocking call. Then only another thread's waker could; a
+    /// program in which it will says so with [`Handle::hold`](reactor::Handle::hold).
+    ///
+    /// Unless told, the list is printed to the standard error when that has lasted for a second, once.
+    ///
+    /// ```should_panic
+    /// use executor::{Runtime, sync::Mutex};
+    ///
+    /// let runtime = Runtime::builder().detect_deadlock(true).build().unwrap();
+    /// runtime.block_on(async {
+    ///     let mutex = Mutex::new(());
+    ///     let _first = mutex.lock().await;
+    ///     let _second = mutex.lock().await; // waits for itself
+    /// });
+    /// ```
+    pub fn detect_deadlock(mut self, detect: bool) -> Builder {
+        self.deadlock = if detect { Deadlock::Panic } else { Deadlock::Print };
+        self
+    }
+
     /// Makes the runtime. It runs when [`Runtime::block_on`] is called.
     ///
     /// # Errors
@@ -224,7 +269,8 @@ impl Builder {
         let backend = self.backend.map_or_else(backend::operating_system, Ok)?;
         let watcher = self.observer.clone().map(|observer| observer as Arc<dyn reactor::Observer>);
         let reactor = Reactor::with(backend, watcher);
-        let shared = Arc::new(Single::new(reactor.handle(), self.observer));
-        Ok(Runtime { reactor: Mutex::new(reactor), shared, limits: self.limits })
+        let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone()));
+        let Builder { limits, slow_poll, deadlock, .. } = self;
+        Ok(Runtime { reactor: Mutex::new(reactor), shared, limits, slow_poll, deadlock })
     }
 }

@@ -20,16 +20,18 @@
 //!
 //! Used by `runtime.rs` and `spawn.rs`.
 
+use crate::ages::Ages;
 use crate::blocking::Pool;
 use crate::cancel::within;
 use crate::observer::{Observer, PollEnd, WokenBy};
 use crate::run_queue::{Inbox, RunQueue};
+use crate::slow::{Polled, SlowPolls};
 use crate::task::{
-    Entered, Finish, JoinError, JoinHandle, Meta, Run, Runnable, Schedule, Slabs, TaskId, TaskRef, allocate,
-    with_present,
+    Canceller, Entered, Finish, JoinError, JoinHandle, Meta, Run, Runnable, Schedule, Slabs, TaskId, TaskInfo, TaskRef,
+    allocate, with_present,
 };
 use reactor::{Handle, Reactor, budget};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::Location;
 use std::ptr;
@@ -86,6 +88,7 @@ impl Schedule for Single {
         self.observe(|observer| observer.task_finished(task, how));
         with_core(|core| {
             let core = core.expect("a task of a single-thread runtime was run outside of it");
+            core.slow.finished(task);
             core.unfinished.set(core.unfinished.get() - 1);
         });
     }
@@ -111,6 +114,12 @@ thread_local! {
 pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
     // SAFETY: the pointer is set by `Core::run` only, and reset before that returns.
     f(unsafe { CURRENT.get().as_ref() })
+}
+
+/// What is known of a task of this thread's runtime, if it is not over.
+pub(crate) fn find(id: TaskId) -> Option<TaskInfo> {
+    let tasks = with_core(|core| core.map(|core| core.slabs.tasks()))?;
+    tasks.iter().map(Canceller::task).find(|task| task.id() == id).map(TaskRef::info)
 }
 
 /// The task that runs on this thread.
@@ -155,16 +164,30 @@ pub(crate) struct Core {
     unfinished: Cell<usize>,
     /// The number of the task spawned last.
     numbered: Cell<u64>,
+    ages: RefCell<Ages>,
+    slow: SlowPolls,
+    deadlock: Cell<Deadlock>,
     /// Polls since the reactor was looked at.
     polls: Cell<usize>,
     /// The runtime ends: tasks that are made from now on are cancelled at once.
     ending: Cell<bool>,
 }
 
+/// What is done when nothing can ever run again, unless another thread wakes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deadlock {
+    /// The tasks are printed, after a second and once.
+    Print,
+    Printed,
+    /// `block_on` panics with them.
+    Panic,
+}
+
 impl Core {
-    pub(crate) fn new(shared: Arc<Single>, pool: Arc<Pool>) -> Core {
-        let (queue, unfinished, numbered, polls, ending) = Default::default();
-        Core { shared, pool, queue, slabs: Slabs::new(), unfinished, numbered, polls, ending }
+    pub(crate) fn new(shared: Arc<Single>, pool: Arc<Pool>, slow: Duration, deadlock: Deadlock) -> Core {
+        let (queue, unfinished, numbered, ages, polls, ending) = Default::default();
+        let (slabs, slow, deadlock) = (Slabs::new(), SlowPolls::new(slow), Cell::new(deadlock));
+        Core { shared, pool, queue, slabs, unfinished, numbered, ages, slow, deadlock, polls, ending }
     }
 
     #[inline]
@@ -185,6 +208,8 @@ impl Core {
         // SAFETY: the task only runs in this call, on this thread, and `ending` has it dropped
         // before this frame is left, on whatever way; so before anything it borrows ends.
         let mut root = unsafe { self.spawn(future, None, place) };
+        self.note_ages();
+        self.slow.restart();
         loop {
             self.pass(&root);
             if root.is_finished() {
@@ -245,10 +270,13 @@ impl Core {
     fn run_task(&self, task: Runnable) -> bool {
         budget::reset();
         self.polls.set(self.polls.get() + 1);
-        let run = match self.shared.observer {
+        let poll = Polled::of(task.task());
+        let observer = self.shared.observer.as_deref();
+        let run = match observer {
             None => task.run_once(),
-            Some(ref observer) => self.run_observed(task, &**observer),
+            Some(observer) => self.run_observed(task, observer),
         };
+        self.slow.polled(poll, observer);
         match run {
             Run::Suspended => false,
             Run::Finished => true,
@@ -277,23 +305,87 @@ impl Core {
     fn turn(&self, reactor: &mut Reactor) {
         self.shared.inbox.take(&self.queue);
         if self.queue.len() == 0 {
+            // Asked before the inbox is: whoever held the reactor has put his tasks there before he let go.
+            let is_alone = reactor.is_idle() && !reactor.is_held();
             if self.shared.inbox.sleep() {
-                self.turn_reactor(reactor, None);
+                match is_alone {
+                    true => self.wait_alone(reactor),
+                    false => self.turn_reactor(reactor, None),
+                }
             }
             self.shared.inbox.take(&self.queue);
         } else if self.polls.get() >= POLLS_BETWEEN_LOOKS {
-            if !reactor.is_idle() {
-                self.turn_reactor(reactor, Some(Duration::ZERO));
+            match reactor.is_idle() {
+                true => self.note_ages(),
+                false => self.turn_reactor(reactor, Some(Duration::ZERO)),
             }
             self.polls.set(0);
         }
     }
 
+    /// Waits when nothing but another thread can ever end the wait.
+    #[cold]
+    fn wait_alone(&self, reactor: &mut Reactor) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        const WHAT: &str = "nothing in this runtime can run, and nothing in it can change that: no timer is set, no \
+            socket open, no blocking call under way. Only another thread could still wake one of";
+        match self.deadlock.get() {
+            Deadlock::Printed => self.turn_reactor(reactor, None),
+            // Time that is virtual would just jump.
+            Deadlock::Print if reactor.handle().is_simulated() => self.turn_reactor(reactor, None),
+            Deadlock::Print => {
+                self.turn_reactor(reactor, Some(PATIENCE));
+                if self.shared.inbox.is_asleep() && reactor.is_idle() {
+                    self.deadlock.set(Deadlock::Printed);
+                    eprintln!("executor: {WHAT} {}", crate::tasks());
+                }
+            }
+            Deadlock::Panic => {
+                let unfinished = self.unfinished.get();
+                let tasks = crate::tasks();
+                self.shared.inbox.take(&self.queue);
+                // To be asked where it stands may have let a task go on.
+                if self.queue.len() == 0 && self.unfinished.get() == unfinished {
+                    panic!("deadlock: {WHAT} {tasks}");
+                }
+            }
+        }
+    }
+
     fn turn_reactor(&self, reactor: &mut Reactor, timeout: Option<Duration>) {
         self.polls.set(0);
+        self.note_ages();
         if let Err(error) = reactor.turn(timeout) {
             panic!("the runtime can't wait for I/O any more: {error}");
         }
+        self.slow.restart();
+    }
+
+    fn note_ages(&self) {
+        self.ages.borrow_mut().note(self.numbered.get(), || self.shared.reactor.now());
+    }
+
+    /// How old a task is, more or less.
+    pub(crate) fn age(&self, task: TaskId) -> Duration {
+        self.ages.borrow().age(task.0, self.shared.reactor.now())
+    }
+
+    /// Shows every task that is not over to `f`, with a way to poll it, which does nothing if it does not wait.
+    pub(crate) fn each_task<T>(&self, mut f: impl FnMut(TaskRef<'_>, &mut dyn FnMut()) -> T) -> Vec<T> {
+        let mut shown = Vec::new();
+        for task in self.slabs.tasks() {
+            let mut poll = || {
+                if let Some(task) = task.wake_up() {
+                    within(None, || self.run_task(task));
+                }
+            };
+            // A task may have ended another one meanwhile.
+            if task.task().state().is_over() {
+                continue;
+            }
+            shown.push(f(task.task(), &mut poll));
+        }
+        shown
     }
 
     /// Drops every task that is left. Each ends as a cancelled one does: its future is dropped by a

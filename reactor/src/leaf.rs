@@ -14,6 +14,10 @@ thread_local! {
     static LISTENER: Cell<Option<NonNull<Listener<'static>>>> = const { Cell::new(None) };
 }
 
+/// Where the source of this crate is: what stands there on a stack is of no concern to who looks for tasks.
+#[doc(hidden)]
+pub const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+
 /// Says what the leaf waits for that is about to return `Pending`. The closure is called only if somebody
 /// wants to know.
 ///

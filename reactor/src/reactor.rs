@@ -71,6 +71,7 @@ impl Reactor {
             timers: Mutex::new(TimerQueue::new()),
             source_count: AtomicUsize::new(0),
             timer_count: AtomicUsize::new(0),
+            holds: AtomicUsize::new(0),
             sleeps_until: AtomicU64::new(AWAKE),
             elapsed: AtomicU64::new(0),
         };
@@ -88,6 +89,11 @@ impl Reactor {
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.shared.source_count.load(Ordering::Relaxed) == 0 && self.shared.timer_count.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether work goes on elsewhere that may wake a task here: see [`Handle::hold`].
+    pub fn is_held(&self) -> bool {
+        self.shared.holds.load(Ordering::Acquire) > 0
     }
 
     /// Waits until a source is ready, a timer is due, somebody notifies or `timeout` has passed,
@@ -195,6 +201,8 @@ pub(crate) struct Shared {
     /// Copies of the two lengths, for a look without the locks.
     source_count: AtomicUsize,
     timer_count: AtomicUsize,
+    /// How often somebody has said that work goes on elsewhere.
+    holds: AtomicUsize,
     /// The tick until which a thread waits. Written under the lock of `timers` before the wait,
     /// so that whoever sets an earlier timer either is seen by it or sees it and interrupts.
     sleeps_until: AtomicU64,
@@ -424,6 +432,11 @@ impl Handle {
         self.0.backend.now()
     }
 
+    /// Whether the reactor's clock is not the world's.
+    pub fn is_simulated(&self) -> bool {
+        self.0.backend.is_simulated()
+    }
+
     /// Says that work goes on elsewhere that may wake a task here: while it does, a virtual clock
     /// stands still. On the system's clock it changes nothing.
     ///
@@ -440,6 +453,7 @@ impl Handle {
     /// assert_eq!(handle.now() - start, Duration::from_secs(60));
     /// ```
     pub fn hold(&self) -> Hold {
+        self.0.holds.fetch_add(1, Ordering::Relaxed);
         self.0.backend.outside_work(1);
         Hold(self.clone())
     }
@@ -474,6 +488,8 @@ pub struct Hold(Handle);
 impl Drop for Hold {
     fn drop(&mut self) {
         self.0.0.backend.outside_work(-1);
+        // After whatever the work has woken: who sees it gone sees that as well.
+        self.0.0.holds.fetch_sub(1, Ordering::Release);
     }
 }
 

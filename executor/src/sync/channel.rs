@@ -138,13 +138,13 @@ impl<T> Rule for Sending<T> {
     #[inline]
     fn arrive(state: &mut Shared<T>, message: &mut Option<T>, _: &mut Wakes) -> Option<Self::Got> {
         if state.closed {
-            let message = message.take().expect("a Send was polled after it was ready");
+            let message = message.take().expect("a future that sends was polled after it was ready");
             return Some(Err(SendError(message)));
         }
         if !state.has_room() {
             return None;
         }
-        state.queue.push_back(message.take().expect("a Send was polled after it was ready"));
+        state.queue.push_back(message.take().expect("a future that sends was polled after it was ready"));
         Some(Ok(()))
     }
 
@@ -200,8 +200,8 @@ impl<T> Sender<T> {
     ///
     /// # Cancel safety
     /// Dropping it before it is ready drops the message, which was not sent.
-    pub fn send(&self, message: T) -> Send<'_, T> {
-        Send { wait: self.channel.monitor.wait(Some(message)) }
+    pub fn send(&self, message: T) -> SendFuture<'_, T> {
+        SendFuture { wait: self.channel.monitor.wait(Some(message)) }
     }
 
     /// Sends a message if there is room at once.
@@ -257,8 +257,8 @@ impl<T> Receiver<T> {
     /// # Cancel safety
     /// Dropping it loses nothing: a message that had just been handed over goes to the next receiver, or
     /// back to where it was.
-    pub fn recv(&self) -> Recv<'_, T> {
-        Recv { wait: self.channel.monitor.wait(()) }
+    pub fn recv(&self) -> RecvFuture<'_, T> {
+        RecvFuture { wait: self.channel.monitor.wait(()) }
     }
 
     /// Receives a message if there is one at once.
@@ -376,11 +376,11 @@ end!(Sender, Receiver);
 
 /// Sends a message. Made by [`Sender::send`].
 #[must_use = "a message is not sent until this is awaited"]
-pub struct Send<'a, T: 'a> {
+pub struct SendFuture<'a, T: 'a> {
     wait: Wait<'a, Sending<T>>,
 }
 
-impl<T> Future for Send<'_, T> {
+impl<T> Future for SendFuture<'_, T> {
     type Output = Result<(), SendError<T>>;
 
     #[inline]
@@ -392,11 +392,11 @@ impl<T> Future for Send<'_, T> {
 
 /// Receives a message. Made by [`Receiver::recv`].
 #[must_use = "a message is not received until this is awaited"]
-pub struct Recv<'a, T: 'a> {
+pub struct RecvFuture<'a, T: 'a> {
     wait: Wait<'a, Receiving<T>>,
 }
 
-impl<T> Future for Recv<'_, T> {
+impl<T> Future for RecvFuture<'_, T> {
     type Output = Result<T, RecvError>;
 
     #[inline]

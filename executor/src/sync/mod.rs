@@ -34,7 +34,7 @@ mod watch;
 
 pub use barrier::Barrier;
 pub use broadcast::{Receiver as BroadcastReceiver, Sender as BroadcastSender, broadcast};
-pub use channel::{Receiver, Recv, Send, Sender, channel, unbounded};
+pub use channel::{Receiver, RecvFuture, SendFuture, Sender, channel, unbounded};
 pub use condvar::Condvar;
 pub use error::{BroadcastError, RecvError, SendError, TryRecvError, TrySendError};
 pub use event::Event;

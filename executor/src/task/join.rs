@@ -2,7 +2,8 @@
 
 use super::cell::{Finish, Header, TaskId, TaskRef, cancel, discard, drop_reference, with_present};
 use super::extras::{Cancellation, CancelledBy};
-use super::state::{Leave, TaskState};
+use super::state::{Leave, TaskState, Wake};
+use super::waker::Runnable;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -115,6 +116,21 @@ impl Canceller {
         unsafe { cancel_at(self.header, at, Some(reason)) };
     }
 
+    /// # Safety
+    /// The task is there, and stays until this has returned.
+    pub(super) unsafe fn of(header: NonNull<Header>) -> Canceller {
+        // SAFETY: as promised; then by the reference that is added.
+        unsafe { header.as_ref() }.state.add_reference();
+        Canceller { header }
+    }
+
+    /// Wakes the task, as if by nobody. If it waited, the right to run it.
+    pub(crate) fn wake_up(&self) -> Option<Runnable> {
+        let (wake, _) = self.task().0.state.wake();
+        // SAFETY: the transition gave the right to run.
+        (wake == Wake::Schedule).then(|| unsafe { Runnable::from_header(self.header) })
+    }
+
     /// The task.
     pub fn task(&self) -> TaskRef<'_> {
         // SAFETY: this holds a reference.
@@ -124,8 +140,8 @@ impl Canceller {
 
 impl Clone for Canceller {
     fn clone(&self) -> Self {
-        self.task().0.state.add_reference();
-        Canceller { header: self.header }
+        // SAFETY: this holds a reference.
+        unsafe { Canceller::of(self.header) }
     }
 }
 
@@ -343,8 +359,8 @@ impl<T> JoinHandle<T> {
     /// });
     /// ```
     pub fn canceller(&self) -> Canceller {
-        self.header().state.add_reference();
-        Canceller { header: self.header }
+        // SAFETY: the handle holds a reference.
+        unsafe { Canceller::of(self.header) }
     }
 
     /// The same handle, but dropping it cancels the task.

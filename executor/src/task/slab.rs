@@ -23,6 +23,7 @@
 //! `cell.rs`, and by schedulers, which own slabs.
 
 use super::cell::{Header, cancel};
+use super::join::Canceller;
 use crate::shim::{AtomicUsize, Ordering, thread_local};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, RefCell};
@@ -247,14 +248,28 @@ impl<S> Slabs<S> {
 
     /// Cancels every task; those that were not queued get scheduled.
     pub(crate) fn cancel_all(&self) {
+        // SAFETY: the tasks are there; `cancel` only schedules, so that no slab is freed meanwhile.
+        self.each(|task| unsafe { cancel(task) });
+    }
+
+    /// All tasks that are not over.
+    pub(crate) fn tasks(&self) -> Vec<Canceller> {
+        let mut tasks = Vec::new();
+        // SAFETY: the tasks are there.
+        self.each(|task| tasks.push(unsafe { Canceller::of(task) }));
+        tasks
+    }
+
+    /// All tasks that are not over. None of them may be freed by `f`.
+    fn each(&self, mut f: impl FnMut(NonNull<Header>)) {
         for slab in self.classes.iter().flat_map(|class| class.borrow().slabs.clone()) {
-            // SAFETY: `cancel` only schedules, so that no slab is freed meanwhile. In a place that is
-            // taken is a cell; or was one, complete and then given back elsewhere, that still says so.
+            // SAFETY: the slab is in its class. In a place that is taken is a cell; or was one, complete
+            // and then given back elsewhere, that still says so.
             unsafe {
                 for place in bits(slab.as_ref().taken()) {
                     let task = Slab::cell(slab, slab.as_ref().shape, place);
                     if !(*task.as_ptr()).state.is_complete() {
-                        cancel(task);
+                        f(task);
                     }
                 }
             }

@@ -80,6 +80,13 @@ pub enum TaskState {
     Cancelled,
 }
 
+impl TaskState {
+    /// Whether there is nothing left to be run.
+    pub fn is_over(self) -> bool {
+        matches!(self, TaskState::Done | TaskState::Cancelled)
+    }
+}
+
 impl fmt::Display for TaskState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -297,11 +304,6 @@ impl State {
             () if word & PANICKED != 0 => Finish::Panicked,
             () => Finish::Ready,
         })
-    }
-
-    /// Whether it waits to be run. For the thread that runs it.
-    pub(crate) fn is_queued(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & (NOTIFIED | RUNNING | COMPLETE) == NOTIFIED
     }
 
     /// Whether somebody asked for its end.

@@ -83,6 +83,11 @@ pub trait Backend: Send + Sync {
         false
     }
 
+    /// Whether its clock is not the world's.
+    fn is_simulated(&self) -> bool {
+        false
+    }
+
     /// Work began (+1) or ended (-1) outside of the reactor's sight that may still wake tasks: a
     /// virtual clock must not jump over it.
     fn outside_work(&self, change: isize) {

@@ -86,6 +86,10 @@ impl Backend for Simulation {
         Ok(())
     }
 
+    fn is_simulated(&self) -> bool {
+        true
+    }
+
     fn outside_work(&self, change: isize) {
         lock(&self.state).outside += change;
         self.changed.notify_one();
