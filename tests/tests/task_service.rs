@@ -5,7 +5,10 @@
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tests::demo::{Answer, Place, Program, Ran, Running, Serving, example};
@@ -110,10 +113,10 @@ impl Service {
         self.until(id, &format!("at {percentage} %"), |job| percent(job) >= percentage)
     }
 
-    /// Lets time go by, as much as many steps of other jobs take.
+    /// Lets time go by, as much as a job like this takes.
     #[track_caller]
-    fn until_another_is_done(&self) {
-        let clock = self.post("clock", 0.3);
+    fn until_another_is_done(&self, seconds: f64) {
+        let clock = self.post("clock", seconds);
         self.until_done(id(&clock));
     }
 }
@@ -215,12 +218,12 @@ fn the_list_has_all_or_those_with_a_status() {
 #[test]
 fn a_paused_job_stands_still_until_it_is_resumed() {
     let Some(service) = Service::start() else { return };
-    service.post("stop and go", 3.0);
+    service.post("stop and go", 2.0);
     service.until_percent(1, 10);
     let paused = service.put(1, "pause").is(200);
     assert_eq!((&paused["status"], &paused["actions"]), (&json!("paused"), &json!(["resume", "cancel"])));
     assert!((10..100).contains(&percent(&paused)), "{paused}");
-    service.until_another_is_done();
+    service.until_another_is_done(2.0);
     assert_eq!(service.get(1), paused, "nothing changes");
 
     let resumed = service.put(1, "resume").is(200);
@@ -231,39 +234,46 @@ fn a_paused_job_stands_still_until_it_is_resumed() {
 }
 
 #[test]
-fn whoever_pauses_and_resumes_in_a_hurry_has_one_job_in_the_end() {
+fn of_many_who_change_a_job_at_once_one_does_it() {
     let Some(service) = Service::start() else { return };
     service.post("to and fro", 60.0);
-    // All at once, over many connections. Which of them come first is open; that each is either made or
-    // refused is not.
-    let urls = service.serving.url("/task/1#[1-40]");
     for action in ["pause", "resume", "pause", "cancel"] {
         let body = json!({ "action": action }).to_string();
-        let args = ["-Z", "--parallel-immediate", "-o", "/dev/null", "-w", "%{http_code}\n", "-X", "PUT"];
-        let ran = Running::start(service.curl(&args).args(["-d", &body, &urls])).wait().exits(0);
-        let count = |status: &str| ran.stdout.lines().filter(|line| *line == status).count();
-        assert_eq!((count("200"), count("409")), (1, 39), "{action}: {}", ran.stdout);
+        let head = format!("PUT /task/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}", body.len());
+        // It stands still while they are sent, so that it finds them all at once.
+        service.serving.running.signal(Signal::STOP);
+        let send = |_| {
+            let mut stream = service.serving.connect();
+            stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).expect("there is room for a request");
+            stream
+        };
+        let streams: Vec<TcpStream> = (0..40).map(send).collect();
+        service.serving.running.signal(Signal::CONT);
+        let mut statuses = BTreeMap::<u16, usize>::new();
+        for mut stream in streams {
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).expect("an answer and its end");
+            *statuses.entry(Answer::parse(&answer).status).or_default() += 1;
+        }
+        assert_eq!(statuses, BTreeMap::from([(200, 1), (409, 39)]), "{action}");
     }
-    let cancelled = service.get(1);
-    assert_eq!(cancelled["status"], "cancelled");
-    service.until_another_is_done();
-    assert_eq!(service.get(1), cancelled);
 }
 
 #[test]
 fn a_cancelled_job_ends_where_it_is() {
     let Some(service) = Service::start() else { return };
-    service.post("running", 60.0);
+    service.post("running", 2.0);
     service.post("paused", 60.0);
-    service.until_percent(1, 1);
+    service.until_percent(1, 10);
     service.put(2, "pause").is(200);
     for id in [1, 2] {
         let cancelled = service.put(id, "cancel").is(200);
         assert_eq!(cancelled["status"], "cancelled");
         assert!(percent(&cancelled) < 100 && time(&cancelled, "started") <= time(&cancelled, "ended"), "{cancelled}");
-        service.until_another_is_done();
-        assert_eq!(service.get(id), cancelled, "nothing changes");
     }
+    let cancelled = service.list("/task");
+    service.until_another_is_done(2.0);
+    assert_eq!(service.list("/task")[..2], cancelled, "nothing changes");
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! The jobs on disk: one SQLite database, one connection, one user at a time.
 //!
-//! SQLite blocks, so each call is made on the pool for that. Whoever wants to make one first takes his
-//! [`Turn`]. Those who wait for theirs wait as tasks, first come first served, and not as threads of the
-//! pool. The turn can be kept after a call: what is done with it until it is dropped happens in the same
-//! order as the calls, so what is in memory never disagrees with the disk.
+//! SQLite blocks, so each call is made on the pool for that. Whoever wants to make one first takes their
+//! [`Turn`]. Those who wait for theirs wait as tasks, not as threads of the pool. The turn can be kept
+//! after a call: what is done in it, on disk and in memory, nobody else sees half done.
 
 use crate::job::{Job, Status, now};
 use async_lock::{Mutex, MutexGuardArc};
