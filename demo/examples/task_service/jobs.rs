@@ -98,7 +98,9 @@ impl Jobs {
             Action::Pause | Action::Cancel => {
                 // It can't be storing its end just now, as we have the turn.
                 let running = self.running.borrow_mut().remove(&id);
-                running.inspect(|running| running.task.cancel());
+                if let Some(Running { task, .. }) = running {
+                    task.cancel();
+                }
             }
         }
         Ok(job)

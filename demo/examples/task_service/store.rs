@@ -28,7 +28,7 @@ const SET_UP: &str = "
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL,
         status TEXT NOT NULL CHECK (status IN ('running', 'paused', 'done', 'cancelled')),
-        seconds REAL NOT NULL,
+        seconds REAL NOT NULL CHECK (seconds >= 0),
         steps INTEGER NOT NULL CHECK (steps > 0),
         done INTEGER NOT NULL CHECK (done BETWEEN 0 AND steps),
         created TEXT NOT NULL,
