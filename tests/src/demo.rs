@@ -1,6 +1,7 @@
 //! Runs the downloader as its users do: as a program, in a folder of its own.
 //!
-//! Also finds the other programs that some tests need. Whatever is started here is ended by its own
+//! The examples are programs too, and run the same way. Also finds the other programs that some tests
+//! need. Whatever is started here is ended by its own
 //! handle when that goes, also when a test fails half way.
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,7 +12,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -25,21 +26,36 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// If it can't be built.
 pub fn demo() -> &'static Path {
     static DEMO: OnceLock<PathBuf> = OnceLock::new();
-    DEMO.get_or_init(|| {
-        // We are target/<profile>/deps/<test>-<hash>.
-        let this = env::current_exe().expect("a test knows its own path");
-        let folder = this.ancestors().nth(2).expect("a test is two folders below its profile's");
-        let target = folder.parent().expect("the profile's folder is in the target directory");
-        let profile = match folder.file_name().and_then(OsStr::to_str) {
-            Some("debug") | None => "dev",
-            Some(name) => name,
-        };
-        let mut build = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-        build.args(["build", "--quiet", "--package", "demo", "--profile", profile, "--target-dir"]).arg(target);
-        let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-        assert!(built.status.success(), "the demo can't be built:\n{}", String::from_utf8_lossy(&built.stderr));
-        folder.join("demo")
-    })
+    DEMO.get_or_init(|| build(&[]).join("demo"))
+}
+
+/// The program of an example of the demo's, built likewise.
+///
+/// # Panics
+/// If it can't be built.
+pub fn example(name: &str) -> PathBuf {
+    // Built once; tests that want the same one meanwhile wait.
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let build = || build(&["--example", name]).join("examples").join(name);
+    built.entry(name.to_owned()).or_insert_with(build).clone()
+}
+
+/// Builds what these arguments of cargo's choose of the demo, and gives the folder it is built in.
+fn build(what: &[&str]) -> PathBuf {
+    // We are target/<profile>/deps/<test>-<hash>.
+    let this = env::current_exe().expect("a test knows its own path");
+    let folder = this.ancestors().nth(2).expect("a test is two folders below its profile's");
+    let target = folder.parent().expect("the profile's folder is in the target directory");
+    let profile = match folder.file_name().and_then(OsStr::to_str) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let mut build = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    build.args(["build", "--quiet", "--package", "demo", "--profile", profile, "--target-dir"]).arg(target);
+    let built = build.args(what).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+    assert!(built.status.success(), "the demo can't be built:\n{}", String::from_utf8_lossy(&built.stderr));
+    folder.to_owned()
 }
 
 /// A program of the system's, if it is installed.
@@ -430,7 +446,7 @@ impl Line {
     }
 }
 
-/// `demo serve`, on a port of its own.
+/// `demo serve`, or another program that serves HTTP, on a port of its own.
 pub struct Serving {
     /// Where it serves.
     pub address: SocketAddr,
@@ -439,10 +455,16 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Starts it, and waits until it says where it serves.
+    /// Starts `demo serve`, and waits until it says where it serves.
     #[track_caller]
     pub fn start(place: &Place, args: &[&str]) -> Serving {
-        let mut running = Running::start(place.command(&["serve", "--listen", "127.0.0.1:0"]).args(args));
+        Serving::run(place.command(&["serve", "--listen", "127.0.0.1:0"]).args(args))
+    }
+
+    /// Starts a program, and waits until its first line on standard output says where it serves.
+    #[track_caller]
+    pub fn run(command: &mut Command) -> Serving {
+        let mut running = Running::start(command);
         let start = Instant::now();
         let address = loop {
             let said = running.stdout();
@@ -500,8 +522,9 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Takes it apart.
     #[track_caller]
-    fn parse(bytes: &[u8]) -> Answer {
+    pub fn parse(bytes: &[u8]) -> Answer {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no head: {:?}", String::from_utf8_lossy(bytes)));
         let head = String::from_utf8(bytes[..end].to_vec()).expect("a head is text");

@@ -1,7 +1,8 @@
 //! The other side: answers requests on connections that it accepts.
 //!
-//! For the built-in site and for files. It serves GET and HEAD, keeps connections alive and answers
-//! what it can't understand with the status that says so.
+//! For the built-in site, for files and for services. It reads requests with their bodies, keeps
+//! connections alive and answers what it can't understand with the status that says so. GET and HEAD
+//! is what a [`Handler`] is asked for unless it takes more.
 
 use super::buffer::Buffer;
 use super::connection::{header_map, in_time, keep_alive};
@@ -24,13 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a request's head.
 const HEAD_LIMIT: usize = 32 * 1024;
 const FIELDS_LIMIT: usize = 100;
-/// Bytes of a request's body that are read over. We have no use for any.
-const BODY_LIMIT: usize = 64 * 1024;
+/// Bytes of a request's body, with its framing. Commands to a service are small.
+pub const BODY_LIMIT: usize = 64 * 1024;
 
 /// A request that was understood.
 #[derive(Debug)]
 pub struct Request {
-    /// GET or HEAD.
+    /// One that the handler takes.
     pub method: Method,
     /// The path and query as they were sent.
     pub target: String,
@@ -38,6 +39,8 @@ pub struct Request {
     pub version: u8,
     /// The fields.
     pub headers: HeaderMap,
+    /// The body. Most requests have none.
+    pub body: Vec<u8>,
 }
 
 /// What to answer.
@@ -73,8 +76,22 @@ pub trait PieceByPiece {
 
 /// Answers requests.
 pub trait Handler: 'static {
-    /// The answer to a GET. For HEAD the server leaves its body out.
+    /// The answer to a request. For HEAD, which is to be answered as GET, the server leaves the body out.
     fn answer(&self, request: Request) -> LocalFuture<'_, Answer>;
+
+    /// Whether it wants to be asked with this method.
+    fn takes(&self, method: &Method) -> bool {
+        method == Method::GET || method == Method::HEAD
+    }
+
+    /// The answer to what it is not asked, as it can't be understood or has a method that it doesn't
+    /// take. The connection is closed after it.
+    fn refuse(&self, status: StatusCode) -> Answer {
+        match status {
+            StatusCode::METHOD_NOT_ALLOWED => Answer::plain(status).with("allow", "GET, HEAD"),
+            _ => Answer::plain(status),
+        }
+    }
 }
 
 impl Answer {
@@ -115,9 +132,9 @@ async fn connection(stream: TcpStream, handler: Rc<impl Handler>) {
     let _ = stream.set_nodelay(true);
     let (mut input, mut output) = (Buffer::default(), &stream);
     loop {
-        let (keep, result) = match read_request(&mut input, &stream).await {
+        let (keep, result) = match read_request(&mut input, &stream, &*handler).await {
             Ok(None) => return,
-            Err(status) => (false, send(&mut output, refusal(status), false, true).await),
+            Err(status) => (false, send(&mut output, handler.refuse(status), false, true).await),
             Ok(Some((request, keep))) => {
                 let (body_wanted, version) = (request.method != Method::HEAD, request.version);
                 let mut answer = handler.answer(request).await;
@@ -141,13 +158,6 @@ async fn connection(stream: TcpStream, handler: Rc<impl Handler>) {
     }
 }
 
-fn refusal(status: StatusCode) -> Answer {
-    match status {
-        StatusCode::METHOD_NOT_ALLOWED => Answer::plain(status).with("allow", "GET, HEAD"),
-        _ => Answer::plain(status),
-    }
-}
-
 async fn drain(stream: &TcpStream) -> Result<(), Error> {
     let mut scratch = [0; 4096];
     while stream.read(&mut scratch).await? > 0 {}
@@ -155,12 +165,16 @@ async fn drain(stream: &TcpStream) -> Result<(), Error> {
 }
 
 /// The next request and whether the connection may be kept after it; `None` if the client is done.
-async fn read_request(input: &mut Buffer, mut stream: &TcpStream) -> Result<Option<(Request, bool)>, StatusCode> {
+async fn read_request(
+    input: &mut Buffer,
+    mut stream: &TcpStream,
+    handler: &impl Handler,
+) -> Result<Option<(Request, bool)>, StatusCode> {
     let reading = async {
         loop {
-            if let Some((used, request, keep)) = parse_request(input.unread())? {
+            if let Some((used, mut request, keep)) = parse_request(input.unread())? {
                 input.consume(used);
-                skip_body(Framing::of_request(&request.headers), input, stream).await?;
+                request.body = read_body(&request, input, stream).await?;
                 return Ok(Ok(Some((request, keep))));
             }
             if input.unread().len() > HEAD_LIMIT {
@@ -172,7 +186,7 @@ async fn read_request(input: &mut Buffer, mut stream: &TcpStream) -> Result<Opti
         }
     };
     match in_time(PATIENCE, "a request", reading).await {
-        Ok(result) => result.and_then(check_method),
+        Ok(result) => result.and_then(|request| check(request, handler)),
         Err(Error::TooManyFields(_)) => Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
         Err(Error::TooLarge(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Err(Error::Malformed(_)) => Err(StatusCode::BAD_REQUEST),
@@ -180,11 +194,9 @@ async fn read_request(input: &mut Buffer, mut stream: &TcpStream) -> Result<Opti
     }
 }
 
-fn check_method(request: Option<(Request, bool)>) -> Result<Option<(Request, bool)>, StatusCode> {
+fn check(request: Option<(Request, bool)>, handler: &impl Handler) -> Result<Option<(Request, bool)>, StatusCode> {
     match &request {
-        Some((Request { method, .. }, _)) if method != Method::GET && method != Method::HEAD => {
-            Err(StatusCode::METHOD_NOT_ALLOWED)
-        }
+        Some((Request { method, .. }, _)) if !handler.takes(method) => Err(StatusCode::METHOD_NOT_ALLOWED),
         Some((Request { target, .. }, _)) if !target.starts_with('/') => Err(StatusCode::BAD_REQUEST),
         Some((Request { version: 1, headers, .. }, _)) if !headers.contains_key(header::HOST) => {
             Err(StatusCode::BAD_REQUEST)
@@ -213,15 +225,23 @@ fn parse_request(input: &[u8]) -> Result<Option<(usize, Request, bool)>, Error> 
         Ok(url) if url.scheme() == "http" => url[Position::BeforePath..Position::AfterQuery].to_owned(),
         _ => target.to_owned(),
     };
-    Ok(Some((used, Request { method, target, version, headers }, keep)))
+    Ok(Some((used, Request { method, target, version, headers, body: Vec::new() }, keep)))
 }
 
-async fn skip_body(framing: Result<Framing, Error>, input: &mut Buffer, stream: &TcpStream) -> Result<(), Error> {
-    let (mut framing, mut skipped, mut stream) = (framing?, 0, stream);
+async fn read_body(request: &Request, input: &mut Buffer, mut stream: &TcpStream) -> Result<Vec<u8>, Error> {
+    let too_large = || Error::TooLarge(bytesize::ByteSize::b(BODY_LIMIT as u64));
+    let (mut framing, mut body, mut skipped) = (Framing::of_request(&request.headers)?, Vec::new(), 0);
+    if matches!(framing, Framing::Length(length) if length > BODY_LIMIT as u64) {
+        return Err(too_large()); // known before it comes
+    }
+    if framing != Framing::Done && input.unread().is_empty() && waits_to_continue(request) {
+        write(&mut stream, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+    }
     loop {
         match framing.step(input.unread())? {
-            Step::Done => return Ok(()),
-            Step::Data(count) | Step::Skip(count) => {
+            Step::Done => return Ok(body),
+            Step::Data(count) => body.extend(input.take(count)),
+            Step::Skip(count) => {
                 skipped += count;
                 input.consume(count);
             }
@@ -231,10 +251,16 @@ async fn skip_body(framing: Result<Framing, Error>, input: &mut Buffer, stream: 
                 }
             }
         }
-        if skipped > BODY_LIMIT {
-            return Err(Error::TooLarge(bytesize::ByteSize::b(BODY_LIMIT as u64)));
+        if body.len() + skipped > BODY_LIMIT {
+            return Err(too_large());
         }
     }
+}
+
+/// Whether the client sends the body only when it is told that it is wanted (RFC 9110, 10.1.1).
+fn waits_to_continue(request: &Request) -> bool {
+    let expects = request.headers.get(header::EXPECT);
+    request.version == 1 && expects.is_some_and(|what| what.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 async fn send(to: &mut impl Transport, answer: Answer, keep: bool, body_wanted: bool) -> Result<(), Error> {

@@ -1,0 +1,100 @@
+//! A service of background jobs: HTTP in front, SQLite below, a task of the runtime for each job.
+//!
+//! A client starts a job and has its answer at once; the job goes on behind it, in small steps. It can
+//! be watched, paused, resumed and cancelled meanwhile. Jobs outlive the program: after Ctrl-C, and
+//! after `kill -9` or a power cut just as well, the next start goes on with those that ran.
+//!
+//! ```sh
+//! cargo run --release -p demo --example task_service
+//! curl -i http://127.0.0.1:8080/task -d '{"name": "report", "seconds": 60}'   # 201, Location: /task/1
+//! curl http://127.0.0.1:8080/task/1                                           # how far it is
+//! curl http://127.0.0.1:8080/task?status=running                              # all that run
+//! curl -X PUT http://127.0.0.1:8080/task/1 -d '{"action": "pause"}'           # or resume, or cancel
+//! ```
+//!
+//! `--listen` takes another address, `--database` another file. What can't be done is answered with the
+//! status that says so and `{"error": "…"}`, which says what to send instead.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `api.rs` | the HTTP side: paths, methods, JSON |
+//! | `jobs.rs` | jobs at work: one task each |
+//! | `store.rs` | jobs on disk: the only file that knows SQL |
+//! | `job.rs` | what a job is, and what may become of it |
+
+mod api;
+mod job;
+mod jobs;
+mod store;
+
+use api::Api;
+use clap::Parser;
+use demo::http::server::serve;
+use demo::signals::Interrupts;
+use demo::site::listen;
+use executor::Runtime;
+use futures_lite::FutureExt;
+use jobs::Jobs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+/// A service of background jobs: POST /task starts one, GET /task/ID says how far it is.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Args {
+    /// The address to serve at; port 0 takes any
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// The file to keep the jobs in; made if it isn't there
+    #[arg(long, value_name = "FILE", default_value = "tasks.db")]
+    database: PathBuf,
+}
+
+/// Why the program could not do its work.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Demo(#[from] demo::Failure),
+    #[error("can't keep tasks in {}: {source}; choose another file with --database", .path.display())]
+    Database { path: PathBuf, source: store::Error },
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = Runtime::builder().build().map_err(|error| demo::Failure::Runtime(error).into());
+    match runtime.and_then(|runtime| runtime.block_on(run(args))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("task_service: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until interrupted.
+async fn run(args: Args) -> Result<(), Failure> {
+    let mut interrupts = Interrupts::new().map_err(demo::Failure::Signals)?;
+    let listener = listen(args.listen).await?;
+    let broken = |address, source| Failure::from(demo::Failure::Listen { address, source });
+    let address = listener.local_addr().map_err(|error| broken(args.listen, error))?;
+    let database = |source| Failure::Database { path: args.database.clone(), source };
+
+    let jobs = Jobs::open(args.database.clone()).await.map_err(database)?;
+    for job in jobs.go_on().await.map_err(database)? {
+        eprintln!("task {} goes on from {} %: it ran when the program ended", job.id, job.percentage());
+    }
+    println!("listening on http://{address}/ — start tasks at /task; Ctrl-C ends it");
+
+    // Whichever ends first, the other is dropped, and with it the listener.
+    let interrupted = async {
+        interrupts.next().await;
+        Ok(())
+    };
+    let serving = async { Err(broken(address, serve(listener, Rc::new(Api::new(jobs.clone()))).await)) };
+    let ended = interrupted.or(serving).await;
+    let left = jobs.stop().await.map_err(database)?;
+    eprintln!("stored; tasks that go on at the next start: {left}");
+    ended
+}
