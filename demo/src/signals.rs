@@ -1,12 +1,29 @@
-//! Ctrl-C, as something to await.
+//! Signals, as something to await: Ctrl-C, and the wish to know where every task stands.
 //!
 //! `signal-hook` writes a byte into a socket pair when a signal comes; the other end is a stream
 //! of the runtime like any other.
 
 use executor::net::UnixStream;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use executor::{Tasks, tasks};
+use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use std::io;
 use std::os::unix::net;
+
+/// A stream with a byte for each of these signals that comes from now on.
+fn listen(signals: [i32; 2]) -> io::Result<UnixStream> {
+    let (ours, hook) = net::UnixStream::pair()?;
+    for signal in signals {
+        signal_hook::low_level::pipe::register(signal, hook.try_clone()?)?;
+    }
+    UnixStream::from_std(ours)
+}
+
+/// Waits for the next one.
+async fn next(signals: &mut UnixStream) {
+    // One byte a signal. The hook's end is never closed, so neither an end nor an error comes.
+    let mut byte = [0];
+    let _ = signals.read(&mut byte).await;
+}
 
 /// The interrupts that come from now on.
 pub struct Interrupts(UnixStream);
@@ -14,17 +31,23 @@ pub struct Interrupts(UnixStream);
 impl Interrupts {
     /// Takes over SIGINT and SIGTERM.
     pub fn new() -> io::Result<Interrupts> {
-        let (ours, hook) = net::UnixStream::pair()?;
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::low_level::pipe::register(signal, hook.try_clone()?)?;
-        }
-        Ok(Interrupts(UnixStream::from_std(ours)?))
+        Ok(Interrupts(listen([SIGINT, SIGTERM])?))
     }
 
     /// Waits for the next one.
     pub async fn next(&mut self) {
-        // One byte a signal. The hook's end is never closed, so neither an end nor an error comes.
-        let mut byte = [0];
-        let _ = self.0.read(&mut byte).await;
+        next(&mut self.0).await;
     }
+}
+
+/// From now on SIGUSR1, and SIGQUIT, which is Ctrl-\\ on a terminal, have `print` called with all tasks.
+pub fn print_tasks_on_request(print: impl Fn(Tasks) + 'static) -> io::Result<()> {
+    let mut requests = listen([SIGUSR1, SIGQUIT])?;
+    executor::named("SIGUSR1, SIGQUIT").spawn_local(async move {
+        loop {
+            next(&mut requests).await;
+            print(tasks());
+        }
+    });
+    Ok(())
 }

@@ -77,6 +77,7 @@ pub fn tasks() -> Tasks {
         let calls = core.pool.calls().into_iter();
         tasks.extend(calls.map(|call| (core.age(call.task.id), call)).map(|(age, call)| call.dump(age)));
         tasks.sort_by_key(|task| task.task.id);
+        core.slow.restart(); // to look takes its time, which is nobody's
         Tasks(tasks)
     })
 }
@@ -131,7 +132,7 @@ pub struct Wait {
 pub struct Place {
     /// The function, with its path.
     pub function: String,
-    /// The file, relative to the present directory if it is in it.
+    /// The file.
     pub file: PathBuf,
     /// The line.
     pub line: u32,
@@ -143,6 +144,26 @@ impl TaskDump {
         let note = if state == TaskState::Pending { "is about to run" } else { "" };
         let cancellation = task.cancellation().cloned();
         TaskDump { task: task.info(), state, age, polls: task.polls(), cancellation, waits, left_out: 0, note }
+    }
+}
+
+impl TaskDump {
+    /// What several waits have in common is printed once, and what each has for itself further in.
+    fn print_wait(&self, number: usize, wait: &Wait, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let branches: Vec<usize> = self.waits.windows(2).map(|pair| pair[0].shares_with(&pair[1])).collect();
+        let indent = |depth| 4 + 2 * branches.iter().filter(|branch| **branch <= depth).count();
+        let known = if number == 0 { 0 } else { branches[number - 1] };
+        for (depth, place) in wait.chain.iter().enumerate().skip(known) {
+            write!(f, "\n{:1$}{place}", "", indent(depth))?;
+        }
+        write!(f, "\n{:1$}waits for: {2}", "", indent(wait.chain.len()), wait.leaf)
+    }
+}
+
+impl Wait {
+    /// How many places from the outermost on both have.
+    fn shares_with(&self, other: &Wait) -> usize {
+        self.chain.iter().zip(&other.chain).take_while(|(ours, theirs)| ours == theirs).count()
     }
 }
 
@@ -201,10 +222,7 @@ impl fmt::Display for TaskDump {
         if let Some(cancellation) = &self.cancellation {
             write!(f, "\n    {cancellation}")?;
         }
-        for wait in &self.waits {
-            wait.chain.iter().try_for_each(|place| write!(f, "\n    {place}"))?;
-            write!(f, "\n    waits for: {}", wait.leaf)?;
-        }
+        self.waits.iter().enumerate().try_for_each(|(number, wait)| self.print_wait(number, wait, f))?;
         match (self.left_out, self.waits.is_empty() && !self.note.is_empty()) {
             (0, true) => write!(f, "\n    {}", self.note),
             (0, false) => Ok(()),
@@ -223,7 +241,6 @@ impl fmt::Display for Place {
 #[derive(Default)]
 struct Names {
     known: HashMap<usize, Arc<[Place]>>,
-    here: Option<PathBuf>,
 }
 
 impl Names {
@@ -237,13 +254,12 @@ impl Names {
         if let Some(places) = self.known.get(&address) {
             return places.clone();
         }
-        let here = self.here.get_or_insert_with(|| std::env::current_dir().unwrap_or_default());
         let mut places = Vec::new();
         backtrace::resolve(std::ptr::without_provenance_mut::<c_void>(address), |symbol| {
             let function = symbol.name().map(|name| format!("{name:#}"));
             if let (Some(function), Some(file), Some(line)) = (function, symbol.filename(), symbol.lineno()) {
                 if let Some(function) = told(&function, file) {
-                    places.push(Place { function, file: file.strip_prefix(&*here).unwrap_or(file).into(), line });
+                    places.push(Place { function, file: shortened(file), line });
                 }
             }
         });
@@ -252,6 +268,15 @@ impl Names {
         self.known.insert(address, places.clone());
         places
     }
+}
+
+/// A file as the compiler names it in a `Location`: relative to the workspace, if it is in this one or in
+/// the present directory.
+fn shortened(file: &Path) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let short = workspace.into_iter().chain(here.as_deref()).find_map(|base| file.strip_prefix(base).ok());
+    short.unwrap_or(file).into()
 }
 
 /// The name of a function as it is told, if it is one that a person wants to see: an async fn or block, or a

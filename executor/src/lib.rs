@@ -58,7 +58,7 @@ pub use join::{
 };
 pub use local::{TaskLocal, TaskLocalScope};
 pub use observer::Observer;
-pub use reactor::{io, time};
+pub use reactor::{io, leaf, time};
 pub use runtime::{Builder, Runtime, block_on};
 pub use spawn::{Named, named, spawn, spawn_blocking, spawn_local, yield_now};
 pub use task::{JoinError, JoinHandle, TaskId};

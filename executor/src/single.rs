@@ -165,7 +165,7 @@ pub(crate) struct Core {
     /// The number of the task spawned last.
     numbered: Cell<u64>,
     ages: RefCell<Ages>,
-    slow: SlowPolls,
+    pub(crate) slow: SlowPolls,
     deadlock: Cell<Deadlock>,
     /// Polls since the reactor was looked at.
     polls: Cell<usize>,
@@ -376,6 +376,7 @@ impl Core {
         for task in self.slabs.tasks() {
             let mut poll = || {
                 if let Some(task) = task.wake_up() {
+                    self.slow.restart();
                     within(None, || self.run_task(task));
                 }
             };

@@ -4,6 +4,7 @@
 //! there will never be another. For one thread.
 
 use super::urls;
+use executor::leaf;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::{Future, poll_fn};
@@ -104,6 +105,7 @@ impl Frontier {
                 return Poll::Ready(());
             }
             state.waiting.push(cx.waker().clone());
+            leaf::pending(|| "the end of the crawl".into());
             Poll::Pending
         })
         .await;
@@ -214,6 +216,7 @@ impl<'a> Future for Next<'a> {
             return Poll::Ready(Some(Claim { job, frontier }));
         }
         state.waiting.push(cx.waker().clone());
+        leaf::pending(|| "a page to fetch".into());
         Poll::Pending
     }
 }

@@ -17,7 +17,7 @@ mod urls;
 
 use crate::cli::CrawlArgs;
 use crate::http::{Limits, Pool};
-use crate::signals::Interrupts;
+use crate::signals::{Interrupts, print_tasks_on_request};
 use crate::site::{self, Site};
 use crate::{Exit, Failure};
 use executor::JoinHandle;
@@ -62,6 +62,8 @@ pub async fn run(args: CrawlArgs) -> Result<Exit, Failure> {
         starts.push(start_site(&args).await?);
     }
     let crawl = Rc::new(Crawl::new(args, &starts).await?);
+    let crawling = crawl.clone();
+    print_tasks_on_request(move |tasks| crawling.progress.print_tasks(&tasks)).map_err(Failure::Signals)?;
     for url in starts {
         crawl.frontier.add(url, 0, None);
     }
@@ -95,6 +97,9 @@ async fn work(crawl: &Rc<Crawl>, mut interrupts: Interrupts) -> Result<(), Failu
     };
     if let Some(result) = async { Some(join(&mut workers).await) }.or(interrupted()).await {
         return result;
+    }
+    if crawl.args.verbose {
+        crawl.progress.print_tasks(&executor::tasks());
     }
     crawl.interrupted.set(true);
     crawl.frontier.stop();

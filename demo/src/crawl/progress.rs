@@ -2,6 +2,7 @@
 
 use super::report::Record;
 use bytesize::ByteSize;
+use executor::Tasks;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -130,6 +131,11 @@ impl Progress {
         if !rest.is_empty() {
             eprintln!("{}", rest.join("; "));
         }
+    }
+
+    /// Where every task stands, for somebody who asked.
+    pub fn print_tasks(&self, tasks: &Tasks) {
+        self.bar.suspend(|| eprintln!("{tasks}"));
     }
 
     /// A line of text, whatever a server put into it: nothing that a terminal would obey.

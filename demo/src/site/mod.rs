@@ -8,7 +8,7 @@ pub use pages::Site;
 
 use crate::cli::ServeArgs;
 use crate::http::server::serve;
-use crate::signals::Interrupts;
+use crate::signals::{Interrupts, print_tasks_on_request};
 use crate::{Exit, Failure};
 use executor::io::Async;
 use executor::net::TcpListener;
@@ -20,6 +20,7 @@ use std::rc::Rc;
 /// Serves until interrupted.
 pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::new().map_err(Failure::Signals)?;
+    print_tasks_on_request(|tasks| eprintln!("{tasks}")).map_err(Failure::Signals)?;
     let listener = listen(args.listen).await?;
     let address = listener.local_addr().map_err(|error| Failure::listen(args.listen, error))?;
     let serving = match &args.root {
