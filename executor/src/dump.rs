@@ -47,7 +47,7 @@ const FRAMES: usize = 256;
 ///     yield_now().await;
 ///     let visitor = &tasks()[1];
 ///     println!("{visitor}");
-///     // task 2 `visitor` (pending, 2 polls, 0 ns old, spawned at src/main.rs:10:22)
+///     // task 2 `visitor` (pending, 2 polls, new, spawned at src/main.rs:10:22)
 ///     //     main::enter at src/main.rs:5
 ///     //     waits for: acquire on the semaphore made at src/main.rs:10:37
 ///     assert!(visitor.waits[0].leaf.starts_with("acquire on the semaphore made at "));
@@ -218,7 +218,12 @@ impl fmt::Display for TaskDump {
         }
         let (polls, age) = (self.polls, self.age);
         let unit = if polls == 1 { "poll" } else { "polls" };
-        write!(f, " ({}, {polls} {unit}, {age:.1?} old, spawned at {place})", self.state)?;
+        write!(f, " ({}, {polls} {unit}, ", self.state)?;
+        match age.as_micros() {
+            0 => write!(f, "new")?,
+            _ => write!(f, "{age:.1?} old")?,
+        }
+        write!(f, ", spawned at {place})")?;
         if let Some(cancellation) = &self.cancellation {
             write!(f, "\n    {cancellation}")?;
         }
@@ -257,11 +262,11 @@ impl Names {
         let mut places = Vec::new();
         backtrace::resolve(std::ptr::without_provenance_mut::<c_void>(address), |symbol| {
             let function = symbol.name().map(|name| format!("{name:#}"));
-            if let (Some(function), Some(file), Some(line)) = (function, symbol.filename(), symbol.lineno()) {
-                if let Some(function) = told(&function, file) {
-                    places.push(Place { function, file: shortened(file), line });
-                }
-            }
+            let (Some(function), Some(file), Some(line)) = (function, symbol.filename(), symbol.lineno()) else {
+                return;
+            };
+            let place = told(&function, file).map(|function| Place { function, file: shortened(file), line });
+            places.extend(place);
         });
         places.reverse();
         let places: Arc<[Place]> = places.into();

@@ -328,7 +328,7 @@ impl Core {
     fn wait_alone(&self, reactor: &mut Reactor) {
         const PATIENCE: Duration = Duration::from_secs(1);
         const WHAT: &str = "nothing in this runtime can run, and nothing in it can change that: no timer is set, no \
-            socket open, no blocking call under way. Only another thread could still wake one of";
+            socket open, no blocking call under way. Only another thread could still wake one of its";
         match self.deadlock.get() {
             Deadlock::Printed => self.turn_reactor(reactor, None),
             // Time that is virtual would just jump.

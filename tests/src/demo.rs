@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// If it can't be built.
 pub fn demo() -> &'static Path {
     static DEMO: OnceLock<PathBuf> = OnceLock::new();
-    DEMO.get_or_init(|| build(&[]).join("demo"))
+    DEMO.get_or_init(|| build("demo", &[]).join("demo"))
 }
 
 /// The program of an example of the demo's, built likewise.
@@ -37,12 +37,21 @@ pub fn example(name: &str) -> PathBuf {
     // Built once; tests that want the same one meanwhile wait.
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let build = || build(&["--example", name]).join("examples").join(name);
+    let build = || build("demo", &["--example", name]).join("examples").join(name);
     built.entry(name.to_owned()).or_insert_with(build).clone()
 }
 
-/// Builds what these arguments of cargo's choose of the demo, and gives the folder it is built in.
-fn build(what: &[&str]) -> PathBuf {
+/// The folder with the programs of the executor's examples, built likewise.
+///
+/// # Panics
+/// If they can't be built.
+pub fn executor_examples() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build("executor", &["--examples"]).join("examples"))
+}
+
+/// Builds what these arguments of cargo's choose of a package, and gives the folder it is built in.
+fn build(package: &str, what: &[&str]) -> PathBuf {
     // We are target/<profile>/deps/<test>-<hash>.
     let this = env::current_exe().expect("a test knows its own path");
     let folder = this.ancestors().nth(2).expect("a test is two folders below its profile's");
@@ -52,9 +61,9 @@ fn build(what: &[&str]) -> PathBuf {
         Some(name) => name,
     };
     let mut build = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-    build.args(["build", "--quiet", "--package", "demo", "--profile", profile, "--target-dir"]).arg(target);
+    build.args(["build", "--quiet", "--package", package, "--profile", profile, "--target-dir"]).arg(target);
     let built = build.args(what).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-    assert!(built.status.success(), "the demo can't be built:\n{}", String::from_utf8_lossy(&built.stderr));
+    assert!(built.status.success(), "{package} can't be built:\n{}", String::from_utf8_lossy(&built.stderr));
     folder.to_owned()
 }
 

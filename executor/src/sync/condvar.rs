@@ -6,7 +6,6 @@ use std::fmt;
 use std::future::poll_fn;
 use std::mem::forget;
 use std::pin::pin;
-use std::task::Poll;
 
 /// A condition of a value in a [`Mutex`](super::Mutex), for which tasks wait while others change it.
 ///
@@ -98,7 +97,7 @@ impl Condvar {
     pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = guard.mutex();
         let mut notified = pin!(self.0.wait::<Notified>(()));
-        poll_fn(|cx| Poll::Ready(notified.as_mut().begin(cx))).await; // in line before the mutex is unlocked
+        poll_fn(|cx| notified.as_mut().begin(cx)).await; // in line before the mutex is unlocked
         drop(guard);
         let for_one = notified.await;
         let pass_on = PassOn(self, for_one);

@@ -397,11 +397,12 @@ pub(super) struct Wait<'a, R: Rule> {
 
 impl<R: Rule> Wait<'_, R> {
     /// Gets in line, for a rule by which nobody gets anything on arrival.
-    pub(super) fn begin(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+    pub(super) fn begin(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.as_ref();
         // SAFETY: as in `poll`. It is the first one, so the node is idle.
         let got = unsafe { this.map_unchecked(|this| &this.node).arrive(this.get_ref().monitor, cx) };
         debug_assert!(got.is_none());
+        Poll::Ready(())
     }
 }
 

@@ -1,0 +1,25 @@
+//! A coroutine awaits another one. Calling one does nothing yet: it runs when it is awaited or spawned.
+//!
+//! ```sh
+//! cargo run -p executor --example hello
+//! ```
+
+use executor::block_on;
+use executor::time::{Duration, sleep};
+
+async fn compute(x: i32, y: i32) -> i32 {
+    println!("computing {x} + {y} …");
+    sleep(Duration::from_millis(100)).await; // others run meanwhile, if there are any
+    x + y
+}
+
+async fn print_sum(x: i32, y: i32) {
+    let sum = compute(x, y).await;
+    println!("{x} + {y} = {sum}");
+}
+
+fn main() {
+    let future = print_sum(1, 2);
+    println!("nothing has happened so far");
+    block_on(future);
+}

@@ -1,0 +1,34 @@
+//! What becomes of a task: pending, running, done; or cancelled. Printed, it says where it was spawned.
+//!
+//! ```sh
+//! cargo run -p executor --example states
+//! ```
+
+use executor::task::TaskState;
+use executor::time::{Duration, sleep};
+use executor::{block_on, named, spawn, tasks, yield_now};
+
+async fn work(millis: u64) -> String {
+    // A task that asks about itself finds itself running.
+    let running = tasks().iter().any(|task| task.state == TaskState::Running && task.task.id.0 == 2);
+    println!("  in its first poll, task 2 is running: {running}");
+    sleep(Duration::from_millis(millis)).await;
+    format!("done after {millis} ms")
+}
+
+fn main() {
+    block_on(async {
+        let task = named("worker").spawn(work(50));
+        println!("{task:?}"); // task 2 `worker` (pending, spawned at …)
+        yield_now().await;
+        println!("{task:?}");
+        let mut task = task;
+        let output = (&mut task).await.unwrap();
+        println!("{task:?}: {output}");
+
+        let endless = spawn(std::future::pending::<()>());
+        endless.cancel();
+        yield_now().await;
+        println!("{endless:?}");
+    });
+}

@@ -1,0 +1,151 @@
+//! The executor's examples, run as a reader runs them: what they print is what they are there to show.
+
+use std::process::{Command, Output};
+use tests::demo::executor_examples;
+
+fn run(name: &str) -> Output {
+    let mut example = Command::new(executor_examples().join(name));
+    example.env("RUST_BACKTRACE", "0").output().unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// What an example that succeeds prints, line by line.
+#[track_caller]
+fn printed(name: &str) -> Vec<String> {
+    let output = run(name);
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// Whether these lines are among those, in this order.
+#[track_caller]
+fn in_order(lines: &[String], wanted: &[&str]) {
+    let mut rest = lines.iter();
+    for wanted in wanted {
+        assert!(rest.any(|line| line.contains(wanted)), "`{wanted}` is not where it should be in {lines:#?}");
+    }
+}
+
+/// The tenths of a second that the lines with this text tell of. On a machine with much else to do they are more
+/// than they should be; tests ask for less than what the wrong thing would take.
+fn tenths(lines: &[String], text: &str) -> Vec<u32> {
+    let told = lines.iter().filter(|line| line.contains(text));
+    told.map(|line| line.split_whitespace().find_map(|word| word.parse().ok()).expect(line)).collect()
+}
+
+#[test]
+fn hello_runs_when_it_is_awaited() {
+    assert_eq!(printed("hello"), ["nothing has happened so far", "computing 1 + 2 …", "1 + 2 = 3"]);
+}
+
+#[test]
+fn states_are_printed_with_where_the_task_was_spawned() {
+    let lines = printed("states");
+    in_order(
+        &lines,
+        &["`worker` (pending, spawned at executor/examples/states.rs:", "running: true", "`worker` (done, "],
+    );
+    in_order(&lines, &["after 50 ms", "task 3 (cancelled, "]);
+}
+
+#[test]
+fn callback_calls_back_before_whoever_joins() {
+    let wanted = ["task 2 `worker` has ended: Ready", "result: done after 50 ms", "task 3 has ended: Panicked"];
+    let lines = printed("callback");
+    in_order(&lines, &wanted);
+    in_order(&lines, &["result: task 3 `failing` (spawned at executor/examples/callback.rs:"]);
+    assert!(lines.iter().any(|line| line.ends_with(" panicked: no luck today")), "{lines:#?}");
+}
+
+#[test]
+fn gather_keeps_the_order_and_takes_as_long_as_the_slowest() {
+    let all = ["after 300", "after 100", "after 200", "all three took"];
+    let lines = printed("gather");
+    in_order(&lines, &[&all[..], &all[..], &["Err(\"100 ms is not enough\")", "to fail took"]].concat());
+    assert!(tenths(&lines, "all three took").iter().all(|tenths| (3..6).contains(tenths)), "{lines:#?}");
+    assert!(tenths(&lines, "to fail took")[0] < 3);
+}
+
+#[test]
+fn completed_has_three_at_once() {
+    let lines = printed("completed");
+    let at = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{lines:#?}"));
+    assert!(at("page 2 begins") < at("page 0 is there") && at("page 0 is there") < at("page 4 is there"));
+    assert!((0..3).any(|page| at(&format!("page {page} is there")) < at("page 3 begins")));
+    assert_eq!(lines.len(), 10);
+}
+
+#[test]
+fn wait_stops_at_the_first_at_the_first_error_and_at_the_end() {
+    let lines = printed("wait");
+    in_order(
+        &lines,
+        &["first done: (1, Ok(1)); still pending: 2", "200 ms is an unlucky time", "all done: [(0, Ok(3))]"],
+    );
+}
+
+#[test]
+fn race_says_who_won() {
+    let lines = printed("race");
+    in_order(&lines, &["Oslo won: the page, from Oslo", "tick", "tick", "received: a message", "Err(Elapsed)"]);
+}
+
+#[test]
+fn cancel_lists_the_tasks_and_says_who_ended_them_and_why() {
+    let lines = printed("cancel");
+    in_order(
+        &lines,
+        &["3 tasks", "`10 s` (pending", "cancel::work at executor/examples/cancel.rs:", "waits for: sleep"],
+    );
+    let by = "was cancelled by task 1 at executor/examples/cancel.rs:";
+    in_order(&lines, &["done after 1 s", by, by]);
+    assert_eq!(lines.iter().filter(|line| line.ends_with(": the user has pressed Ctrl-C")).count(), 2);
+}
+
+#[test]
+fn group_ends_as_one_and_keeps_what_is_shielded() {
+    let lines = printed("group");
+    in_order(&lines, &["Ok(30)", "d is done", "`the one that fails` (spawned at ", "g, which is shielded, is done"]);
+    in_order(&lines, &["g, which is shielded, is done", "it took longer than the time it was given"]);
+    assert!(!lines.iter().any(|line| line.contains("e is done") || line.contains("f is done")), "{lines:#?}");
+}
+
+#[test]
+fn blocking_is_noticed_and_on_a_thread_holds_nothing_up() {
+    let output = run("blocking");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("task 2 `index 1` (spawned at executor/examples/blocking.rs:"), "{stderr}");
+    assert_eq!(stderr.matches("held the thread for").count(), 1, "{stderr}");
+    let lines: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    let waited: Vec<u32> = lines.iter().map(|line| line.split(' ').nth(3).unwrap().parse().unwrap()).collect();
+    assert!(waited[0] >= 3 && waited[2] < 3 && waited[3] >= 3, "{lines:#?}");
+}
+
+#[test]
+fn locks_signals_channels_and_locals_do_what_they_say() {
+    let wanted = ["counted: 100", "reader 1: old", "reader 2: new", "set", "taken: Some(\"work\")", "3 came last"];
+    in_order(&printed("share"), &wanted);
+    let jobs = ["job 1", "job 2", "job 3", "job 4", "12² = 144", "hear, hear", "hear, hear", "loaded: Ok(100) %"];
+    in_order(&printed("messages"), &jobs);
+    let queries = ["orders for ann", "orders for bob", "bills for ann", "bills for bob", "there is none: None"];
+    in_order(&printed("locals"), &queries);
+}
+
+#[test]
+fn download_takes_as_long_as_one_page() {
+    let pages: Vec<_> = (0..10).map(|page| format!("this is /{page}")).collect();
+    let lines = printed("download");
+    assert_eq!(lines[..10], pages);
+    assert!((2..20).contains(&tenths(&lines, "ten pages took")[0]), "{}", lines[10]);
+}
+
+#[test]
+fn deadlock_is_said_with_all_who_wait() {
+    let output = run("deadlock");
+    assert!(!output.status.success());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    for wanted in ["deadlock: nothing in this runtime can run", "`ann to bob` (pending", "`bob to ann` (pending"] {
+        assert!(stderr.contains(wanted), "{stderr}");
+    }
+    let waits = "waits for: acquire on the mutex made at executor/examples/deadlock.rs:";
+    assert_eq!(stderr.matches(waits).count(), 2, "{stderr}");
+}
