@@ -3,8 +3,9 @@
 //! `signal-hook` writes a byte into a socket pair when a signal comes; the other end is a stream
 //! of the runtime like any other.
 
+use executor::dump::Tasks;
 use executor::net::UnixStream;
-use executor::{Tasks, tasks};
+use executor::tasks;
 use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use std::io;
 use std::os::unix::net;

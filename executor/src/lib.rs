@@ -23,20 +23,52 @@
 //! ```
 //!
 //! [`block_on`] runs a future on this thread, together with all that it [`spawn`]s; [`net`],
-//! [`time`] and [`io`] are what tasks wait for; [`spawn_blocking`] is for calls that block. What
-//! happens inside can be watched by an [`Observer`].
+//! [`time`] and [`io`] are what tasks wait for, [`sync`] what they share; [`spawn_blocking`] is for calls that
+//! block. [`tasks`] says where each of them stands, and all that happens inside can be watched by an [`Observer`].
+//!
+//! # Coming from asyncio, Go or tokio
+//! Each line has a program under `executor/examples/`: `cargo run -p executor --example NAME`.
+//!
+//! | you want | here | asyncio | Go | tokio | example |
+//! |---|---|---|---|---|---|
+//! | to run a coroutine | [`block_on`] | `asyncio.run` | `main` | `#[tokio::main]` | `hello` |
+//! | a task | [`spawn`], [`spawn_local`] | `create_task` | `go f()` | `spawn`, `spawn_local` | `states` |
+//! | its name and state | [`named`], [`JoinHandle::state`] | `Task.get_name`, `print(task)` | – | `task::Builder` (unstable) | `states` |
+//! | its result | `handle.await` | `await task` | a channel | `handle.await` | `callback` |
+//! | to be called at its end | [`JoinHandle::on_done`] | `add_done_callback` | `defer` | – | `callback` |
+//! | all results, in order | [`join_all`] | `gather` | `WaitGroup` | `futures::join_all` | `gather` |
+//! | the first error ends all | [`try_join_all`] | `TaskGroup` | `errgroup` | `try_join!` | `gather` |
+//! | results as they come | [`as_completed`] | `as_completed` | a channel | `JoinSet`, `FuturesUnordered` | `completed` |
+//! | some of the results | [`wait`] | `wait(return_when=…)` | – | – | `wait` |
+//! | the first of several | [`select`], [`race`] | `wait(FIRST_COMPLETED)` | `select` | `select!` | `race` |
+//! | tasks that belong together | [`task_group`] | `TaskGroup` | `errgroup.Group` | `JoinSet`, nearly | `group` |
+//! | a time limit | [`time::timeout`], [`deadline`] | `timeout` | `context.WithTimeout` | `timeout` | `group`, `race` |
+//! | what is left of it | [`time_left`] | `timeout.when` | `ctx.Deadline` | – | `group` |
+//! | to end a task | [`JoinHandle::cancel`] | `Task.cancel` | `cancel()` of a context | `abort` | `cancel` |
+//! | to know who did, and why | [`JoinHandle::explained`] | `CancelledError.args` | `context.Cause` | – | `cancel` |
+//! | a part that is not cut off | [`shield()`] | `shield` | `context.WithoutCancel` | `spawn` | `group` |
+//! | so many at once | [`sync::Semaphore`] | `Semaphore` | `semaphore.Weighted` | `Semaphore` | `completed` |
+//! | locks and signals | [`sync::Mutex`], [`sync::RwLock`], [`sync::Event`], [`sync::Condvar`], [`sync::Barrier`] | `Lock`, –, `Event`, `Condition`, `Barrier` | `sync.Mutex`, `RWMutex`, `close(ch)`, `Cond`, – | `Mutex`, `RwLock`, `Notify`, –, `Barrier` | `share` |
+//! | messages | [`sync::channel()`], [`sync::unbounded`] | `Queue` | `chan T` | `mpsc` | `messages` |
+//! | one message, one to all, the newest | [`sync::oneshot()`], [`sync::broadcast()`], [`sync::watch()`] | `Future`, –, – | a channel | `oneshot`, `broadcast`, `watch` | `messages` |
+//! | values of a task | [`task_local!`] | `contextvars` | `context.Value` | `task_local!` | `locals` |
+//! | to wait, again and again | [`time::sleep`], [`time::interval`] | `sleep` | `time.Sleep`, `Ticker` | `sleep`, `interval` | `race` |
+//! | a call that blocks | [`spawn_blocking`] | `to_thread` | any goroutine | `spawn_blocking` | `blocking` |
+//! | sockets | [`net`] | `open_connection`, `start_server` | `net` | `net` | `download` |
+//! | where every task stands | [`tasks`] | `all_tasks`, `Task.print_stack` | SIGQUIT | `Handle::dump` (unstable) | `cancel` |
+//! | to be told of a deadlock | [`Builder::detect_deadlock`] | – | `all goroutines are asleep` | – | `deadlock` |
 //!
 //! # Where to read
 //! [`mod@task`] is the heart: one piece of memory, one word of state. `run_queue.rs` says who runs next,
-//! `single.rs` is the loop around it all, `blocking.rs` the thread pool. Sockets and timers are in
-//! the crate [`reactor`].
+//! `single.rs` is the loop around it all, `blocking.rs` the thread pool; `sync/wait_list.rs` is under all that
+//! tasks wait for each other at. Sockets and timers are in the crate [`reactor`].
 
 mod ages;
 mod blocking;
-mod cancel;
-mod dump;
+pub mod cancel;
+pub mod dump;
 mod group;
-mod join;
+pub mod join;
 mod local;
 pub mod net;
 pub mod observer;
@@ -49,13 +81,10 @@ mod spawn;
 pub mod sync;
 pub mod task;
 
-pub use cancel::{Deadline, Shield, deadline, deadline_at, shield, time_left};
-pub use dump::{Place, TaskDump, Tasks, Wait as TaskWait, tasks};
+pub use cancel::{deadline, deadline_at, shield, time_left};
+pub use dump::tasks;
 pub use group::{GroupError, TaskGroup, task_group};
-pub use join::{
-    AsCompleted, Either, JoinAll, Race, Select, TryJoinAll, Until, Wait, Waited, as_completed, join_all, race, select,
-    try_join_all, wait,
-};
+pub use join::{Either, Until, as_completed, join_all, race, select, try_join_all, wait};
 pub use local::{TaskLocal, TaskLocalScope};
 pub use observer::Observer;
 pub use reactor::{io, leaf, time};

@@ -19,7 +19,7 @@ use crate::backend::Readiness;
 use crate::observer::{Direction, SourceId};
 use crate::reactor::Shared;
 use crate::{budget, leaf, lock};
-use rustix::net::{SocketAddrAny, SocketAddrUnix, getpeername, getsockname};
+use rustix::net::{SocketAddrAny, SocketAddrUnix, SocketType, getpeername, getsockname, sockopt};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -148,10 +148,11 @@ impl Source {
         // SAFETY: `Async` owns the descriptor and drops its source before it closes it.
         let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
         let here = getsockname(fd).ok().and_then(printed);
-        let listens = rustix::net::sockopt::socket_acceptconn(fd).is_ok_and(|listens| listens);
+        // A stream without a peer that is being read from: what comes are connections.
+        let is_stream = sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM);
         let what = match (getpeername(fd).ok().flatten().and_then(printed), here) {
-            (_, Some(here)) if listens => Some(format!("the listener at {here}")),
             (Some(peer), _) => Some(format!("the socket to {peer}")),
+            (None, Some(here)) if is_stream && direction == Direction::Read => Some(format!("the listener at {here}")),
             (None, Some(here)) => Some(format!("the socket at {here}")),
             (None, None) => None,
         };

@@ -2,7 +2,7 @@
 
 use super::report::Record;
 use bytesize::ByteSize;
-use executor::Tasks;
+use executor::dump::Tasks;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
