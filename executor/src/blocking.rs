@@ -67,8 +67,11 @@ impl Pool {
         let mut state = self.lock();
         state.closed = true;
         let queue = std::mem::take(&mut state.queue);
+        let has_threads = state.threads > 0;
         drop(state);
-        self.work.notify_all();
+        if has_threads {
+            self.work.notify_all(); // a system call, whether or not anybody hears it
+        }
         drop(queue); // cancels them; their destructors may spawn, so outside of the lock
     }
 

@@ -144,8 +144,8 @@ impl<T: AsFd> Async<T> {
         Ready { waiter: Waiter::new(&self.source, Direction::Write) }
     }
 
-    /// Waits for the first report of writability, as that of a finished connect.
-    pub(crate) async fn reported_writable(&self) -> io::Result<()> {
+    /// Waits for the first report of writability, as that of a finished connect. Whether it says that all is well.
+    pub(crate) async fn reported_writable(&self) -> io::Result<bool> {
         let mut waiter = Waiter::new(&self.source, Direction::Write);
         std::future::poll_fn(|cx| waiter.poll_reported(cx)).await
     }

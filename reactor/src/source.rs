@@ -264,10 +264,14 @@ impl<'a> Waiter<'a> {
         self.source.poll_op(self.direction, &mut self.key, cx, op, is_short)
     }
 
-    /// Ready when the backend has reported the source since it last was found blocking.
-    pub(crate) fn poll_reported(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Ready when the backend has reported the source since it last was found blocking. Whether what it
+    /// has reported leaves no doubt that all is well: where closing is reported, a failure is as well.
+    pub(crate) fn poll_reported(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         self.take_key();
-        self.source.poll_ready(self.direction, &mut self.key, cx).map_ok(drop)
+        let reported = self.source.poll_ready(self.direction, &mut self.key, cx);
+        let closed = mask(self.direction) - Readiness::READABLE - Readiness::WRITABLE;
+        let reports = self.source.reactor.reports_close;
+        reported.map_ok(|seen| reports && !seen.readiness().intersects(closed))
     }
 
     /// Ready when the kernel agrees that an operation would not block.

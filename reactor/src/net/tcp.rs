@@ -152,8 +152,9 @@ impl TcpStream {
             Err(error) => return Err(error.into()),
         }
         let stream = TcpStream::register(socket.into(), Readiness::empty())?;
-        stream.0.reported_writable().await?;
-        sockopt::socket_error(&stream)??;
+        if !stream.0.reported_writable().await? {
+            sockopt::socket_error(&stream)??;
+        }
         Ok(stream)
     }
 
