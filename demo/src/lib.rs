@@ -13,7 +13,7 @@ pub mod cli;
 pub mod crawl;
 mod failure;
 pub mod http;
-mod signals;
+pub mod signals;
 pub mod site;
 pub mod ways;
 
