@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -25,21 +25,34 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// If it can't be built.
 pub fn demo() -> &'static Path {
     static DEMO: OnceLock<PathBuf> = OnceLock::new();
-    DEMO.get_or_init(|| {
-        // We are target/<profile>/deps/<test>-<hash>.
-        let this = env::current_exe().expect("a test knows its own path");
-        let folder = this.ancestors().nth(2).expect("a test is two folders below its profile's");
-        let target = folder.parent().expect("the profile's folder is in the target directory");
-        let profile = match folder.file_name().and_then(OsStr::to_str) {
-            Some("debug") | None => "dev",
-            Some(name) => name,
-        };
-        let mut build = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-        build.args(["build", "--quiet", "--package", "demo", "--profile", profile, "--target-dir"]).arg(target);
-        let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-        assert!(built.status.success(), "the demo can't be built:\n{}", String::from_utf8_lossy(&built.stderr));
-        folder.join("demo")
-    })
+    DEMO.get_or_init(|| build(&["--bin", "demo"]).join("demo"))
+}
+
+/// An example of the demo's by its name, built likewise.
+///
+/// # Panics
+/// If it can't be built.
+pub fn example(name: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(name.to_owned()).or_insert_with(|| build(&["--example", name]).join("examples").join(name)).clone()
+}
+
+/// Builds something of the demo's package. Where it lies then.
+fn build(what: &[&str]) -> PathBuf {
+    // We are target/<profile>/deps/<test>-<hash>.
+    let this = env::current_exe().expect("a test knows its own path");
+    let folder = this.ancestors().nth(2).expect("a test is two folders below its profile's");
+    let target = folder.parent().expect("the profile's folder is in the target directory");
+    let profile = match folder.file_name().and_then(OsStr::to_str) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let mut build = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    build.args(["build", "--quiet", "--package", "demo", "--profile", profile, "--target-dir"]).arg(target).args(what);
+    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+    assert!(built.status.success(), "{what:?} can't be built:\n{}", String::from_utf8_lossy(&built.stderr));
+    folder.to_owned()
 }
 
 /// A program of the system's, if it is installed.

@@ -33,7 +33,15 @@ pub struct Client {
 impl Client {
     pub fn new(id: u64, stream: TcpStream, server: Rc<Server>) -> Client {
         let session = Session::new(id, Rc::<Outbox>::default());
-        Client { stream, server, session, parser: Parser::default(), input: Input::default(), starved: true, ended: false }
+        Client {
+            stream,
+            server,
+            session,
+            parser: Parser::default(),
+            input: Input::default(),
+            starved: true,
+            ended: false,
+        }
     }
 
     /// Serves it until it goes, or has to. What goes wrong here concerns that client alone.

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-/// Arguments of one request.
+/// Arguments of one request, as Redis had it before 7.0, which takes as many as an int can count.
 const ARGUMENTS_LIMIT: i64 = 1024 * 1024;
 /// Bytes of one argument.
 const BULK_LIMIT: i64 = 512 * 1024 * 1024;
@@ -65,7 +65,8 @@ impl Parser {
                 Some(_) => return self.inline(input),
             }
             let Some(count) = self.line(input, Malformed::LongCount)? else { return Ok(None) };
-            let count = integer(&input[count][1..]).filter(|count| *count <= ARGUMENTS_LIMIT).ok_or(Malformed::Count)?;
+            let count =
+                integer(&input[count][1..]).filter(|count| *count <= ARGUMENTS_LIMIT).ok_or(Malformed::Count)?;
             self.missing = count.max(0) as usize; // Redis takes none, and fewer, for nothing to do
         }
         while self.missing > 0 {
@@ -187,10 +188,10 @@ fn unquote(line: &mut [u8], start: usize) -> Result<(Range<usize>, usize), Malfo
 /// What a backslash and what follows it within double quotes mean, and how long that is.
 fn escape(text: &[u8]) -> (Option<u8>, usize) {
     let hex = |digit: &u8| char::from(*digit).to_digit(16).map(|digit| digit as u8);
-    if let [_, b'x', high, low, ..] = text {
-        if let (Some(high), Some(low)) = (hex(high), hex(low)) {
-            return (Some(high * 16 + low), 4);
-        }
+    if let [_, b'x', high, low, ..] = text
+        && let (Some(high), Some(low)) = (hex(high), hex(low))
+    {
+        return (Some(high * 16 + low), 4);
     }
     match text.get(1) {
         None => (Some(b'\\'), 1), // the quote is not closed then

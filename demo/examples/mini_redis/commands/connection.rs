@@ -1,6 +1,6 @@
 //! What concerns the connection, or what clients ask a server when they meet it.
 
-use super::{Call, Outcome, Refusal, check_arity, integer, unknown_sub};
+use super::{Call, Outcome, Refusal, check_arity, integer};
 use crate::pubsub::matches;
 
 /// The Redis whose replies these are.
@@ -11,7 +11,7 @@ const OPTIONS: [(&str, &str); 2] = [("save", ""), ("appendonly", "no")];
 /// A subscriber gets a message in reply, as it expects nothing else.
 pub fn ping(call: &mut Call<'_>) -> Outcome {
     if call.args.len() > 2 {
-        return Err(Refusal::Arity("ping"));
+        return Err(Refusal::arity("ping"));
     }
     match (call.session.subscribed(), call.args.get(1)) {
         (0, None) => call.reply.simple("PONG"),
@@ -34,7 +34,7 @@ pub fn echo(call: &mut Call<'_>) -> Outcome {
 pub fn select(call: &mut Call<'_>) -> Outcome {
     match integer(&call.args[1])? {
         0 => call.reply.ok(),
-        _ => return Err(Refusal::Other("ERR DB index is out of range".into())),
+        _ => return Err(Refusal::of("ERR DB index is out of range")),
     }
     Ok(())
 }
@@ -48,10 +48,10 @@ pub fn quit(call: &mut Call<'_>) -> Outcome {
 /// Says who we are, to those who are content with RESP2.
 pub fn hello(call: &mut Call<'_>) -> Outcome {
     if let Some(version) = call.args.get(1) {
-        let not_a_number = Refusal::Other("ERR Protocol version is not an integer or out of range".into());
+        let not_a_number = Refusal::of("ERR Protocol version is not an integer or out of range");
         match integer(version) {
             Ok(2) => {}
-            Ok(_) => return Err(Refusal::Other("NOPROTO unsupported protocol version".into())),
+            Ok(_) => return Err(Refusal::of("NOPROTO unsupported protocol version")),
             Err(_) => return Err(not_a_number),
         }
     }
@@ -80,10 +80,7 @@ fn hello_options(call: &Call<'_>) -> Outcome {
     while let Some(word) = words.next() {
         match words.next() {
             Some(name) if word.eq_ignore_ascii_case(b"setname") => check_name(name)?,
-            _ => {
-                let text = format!("ERR Syntax error in HELLO option '{}'", String::from_utf8_lossy(word));
-                return Err(Refusal::Other(text.into()));
-            }
+            _ => return Err(Refusal::showing("ERR Syntax error in HELLO option '", word, "'")),
         }
     }
     Ok(())
@@ -105,7 +102,7 @@ pub fn client(call: &mut Call<'_>) -> Outcome {
             check_arity(call, "client|id", 2)?;
             call.reply.integer(call.session.id as i64);
         }
-        _ => return Err(unknown_sub(call, "CLIENT")),
+        _ => return Err(Refusal::unknown_sub("CLIENT", &call.args[1])),
     }
     Ok(())
 }
@@ -114,13 +111,13 @@ fn check_name(name: &[u8]) -> Outcome {
     let text = "ERR Client names cannot contain spaces, newlines or special characters.";
     match name.iter().all(u8::is_ascii_graphic) {
         true => Ok(()),
-        false => Err(Refusal::Other(text.into())),
+        false => Err(Refusal::of(text)),
     }
 }
 
 pub fn config(call: &mut Call<'_>) -> Outcome {
     if !call.args[1].eq_ignore_ascii_case(b"get") {
-        return Err(unknown_sub(call, "CONFIG"));
+        return Err(Refusal::unknown_sub("CONFIG", &call.args[1]));
     }
     check_arity(call, "config|get", -3)?;
     let patterns: Vec<_> = call.args.from(2).map(<[u8]>::to_ascii_lowercase).collect();
@@ -139,7 +136,7 @@ pub fn command(call: &mut Call<'_>) -> Outcome {
     match call.args.get(1).map(<[u8]>::to_ascii_lowercase).as_deref() {
         None | Some(b"docs" | b"info" | b"list") => call.reply.array(0),
         Some(b"count") => call.reply.integer(super::COMMANDS.len() as i64),
-        Some(_) => return Err(unknown_sub(call, "COMMAND")),
+        Some(_) => return Err(Refusal::unknown_sub("COMMAND", &call.args[1])),
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub fn exists(call: &mut Call<'_>) -> Outcome {
 }
 
 /// EXPIRE and PEXPIRE. A time that is over already removes the key.
-pub fn expire(call: &mut Call<'_>, name: &'static str, unit: i64) -> Outcome {
+pub fn expire(call: &mut Call<'_>, name: &str, unit: i64) -> Outcome {
     let condition = condition(call.args)?;
     let millis = millis(&call.args[2], unit, name)?;
     let deadline = moment(millis, name)?;
@@ -63,19 +63,16 @@ fn condition(args: Args<'_>) -> Result<Condition, Refusal> {
             b"xx" => condition.with = true,
             b"gt" => condition.later = true,
             b"lt" => condition.sooner = true,
-            _ => {
-                let text = format!("ERR Unsupported option {}", String::from_utf8_lossy(word));
-                return Err(Refusal::Other(text.into()));
-            }
+            _ => return Err(Refusal::showing("ERR Unsupported option ", word, "")),
         }
     }
     let Condition { without, with, later, sooner } = condition;
     if without && (with || later || sooner) {
         let text = "ERR NX and XX, GT or LT options at the same time are not compatible";
-        return Err(Refusal::Other(text.into()));
+        return Err(Refusal::of(text));
     }
     if later && sooner {
-        return Err(Refusal::Other("ERR GT and LT options at the same time are not compatible".into()));
+        return Err(Refusal::of("ERR GT and LT options at the same time are not compatible"));
     }
     Ok(condition)
 }
@@ -111,7 +108,7 @@ pub fn dbsize(call: &mut Call<'_>) -> Outcome {
 pub fn flush(call: &mut Call<'_>) -> Outcome {
     let how = call.args.get(1).map(<[u8]>::to_ascii_lowercase);
     if call.args.len() > 2 || !matches!(how.as_deref(), None | Some(b"sync" | b"async")) {
-        return Err(Refusal::Syntax);
+        return Err(Refusal::SYNTAX);
     }
     call.server.db.borrow_mut().clear();
     call.reply.ok();

@@ -3,14 +3,18 @@
 mod connection;
 mod keys;
 mod messages;
+mod refusal;
 mod values;
 
 use crate::pubsub::Session;
 use crate::resp::{Args, Reply};
 use crate::server::Server;
 use executor::time::{Duration, Instant, now};
-use std::borrow::Cow;
-use std::fmt::Write as _;
+use refusal::Refusal;
+
+/// The units of time, in milliseconds.
+const MILLIS: i64 = 1;
+const SECONDS: i64 = 1000;
 
 /// What a command is called with.
 struct Call<'a> {
@@ -22,31 +26,6 @@ struct Call<'a> {
 
 /// A command either replies or refuses, never both.
 type Outcome = Result<(), Refusal>;
-
-/// Why a command was not carried out, in Redis's own words.
-#[derive(Debug, thiserror::Error)]
-enum Refusal {
-    #[error("ERR syntax error")]
-    Syntax,
-    #[error("ERR value is not an integer or out of range")]
-    NotAnInteger,
-    #[error("ERR wrong number of arguments for '{0}' command")]
-    Arity(&'static str),
-    #[error("ERR invalid expire time in '{0}' command")]
-    ExpireTime(&'static str),
-    #[error("ERR unknown command '{name}', with args beginning with: {args}")]
-    Unknown { name: String, args: String },
-    #[error("ERR unknown subcommand '{name}'. Try {of} HELP.")]
-    UnknownSub { name: String, of: &'static str },
-    #[error(
-        "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
-         context"
-    )]
-    Subscribed(&'static str),
-    /// Of one command only.
-    #[error("{0}")]
-    Other(Cow<'static, str>),
-}
 
 struct Command {
     name: &'static str,
@@ -69,8 +48,8 @@ const COMMANDS: &[Command] = &[
     command("decrby", 3, values::decrby),
     command("del", -2, keys::del),
     command("exists", -2, keys::exists),
-    command("expire", -3, |call| keys::expire(call, "expire", 1000)),
-    command("pexpire", -3, |call| keys::expire(call, "pexpire", 1)),
+    command("expire", -3, |call| keys::expire(call, "expire", SECONDS)),
+    command("pexpire", -3, |call| keys::expire(call, "pexpire", MILLIS)),
     command("ttl", 2, |call| keys::ttl(call, |left| (left.as_millis() + 500) / 1000)),
     command("pttl", 2, |call| keys::ttl(call, |left| left.as_millis())),
     command("persist", 2, keys::persist),
@@ -97,63 +76,44 @@ pub fn run(server: &Server, session: &mut Session, args: Args<'_>, replies: &mut
     let Some(name) = args.get(0) else { return }; // an empty line, or `*0`
     let mut call = Call { server, session, args, reply: Reply(replies) };
     if let Err(refusal) = dispatch(&mut call, name) {
-        call.reply.error(refusal.to_string().as_bytes());
+        call.reply.error(&refusal.0);
     }
 }
 
 fn dispatch(call: &mut Call<'_>, name: &[u8]) -> Outcome {
     let found = COMMANDS.iter().find(|command| command.name.as_bytes().eq_ignore_ascii_case(name));
-    let command = found.ok_or_else(|| unknown(name, call.args))?;
+    let command = found.ok_or_else(|| Refusal::unknown(name, call.args))?;
     check_arity(call, command.name, command.arity)?;
     if call.session.subscribed() > 0 && !messages::SUBSCRIBERS_MAY.contains(&command.name) {
-        return Err(Refusal::Subscribed(command.name));
+        return Err(Refusal::subscribed(command.name));
     }
     (command.run)(call)
 }
 
-fn check_arity(call: &Call<'_>, name: &'static str, arity: isize) -> Outcome {
+fn check_arity(call: &Call<'_>, name: &str, arity: isize) -> Outcome {
     let right = match arity {
         0.. => call.args.len() == arity.unsigned_abs(),
         _ => call.args.len() >= arity.unsigned_abs(),
     };
-    if right { Ok(()) } else { Err(Refusal::Arity(name)) }
-}
-
-/// Shows no more than Redis does: 128 bytes of the name and about as many of the arguments.
-#[cold]
-fn unknown(name: &[u8], args: Args<'_>) -> Refusal {
-    let cut = |text: &[u8], most: usize| String::from_utf8_lossy(&text[..text.len().min(most)]).into_owned();
-    let mut shown = String::new();
-    for arg in args.from(1) {
-        let left = 128_usize.saturating_sub(shown.len());
-        if left == 0 {
-            break;
-        }
-        let _ = write!(shown, "'{}' ", cut(arg, left));
-    }
-    Refusal::Unknown { name: cut(name, 128), args: shown }
-}
-
-fn unknown_sub(call: &Call<'_>, of: &'static str) -> Refusal {
-    Refusal::UnknownSub { name: String::from_utf8_lossy(&call.args[1]).into_owned(), of }
+    if right { Ok(()) } else { Err(Refusal::arity(name)) }
 }
 
 fn integer(text: &[u8]) -> Result<i64, Refusal> {
-    crate::resp::integer(text).ok_or(Refusal::NotAnInteger)
+    crate::resp::integer(text).ok_or(Refusal::NOT_AN_INTEGER)
 }
 
 /// The moment so many milliseconds from now.
 ///
 /// Redis counts from 1970, and refuses what does not fit into its 64 bits then; so do we, a few years
 /// sooner. Below zero it is a moment that has passed.
-fn moment(in_millis: i64, name: &'static str) -> Result<Instant, Refusal> {
+fn moment(in_millis: i64, name: &str) -> Result<Instant, Refusal> {
     const SINCE_1970: i64 = 2_000_000_000_000;
-    in_millis.checked_add(SINCE_1970).ok_or(Refusal::ExpireTime(name))?;
+    in_millis.checked_add(SINCE_1970).ok_or_else(|| Refusal::expire_time(name))?;
     let time = Duration::from_millis(in_millis.max(0).unsigned_abs());
-    now().checked_add(time).ok_or(Refusal::ExpireTime(name))
+    now().checked_add(time).ok_or_else(|| Refusal::expire_time(name))
 }
 
 /// That many units of so many milliseconds, given as text.
-fn millis(text: &[u8], unit: i64, name: &'static str) -> Result<i64, Refusal> {
-    integer(text)?.checked_mul(unit).ok_or(Refusal::ExpireTime(name))
+fn millis(text: &[u8], unit: i64, name: &str) -> Result<i64, Refusal> {
+    integer(text)?.checked_mul(unit).ok_or_else(|| Refusal::expire_time(name))
 }

@@ -1,6 +1,6 @@
 //! GET, SET, and counting.
 
-use super::{Call, Outcome, Refusal, integer, millis, moment};
+use super::{Call, MILLIS, Outcome, Refusal, SECONDS, integer, millis, moment};
 use crate::db::Expiry;
 use crate::resp::Args;
 
@@ -43,22 +43,24 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
 fn options(args: Args<'_>) -> Result<Options, Refusal> {
     let (mut time, mut keep, mut only_if, mut get) = (None, false, None, false);
     let mut words = args.from(3);
+    // What contradicts what came before is a syntax error; what repeats it is not.
     while let Some(word) = words.next() {
+        let may_last = |unit| !keep && time.is_none_or(|(_, before)| before == unit);
         match word.to_ascii_lowercase().as_slice() {
             b"nx" if only_if != Some(true) => only_if = Some(false),
             b"xx" if only_if != Some(false) => only_if = Some(true),
             b"get" => get = true,
             b"keepttl" if time.is_none() => keep = true,
-            b"ex" if time.is_none() && !keep => time = Some((words.next().ok_or(Refusal::Syntax)?, 1000)),
-            b"px" if time.is_none() && !keep => time = Some((words.next().ok_or(Refusal::Syntax)?, 1)),
-            _ => return Err(Refusal::Syntax),
+            b"ex" if may_last(SECONDS) => time = Some((words.next().ok_or(Refusal::SYNTAX)?, SECONDS)),
+            b"px" if may_last(MILLIS) => time = Some((words.next().ok_or(Refusal::SYNTAX)?, MILLIS)),
+            _ => return Err(Refusal::SYNTAX),
         }
     }
     let expiry = match time {
         None if keep => Expiry::Keep,
         None => Expiry::Never,
         Some((text, unit)) => match millis(text, unit, "set")? {
-            ..=0 => return Err(Refusal::ExpireTime("set")),
+            ..=0 => return Err(Refusal::expire_time("set")),
             millis => Expiry::At(moment(millis, "set")?),
         },
     };
@@ -72,14 +74,14 @@ pub fn incrby(call: &mut Call<'_>) -> Outcome {
 
 pub fn decrby(call: &mut Call<'_>) -> Outcome {
     let number = integer(&call.args[2])?;
-    add(call, number.checked_neg().ok_or(Refusal::Other("ERR decrement would overflow".into()))?)
+    add(call, number.checked_neg().ok_or(Refusal::of("ERR decrement would overflow"))?)
 }
 
 /// Adds to the number that a key holds, or to 0 if there is none.
 pub fn add(call: &mut Call<'_>, number: i64) -> Outcome {
     let mut db = call.server.db.borrow_mut();
     let before = db.get(&call.args[1]).map_or(Ok(0), integer)?;
-    let overflow = || Refusal::Other("ERR increment or decrement would overflow".into());
+    let overflow = || Refusal::of("ERR increment or decrement would overflow");
     let sum = before.checked_add(number).ok_or_else(overflow)?;
     db.set(&call.args[1], itoa::Buffer::new().format(sum).as_bytes(), Expiry::Keep);
     call.reply.integer(sum);
