@@ -11,14 +11,14 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// Room for one read.
-const READ: usize = 16 * 1024;
+/// Room for one read; all clients share it.
+const READ: usize = 64 * 1024;
 /// With less room than this a read is not worth its system call.
 const LEAST_ROOM: usize = READ / 4;
 /// A request may have so many bytes; the client of a longer one is disconnected, as by Redis.
 const REQUEST_LIMIT: usize = 1 << 30;
 /// Buffers that grew beyond this go back to the system.
-const SPARE_LIMIT: usize = 64 * 1024;
+const SPARE_LIMIT: usize = READ;
 /// A subscriber that is so far behind is disconnected: Redis's `client-output-buffer-limit pubsub`.
 const BEHIND_LIMIT: usize = 32 * 1024 * 1024;
 
@@ -67,10 +67,21 @@ impl Input {
         let polled = Pin::new(&mut stream).poll_read(cx, &mut self.bytes[self.end..]);
         match &polled {
             Poll::Ready(Ok(count)) => self.end += count,
-            Poll::Pending if self.start == self.end => spare.give(std::mem::take(&mut self.bytes)),
-            _ => {}
+            Poll::Pending => self.park(spare),
+            Poll::Ready(Err(_)) => {}
         }
         polled
+    }
+
+    /// While the client waits it keeps what it needs to keep. Much of it stays where it is: it would be
+    /// copied again and again while a large value comes in small pieces.
+    fn park(&mut self, spare: &Spare) {
+        let unread = self.end - self.start;
+        if unread < READ {
+            let kept = self.unread().to_vec();
+            spare.give(std::mem::replace(&mut self.bytes, kept));
+            (self.start, self.end) = (0, unread);
+        }
     }
 
     /// Whether the last read took all it had room for: then there is more.
@@ -80,19 +91,20 @@ impl Input {
 
     /// Grows with what has come, never with what was announced.
     fn make_room(&mut self, spare: &Spare) -> io::Result<()> {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-            if self.bytes.len() != READ {
-                self.bytes = spare.0.take();
-                self.bytes.resize(READ, 0);
-            }
-        }
-        if self.bytes.len() - self.end < LEAST_ROOM {
+        let unread = self.end - self.start;
+        if self.bytes.len() < READ {
+            let mut bytes = spare.0.take();
+            bytes.resize(READ, 0);
+            bytes[..unread].copy_from_slice(self.unread());
+            self.bytes = bytes;
+        } else if unread == 0 || self.bytes.len() - self.end < LEAST_ROOM {
             self.bytes.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
+        } else {
+            return Ok(());
         }
-        if self.bytes.len() - self.end < LEAST_ROOM {
-            if self.end > REQUEST_LIMIT {
+        (self.start, self.end) = (0, unread);
+        if self.bytes.len() - unread < LEAST_ROOM {
+            if unread > REQUEST_LIMIT {
                 return Err(io::Error::other("a request is longer than Redis takes"));
             }
             self.bytes.resize(self.bytes.len() * 2, 0);

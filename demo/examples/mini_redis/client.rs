@@ -96,10 +96,17 @@ impl Client {
 
     /// Reads over what is still coming: closing with bytes unread resets the connection, and the client
     /// would never see why.
-    async fn linger(&self) {
+    async fn linger(&mut self) {
+        self.server.pubsub.borrow_mut().leave_all(&mut self.session);
         let _ = self.stream.shutdown(Shutdown::Write);
-        let mut scratch = [0; 4096];
-        let _ = timeout(LINGER, async { while let Ok(1..) = self.stream.read(&mut scratch).await {} }).await;
+        let (input, stream, spare) = (&mut self.input, &self.stream, &self.server.input);
+        let reading = async {
+            while let Ok(1..) = poll_fn(|cx| input.poll_fill(stream, spare, cx)).await {
+                let count = input.unread().len();
+                input.consume(count);
+            }
+        };
+        let _ = timeout(LINGER, reading).await;
     }
 }
 

@@ -60,12 +60,21 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
+    allow_many_clients();
     match executor::block_on(run(Cli::parse())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("mini_redis: {failure}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Each client takes a descriptor, of which a shell by default allows a thousand and the system more.
+fn allow_many_clients() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _as_it_is = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
 }
 
