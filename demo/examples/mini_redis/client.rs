@@ -1,0 +1,117 @@
+//! One client: reads what it sends, runs every request that is whole, sends all replies in one go.
+
+use crate::buffers::{Input, Outbox};
+use crate::commands;
+use crate::pubsub::Session;
+use crate::resp::{Parser, Reply};
+use crate::server::Server;
+use executor::net::{Shutdown, TcpStream};
+use executor::time::{Duration, timeout};
+use executor::yield_now;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+/// So many bytes of replies are sent before more requests are run.
+const BATCH: usize = 1024 * 1024;
+/// So long a refused client may go on sending before the connection is reset.
+const LINGER: Duration = Duration::from_secs(1);
+
+pub struct Client {
+    stream: TcpStream,
+    server: Rc<Server>,
+    session: Session,
+    parser: Parser,
+    input: Input,
+    /// No whole request is left in the input.
+    starved: bool,
+    /// It sends no more.
+    ended: bool,
+}
+
+impl Client {
+    pub fn new(id: u64, stream: TcpStream, server: Rc<Server>) -> Client {
+        let session = Session::new(id, Rc::<Outbox>::default());
+        Client {
+            stream,
+            server,
+            session,
+            parser: Parser::default(),
+            input: Input::default(),
+            starved: true,
+            ended: false,
+        }
+    }
+
+    /// Serves it until it goes, or has to. What goes wrong here concerns that client alone.
+    pub async fn serve(mut self) {
+        let _ = self.stream.set_nodelay(true);
+        while let Ok(true) = poll_fn(|cx| self.poll_more(cx)).await {
+            self.answer();
+            if self.input.is_full() {
+                yield_now().await; // one that always has more to say does not keep the others waiting
+            }
+        }
+        if self.session.closing && !self.ended {
+            self.linger().await;
+        }
+    }
+
+    /// Sends what there is to send, then waits for more to answer. `false` when it is over.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        self.session.outbox.listen(cx.waker());
+        // Who does not take in the replies has no more requests read, so they can't pile up.
+        ready!(self.session.outbox.poll_send(&self.stream, &self.server.output, cx))?;
+        if self.session.closing || self.ended {
+            return Poll::Ready(Ok(false));
+        }
+        if self.starved {
+            self.ended = ready!(self.input.poll_fill(&self.stream, &self.server.input, cx))? == 0;
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    /// Runs all requests that are whole, as long as the replies are not too many.
+    fn answer(&mut self) {
+        let mut replies = self.session.outbox.take(&self.server.output);
+        self.starved = false;
+        while !self.starved && !self.session.closing && replies.len() < BATCH {
+            let unread = self.input.unread();
+            match self.parser.parse(unread) {
+                Ok(Some(used)) => {
+                    commands::run(&self.server, &mut self.session, self.parser.args(unread), &mut replies);
+                    self.input.consume(used);
+                    self.parser.reset();
+                }
+                Ok(None) => self.starved = true,
+                Err(malformed) => {
+                    Reply(&mut replies).error(format!("ERR Protocol error: {malformed}").as_bytes());
+                    self.session.closing = true;
+                }
+            }
+        }
+        self.session.outbox.put(replies);
+    }
+
+    /// Reads over what is still coming: closing with bytes unread resets the connection, and the client
+    /// would never see why.
+    async fn linger(&mut self) {
+        self.server.pubsub.borrow_mut().leave_all(&mut self.session);
+        let _ = self.stream.shutdown(Shutdown::Write);
+        let (input, stream, spare) = (&mut self.input, &self.stream, &self.server.input);
+        let reading = async {
+            while let Ok(1..) = poll_fn(|cx| input.poll_fill(stream, spare, cx)).await {
+                let count = input.unread().len();
+                input.consume(count);
+            }
+        };
+        let _ = timeout(LINGER, reading).await;
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.server.pubsub.borrow_mut().leave_all(&mut self.session);
+    }
+}

@@ -1,0 +1,182 @@
+//! The keys, what they hold, and until when.
+//!
+//! A key whose time is over is gone for every command at that moment; the task [`expire`] removes it
+//! right after, so that its memory is free also if nobody asks for it again.
+
+use crate::server::Server;
+use executor::time::{Instant, now, sleep_until};
+use executor::yield_now;
+// The one of std defends against anybody, at a price for each look-up that shows in the benchmark. This
+// one has secret seeds too, a weaker defence, and takes a few nanoseconds.
+use foldhash::fast::RandomState;
+use futures_lite::future;
+use std::cell::Cell;
+use std::collections::{BTreeSet, HashMap};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// So many keys are removed in one go before others may run.
+const SWEEP: usize = 256;
+/// A table with room for fewer keys is left as it is.
+const SMALL: usize = 1024;
+
+type Name = Rc<[u8]>;
+
+#[derive(Default)]
+pub struct Db {
+    entries: HashMap<Name, Entry, RandomState>,
+    /// The keys that have one, the soonest first.
+    deadlines: BTreeSet<(Instant, Name)>,
+    /// A deadline was set that is sooner than all others.
+    sooner: bool,
+    /// Of the task that removes.
+    waker: Option<Waker>,
+}
+
+struct Entry {
+    value: Box<[u8]>,
+    deadline: Cell<Option<Instant>>,
+}
+
+impl Entry {
+    /// Asks for the time only where it matters.
+    fn is_live(&self) -> bool {
+        self.deadline.get().is_none_or(|deadline| now() < deadline)
+    }
+}
+
+/// Until when a value that is set is to be there.
+#[derive(Clone, Copy)]
+pub enum Expiry {
+    Never,
+    At(Instant),
+    /// As long as the one it replaces.
+    Keep,
+}
+
+impl Db {
+    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        self.live(key).map(|entry| &*entry.value)
+    }
+
+    /// When the key's time is over, or that it never is; `None` if there is no such key.
+    pub fn deadline(&self, key: &[u8]) -> Option<Option<Instant>> {
+        self.live(key).map(|entry| entry.deadline.get())
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn set(&mut self, key: &[u8], value: &[u8], expiry: Expiry) {
+        let Some(entry) = self.entries.get_mut(key) else { return self.insert(key, value, expiry) };
+        let deadline = match expiry {
+            Expiry::Keep if entry.is_live() => entry.deadline.get(),
+            Expiry::Keep | Expiry::Never => None,
+            Expiry::At(deadline) => Some(deadline),
+        };
+        let moved = deadline != entry.deadline.get();
+        if entry.value.len() == value.len() {
+            entry.value.copy_from_slice(value); // no need for other memory
+        } else {
+            entry.value = value.into();
+        }
+        if moved {
+            self.set_deadline(key, deadline);
+        }
+    }
+
+    fn insert(&mut self, key: &[u8], value: &[u8], expiry: Expiry) {
+        self.entries.insert(key.into(), Entry { value: value.into(), deadline: Cell::default() });
+        if let Expiry::At(deadline) = expiry {
+            self.set_deadline(key, Some(deadline));
+        }
+    }
+
+    /// Moves the end of a key that is there.
+    pub fn set_deadline(&mut self, key: &[u8], deadline: Option<Instant>) {
+        let Some((name, entry)) = self.entries.get_key_value(key) else { return };
+        if let Some(before) = entry.deadline.replace(deadline) {
+            self.deadlines.remove(&(before, name.clone()));
+        }
+        let Some(deadline) = deadline else { return };
+        if self.next_deadline().is_none_or(|next| deadline < next) {
+            self.sooner = true;
+            self.waker.take().into_iter().for_each(Waker::wake);
+        }
+        self.deadlines.insert((deadline, name.clone()));
+    }
+
+    /// Whether it was there.
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        let Some((name, entry)) = self.entries.remove_entry(key) else { return false };
+        let live = entry.is_live();
+        if let Some(deadline) = entry.deadline.get() {
+            self.deadlines.remove(&(deadline, name));
+        }
+        self.shrink();
+        live
+    }
+
+    pub fn clear(&mut self) {
+        self.entries = HashMap::default();
+        self.deadlines.clear();
+    }
+
+    fn live(&self, key: &[u8]) -> Option<&Entry> {
+        self.entries.get(key).filter(|entry| entry.is_live())
+    }
+
+    /// Removes keys whose time is over. Whether there may be more.
+    fn sweep(&mut self, now: Instant) -> bool {
+        for _ in 0..SWEEP {
+            if self.next_deadline().is_none_or(|next| now < next) {
+                return false;
+            }
+            if let Some((_, name)) = self.deadlines.pop_first() {
+                self.entries.remove(&name);
+                self.shrink();
+            }
+        }
+        true
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Gives back a table that has become far too large; so seldom that it costs nothing on the average.
+    fn shrink(&mut self) {
+        let (length, room) = (self.entries.len(), self.entries.capacity());
+        if room > SMALL && length < room / 8 {
+            self.entries.shrink_to(length * 2);
+        }
+    }
+
+    /// Ready when a deadline was set that is sooner than all others.
+    fn poll_sooner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::take(&mut self.sooner) {
+            return Poll::Ready(());
+        }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Removes each key when its time is over. The one task for that sleeps until the next deadline.
+pub async fn expire(server: Rc<Server>) {
+    let db = &server.db;
+    loop {
+        let next = db.borrow().next_deadline();
+        let sooner = poll_fn(|cx| db.borrow_mut().poll_sooner(cx));
+        match next {
+            Some(deadline) => future::or(sleep_until(deadline), sooner).await,
+            None => sooner.await,
+        }
+        while db.borrow_mut().sweep(now()) {
+            yield_now().await;
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A small Redis: many clients, one thread, one event loop.
+//!
+//! ```sh
+//! cargo run --release --example mini_redis -- --listen 127.0.0.1:6379
+//! redis-cli set greeting hello
+//! redis-benchmark -t get,set -P 16
+//! ```
+//!
+//! Strings with expiry, publish and subscribe, over RESP2 as redis-cli and every library speak it. Nothing is
+//! saved. What is said is what Redis 7.0 says, byte for byte, errors included.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `server.rs` | what all clients share; accepting them |
+//! | `client.rs` | one client: reads, answers, sends |
+//! | `buffers.rs` | the bytes on their way in and out, and who is too slow |
+//! | `resp.rs` | the protocol: requests are parsed in place, replies appended |
+//! | `commands/` | the table of commands, and what each does |
+//! | `db.rs` | the keys, and the task that removes those whose time is over |
+//! | `pubsub.rs` | who subscribed to what |
+//!
+//! On one thread a command runs from its first byte to its last without another in between. So there
+//! are no locks here, and INCR is atomic without anybody having seen to it.
+
+mod buffers;
+mod client;
+mod commands;
+mod db;
+mod pubsub;
+mod resp;
+mod server;
+
+use clap::Parser;
+use demo::signals::Interrupts;
+use executor::net::TcpListener;
+use futures_lite::future;
+use server::Server;
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+/// A small Redis on one thread: strings with expiry, publish and subscribe.
+#[derive(Parser)]
+struct Cli {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6379")]
+    listen: SocketAddr,
+}
+
+/// Why it could not serve.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("Ctrl-C can't be handled: {0}")]
+    Signals(#[source] io::Error),
+    #[error("can't listen at {0}: {1}; choose another address with --listen, as --listen 127.0.0.1:0 for a free port")]
+    Listen(SocketAddr, #[source] io::Error),
+    #[error("no client can be accepted any more: {0}")]
+    Accept(#[source] io::Error),
+}
+
+fn main() -> ExitCode {
+    allow_many_clients();
+    match executor::block_on(run(Cli::parse())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("mini_redis: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Each client takes a descriptor, of which a shell by default allows a thousand and the system more.
+fn allow_many_clients() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _as_it_is = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
+}
+
+/// Serves until Ctrl-C. The clients' tasks end with the runtime.
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let mut interrupts = Interrupts::new().map_err(Failure::Signals)?;
+    let bound = async {
+        let listener = TcpListener::bind(cli.listen).await?;
+        io::Result::Ok((listener.local_addr()?, listener))
+    };
+    let (address, listener) = bound.await.map_err(|error| Failure::Listen(cli.listen, error))?;
+    println!("listening on {address}");
+    let server = Rc::new(Server::default());
+    executor::named("expiry").spawn_local(db::expire(server.clone()));
+    let interrupted = async {
+        interrupts.next().await;
+        Ok(())
+    };
+    future::or(interrupted, async { Err(Failure::Accept(server::accept(listener, server).await)) }).await
+}

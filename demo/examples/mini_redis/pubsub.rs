@@ -1,0 +1,158 @@
+//! Publish and subscribe: who wants the messages of which channels.
+//!
+//! A message is written into the outbox of each subscriber, and its task is woken to send it. The
+//! publisher waits for nobody: a subscriber that does not keep up is disconnected by its outbox.
+
+use crate::buffers::Outbox;
+use crate::resp::Reply;
+use foldhash::fast::RandomState;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+/// Of a channel, or a pattern of such.
+type Name = Rc<[u8]>;
+
+/// What can be subscribed to.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    Channel,
+    Pattern,
+}
+
+/// A client, as commands see it.
+pub struct Session {
+    pub id: u64,
+    pub outbox: Rc<Outbox>,
+    /// It asked to be disconnected, or has to be, once all is sent.
+    pub closing: bool,
+    /// By kind.
+    subscriptions: [BTreeSet<Name>; 2],
+}
+
+impl Session {
+    pub fn new(id: u64, outbox: Rc<Outbox>) -> Session {
+        Session { id, outbox, closing: false, subscriptions: Default::default() }
+    }
+
+    /// How many subscriptions it has.
+    pub fn subscribed(&self) -> usize {
+        self.subscriptions.iter().map(BTreeSet::len).sum()
+    }
+
+    /// The names it is subscribed to.
+    pub fn names(&self, kind: Kind) -> Vec<Name> {
+        self.subscriptions[kind as usize].iter().cloned().collect()
+    }
+}
+
+/// All subscriptions, by kind.
+#[derive(Default)]
+pub struct PubSub([HashMap<Name, Subscribers, RandomState>; 2]);
+
+/// By their ids: in the order in which they came.
+type Subscribers = BTreeMap<u64, Rc<Outbox>>;
+
+impl PubSub {
+    pub fn join(&mut self, session: &mut Session, kind: Kind, name: &[u8]) {
+        let name = Name::from(name);
+        if session.subscriptions[kind as usize].insert(name.clone()) {
+            self.0[kind as usize].entry(name).or_default().insert(session.id, session.outbox.clone());
+        }
+    }
+
+    pub fn leave(&mut self, session: &mut Session, kind: Kind, name: &[u8]) {
+        session.subscriptions[kind as usize].remove(name);
+        let subscribers = &mut self.0[kind as usize];
+        let Some(of_name) = subscribers.get_mut(name) else { return };
+        of_name.remove(&session.id);
+        if of_name.is_empty() {
+            subscribers.remove(name);
+        }
+    }
+
+    pub fn leave_all(&mut self, session: &mut Session) {
+        for kind in [Kind::Channel, Kind::Pattern] {
+            session.names(kind).iter().for_each(|name| self.leave(session, kind, name));
+        }
+    }
+
+    /// Gives a message to all who want it. How many that are.
+    pub fn publish(&self, channel: &[u8], message: &[u8]) -> usize {
+        let [channels, patterns] = &self.0;
+        let mut count = 0;
+        if let Some(subscribers) = channels.get(channel) {
+            count += deliver(subscribers, &[b"message", channel, message]);
+        }
+        for (pattern, subscribers) in patterns {
+            if matches(pattern, channel) {
+                count += deliver(subscribers, &[b"pmessage", pattern, channel, message]);
+            }
+        }
+        count
+    }
+}
+
+/// Written once, however many get it.
+fn deliver(subscribers: &Subscribers, parts: &[&[u8]]) -> usize {
+    let mut bytes = Vec::new();
+    let mut message = Reply(&mut bytes);
+    message.array(parts.len());
+    parts.iter().for_each(|part| message.bulk(part));
+    subscribers.values().for_each(|outbox| outbox.push(&bytes));
+    subscribers.len()
+}
+
+/// Whether a pattern fits: `*` any bytes, `?` one, `[a-c]` or `[^a-c]` one of or not of these, `\` takes
+/// the next as it is.
+///
+/// When it does not go on, only the last star takes a byte more: an earlier one could do no better.
+/// So a pattern of many stars costs no more than its length times the text's.
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut rest, mut left) = (pattern, text);
+    let mut star: Option<(&[u8], &[u8])> = None;
+    loop {
+        if let [b'*', after @ ..] = rest {
+            (star, rest) = (Some((after, left)), after);
+            continue;
+        }
+        match (one(rest, left.first().copied()), star) {
+            (Some(after), _) => (rest, left) = (after, &left[1..]),
+            _ if rest.is_empty() && left.is_empty() => return true,
+            (None, Some((after, [_, shorter @ ..]))) => {
+                (star, rest, left) = (Some((after, shorter)), after, shorter);
+            }
+            (None, _) => return false,
+        }
+    }
+}
+
+/// What is left of a pattern that is not at a star when it has taken this byte; `None` if it does not.
+fn one(pattern: &[u8], byte: Option<u8>) -> Option<&[u8]> {
+    let byte = byte?;
+    match pattern {
+        [] => None,
+        [b'?', after @ ..] => Some(after),
+        [b'[', set @ ..] => one_of(set, byte),
+        [b'\\', literal, after @ ..] | [literal, after @ ..] => (*literal == byte).then_some(after),
+    }
+}
+
+/// The same for a set, without its first bracket. One that is not closed goes to the pattern's end.
+fn one_of(mut set: &[u8], byte: u8) -> Option<&[u8]> {
+    let mut found = false;
+    let wanted = set.first() != Some(&b'^');
+    if !wanted {
+        set = &set[1..];
+    }
+    loop {
+        let (hit, after) = match set {
+            [] => return (found == wanted).then_some(set),
+            [b']', after @ ..] => return (found == wanted).then_some(after),
+            [b'\\', literal, after @ ..] => (*literal == byte, after),
+            [from, b'-', to, after @ ..] => ((*from.min(to)..=*from.max(to)).contains(&byte), after),
+            [literal, after @ ..] => (*literal == byte, after),
+        };
+        found |= hit;
+        set = after;
+    }
+}

@@ -1,0 +1,314 @@
+//! The protocol, RESP2: [`Parser`] understands requests, [`Reply`] writes replies.
+//!
+//! ```text
+//! *2 ⏎ $3 ⏎ GET ⏎ $5 ⏎ hello ⏎     a request: how many arguments, then each with its length
+//! GET hello ⏎                      the same by hand, "inline"
+//! $5 ⏎ world ⏎                     a reply
+//! ```
+//!
+//! Arguments stay where they were read; what is kept of them is their places.
+
+use std::ops::Range;
+
+/// Arguments of one request, as Redis had it before 7.0, which takes as many as an int can count.
+const ARGUMENTS_LIMIT: i64 = 1024 * 1024;
+/// Bytes of one argument.
+const BULK_LIMIT: i64 = 512 * 1024 * 1024;
+/// Bytes of a line: an inline request, or a number.
+const LINE_LIMIT: usize = 64 * 1024;
+/// A longer list of places is not kept for the next request.
+const PLACES_KEPT: usize = 1024;
+
+/// Why a request can't be understood. What follows it can't be either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    #[error("invalid multibulk length")]
+    Count,
+    #[error("invalid bulk length")]
+    Length,
+    #[error("expected '$', got '{0}'")]
+    NotABulk(char),
+    #[error("too big mbulk count string")]
+    LongCount,
+    #[error("too big bulk count string")]
+    LongLength,
+    #[error("too big inline request")]
+    LongInline,
+    #[error("unbalanced quotes in request")]
+    Quotes,
+}
+
+/// Understands a request, also when it comes in pieces: no byte is looked at twice.
+#[derive(Default)]
+pub struct Parser {
+    /// The arguments so far, by their places after the request's first byte.
+    places: Vec<Range<usize>>,
+    /// So many are to come.
+    missing: usize,
+    /// The length of the next one, if that has come.
+    length: Option<usize>,
+    /// Where to go on.
+    at: usize,
+    /// A line that begins at `at` does not end before this.
+    searched: usize,
+}
+
+impl Parser {
+    /// How long the request is that `input` begins with; `None` while it is not whole.
+    ///
+    /// Until it is, call again with the same bytes and more; then `reset`.
+    pub fn parse(&mut self, input: &mut [u8]) -> Result<Option<usize>, Malformed> {
+        if self.missing == 0 {
+            match input.first() {
+                None => return Ok(None),
+                Some(b'*') => {}
+                Some(_) => return self.inline(input),
+            }
+            let Some(count) = self.line(input, Malformed::LongCount)? else { return Ok(None) };
+            let count =
+                integer(&input[count][1..]).filter(|count| *count <= ARGUMENTS_LIMIT).ok_or(Malformed::Count)?;
+            self.missing = count.max(0) as usize; // Redis takes none, and fewer, for nothing to do
+        }
+        while self.missing > 0 {
+            let Some(argument) = self.bulk(input)? else { return Ok(None) };
+            self.places.push(argument);
+            self.missing -= 1;
+        }
+        Ok(Some(self.at))
+    }
+
+    /// The arguments of the request that `input` begins with.
+    pub fn args<'a>(&'a self, input: &'a [u8]) -> Args<'a> {
+        Args { input, places: &self.places }
+    }
+
+    /// Makes ready for the next request.
+    pub fn reset(&mut self) {
+        self.places.clear();
+        self.places.shrink_to(PLACES_KEPT);
+        (self.at, self.searched) = (0, 0);
+    }
+
+    /// The place of the next argument.
+    fn bulk(&mut self, input: &[u8]) -> Result<Option<Range<usize>>, Malformed> {
+        let length = match self.length {
+            Some(length) => length,
+            None => {
+                let Some(line) = self.line(input, Malformed::LongLength)? else { return Ok(None) };
+                let line = &input[line];
+                match line.first() {
+                    Some(b'$') => {}
+                    other => return Err(Malformed::NotABulk(other.map_or('\r', |byte| char::from(*byte)))),
+                }
+                let length = integer(&line[1..]).filter(|length| (0..=BULK_LIMIT).contains(length));
+                length.ok_or(Malformed::Length)? as usize
+            }
+        };
+        let (start, end) = (self.at, self.at + length);
+        if input.len() < end + 2 {
+            self.length = Some(length);
+            return Ok(None);
+        }
+        self.length = None;
+        (self.at, self.searched) = (end + 2, end + 2);
+        Ok(Some(start..end))
+    }
+
+    /// The place of the next line, without its end, which Redis takes to be two bytes if the first is CR.
+    fn line(&mut self, input: &[u8], too_long: Malformed) -> Result<Option<Range<usize>>, Malformed> {
+        let start = self.at;
+        match self.find(input, b'\r', too_long)? {
+            Some(end) if end + 2 <= input.len() => {
+                (self.at, self.searched) = (end + 2, end + 2);
+                Ok(Some(start..end))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn find(&mut self, input: &[u8], wanted: u8, too_long: Malformed) -> Result<Option<usize>, Malformed> {
+        let from = self.searched.max(self.at);
+        if let Some(found) = input[from..].iter().position(|byte| *byte == wanted) {
+            self.searched = from + found;
+            return Ok(Some(from + found));
+        }
+        self.searched = input.len();
+        if input.len() - self.at > LINE_LIMIT { Err(too_long) } else { Ok(None) }
+    }
+
+    /// A request in a line. Quotes and what is escaped in them are resolved in place, as that only shortens.
+    fn inline(&mut self, input: &mut [u8]) -> Result<Option<usize>, Malformed> {
+        let Some(end) = self.find(input, b'\n', Malformed::LongInline)? else { return Ok(None) };
+        self.at = end + 1;
+        let line = &mut input[..end];
+        let mut at = 0;
+        loop {
+            at += line[at..].iter().take_while(|byte| is_space(**byte)).count();
+            if at == line.len() {
+                return Ok(Some(self.at));
+            }
+            let (place, next) = unquote(line, at)?;
+            self.places.push(place);
+            at = next;
+        }
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == b'\x0b'
+}
+
+/// The word of an inline request that begins at `start`, resolved to where it stands, and where it ended.
+fn unquote(line: &mut [u8], start: usize) -> Result<(Range<usize>, usize), Malformed> {
+    let (mut read, mut written, mut quote) = (start, start, None);
+    while let Some(&byte) = line.get(read) {
+        let (mut value, mut taken) = (Some(byte), 1);
+        match (quote, byte) {
+            (None, _) if is_space(byte) => break,
+            (None, b'"' | b'\'') => (quote, value) = (Some(byte), None),
+            (Some(b'"'), b'\\') => (value, taken) = escape(&line[read..]),
+            (Some(b'\''), b'\\') if line.get(read + 1) == Some(&b'\'') => (value, taken) = (Some(b'\''), 2),
+            (Some(open), _) if open == byte => {
+                if line.get(read + 1).is_some_and(|next| !is_space(*next)) {
+                    return Err(Malformed::Quotes);
+                }
+                (quote, value) = (None, None);
+            }
+            _ => {}
+        }
+        if let Some(value) = value {
+            line[written] = value;
+            written += 1;
+        }
+        read += taken;
+    }
+    if quote.is_some() { Err(Malformed::Quotes) } else { Ok((start..written, read)) }
+}
+
+/// What a backslash and what follows it within double quotes mean, and how long that is.
+fn escape(text: &[u8]) -> (Option<u8>, usize) {
+    let hex = |digit: &u8| char::from(*digit).to_digit(16).map(|digit| digit as u8);
+    if let [_, b'x', high, low, ..] = text
+        && let (Some(high), Some(low)) = (hex(high), hex(low))
+    {
+        return (Some(high * 16 + low), 4);
+    }
+    match text.get(1) {
+        None => (Some(b'\\'), 1), // the quote is not closed then
+        Some(b'n') => (Some(b'\n'), 2),
+        Some(b'r') => (Some(b'\r'), 2),
+        Some(b't') => (Some(b'\t'), 2),
+        Some(b'b') => (Some(b'\x08'), 2),
+        Some(b'a') => (Some(b'\x07'), 2),
+        Some(&other) => (Some(other), 2),
+    }
+}
+
+/// The arguments of a request; the first is the command's name.
+#[derive(Clone, Copy)]
+pub struct Args<'a> {
+    input: &'a [u8],
+    places: &'a [Range<usize>],
+}
+
+impl<'a> Args<'a> {
+    pub fn len(self) -> usize {
+        self.places.len()
+    }
+
+    pub fn get(self, index: usize) -> Option<&'a [u8]> {
+        self.places.get(index).map(|place| &self.input[place.clone()])
+    }
+
+    /// Those from that one on.
+    pub fn from(self, index: usize) -> impl Iterator<Item = &'a [u8]> {
+        self.places.iter().skip(index).map(move |place| &self.input[place.clone()])
+    }
+}
+
+impl std::ops::Index<usize> for Args<'_> {
+    type Output = [u8];
+
+    fn index(&self, index: usize) -> &[u8] {
+        &self.input[self.places[index].clone()]
+    }
+}
+
+/// A whole number as Redis takes it: no sign but a minus, no zero in front, no space.
+pub fn integer(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        b"0" if !negative => return Some(0),
+        [b'1'..=b'9', ..] => {}
+        _ => return None,
+    }
+    // Below zero on the way, as the least number has no positive counterpart.
+    let mut number: i64 = 0;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_sub(digit.into())?;
+    }
+    if negative { Some(number) } else { number.checked_neg() }
+}
+
+/// Appends a reply.
+pub struct Reply<'a>(pub &'a mut Vec<u8>);
+
+impl Reply<'_> {
+    pub fn ok(&mut self) {
+        self.simple("OK");
+    }
+
+    /// A word of ours.
+    pub fn simple(&mut self, text: &str) {
+        self.line(b'+', text.as_bytes());
+    }
+
+    /// What is wrong. It is a line, whatever the client made us put into it.
+    pub fn error(&mut self, text: &[u8]) {
+        let start = self.0.len();
+        self.line(b'-', text);
+        let end = self.0.len() - 2;
+        for byte in self.0[start..end].iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')) {
+            *byte = b' ';
+        }
+    }
+
+    pub fn integer(&mut self, number: i64) {
+        self.line(b':', itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    /// The head of an array; so many replies follow.
+    pub fn array(&mut self, length: usize) {
+        self.line(b'*', itoa::Buffer::new().format(length).as_bytes());
+    }
+
+    /// Any bytes.
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        self.0.reserve(bytes.len() + 32);
+        self.line(b'$', itoa::Buffer::new().format(bytes.len()).as_bytes());
+        self.0.extend_from_slice(bytes);
+        self.0.extend_from_slice(b"\r\n");
+    }
+
+    /// The bytes, or that there are none.
+    pub fn bulk_or_null(&mut self, bytes: Option<&[u8]>) {
+        match bytes {
+            Some(bytes) => self.bulk(bytes),
+            None => self.0.extend_from_slice(b"$-1\r\n"),
+        }
+    }
+
+    fn line(&mut self, kind: u8, text: &[u8]) {
+        self.0.reserve(text.len() + 3);
+        self.0.push(kind);
+        self.0.extend_from_slice(text);
+        self.0.extend_from_slice(b"\r\n");
+    }
+}
