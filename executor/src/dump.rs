@@ -68,11 +68,9 @@ pub fn tasks() -> Tasks {
                 false => left_out += 1,
             };
             let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
-            if !is_present {
-                leaf::listen(&mut hear, poll);
-            }
+            let waited = !is_present && leaf::listen(&mut hear, poll);
             let waits = stacks.drain(..).map(|(leaf, frames)| Wait { leaf, chain: names.chain(&frames) }).collect();
-            TaskDump { left_out, waits, ..TaskDump::of(task, core.age(task.id())) }
+            TaskDump { left_out, waits, ..TaskDump::of(task, waited, core.age(task.id())) }
         });
         let calls = core.pool.calls().into_iter();
         tasks.extend(calls.map(|call| (core.age(call.task.id), call)).map(|(age, call)| call.dump(age)));
@@ -139,9 +137,13 @@ pub struct Place {
 }
 
 impl TaskDump {
-    fn of(task: TaskRef<'_>, age: Duration) -> TaskDump {
+    fn of(task: TaskRef<'_>, waited: bool, age: Duration) -> TaskDump {
         let (waits, state) = (Vec::new(), task.state());
-        let note = if state == TaskState::Pending { "is about to run" } else { "" };
+        let note = match (state, waited) {
+            (TaskState::Pending, false) => "is about to run",
+            (TaskState::Pending, true) => "waits for: something that does not call executor::leaf::pending to say what",
+            _ => "",
+        };
         let cancellation = task.cancellation().cloned();
         TaskDump { task: task.info(), state, age, polls: task.polls(), cancellation, waits, left_out: 0, note }
     }

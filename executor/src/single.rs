@@ -370,15 +370,15 @@ impl Core {
         self.ages.borrow().age(task.0, self.shared.reactor.now())
     }
 
-    /// Shows every task that is not over to `f`, with a way to poll it, which does nothing if it does not wait.
-    pub(crate) fn each_task<T>(&self, mut f: impl FnMut(TaskRef<'_>, &mut dyn FnMut()) -> T) -> Vec<T> {
+    /// Shows every task that is not over to `f`, with a way to poll it if it waits, that says whether it did.
+    pub(crate) fn each_task<T>(&self, mut f: impl FnMut(TaskRef<'_>, &mut dyn FnMut() -> bool) -> T) -> Vec<T> {
         let mut shown = Vec::new();
         for task in self.slabs.tasks() {
             let mut poll = || {
-                if let Some(task) = task.wake_up() {
-                    self.slow.restart();
-                    within(None, || self.run_task(task));
-                }
+                let Some(task) = task.wake_up() else { return false };
+                self.slow.restart();
+                within(None, || self.run_task(task));
+                true
             };
             // A task may have ended another one meanwhile.
             if task.task().state().is_over() {

@@ -4,10 +4,12 @@
 //! The main tests run over both backends of the operating system: what differs between them (short
 //! transfers prove an empty buffer on one of the two only) must not be seen from here.
 
+mod strict;
+
 use executor::io::Async;
 use executor::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use executor::time::{Duration, Instant, sleep, timeout};
-use executor::{Runtime, block_on, spawn, yield_now};
+use executor::{Runtime, spawn, yield_now};
 use futures_lite::future::{poll_fn, poll_once, zip};
 use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use reactor::backend::{Backend, Event, Token};
@@ -29,6 +31,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
+use strict::block_on;
 use tests::{Counting, poll_with, waker_fn, within};
 
 /// Runs a test over epoll used directly, or kqueue, and over `polling`'s portable interface.

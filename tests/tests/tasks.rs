@@ -5,10 +5,12 @@
 //! drop; (4) a panic reaches whoever joins and nobody else; (7) no task starves the rest; (9) wakers
 //! outlive everything. The interleavings that a stress loop only hopes to meet are in `loom.rs`.
 
+mod strict;
+
 use executor::net::UnixStream;
 use executor::task::{Finish, Runnable, Schedule, TaskRef, spawn_with};
 use executor::time::{Duration, Instant, now, sleep};
-use executor::{JoinError, JoinHandle, Runtime, block_on, named, spawn, spawn_blocking, spawn_local, yield_now};
+use executor::{JoinError, JoinHandle, Runtime, named, spawn, spawn_blocking, spawn_local, yield_now};
 use futures_lite::future::{pending, poll_fn, poll_once};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -21,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use strict::block_on;
 use tests::{Counting, Log, OnDrop, dropped_on, eventually, poll_with, within};
 
 /// Pending for ever; leaves a waker in the log at each poll.
@@ -879,7 +882,7 @@ fn no_wake_of_a_storm_from_four_threads_is_lost() {
                 })
             })
             .collect();
-        block_on(async {
+        executor::block_on(async {
             let tasks: Vec<_> = lines
                 .into_iter()
                 .map(|line| {
@@ -926,7 +929,7 @@ fn a_storm_of_wakes_at_one_task_ends_with_a_poll_that_sees_the_last() {
             }
         });
         let mut given = false;
-        block_on(poll_fn(|cx| {
+        executor::block_on(poll_fn(|cx| {
             if !std::mem::replace(&mut given, true) {
                 give.send(cx.waker().clone()).unwrap();
             }

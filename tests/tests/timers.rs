@@ -4,10 +4,12 @@
 //! Mostly on the virtual clock, where a century takes no time; the real one is asked how late its
 //! timers are.
 
+mod strict;
+
 use executor::time::{
     Duration, Elapsed, Instant, MissedTick, Sleep, interval, interval_at, now, sleep, sleep_until, timeout, timeout_at,
 };
-use executor::{Runtime, block_on, spawn, spawn_local, yield_now};
+use executor::{Runtime, spawn, spawn_local, yield_now};
 use futures_lite::StreamExt;
 use futures_lite::future::{pending, poll_once};
 use proptest::prelude::{Strategy, TestCaseError, any, prop_oneof};
@@ -21,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 use std::thread;
+use strict::block_on;
 use tests::{Counting, Log, poll_with, waker_fn, within};
 
 const SECOND: Duration = Duration::from_secs(1);
