@@ -3,7 +3,7 @@
 use super::kit::{
     Bell, Drops, RingBy, Tracked, WakerPlace, block_on, every_interleaving, interleavings_with, polled, spawn,
 };
-use crate::task::{JoinError, JoinHandle};
+use crate::task::{Finish, JoinError, JoinHandle, TaskState};
 use loom::thread;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -207,5 +207,57 @@ fn a_panic_and_a_handle_that_is_dropped() {
         slot.run_to_the_end();
         dropper.join().unwrap();
         assert_eq!((drops.count(), outputs.count(), freed.count()), (1, 1, 1));
+    });
+}
+
+// A callback is called once, whether it was there before the finish or came after; and knows how it ended.
+#[test]
+fn a_callback_and_the_finish() {
+    every_interleaving(|| {
+        let (drops, outputs, called) = (Drops::new(), Drops::new(), Drops::new());
+        let (slot, handle, freed) = ready_task!(drops, outputs);
+        let runner = thread::spawn(move || slot.run_to_the_end());
+        let call = Tracked::new(&called);
+        handle.on_done(move |_, how| {
+            assert_eq!(how, Finish::Ready);
+            drop(call);
+        });
+        runner.join().unwrap();
+        assert_eq!(called.count(), 1);
+        drop(handle);
+        assert_eq!((outputs.count(), freed.count()), (1, 1));
+    });
+}
+
+// The same for a handle that goes at once: the callback does not go with it.
+#[test]
+fn a_callback_of_a_task_that_nobody_joins() {
+    every_interleaving(|| {
+        let (drops, outputs, called) = (Drops::new(), Drops::new(), Drops::new());
+        let (slot, handle, freed) = ready_task!(drops, outputs);
+        let runner = thread::spawn(move || slot.run_to_the_end());
+        let call = Tracked::new(&called);
+        handle.on_done(move |_, _| drop(call));
+        drop(handle);
+        runner.join().unwrap();
+        assert_eq!((called.count(), outputs.count(), freed.count()), (1, 1, 1));
+    });
+}
+
+// A task is cancelled beside its finish: what it says of itself afterwards is what whoever joins it is told.
+#[test]
+fn a_cancel_that_may_come_too_late_and_what_the_state_says() {
+    every_interleaving(|| {
+        let (drops, outputs) = (Drops::new(), Drops::new());
+        let (slot, handle, freed) = ready_task!(drops, outputs);
+        let canceller = handle.canceller();
+        let cancels = thread::spawn(move || canceller.cancel_because("of a test"));
+        slot.run_to_the_end();
+        cancels.join().unwrap();
+        let state = handle.state();
+        let was_cancelled = matches!(block_on(handle, false), Err(JoinError::Cancelled));
+        assert_eq!(state == TaskState::Cancelled, was_cancelled);
+        assert!(state.is_over());
+        assert_eq!(freed.count(), 1);
     });
 }
