@@ -1201,3 +1201,52 @@ fn an_interrupt_also_ends_the_wait_for_another_try() {
     assert!(server.requests().len() <= 3, "{} requests", server.requests().len());
     assert_eq!(place.report().urls(), ["/"]);
 }
+
+/// Where the two workers stand that read from a server that stalls.
+const WORKER_STANDS: [&str; 5] = [
+    "` (pending, ",
+    "\n    demo::crawl::worker at demo/src/crawl/mod.rs:",
+    "demo::http::buffer::Buffer::fill at demo/src/http/buffer.rs:",
+    "waits for: readable on the socket to 127.0.0.1:",
+    "waits for: sleep for another ",
+];
+
+#[test]
+fn asked_by_a_signal_it_prints_where_every_task_stands_and_goes_on() {
+    let server = FaultServer::start(|visit| visit.stall());
+    for signal in [Signal::USR1, Signal::QUIT] {
+        let place = Place::new();
+        let before = server.requests().len();
+        let mut running = place.start_crawl(&[&server.url("/")]);
+        server.until_requests(before + 1);
+        running.signal(signal);
+        for text in WORKER_STANDS {
+            running.until_it_says(text);
+        }
+        running.until_it_says("`progress` (pending");
+        running.until_it_says("waits for: a page to fetch");
+        running.signal(Signal::INT);
+        running.until_it_says("interrupted");
+        running.signal(Signal::INT);
+        running.wait().exits(130);
+    }
+}
+
+#[test]
+fn interrupted_with_v_it_prints_where_every_task_stands_and_without_does_not() {
+    let server = FaultServer::start(|visit| visit.stall());
+    for verbose in [true, false] {
+        let place = Place::new();
+        let before = server.requests().len();
+        let options: &[&str] = if verbose { &["-v"] } else { &[] };
+        let mut running = place.start_crawl(&[options, &[&server.url("/")]].concat());
+        server.until_requests(before + 1);
+        running.signal(Signal::INT);
+        running.until_it_says("interrupted: finishing the 1 pages under way");
+        running.signal(Signal::INT);
+        let ran = running.wait().exits(130);
+        for text in WORKER_STANDS {
+            assert_eq!(ran.stderr.contains(text), verbose, "{text}: {}", ran.stderr);
+        }
+    }
+}
