@@ -71,12 +71,15 @@ impl Error {
     }
 }
 
-/// Whether the system refused for want of a file descriptor. The resolver doesn't always say so: then it
-/// is tried whether there is one.
+/// Whether the system refused for want of a file descriptor. The resolver says so or does not, as it happens:
+/// if it doesn't, it is tried whether there is one.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     const ENFILE: i32 = 23; // the same numbers on Linux, macOS and the BSDs
     const EMFILE: i32 = 24;
     let says_so = |error: &io::Error| matches!(error.raw_os_error(), Some(ENFILE | EMFILE));
-    let unresolved = error.get_ref().is_some_and(|inner| inner.is::<LookupError>());
-    says_so(error) || unresolved && std::fs::File::open("/dev/null").is_err_and(|error| says_so(&error))
+    let Some(unresolved) = error.get_ref().and_then(|inner| inner.downcast_ref::<LookupError>()) else {
+        return says_so(error);
+    };
+    let source = std::error::Error::source(unresolved).and_then(|source| source.downcast_ref());
+    source.is_some_and(says_so) || std::fs::File::open("/dev/null").is_err_and(|error| says_so(&error))
 }
