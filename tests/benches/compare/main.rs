@@ -62,6 +62,7 @@ fn rows() -> Vec<Row> {
         row!("sleeps", timers::sleeps, Metric::lower("ns of CPU a sleep", 3.0)),
         row!("idle task, bare", memory::bare, Metric::lower("bytes a task", 1.0 / 0.75)),
         row!("idle task on a channel", memory::channel, Metric::lower("bytes a task", 1.0 / 0.75)),
+        row!("idle task on own semaphore", memory::semaphore, Metric::lower("bytes a task", 1.0)),
     ];
     // Without an epoll there is no other end for them.
     #[cfg(target_os = "linux")]

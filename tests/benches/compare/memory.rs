@@ -161,3 +161,28 @@ pub(crate) fn channel<R: Rt>(scale: Scale) -> Vec<f64> {
         })
     })
 }
+
+/// The same at the semaphore that each runtime brings along.
+pub(crate) fn semaphore<R: Rt>(scale: Scale) -> Vec<f64> {
+    let tasks = scale.of(1_000_000);
+    counted(|| {
+        R::block_on(async {
+            let semaphore = Arc::new(R::semaphore());
+            let started = Arc::new(AtomicUsize::new(0));
+            let make = || {
+                let (semaphore, started) = (semaphore.clone(), started.clone());
+                async move {
+                    started.fetch_add(1, Ordering::Relaxed);
+                    drop(started);
+                    R::acquire(&semaphore).await;
+                }
+            };
+            let bytes = bytes_each::<R, _>(tasks, || started.load(Ordering::Relaxed), make).await;
+            R::add_permits(&semaphore, 1); // it goes from one to the next
+            while Arc::strong_count(&semaphore) > 1 {
+                R::yield_now().await;
+            }
+            vec![bytes]
+        })
+    })
+}

@@ -19,6 +19,7 @@ pub(crate) trait Rt: 'static {
     type Stream: AsFd + Send + 'static;
     type Sender: Clone + Send + Sync + 'static;
     type Receiver: Send + 'static;
+    type Semaphore: Send + Sync + 'static;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T;
     fn spawn<F>(future: F) -> Self::Handle<F::Output>
@@ -35,6 +36,11 @@ pub(crate) trait Rt: 'static {
     fn send(sender: &Self::Sender, number: usize) -> impl Future<Output = ()> + Send;
     /// `None` when it is closed.
     fn recv(receiver: &mut Self::Receiver) -> impl Future<Output = Option<usize>> + Send;
+
+    /// The runtime's own semaphore, without permits.
+    fn semaphore() -> Self::Semaphore;
+    fn add_permits(semaphore: &Self::Semaphore, permits: usize);
+    fn acquire(semaphore: &Self::Semaphore) -> impl Future<Output = ()> + Send;
 
     fn listener(listener: net::TcpListener) -> io::Result<Self::Listener>;
     /// The next connection, with TCP_NODELAY set.
@@ -53,6 +59,7 @@ impl Rt for Ours {
     type Stream = executor::net::TcpStream;
     type Sender = executor::sync::Sender<usize>;
     type Receiver = executor::sync::Receiver<usize>;
+    type Semaphore = executor::sync::Semaphore;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         executor::block_on(future)
@@ -94,6 +101,18 @@ impl Rt for Ours {
         receiver.recv().await.ok()
     }
 
+    fn semaphore() -> Self::Semaphore {
+        executor::sync::Semaphore::new(0)
+    }
+
+    fn add_permits(semaphore: &Self::Semaphore, permits: usize) {
+        semaphore.add_permits(permits);
+    }
+
+    async fn acquire(semaphore: &Self::Semaphore) {
+        drop(semaphore.acquire().await);
+    }
+
     fn listener(listener: net::TcpListener) -> io::Result<Self::Listener> {
         executor::net::TcpListener::from_std(listener)
     }
@@ -126,6 +145,7 @@ impl Rt for Tokio {
     type Stream = tokio::net::TcpStream;
     type Sender = tokio::sync::mpsc::Sender<usize>;
     type Receiver = tokio::sync::mpsc::Receiver<usize>;
+    type Semaphore = tokio::sync::Semaphore;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -168,6 +188,18 @@ impl Rt for Tokio {
         receiver.recv().await
     }
 
+    fn semaphore() -> Self::Semaphore {
+        tokio::sync::Semaphore::new(0)
+    }
+
+    fn add_permits(semaphore: &Self::Semaphore, permits: usize) {
+        semaphore.add_permits(permits);
+    }
+
+    async fn acquire(semaphore: &Self::Semaphore) {
+        drop(semaphore.acquire().await);
+    }
+
     fn listener(listener: net::TcpListener) -> io::Result<Self::Listener> {
         listener.set_nonblocking(true)?;
         tokio::net::TcpListener::from_std(listener)
@@ -206,6 +238,7 @@ impl Rt for Smol {
     type Stream = smol::Async<net::TcpStream>;
     type Sender = async_channel::Sender<usize>;
     type Receiver = async_channel::Receiver<usize>;
+    type Semaphore = smol::lock::Semaphore;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         let executor = Rc::new(smol::LocalExecutor::new());
@@ -249,6 +282,18 @@ impl Rt for Smol {
 
     async fn recv(receiver: &mut Self::Receiver) -> Option<usize> {
         receiver.recv().await.ok()
+    }
+
+    fn semaphore() -> Self::Semaphore {
+        smol::lock::Semaphore::new(0)
+    }
+
+    fn add_permits(semaphore: &Self::Semaphore, permits: usize) {
+        semaphore.add_permits(permits);
+    }
+
+    async fn acquire(semaphore: &Self::Semaphore) {
+        drop(semaphore.acquire().await);
     }
 
     fn listener(listener: net::TcpListener) -> io::Result<Self::Listener> {
