@@ -166,7 +166,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         let is_over = state.is_over;
         drop(state);
         if is_over {
-            handle.canceller().cancel_at(self.shared.made_at, "its group is over".into());
+            handle.canceller().cancel_at(self.shared.made_at, Some("its group is over".into()));
         }
         handle
     }
@@ -175,7 +175,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     #[track_caller]
     pub fn cancel_all(&self, reason: impl Into<String>) {
         let (at, reason) = (Location::caller(), reason.into());
-        self.shared.cancellers().iter().for_each(|task| task.cancel_at(at, reason.clone()));
+        self.shared.cancellers().iter().for_each(|task| task.cancel_at(at, Some(reason.clone())));
     }
 
     /// How many of its tasks are not over.
@@ -307,7 +307,7 @@ impl<E> Shared<E> {
         let parent = state.parent.take();
         drop(state);
         let reason = format!("{who} failed");
-        self.cancellers().iter().for_each(|task| task.cancel_at(self.made_at, reason.clone()));
+        self.cancellers().iter().for_each(|task| task.cancel_at(self.made_at, Some(reason.clone())));
         parent.into_iter().for_each(Waker::wake);
     }
 
@@ -343,7 +343,7 @@ impl<E> Drop for Ends<E> {
         if tasks.is_empty() {
             return;
         }
-        tasks.iter().for_each(|task| task.cancel_at(self.0.made_at, "its group was dropped".into()));
+        tasks.iter().for_each(|task| task.cancel_at(self.0.made_at, Some("its group was dropped".into())));
         // Not some time later: nothing outlives the block.
         run_cancelled(|| tasks.iter().any(|task| task.task().can_be_dropped()));
     }

@@ -55,35 +55,6 @@ impl From<JoinError> for std::io::Error {
     }
 }
 
-/// Asks for the end of a task, and says who does.
-///
-/// # Safety
-/// The caller holds a reference, and keeps it until this has returned.
-#[track_caller]
-unsafe fn cancel_for(header: NonNull<Header>, reason: Option<String>) {
-    // SAFETY: as promised.
-    unsafe { cancel_at(header, Location::caller(), reason) };
-}
-
-/// As [`cancel_for`], at a place that is given.
-///
-/// # Safety
-/// As [`cancel_for`].
-unsafe fn cancel_at(header: NonNull<Header>, at: &'static Location<'static>, reason: Option<String>) {
-    // SAFETY: the caller's reference keeps the cell alive.
-    let task = unsafe { header.as_ref() };
-    if !task.state.is_complete() && !task.state.is_cancelled() {
-        let by = with_present(|present| match present {
-            Some(task) => CancelledBy::Task { id: task.id(), name: task.name().map(Box::from) },
-            None => CancelledBy::Thread(std::thread::current().name().unwrap_or("without a name").into()),
-        });
-        let cancellation = Cancellation { by, at, reason: reason.map(String::into_boxed_str) };
-        let _first_wins = task.make_extras().cancellation.set(cancellation);
-    }
-    // SAFETY: as promised.
-    unsafe { cancel(header) };
-}
-
 /// Cancels a task. Made by [`JoinHandle::canceller`].
 ///
 /// It keeps the task's memory, but neither the task nor its output.
@@ -100,20 +71,28 @@ impl Canceller {
     /// As [`JoinHandle::cancel`].
     #[track_caller]
     pub fn cancel(&self) {
-        // SAFETY: this holds a reference.
-        unsafe { cancel_for(self.header, None) };
+        self.cancel_at(Location::caller(), None);
     }
 
     /// As [`JoinHandle::cancel_because`].
     #[track_caller]
     pub fn cancel_because(&self, reason: impl Into<String>) {
-        // SAFETY: this holds a reference.
-        unsafe { cancel_for(self.header, Some(reason.into())) };
+        self.cancel_at(Location::caller(), Some(reason.into()));
     }
 
-    pub(crate) fn cancel_at(&self, at: &'static Location<'static>, reason: String) {
+    /// Asks for the end of the task, and says who does.
+    pub(crate) fn cancel_at(&self, at: &'static Location<'static>, reason: Option<String>) {
+        let Header { state, .. } = self.task().0;
+        if !state.is_complete() && !state.is_cancelled() {
+            let by = with_present(|present| match present {
+                Some(task) => CancelledBy::Task { id: task.id(), name: task.name().map(Box::from) },
+                None => CancelledBy::Thread(std::thread::current().name().unwrap_or("without a name").into()),
+            });
+            let cancellation = Cancellation { by, at, reason: reason.map(String::into_boxed_str) };
+            let _first_wins = self.task().0.make_extras().cancellation.set(cancellation);
+        }
         // SAFETY: this holds a reference.
-        unsafe { cancel_at(self.header, at, Some(reason)) };
+        unsafe { cancel(self.header) };
     }
 
     /// # Safety
@@ -305,7 +284,7 @@ unsafe impl Sync for Panic {}
 /// });
 /// ```
 pub struct JoinHandle<T> {
-    header: NonNull<Header>,
+    task: Canceller,
     output: PhantomData<T>,
 }
 
@@ -321,12 +300,11 @@ impl<T> JoinHandle<T> {
     /// # Safety
     /// `header` is that of a task with the output `T`, and the caller gives up the handle's reference.
     pub(crate) unsafe fn from_header(header: NonNull<Header>) -> JoinHandle<T> {
-        JoinHandle { header, output: PhantomData }
+        JoinHandle { task: Canceller { header }, output: PhantomData }
     }
 
     pub(crate) fn header(&self) -> &Header {
-        // SAFETY: the handle holds a reference.
-        unsafe { self.header.as_ref() }
+        self.task().0
     }
 
     /// Asks for the end of the task: its future is dropped where it stands, at the await it waits
@@ -337,15 +315,13 @@ impl<T> JoinHandle<T> {
     /// begun; one still waiting for a thread never starts.
     #[track_caller]
     pub fn cancel(&self) {
-        // SAFETY: the handle holds a reference.
-        unsafe { cancel_for(self.header, None) };
+        self.task.cancel();
     }
 
     /// As [`cancel`](JoinHandle::cancel), and says what for: see [`explained`](JoinHandle::explained).
     #[track_caller]
     pub fn cancel_because(&self, reason: impl Into<String>) {
-        // SAFETY: the handle holds a reference.
-        unsafe { cancel_for(self.header, Some(reason.into())) };
+        self.task.cancel_because(reason);
     }
 
     /// Something that can cancel the task, for whoever is not to have its output.
@@ -359,8 +335,7 @@ impl<T> JoinHandle<T> {
     /// });
     /// ```
     pub fn canceller(&self) -> Canceller {
-        // SAFETY: the handle holds a reference.
-        unsafe { Canceller::of(self.header) }
+        self.task.clone()
     }
 
     /// The same handle, but dropping it cancels the task.
@@ -469,7 +444,7 @@ impl<T> JoinHandle<T> {
     }
 
     pub(crate) fn task(&self) -> TaskRef<'_> {
-        TaskRef(self.header())
+        self.task.task()
     }
 
     /// The output, if the task is complete.
@@ -487,7 +462,7 @@ impl<T> JoinHandle<T> {
         let mut output: Option<Result<T, JoinError>> = None;
         // SAFETY: COMPLETE makes the output the handle's, of which there is one, used by one thread
         // at a time; the pointer is to an `Option<Result<T, JoinError>>`, as T is the future's output.
-        unsafe { (self.header().vtable.take_output)(self.header, (&raw mut output).cast()) };
+        unsafe { (self.header().vtable.take_output)(self.task.header, (&raw mut output).cast()) };
         output
     }
 
@@ -542,8 +517,6 @@ impl<T> Drop for JoinHandle<T> {
             Leave::Detached { join_waker: false } => {}
             Leave::Complete => discard(self.output()),
         }
-        // SAFETY: the handle's reference goes with it.
-        unsafe { drop_reference(self.header) };
     }
 }
 
