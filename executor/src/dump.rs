@@ -7,7 +7,8 @@
 //! `Pending`, and that looks at the stack just then. As nothing has woken the task nothing in it goes on.
 //!
 //! Addresses become names, files and lines by the debug information of the program: `cargo build` has it, and
-//! release builds with `debug = "limited"` in their profile. Without, only the leaf is told.
+//! release builds with `debug = "limited"` in their profile. Without, there are names only, and only of functions that
+//! were not inlined.
 
 use crate::single::with_core;
 use crate::task::{TaskInfo, TaskRef, TaskState, with_present};
@@ -16,7 +17,7 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::fmt;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,9 +131,9 @@ pub struct Wait {
 pub struct Place {
     /// The function, with its path.
     pub function: String,
-    /// The file.
+    /// The file; empty where the program has no debug information.
     pub file: PathBuf,
-    /// The line.
+    /// The line, or 0.
     pub line: u32,
 }
 
@@ -240,7 +241,10 @@ impl fmt::Display for TaskDump {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}:{}", self.function, self.file.display(), self.line)
+        match self.line {
+            0 => f.write_str(&self.function),
+            line => write!(f, "{} at {}:{line}", self.function, self.file.display()),
+        }
     }
 }
 
@@ -264,11 +268,13 @@ impl Names {
         let mut places = Vec::new();
         backtrace::resolve(std::ptr::without_provenance_mut::<c_void>(address), |symbol| {
             let function = symbol.name().map(|name| format!("{name:#}"));
-            let (Some(function), Some(file), Some(line)) = (function, symbol.filename(), symbol.lineno()) else {
-                return;
-            };
-            let place = told(&function, file).map(|function| Place { function, file: shortened(file), line });
-            places.extend(place);
+            let (file, line) = (symbol.filename(), symbol.lineno().unwrap_or(0));
+            let function = function.and_then(|function| told(&function, file));
+            places.extend(function.map(|function| Place {
+                function,
+                file: file.map(shortened).unwrap_or_default(),
+                line,
+            }));
         });
         places.reverse();
         let places: Arc<[Place]> = places.into();
@@ -288,10 +294,17 @@ fn shortened(file: &Path) -> PathBuf {
 
 /// The name of a function as it is told, if it is one that a person wants to see: an async fn or block, or a
 /// future of theirs. Not what lies between two of them, nor what is inside of a leaf.
-fn told(function: &str, file: &Path) -> Option<String> {
+fn told(function: &str, file: Option<&Path>) -> Option<String> {
     const RUNTIME: [&str; 2] = [concat!(env!("CARGO_MANIFEST_DIR"), "/src"), leaf::SOURCE];
-    let is_library = file.components().any(|part| part.as_os_str() == "registry" || part.as_os_str() == "rustc");
-    if is_library || RUNTIME.iter().any(|runtime| file.starts_with(runtime)) {
+    const LIBRARIES: [&str; 5] = ["core::", "alloc::", "std::", "executor::", "reactor::"];
+    let is_hidden = match file {
+        Some(file) => {
+            let is_library = |part: Component<'_>| part.as_os_str() == "registry" || part.as_os_str() == "rustc";
+            file.components().any(is_library) || RUNTIME.iter().any(|runtime| file.starts_with(runtime))
+        }
+        None => LIBRARIES.iter().any(|library| function.trim_start_matches('<').starts_with(library)),
+    };
+    if is_hidden {
         return None;
     }
     // Where the debug information is but lines, that is all there is of what was inlined.
