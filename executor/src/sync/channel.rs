@@ -83,8 +83,11 @@ impl<T> Shared<T> {
         self.queue.len() < self.capacity || !self.receiving.is_empty()
     }
 
-    /// Takes a message from a sender that waits.
+    /// Takes a message from a sender that waits, unless that is to get it back.
     fn take_waiting(&mut self, wakes: &mut Wakes) -> Option<T> {
+        if self.closed {
+            return None;
+        }
         let message = self.sending.first().and_then(|(message, _)| message.take())?;
         self.sending.serve(Ok(()), wakes);
         Some(message)
@@ -142,6 +145,7 @@ impl<T> Rule for Sending<T> {
             return Some(Err(SendError(message)));
         }
         if !state.has_room() {
+            assert!(message.is_some(), "a future that sends was polled after it was ready");
             return None;
         }
         state.queue.push_back(message.take().expect("a future that sends was polled after it was ready"));
@@ -241,7 +245,9 @@ impl<T> Drop for Sender<T> {
 
 /// The end of a channel that messages come out of. See [`channel`].
 ///
-/// It is also a [`Stream`], which ends when the channel is closed and empty.
+/// It is also a [`Stream`], which ends when the channel is closed and empty. A stream that had to wait stays in
+/// line between two polls and may be given a message meanwhile, which is kept for it: poll it again, receive in
+/// another way, or drop it.
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
     /// Its place in the line as a stream, made when it first has to wait.
@@ -258,6 +264,7 @@ impl<T> Receiver<T> {
     /// Dropping it loses nothing: a message that had just been handed over goes to the next receiver, or
     /// back to where it was.
     pub fn recv(&self) -> RecvFuture<'_, T> {
+        self.leave_as_stream();
         RecvFuture { wait: self.channel.monitor.wait(()) }
     }
 
@@ -266,6 +273,7 @@ impl<T> Receiver<T> {
     /// # Errors
     /// When there is none, or none will come.
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.leave_as_stream();
         self.channel.monitor.change(|state, wakes| match state.receive(wakes) {
             Some(message) => Ok(message),
             None if state.closed => Err(TryRecvError::Closed),
@@ -273,9 +281,11 @@ impl<T> Receiver<T> {
         })
     }
 
-    fn end_stream(&mut self) {
-        if let Some(next) = self.next.take() {
-            // SAFETY: the node is this receiver's, and only ever used with its channel.
+    /// Gives up its place in the line as a stream. What that was given and nobody has polled for is the next
+    /// one's: maybe this one's, who now asks in another way.
+    fn leave_as_stream(&self) {
+        if let Some(next) = &self.next {
+            // SAFETY: the node is this receiver's, and only ever used with its channel. To poll it takes a `&mut`.
             unsafe { next.leave(&self.channel.monitor) };
         }
     }
@@ -287,7 +297,7 @@ impl<T> Stream for Receiver<T> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let this = self.get_mut();
         let next = this.next.get_or_insert_with(|| Box::pin(Node::new(())));
-        // SAFETY: as in `end_stream`.
+        // SAFETY: as in `leave_as_stream`.
         unsafe { next.as_ref().poll(&this.channel.monitor, cx) }.map(Result::ok)
     }
 }
@@ -301,7 +311,7 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.end_stream();
+        self.leave_as_stream();
         let last = self.channel.monitor.look(|state| {
             state.receivers -= 1;
             state.receivers == 0
