@@ -59,8 +59,13 @@ struct Channel<T> {
     monitor: Monitor<Shared<T>>,
 }
 
+/// A message and its number in the order of sending, by which it finds its place again if it comes back.
+type Numbered<T> = (u64, T);
+
 struct Shared<T> {
-    queue: VecDeque<T>,
+    queue: VecDeque<Numbered<T>>,
+    /// How many messages were ever sent.
+    sent: u64,
     capacity: usize,
     /// Nothing can be sent any more.
     closed: bool,
@@ -74,8 +79,8 @@ struct Shared<T> {
 
 impl<T> Shared<T> {
     fn new(capacity: usize) -> Shared<T> {
-        let (queue, closed, sending, receiving) = Default::default();
-        Shared { queue, capacity, closed, senders: 1, receivers: 1, sending, receiving }
+        let (queue, sent, closed, sending, receiving) = Default::default();
+        Shared { queue, sent, capacity, closed, senders: 1, receivers: 1, sending, receiving }
     }
 
     #[inline]
@@ -83,18 +88,30 @@ impl<T> Shared<T> {
         self.queue.len() < self.capacity || !self.receiving.is_empty()
     }
 
+    #[inline]
+    fn number(&mut self, message: T) -> Numbered<T> {
+        self.sent += 1;
+        (self.sent, message)
+    }
+
+    #[inline]
+    fn put(&mut self, message: T) {
+        let message = self.number(message);
+        self.queue.push_back(message);
+    }
+
     /// Takes a message from a sender that waits, unless that is to get it back.
-    fn take_waiting(&mut self, wakes: &mut Wakes) -> Option<T> {
+    fn take_waiting(&mut self, wakes: &mut Wakes) -> Option<Numbered<T>> {
         if self.closed {
             return None;
         }
         let message = self.sending.first().and_then(|(message, _)| message.take())?;
         self.sending.serve(Ok(()), wakes);
-        Some(message)
+        Some(self.number(message))
     }
 
     #[inline]
-    fn receive(&mut self, wakes: &mut Wakes) -> Option<T> {
+    fn receive(&mut self, wakes: &mut Wakes) -> Option<Numbered<T>> {
         self.queue.pop_front().or_else(|| self.take_waiting(wakes))
     }
 }
@@ -148,7 +165,7 @@ impl<T> Rule for Sending<T> {
             assert!(message.is_some(), "a future that sends was polled after it was ready");
             return None;
         }
-        state.queue.push_back(message.take().expect("a future that sends was polled after it was ready"));
+        state.put(message.take().expect("a future that sends was polled after it was ready"));
         Some(Ok(()))
     }
 
@@ -164,7 +181,7 @@ struct Receiving<T>(T);
 impl<T> Rule for Receiving<T> {
     type State = Shared<T>;
     type Want = ();
-    type Got = Result<T, RecvError>;
+    type Got = Result<Numbered<T>, RecvError>;
     const WAIT: &'static str = "receive on";
 
     fn waiters(state: &mut Shared<T>) -> &mut List<Self> {
@@ -179,11 +196,12 @@ impl<T> Rule for Receiving<T> {
         }
     }
 
-    /// A message that nobody has taken is the next one's.
+    /// A message that nobody has taken is the next one's. Others that were sent before it may have come back.
     fn give_back(state: &mut Shared<T>, got: Self::Got) -> Option<Self::Got> {
         match got {
             Ok(message) if state.receivers > 0 => {
-                state.queue.push_front(message);
+                let place = state.queue.partition_point(|(number, _)| *number < message.0);
+                state.queue.insert(place, message);
                 None
             }
             got => Some(got),
@@ -217,7 +235,7 @@ impl<T> Sender<T> {
             () if state.closed => Err(TrySendError::Closed(message)),
             () if !state.has_room() => Err(TrySendError::Full(message)),
             () => {
-                state.queue.push_back(message);
+                state.put(message);
                 Ok(())
             }
         })
@@ -275,7 +293,7 @@ impl<T> Receiver<T> {
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         self.leave_as_stream();
         self.channel.monitor.change(|state, wakes| match state.receive(wakes) {
-            Some(message) => Ok(message),
+            Some((_, message)) => Ok(message),
             None if state.closed => Err(TryRecvError::Closed),
             None => Err(TryRecvError::Empty),
         })
@@ -298,7 +316,8 @@ impl<T> Stream for Receiver<T> {
         let this = self.get_mut();
         let next = this.next.get_or_insert_with(|| Box::pin(Node::new(())));
         // SAFETY: as in `leave_as_stream`.
-        unsafe { next.as_ref().poll(&this.channel.monitor, cx) }.map(Result::ok)
+        let got = unsafe { next.as_ref().poll(&this.channel.monitor, cx) };
+        got.map(|got| got.ok().map(|(_, message)| message))
     }
 }
 
@@ -412,6 +431,7 @@ impl<T> Future for RecvFuture<'_, T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: the only field is pinned with it.
-        unsafe { self.map_unchecked_mut(|this| &mut this.wait) }.poll(cx)
+        let got = unsafe { self.map_unchecked_mut(|this| &mut this.wait) }.poll(cx);
+        got.map_ok(|(_, message)| message)
     }
 }
