@@ -59,8 +59,13 @@ struct Channel<T> {
     monitor: Monitor<Shared<T>>,
 }
 
+/// A message and its number in the order of sending, by which it finds its place again if it comes back.
+type Numbered<T> = (u64, T);
+
 struct Shared<T> {
-    queue: VecDeque<T>,
+    queue: VecDeque<Numbered<T>>,
+    /// How many messages were ever sent.
+    sent: u64,
     capacity: usize,
     /// Nothing can be sent any more.
     closed: bool,
@@ -74,8 +79,8 @@ struct Shared<T> {
 
 impl<T> Shared<T> {
     fn new(capacity: usize) -> Shared<T> {
-        let (queue, closed, sending, receiving) = Default::default();
-        Shared { queue, capacity, closed, senders: 1, receivers: 1, sending, receiving }
+        let (queue, sent, closed, sending, receiving) = Default::default();
+        Shared { queue, sent, capacity, closed, senders: 1, receivers: 1, sending, receiving }
     }
 
     #[inline]
@@ -83,15 +88,30 @@ impl<T> Shared<T> {
         self.queue.len() < self.capacity || !self.receiving.is_empty()
     }
 
-    /// Takes a message from a sender that waits.
-    fn take_waiting(&mut self, wakes: &mut Wakes) -> Option<T> {
-        let message = self.sending.first().and_then(|(message, _)| message.take())?;
-        self.sending.serve(Ok(()), wakes);
-        Some(message)
+    #[inline]
+    fn number(&mut self, message: T) -> Numbered<T> {
+        self.sent += 1;
+        (self.sent, message)
     }
 
     #[inline]
-    fn receive(&mut self, wakes: &mut Wakes) -> Option<T> {
+    fn put(&mut self, message: T) {
+        let message = self.number(message);
+        self.queue.push_back(message);
+    }
+
+    /// Takes a message from a sender that waits, unless that is to get it back.
+    fn take_waiting(&mut self, wakes: &mut Wakes) -> Option<Numbered<T>> {
+        if self.closed {
+            return None;
+        }
+        let message = self.sending.first().and_then(|(message, _)| message.take())?;
+        self.sending.serve(Ok(()), wakes);
+        Some(self.number(message))
+    }
+
+    #[inline]
+    fn receive(&mut self, wakes: &mut Wakes) -> Option<Numbered<T>> {
         self.queue.pop_front().or_else(|| self.take_waiting(wakes))
     }
 }
@@ -142,9 +162,10 @@ impl<T> Rule for Sending<T> {
             return Some(Err(SendError(message)));
         }
         if !state.has_room() {
+            assert!(message.is_some(), "a future that sends was polled after it was ready");
             return None;
         }
-        state.queue.push_back(message.take().expect("a future that sends was polled after it was ready"));
+        state.put(message.take().expect("a future that sends was polled after it was ready"));
         Some(Ok(()))
     }
 
@@ -160,7 +181,7 @@ struct Receiving<T>(T);
 impl<T> Rule for Receiving<T> {
     type State = Shared<T>;
     type Want = ();
-    type Got = Result<T, RecvError>;
+    type Got = Result<Numbered<T>, RecvError>;
     const WAIT: &'static str = "receive on";
 
     fn waiters(state: &mut Shared<T>) -> &mut List<Self> {
@@ -175,11 +196,12 @@ impl<T> Rule for Receiving<T> {
         }
     }
 
-    /// A message that nobody has taken is the next one's.
+    /// A message that nobody has taken is the next one's. Others that were sent before it may have come back.
     fn give_back(state: &mut Shared<T>, got: Self::Got) -> Option<Self::Got> {
         match got {
             Ok(message) if state.receivers > 0 => {
-                state.queue.push_front(message);
+                let place = state.queue.partition_point(|(number, _)| *number < message.0);
+                state.queue.insert(place, message);
                 None
             }
             got => Some(got),
@@ -213,7 +235,7 @@ impl<T> Sender<T> {
             () if state.closed => Err(TrySendError::Closed(message)),
             () if !state.has_room() => Err(TrySendError::Full(message)),
             () => {
-                state.queue.push_back(message);
+                state.put(message);
                 Ok(())
             }
         })
@@ -241,7 +263,9 @@ impl<T> Drop for Sender<T> {
 
 /// The end of a channel that messages come out of. See [`channel`].
 ///
-/// It is also a [`Stream`], which ends when the channel is closed and empty.
+/// It is also a [`Stream`], which ends when the channel is closed and empty. A stream that had to wait stays in
+/// line between two polls and may be given a message meanwhile, which is kept for it: poll it again, receive in
+/// another way, or drop it.
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
     /// Its place in the line as a stream, made when it first has to wait.
@@ -258,6 +282,7 @@ impl<T> Receiver<T> {
     /// Dropping it loses nothing: a message that had just been handed over goes to the next receiver, or
     /// back to where it was.
     pub fn recv(&self) -> RecvFuture<'_, T> {
+        self.leave_as_stream();
         RecvFuture { wait: self.channel.monitor.wait(()) }
     }
 
@@ -266,16 +291,19 @@ impl<T> Receiver<T> {
     /// # Errors
     /// When there is none, or none will come.
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.leave_as_stream();
         self.channel.monitor.change(|state, wakes| match state.receive(wakes) {
-            Some(message) => Ok(message),
+            Some((_, message)) => Ok(message),
             None if state.closed => Err(TryRecvError::Closed),
             None => Err(TryRecvError::Empty),
         })
     }
 
-    fn end_stream(&mut self) {
-        if let Some(next) = self.next.take() {
-            // SAFETY: the node is this receiver's, and only ever used with its channel.
+    /// Gives up its place in the line as a stream. What that was given and nobody has polled for is the next
+    /// one's: maybe this one's, who now asks in another way.
+    fn leave_as_stream(&self) {
+        if let Some(next) = &self.next {
+            // SAFETY: the node is this receiver's, and only ever used with its channel. To poll it takes a `&mut`.
             unsafe { next.leave(&self.channel.monitor) };
         }
     }
@@ -287,8 +315,9 @@ impl<T> Stream for Receiver<T> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let this = self.get_mut();
         let next = this.next.get_or_insert_with(|| Box::pin(Node::new(())));
-        // SAFETY: as in `end_stream`.
-        unsafe { next.as_ref().poll(&this.channel.monitor, cx) }.map(Result::ok)
+        // SAFETY: as in `leave_as_stream`.
+        let got = unsafe { next.as_ref().poll(&this.channel.monitor, cx) };
+        got.map(|got| got.ok().map(|(_, message)| message))
     }
 }
 
@@ -301,7 +330,7 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.end_stream();
+        self.leave_as_stream();
         let last = self.channel.monitor.look(|state| {
             state.receivers -= 1;
             state.receivers == 0
@@ -402,6 +431,7 @@ impl<T> Future for RecvFuture<'_, T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: the only field is pinned with it.
-        unsafe { self.map_unchecked_mut(|this| &mut this.wait) }.poll(cx)
+        let got = unsafe { self.map_unchecked_mut(|this| &mut this.wait) }.poll(cx);
+        got.map_ok(|(_, message)| message)
     }
 }

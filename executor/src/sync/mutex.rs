@@ -81,7 +81,7 @@ impl<T: ?Sized> Mutex<T> {
 
     /// The lock, if nobody has it.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.permits.try_acquire(1).then_some(MutexGuard { mutex: self })
+        self.permits.try_acquire(1).then(|| MutexGuard { mutex: self })
     }
 
     /// The value, which nobody else can have as long as this is borrowed.

@@ -31,7 +31,7 @@ impl Rule for Acquire {
     }
 
     fn give_back(state: &mut Counted, got: usize) -> Option<usize> {
-        state.available += got;
+        state.put(got);
         None
     }
 }
@@ -45,6 +45,14 @@ impl Counted {
         }
         self.available -= want;
         Some(want)
+    }
+
+    /// # Panics
+    /// When there would be more than `usize::MAX`; then there are as many as before.
+    #[inline]
+    fn put(&mut self, permits: usize) {
+        let more = self.available.checked_add(permits);
+        self.available = more.expect("a semaphore was given more permits than can be counted");
     }
 }
 
@@ -79,10 +87,7 @@ impl Permits {
     /// # Panics
     /// When there would be more than `usize::MAX`.
     pub(super) fn release(&self, permits: usize) {
-        self.0.change(|state, _| {
-            let more = state.available.checked_add(permits);
-            state.available = more.expect("a semaphore was given more permits than can be counted");
-        });
+        self.0.change(|state, _| state.put(permits));
     }
 
     pub(super) fn available(&self) -> usize {

@@ -72,12 +72,12 @@ impl<T: ?Sized> RwLock<T> {
 
     /// To read, if no writer has it or waits for it.
     pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
-        self.permits.try_acquire(1).then_some(ReadGuard { lock: self })
+        self.permits.try_acquire(1).then(|| ReadGuard { lock: self })
     }
 
     /// To write, if nobody has it.
     pub fn try_write(&self) -> Option<WriteGuard<'_, T>> {
-        self.permits.try_acquire(ALL).then_some(WriteGuard { lock: self })
+        self.permits.try_acquire(ALL).then(|| WriteGuard { lock: self })
     }
 
     /// The value, which nobody else can have as long as this is borrowed.

@@ -94,7 +94,7 @@ impl Semaphore {
 
     /// So many permits, if there are and nobody waits.
     pub fn try_acquire_many(&self, permits: usize) -> Option<Permit<'_>> {
-        self.0.try_acquire(permits).then_some(Permit { semaphore: self, permits })
+        self.0.try_acquire(permits).then(|| Permit { semaphore: self, permits })
     }
 
     /// Makes more permits.

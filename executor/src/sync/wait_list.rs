@@ -139,15 +139,28 @@ impl<S: State> Monitor<S> {
 
     #[inline]
     fn settle<'a>(&'a self, mut state: MutexGuard<'a, S>, wakes: &mut Wakes) {
+        state.serve(wakes);
+        drop(state);
+        match wakes.is_full() {
+            false => wakes.wake(),
+            true => self.settle_rest(wakes),
+        }
+    }
+
+    /// There are more to be served than are woken at once. A waker that panics must not keep the rest from it.
+    #[cold]
+    fn settle_rest(&self, wakes: &mut Wakes) {
+        let mut panic = None;
         loop {
-            state.serve(wakes);
-            drop(state);
             let all = !wakes.is_full();
-            wakes.wake();
+            panic = catch_unwind(AssertUnwindSafe(|| wakes.wake())).err().or(panic);
             if all {
-                return;
+                break;
             }
-            state = self.lock();
+            self.lock().serve(wakes);
+        }
+        if let Some(panic) = panic {
+            resume_unwind(panic);
         }
     }
 }
@@ -355,10 +368,10 @@ impl<R: Rule> Node<R> {
         self.body.with_mut(|body| unsafe { (*body).got.take() }).expect("a waiter that was served got something")
     }
 
-    /// Ends the wait, if there is one: the owner goes.
+    /// Ends the wait, if there is one. Can be used again afterwards.
     ///
     /// # Safety
-    /// As for [`poll`](Node::poll).
+    /// Nobody polls it meanwhile, and it always comes with the same monitor. Others may call this too.
     #[inline]
     pub(super) unsafe fn leave(&self, monitor: &Monitor<R::State>) {
         if self.stage.load(Ordering::Acquire) != IDLE {
@@ -372,16 +385,19 @@ impl<R: Rule> Node<R> {
     #[cold]
     unsafe fn leave_list(&self, monitor: &Monitor<R::State>) {
         let mut state = monitor.lock();
-        // SAFETY: under the lock, a node that waits is in the list; one that was served is its owner's.
+        // SAFETY: under the lock, a node that waits is in the list; one that was served is its owner's, and of
+        // those who leave together it is the first one's, after whom it is idle.
         let (left, waker) = unsafe {
-            if self.stage.load(Ordering::Acquire) == SERVED {
-                (R::give_back(&mut state, self.take_got()), None)
-            } else {
-                R::waiters(&mut state).unlink(NonNull::from(self));
-                self.stage.store(IDLE, Ordering::Relaxed);
-                let (waker, ticket) = self.body.with_mut(|body| ((*body).waker.take(), (*body).ticket));
-                R::left(&mut state, ticket);
-                (None, waker)
+            match self.stage.load(Ordering::Acquire) {
+                IDLE => return,
+                SERVED => (R::give_back(&mut state, self.take_got()), None),
+                _ => {
+                    R::waiters(&mut state).unlink(NonNull::from(self));
+                    self.stage.store(IDLE, Ordering::Relaxed);
+                    let (waker, ticket) = self.body.with_mut(|body| ((*body).waker.take(), (*body).ticket));
+                    R::left(&mut state, ticket);
+                    (None, waker)
+                }
             }
         };
         monitor.settle(state, &mut Wakes::new());
