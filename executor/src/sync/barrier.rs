@@ -29,7 +29,8 @@ enum All {}
 
 impl Rule for All {
     type State = Gate;
-    type Want = ();
+    /// Its number.
+    type Want = u64;
     /// Whether it came last.
     type Got = bool;
     const WAIT: &'static str = "wait for the others at";
@@ -38,7 +39,7 @@ impl Rule for All {
         &mut state.waiters
     }
 
-    fn arrive(state: &mut Gate, _: &mut (), _: &mut Wakes) -> Option<bool> {
+    fn arrive(state: &mut Gate, _: &mut u64, _: &mut Wakes) -> Option<bool> {
         if state.arrived + 1 < state.size {
             state.arrived += 1;
             return None;
@@ -48,21 +49,25 @@ impl Rule for All {
         Some(true)
     }
 
-    fn left(state: &mut Gate, ticket: u64) {
-        if ticket > state.released {
+    fn waits(number: &mut u64, ticket: u64) {
+        *number = ticket;
+    }
+
+    fn left(state: &mut Gate, number: &mut u64) {
+        if *number > state.released {
             state.arrived -= 1;
         }
     }
 
     /// It was there when all were; that the rest went on is not undone.
-    fn give_back(_: &mut Gate, _: bool) -> Option<bool> {
+    fn give_back(_: &mut Gate, _: &mut u64, _: bool) -> Option<bool> {
         None
     }
 }
 
 impl State for Gate {
     fn serve(&mut self, wakes: &mut Wakes) {
-        while !wakes.is_full() && self.waiters.first().is_some_and(|(_, ticket)| ticket <= self.released) {
+        while !wakes.is_full() && self.waiters.first().is_some_and(|number| *number <= self.released) {
             self.waiters.serve(false, wakes);
         }
     }
@@ -80,7 +85,7 @@ impl Barrier {
     /// # Cancel safety
     /// Who is dropped before all are there is not one of them.
     pub async fn wait(&self) -> bool {
-        let all: Wait<'_, All> = self.0.wait(());
+        let all: Wait<'_, All> = self.0.wait(0);
         all.await
     }
 }

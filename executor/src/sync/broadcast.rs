@@ -64,7 +64,7 @@ impl<T> Log<T> {
 impl<T> State for Log<T> {
     fn serve(&mut self, wakes: &mut Wakes) {
         while !wakes.is_full() {
-            let Some((&mut received, _)) = self.waiters.first() else { return };
+            let Some(&mut received) = self.waiters.first() else { return };
             let Some(next) = self.after(received) else { return }; // all who wait have received all
             self.waiters.serve(next, wakes);
         }
@@ -90,7 +90,7 @@ impl<T> Rule for News<T> {
     }
 
     /// It is still in the log, or counts as missed.
-    fn give_back(_: &mut Log<T>, got: Self::Got) -> Option<Self::Got> {
+    fn give_back(_: &mut Log<T>, _: &mut u64, got: Self::Got) -> Option<Self::Got> {
         Some(got)
     }
 }

@@ -3,6 +3,7 @@
 use super::wait_list::{List, Monitor, Node, Rule, State, Wait, Wakes};
 use super::{RecvError, SendError, TryRecvError, TrySendError};
 use futures_lite::Stream;
+use pin_project_lite::pin_project;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
@@ -105,7 +106,7 @@ impl<T> Shared<T> {
         if self.closed {
             return None;
         }
-        let message = self.sending.first().and_then(|(message, _)| message.take())?;
+        let message = self.sending.first().and_then(Option::take)?;
         self.sending.serve(Ok(()), wakes);
         Some(self.number(message))
     }
@@ -128,7 +129,7 @@ impl<T> State for Shared<T> {
         }
         while !wakes.is_full() && !self.sending.is_empty() {
             if self.closed {
-                let message = self.sending.first().and_then(|(message, _)| message.take());
+                let message = self.sending.first().and_then(Option::take);
                 let message = message.expect("who waits to send has a message");
                 self.sending.serve(Err(SendError(message)), wakes);
             } else if self.queue.len() < self.capacity {
@@ -170,7 +171,7 @@ impl<T> Rule for Sending<T> {
     }
 
     /// The message was sent, or comes back and is dropped with its sender.
-    fn give_back(_: &mut Shared<T>, got: Self::Got) -> Option<Self::Got> {
+    fn give_back(_: &mut Shared<T>, _: &mut Option<T>, got: Self::Got) -> Option<Self::Got> {
         Some(got)
     }
 }
@@ -197,7 +198,7 @@ impl<T> Rule for Receiving<T> {
     }
 
     /// A message that nobody has taken is the next one's. Others that were sent before it may have come back.
-    fn give_back(state: &mut Shared<T>, got: Self::Got) -> Option<Self::Got> {
+    fn give_back(state: &mut Shared<T>, _: &mut (), got: Self::Got) -> Option<Self::Got> {
         match got {
             Ok(message) if state.receivers > 0 => {
                 let place = state.queue.partition_point(|(number, _)| *number < message.0);
@@ -403,10 +404,16 @@ macro_rules! end {
 }
 end!(Sender, Receiver);
 
-/// Sends a message. Made by [`Sender::send`].
-#[must_use = "a message is not sent until this is awaited"]
-pub struct SendFuture<'a, T: 'a> {
-    wait: Wait<'a, Sending<T>>,
+pin_project! {
+    /// Sends a message. Made by [`Sender::send`].
+    #[must_use = "a message is not sent until this is awaited"]
+    pub struct SendFuture<'a, T>
+    where
+        T: 'a,
+    {
+        #[pin]
+        wait: Wait<'a, Sending<T>>,
+    }
 }
 
 impl<T> Future for SendFuture<'_, T> {
@@ -414,15 +421,20 @@ impl<T> Future for SendFuture<'_, T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: the only field is pinned with it.
-        unsafe { self.map_unchecked_mut(|this| &mut this.wait) }.poll(cx)
+        self.project().wait.poll(cx)
     }
 }
 
-/// Receives a message. Made by [`Receiver::recv`].
-#[must_use = "a message is not received until this is awaited"]
-pub struct RecvFuture<'a, T: 'a> {
-    wait: Wait<'a, Receiving<T>>,
+pin_project! {
+    /// Receives a message. Made by [`Receiver::recv`].
+    #[must_use = "a message is not received until this is awaited"]
+    pub struct RecvFuture<'a, T>
+    where
+        T: 'a,
+    {
+        #[pin]
+        wait: Wait<'a, Receiving<T>>,
+    }
 }
 
 impl<T> Future for RecvFuture<'_, T> {
@@ -430,8 +442,6 @@ impl<T> Future for RecvFuture<'_, T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: the only field is pinned with it.
-        let got = unsafe { self.map_unchecked_mut(|this| &mut this.wait) }.poll(cx);
-        got.map_ok(|(_, message)| message)
+        self.project().wait.poll(cx).map_ok(|(_, message)| message)
     }
 }

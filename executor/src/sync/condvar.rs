@@ -44,7 +44,8 @@ enum Notified {}
 
 impl Rule for Notified {
     type State = Notices;
-    type Want = ();
+    /// Its number.
+    type Want = u64;
     /// Whether it was meant for one, and is another's if this one is gone.
     type Got = bool;
     const WAIT: &'static str = "wait for";
@@ -53,11 +54,15 @@ impl Rule for Notified {
         &mut state.waiters
     }
 
-    fn arrive(_: &mut Notices, _: &mut (), _: &mut Wakes) -> Option<bool> {
+    fn arrive(_: &mut Notices, _: &mut u64, _: &mut Wakes) -> Option<bool> {
         None
     }
 
-    fn give_back(state: &mut Notices, for_one: bool) -> Option<bool> {
+    fn waits(number: &mut u64, ticket: u64) {
+        *number = ticket;
+    }
+
+    fn give_back(state: &mut Notices, _: &mut u64, for_one: bool) -> Option<bool> {
         state.pending += usize::from(for_one);
         None
     }
@@ -65,8 +70,8 @@ impl Rule for Notified {
 
 impl State for Notices {
     fn serve(&mut self, wakes: &mut Wakes) {
-        while let Some((_, ticket)) = self.waiters.first().filter(|_| !wakes.is_full()) {
-            let for_one = ticket > self.released;
+        while let Some(number) = self.waiters.first().filter(|_| !wakes.is_full()) {
+            let for_one = *number > self.released;
             if for_one && self.pending == 0 {
                 return;
             }
@@ -96,7 +101,7 @@ impl Condvar {
     /// A notice that was meant for one waiter goes to the next if this is dropped before it is done.
     pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = guard.mutex();
-        let mut notified = pin!(self.0.wait::<Notified>(()));
+        let mut notified = pin!(self.0.wait::<Notified>(0));
         poll_fn(|cx| notified.as_mut().begin(cx)).await; // in line before the mutex is unlocked
         drop(guard);
         let for_one = notified.await;

@@ -31,7 +31,8 @@ enum Set {}
 
 impl Rule for Set {
     type State = Flag;
-    type Want = ();
+    /// Its number.
+    type Want = u64;
     type Got = ();
     const WAIT: &'static str = "wait for";
 
@@ -39,18 +40,22 @@ impl Rule for Set {
         &mut state.waiters
     }
 
-    fn arrive(state: &mut Flag, _: &mut (), _: &mut Wakes) -> Option<()> {
+    fn arrive(state: &mut Flag, _: &mut u64, _: &mut Wakes) -> Option<()> {
         state.is_set.then_some(())
     }
 
-    fn give_back(_: &mut Flag, _: ()) -> Option<()> {
+    fn waits(number: &mut u64, ticket: u64) {
+        *number = ticket;
+    }
+
+    fn give_back(_: &mut Flag, _: &mut u64, _: ()) -> Option<()> {
         None
     }
 }
 
 impl State for Flag {
     fn serve(&mut self, wakes: &mut Wakes) {
-        while !wakes.is_full() && self.waiters.first().is_some_and(|(_, ticket)| ticket <= self.released) {
+        while !wakes.is_full() && self.waiters.first().is_some_and(|number| *number <= self.released) {
             self.waiters.serve((), wakes);
         }
     }
@@ -86,7 +91,7 @@ impl Event {
     /// # Cancel safety
     /// Dropping it loses nothing.
     pub async fn wait(&self) {
-        let set: Wait<'_, Set> = self.0.wait(());
+        let set: Wait<'_, Set> = self.0.wait(0);
         set.await
     }
 }

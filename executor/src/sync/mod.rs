@@ -41,5 +41,5 @@ pub use event::Event;
 pub use mutex::{Mutex, MutexGuard, OwnedMutexGuard};
 pub use oneshot::{Receiver as OneshotReceiver, Sender as OneshotSender, oneshot};
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};
-pub use semaphore::{OwnedPermit, Permit, Semaphore};
+pub use semaphore::{Acquire, OwnedPermit, Permit, Semaphore};
 pub use watch::{Receiver as WatchReceiver, Sender as WatchSender, watch};

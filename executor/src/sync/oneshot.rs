@@ -76,7 +76,7 @@ impl<T> Rule for Receiving<T> {
         state.is_sent.then(|| state.message.take().ok_or(RecvError))
     }
 
-    fn give_back(_: &mut Message<T>, got: Self::Got) -> Option<Self::Got> {
+    fn give_back(_: &mut Message<T>, _: &mut (), got: Self::Got) -> Option<Self::Got> {
         Some(got) // there is no other receiver
     }
 }
@@ -98,7 +98,7 @@ impl<T> Rule for Closed<T> {
         state.is_dropped.then_some(())
     }
 
-    fn give_back(_: &mut Message<T>, _: ()) -> Option<()> {
+    fn give_back(_: &mut Message<T>, _: &mut (), _: ()) -> Option<()> {
         None
     }
 }

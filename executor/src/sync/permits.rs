@@ -18,7 +18,7 @@ impl Rule for Acquire {
     type State = Counted;
     type Want = usize;
     /// As many as it wanted.
-    type Got = usize;
+    type Got = ();
     const WAIT: &'static str = "acquire on";
 
     fn waiters(state: &mut Counted) -> &mut List<Acquire> {
@@ -26,12 +26,12 @@ impl Rule for Acquire {
     }
 
     #[inline]
-    fn arrive(state: &mut Counted, want: &mut usize, _: &mut Wakes) -> Option<usize> {
+    fn arrive(state: &mut Counted, want: &mut usize, _: &mut Wakes) -> Option<()> {
         state.take(*want)
     }
 
-    fn give_back(state: &mut Counted, got: usize) -> Option<usize> {
-        state.put(got);
+    fn give_back(state: &mut Counted, want: &mut usize, _: ()) -> Option<()> {
+        state.put(*want);
         None
     }
 }
@@ -39,12 +39,12 @@ impl Rule for Acquire {
 impl Counted {
     /// Nobody overtakes: as long as somebody waits there is nothing to be had.
     #[inline]
-    fn take(&mut self, want: usize) -> Option<usize> {
+    fn take(&mut self, want: usize) -> Option<()> {
         if want > self.available || !self.waiters.is_empty() {
             return None;
         }
         self.available -= want;
-        Some(want)
+        Some(())
     }
 
     /// # Panics
@@ -60,12 +60,12 @@ impl State for Counted {
     #[inline]
     fn serve(&mut self, wakes: &mut Wakes) {
         while !wakes.is_full() {
-            let Some((&mut want, _)) = self.waiters.first() else { return };
+            let Some(&mut want) = self.waiters.first() else { return };
             if want > self.available {
                 return; // and who wants less waits behind: otherwise who wants much would wait for ever
             }
             self.available -= want;
-            self.waiters.serve(want, wakes);
+            self.waiters.serve((), wakes);
         }
     }
 }

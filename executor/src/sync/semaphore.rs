@@ -1,9 +1,14 @@
 //! [`Semaphore`]: so many at once, and no more.
 
-use super::permits::Permits;
+use super::permits::{self, Permits};
+use super::wait_list::Wait;
+use pin_project_lite::pin_project;
 use std::fmt;
+use std::future::Future;
 use std::mem::forget;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// Permits that are handed out in the order in which they are asked for, and come back when they are dropped.
 ///
@@ -40,8 +45,8 @@ impl Semaphore {
     ///
     /// # Cancel safety
     /// Dropping it gives up the place in the line; a permit that had just been handed over goes to the next.
-    pub async fn acquire(&self) -> Permit<'_> {
-        self.acquire_many(1).await
+    pub fn acquire(&self) -> Acquire<'_> {
+        self.acquire_many(1)
     }
 
     /// Waits for so many permits, which come all at once.
@@ -62,8 +67,8 @@ impl Semaphore {
     ///     assert_eq!(bytes.available_permits(), 1 << 20);
     /// });
     /// ```
-    pub async fn acquire_many(&self, permits: usize) -> Permit<'_> {
-        Permit { semaphore: self, permits: self.0.acquire(permits).await }
+    pub fn acquire_many(&self, permits: usize) -> Acquire<'_> {
+        Acquire { wait: self.0.acquire(permits), semaphore: self, permits }
     }
 
     /// As [`acquire`](Semaphore::acquire), for a permit that is not bound to a place: it can be moved into
@@ -84,7 +89,8 @@ impl Semaphore {
     /// });
     /// ```
     pub async fn acquire_owned(self: &Arc<Self>) -> OwnedPermit {
-        OwnedPermit { semaphore: self.clone(), permits: self.0.acquire(1).await }
+        self.0.acquire(1).await;
+        OwnedPermit { semaphore: self.clone(), permits: 1 }
     }
 
     /// A permit, if there is one and nobody waits for it.
@@ -114,6 +120,27 @@ impl Semaphore {
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+pin_project! {
+    /// Waits for permits. Made by [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
+    #[must_use = "a permit is not asked for until this is awaited"]
+    pub struct Acquire<'a> {
+        #[pin]
+        wait: Wait<'a, permits::Acquire>,
+        semaphore: &'a Semaphore,
+        permits: usize,
+    }
+}
+
+impl<'a> Future for Acquire<'a> {
+    type Output = Permit<'a>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
+        let this = self.project();
+        this.wait.poll(cx).map(|()| Permit { semaphore: this.semaphore, permits: *this.permits })
     }
 }
 

@@ -67,11 +67,13 @@ pub(super) trait Rule: Sized {
     fn waiters(state: &mut Self::State) -> &mut List<Self>;
     /// Somebody comes: what it gets, if it needn't wait.
     fn arrive(state: &mut Self::State, want: &mut Self::Want, wakes: &mut Wakes) -> Option<Self::Got>;
-    /// Somebody went that had waited, with this number.
-    fn left(_state: &mut Self::State, _ticket: u64) {}
+    /// It has to wait, as the one with this number.
+    fn waits(_want: &mut Self::Want, _ticket: u64) {}
+    /// Somebody went that had waited.
+    fn left(_state: &mut Self::State, _want: &mut Self::Want) {}
     /// Somebody went who was given this and had not taken it. What nobody else can use is returned, and
     /// dropped when the lock is released.
-    fn give_back(state: &mut Self::State, got: Self::Got) -> Option<Self::Got>;
+    fn give_back(state: &mut Self::State, want: &mut Self::Want, got: Self::Got) -> Option<Self::Got>;
 }
 
 /// The wakers to be called when the lock is released.
@@ -198,10 +200,10 @@ impl<R: Rule> List<R> {
         self.tickets
     }
 
-    /// What the first one wants, and its number.
-    pub(super) fn first(&mut self) -> Option<(&mut R::Want, u64)> {
+    /// What the first one wants.
+    pub(super) fn first(&mut self) -> Option<&mut R::Want> {
         // SAFETY: nodes in a list are there, and belong to whoever holds the lock, as the caller does.
-        self.first.map(|node| unsafe { node.as_ref().body.with_mut(|body| (&mut (*body).want, (*body).ticket)) })
+        self.first.map(|node| unsafe { node.as_ref().body.with_mut(|body| &mut (*body).want) })
     }
 
     /// Serves the first one, if there is one.
@@ -228,7 +230,8 @@ impl<R: Rule> List<R> {
         // SAFETY: the node is the caller's; the last one is in the list.
         unsafe {
             node.as_ref().body.with_mut(|body| {
-                ((*body).previous, (*body).next, (*body).ticket) = (self.last, None, self.tickets);
+                ((*body).previous, (*body).next) = (self.last, None);
+                R::waits(&mut (*body).want, self.tickets);
             });
             match self.last.replace(node) {
                 None => self.first = Some(node),
@@ -272,7 +275,6 @@ pub(super) struct Node<R: Rule> {
 struct Body<R: Rule> {
     previous: Option<NonNull<Node<R>>>,
     next: Option<NonNull<Node<R>>>,
-    ticket: u64,
     waker: Option<Waker>,
     want: R::Want,
     got: Option<R::Got>,
@@ -285,7 +287,7 @@ unsafe impl<R: Rule<Want: Send, Got: Send>> Sync for Node<R> {}
 
 impl<R: Rule> Node<R> {
     pub(super) fn new(want: R::Want) -> Node<R> {
-        let body = Body { previous: None, next: None, ticket: 0, waker: None, want, got: None };
+        let body = Body { previous: None, next: None, waker: None, want, got: None };
         Node { stage: AtomicUsize::new(IDLE), body: UnsafeCell::new(body), _stays: PhantomPinned }
     }
 
@@ -390,13 +392,17 @@ impl<R: Rule> Node<R> {
         let (left, waker) = unsafe {
             match self.stage.load(Ordering::Acquire) {
                 IDLE => return,
-                SERVED => (R::give_back(&mut state, self.take_got()), None),
+                SERVED => {
+                    let got = self.take_got();
+                    (self.body.with_mut(|body| R::give_back(&mut state, &mut (*body).want, got)), None)
+                }
                 _ => {
                     R::waiters(&mut state).unlink(NonNull::from(self));
                     self.stage.store(IDLE, Ordering::Relaxed);
-                    let (waker, ticket) = self.body.with_mut(|body| ((*body).waker.take(), (*body).ticket));
-                    R::left(&mut state, ticket);
-                    (None, waker)
+                    self.body.with_mut(|body| {
+                        R::left(&mut state, &mut (*body).want);
+                        (None, (*body).waker.take())
+                    })
                 }
             }
         };

@@ -54,7 +54,7 @@ impl<T> Newest<T> {
 impl<T> State for Newest<T> {
     fn serve(&mut self, wakes: &mut Wakes) {
         while !wakes.is_full() {
-            let Some((&mut seen, _)) = self.waiters.first() else { return };
+            let Some(&mut seen) = self.waiters.first() else { return };
             let Some(newer) = self.newer(seen) else { return }; // all who wait have seen the newest
             self.waiters.serve(newer, wakes);
         }
@@ -78,7 +78,7 @@ impl<T> Rule for Changed<T> {
         state.newer(*seen)
     }
 
-    fn give_back(_: &mut Newest<T>, _: Self::Got) -> Option<Self::Got> {
+    fn give_back(_: &mut Newest<T>, _: &mut u64, _: Self::Got) -> Option<Self::Got> {
         None
     }
 }
