@@ -20,8 +20,6 @@ pub(crate) struct Scope {
 #[derive(Default)]
 struct Shields {
     count: usize,
-    /// They are of no use any more: the runtime ends.
-    are_lifted: bool,
     /// Whoever wants to cancel the scope and could not.
     waiting: Option<Waker>,
 }
@@ -42,23 +40,17 @@ impl Scope {
     pub(crate) fn is_shielded(&self, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut shields = self.lock();
-        if shields.count == 0 || shields.are_lifted {
-            return false;
-        }
-        let replaced = shields.waiting.replace(waker);
+        let replaced = match shields.count {
+            0 => return false,
+            _ => shields.waiting.replace(waker),
+        };
         drop(shields);
         drop(replaced);
         true
     }
 
     pub(crate) fn has_shields(&self) -> bool {
-        let shields = self.lock();
-        shields.count > 0 && !shields.are_lifted
-    }
-
-    /// From now on nothing in here is shielded.
-    pub(crate) fn lift_shields(&self) {
-        self.lock().are_lifted = true;
+        self.lock().count > 0
     }
 
     /// A shield for something in here goes up.

@@ -246,15 +246,10 @@ impl<S> Slabs<S> {
         Entered { before: PRESENT.with(|present| present.replace(self.number)) }
     }
 
-    /// Cancels every task, shielded or not; those that were not queued get scheduled.
+    /// Cancels every task; those that were not queued get scheduled.
     pub(crate) fn cancel_all(&self) {
         // SAFETY: the tasks are there; `cancel` only schedules, so that no slab is freed meanwhile.
-        self.each(|task| unsafe {
-            if let Some(scope) = task.as_ref().extras().and_then(|extras| extras.scope.get()) {
-                scope.lift_shields();
-            }
-            cancel(task);
-        });
+        self.each(|task| unsafe { cancel(task) });
     }
 
     /// All tasks that are not over.
