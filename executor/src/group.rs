@@ -92,11 +92,18 @@ where
 /// The output of the block; `None` if a task failed first: then the block is dropped.
 async fn run_body<T, E: Send>(shared: &Shared<E>, body: impl Future<Output = Result<T, E>>) -> Option<Result<T, E>> {
     let mut body = pin!(body);
+    // Its own: the end of the block does not wait for what tasks of the group shield.
+    let scope = Scope::new(Some(shared.scope.clone()), None);
     poll_fn(|cx| {
-        if let Poll::Ready(output) = within(Some(&shared.scope), || body.as_mut().poll(cx)) {
+        let has_to_end = |waker: &Waker| shared.has_failed(waker) && !scope.is_shielded(waker);
+        // Asked first, or the block would go on with handles that say that their tasks were cancelled.
+        if has_to_end(cx.waker()) {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(output) = within(Some(&scope), || body.as_mut().poll(cx)) {
             return Poll::Ready(Some(output));
         }
-        match shared.has_failed(cx.waker()) && !shared.scope.is_shielded(cx.waker()) {
+        match has_to_end(cx.waker()) {
             true => Poll::Ready(None),
             false => Poll::Pending,
         }
@@ -374,7 +381,8 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Child<F, E> {
                 GroupError::Panicked { task, panic: Panic::new(panic) }
             }
         };
-        this.future.set(None);
+        // A panic in its destructor tells nothing more: it has failed already.
+        catch_unwind(AssertUnwindSafe(|| this.future.set(None))).unwrap_or_else(std::mem::forget);
         this.leaves.shared.fail(failure);
         Poll::Pending
     }
