@@ -7,7 +7,7 @@
 //! After Nathaniel J. Smith, "Notes on structured concurrency, or: Go statement considered harmful", 2018.
 
 use crate::cancel::{current, within};
-use crate::single::run_cancelled;
+use crate::single::{CoreId, run_cancelled};
 use crate::task::{Canceller, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_present};
 use crate::{Named, named};
 use pin_project_lite::pin_project;
@@ -169,7 +169,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         // Its scope lies in the group's, so that whoever ends the group waits for what it shields.
         let _new = handle.header().make_extras().scope.set(Scope::new(Some(self.shared.scope.clone()), None));
         let mut state = self.shared.lock();
-        state.tasks.insert(number, handle.canceller());
+        state.tasks.insert(number, Member { task: handle.canceller(), core: CoreId::present() });
         let is_over = state.is_over;
         drop(state);
         if is_over {
@@ -272,13 +272,19 @@ struct Shared<E> {
 
 struct State<E> {
     /// Those that are not over, by their number in the group.
-    tasks: HashMap<u64, Canceller>,
+    tasks: HashMap<u64, Member>,
     numbered: u64,
     /// It has failed, or ended: further tasks are cancelled at once.
     is_over: bool,
     failure: Option<GroupError<E>>,
     /// Whoever awaits the group.
     parent: Option<Waker>,
+}
+
+struct Member {
+    task: Canceller,
+    /// The runtime on whose thread it was spawned, where it runs.
+    core: CoreId,
 }
 
 impl<E> Default for State<E> {
@@ -300,7 +306,7 @@ impl<E> Shared<E> {
     }
 
     fn cancellers(&self) -> Vec<Canceller> {
-        self.lock().tasks.values().cloned().collect()
+        self.lock().tasks.values().map(|member| member.task.clone()).collect()
     }
 
     /// The first failure is kept, and ends all.
@@ -351,7 +357,10 @@ impl<E> Drop for Ends<E> {
             return;
         }
         tasks.iter().for_each(|task| task.cancel_at(self.0.made_at, "its group was dropped".into()));
-        // Not some time later: nothing outlives the block.
+        // Not some time later: nothing outlives the block. Another runtime drops what was spawned there.
+        let here = CoreId::present();
+        let is_here = |member: &&Member| member.core == here;
+        let tasks: Vec<_> = self.0.lock().tasks.values().filter(is_here).map(|member| member.task.clone()).collect();
         run_cancelled(|| tasks.iter().any(|task| task.task().can_be_dropped()));
     }
 }
