@@ -10,7 +10,7 @@
 
 use crate::task::{Scope, with_present};
 use pin_project_lite::pin_project;
-use reactor::time::{Duration, Elapsed, Instant, Sleep, now, sleep_until};
+use reactor::time::{Duration, Elapsed, Instant, Sleep, after, now, sleep_until};
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -83,7 +83,7 @@ impl Drop for Before {
 /// ```
 #[track_caller]
 pub fn deadline<F: Future>(duration: Duration, future: F) -> Deadline<F> {
-    deadline_at(now() + duration, future)
+    deadline_at(after(now(), duration), future)
 }
 
 /// As [`deadline`], until a moment that is given.

@@ -7,7 +7,7 @@
 //! After Nathaniel J. Smith, "Notes on structured concurrency, or: Go statement considered harmful", 2018.
 
 use crate::cancel::{current, within};
-use crate::single::run_cancelled;
+use crate::single::{CoreId, run_cancelled};
 use crate::task::{Canceller, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_present};
 use crate::{Named, named};
 use pin_project_lite::pin_project;
@@ -92,11 +92,18 @@ where
 /// The output of the block; `None` if a task failed first: then the block is dropped.
 async fn run_body<T, E: Send>(shared: &Shared<E>, body: impl Future<Output = Result<T, E>>) -> Option<Result<T, E>> {
     let mut body = pin!(body);
+    // Its own: the end of the block does not wait for what tasks of the group shield.
+    let scope = Scope::new(Some(shared.scope.clone()), None);
     poll_fn(|cx| {
-        if let Poll::Ready(output) = within(Some(&shared.scope), || body.as_mut().poll(cx)) {
+        let has_to_end = |waker: &Waker| shared.has_failed(waker) && !scope.is_shielded(waker);
+        // Asked first, or the block would go on with handles that say that their tasks were cancelled.
+        if has_to_end(cx.waker()) {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(output) = within(Some(&scope), || body.as_mut().poll(cx)) {
             return Poll::Ready(Some(output));
         }
-        match shared.has_failed(cx.waker()) && !shared.scope.is_shielded(cx.waker()) {
+        match has_to_end(cx.waker()) {
             true => Poll::Ready(None),
             false => Poll::Pending,
         }
@@ -162,7 +169,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         // Its scope lies in the group's, so that whoever ends the group waits for what it shields.
         let _new = handle.header().make_extras().scope.set(Scope::new(Some(self.shared.scope.clone()), None));
         let mut state = self.shared.lock();
-        state.tasks.insert(number, handle.canceller());
+        state.tasks.insert(number, Member { task: handle.canceller(), core: CoreId::present() });
         let is_over = state.is_over;
         drop(state);
         if is_over {
@@ -265,13 +272,19 @@ struct Shared<E> {
 
 struct State<E> {
     /// Those that are not over, by their number in the group.
-    tasks: HashMap<u64, Canceller>,
+    tasks: HashMap<u64, Member>,
     numbered: u64,
     /// It has failed, or ended: further tasks are cancelled at once.
     is_over: bool,
     failure: Option<GroupError<E>>,
     /// Whoever awaits the group.
     parent: Option<Waker>,
+}
+
+struct Member {
+    task: Canceller,
+    /// The runtime on whose thread it was spawned, where it runs.
+    core: CoreId,
 }
 
 impl<E> Default for State<E> {
@@ -293,7 +306,7 @@ impl<E> Shared<E> {
     }
 
     fn cancellers(&self) -> Vec<Canceller> {
-        self.lock().tasks.values().cloned().collect()
+        self.lock().tasks.values().map(|member| member.task.clone()).collect()
     }
 
     /// The first failure is kept, and ends all.
@@ -344,7 +357,10 @@ impl<E> Drop for Ends<E> {
             return;
         }
         tasks.iter().for_each(|task| task.cancel_at(self.0.made_at, Some("its group was dropped".into())));
-        // Not some time later: nothing outlives the block.
+        // Not some time later: nothing outlives the block. Another runtime drops what was spawned there.
+        let here = CoreId::present();
+        let is_here = |member: &&Member| member.core == here;
+        let tasks: Vec<_> = self.0.lock().tasks.values().filter(is_here).map(|member| member.task.clone()).collect();
         run_cancelled(|| tasks.iter().any(|task| task.task().can_be_dropped()));
     }
 }
@@ -374,7 +390,8 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Child<F, E> {
                 GroupError::Panicked { task, panic: Panic::new(panic) }
             }
         };
-        this.future.set(None);
+        // A panic in its destructor tells nothing more: it has failed already.
+        catch_unwind(AssertUnwindSafe(|| this.future.set(None))).unwrap_or_else(std::mem::forget);
         this.leaves.shared.fail(failure);
         Poll::Pending
     }

@@ -127,26 +127,37 @@ fn present_id() -> Option<TaskId> {
     with_present(|task| task.map(TaskRef::id))
 }
 
-/// Runs tasks of this thread's runtime that were cancelled, which drops their futures, as long as some that
-/// `are_left` can be dropped: now, whatever else runs on this thread, and not in a pass to come.
+/// Tells the runtimes that run at the same time apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CoreId(Option<usize>);
+
+impl CoreId {
+    /// The one that runs on this thread.
+    pub(crate) fn present() -> CoreId {
+        CoreId(with_core(|core| core.map(|core| ptr::from_ref(core).addr())))
+    }
+}
+
+/// Runs tasks of this thread's runtime that were cancelled, which drops their futures, as long as some of them
+/// `are_left` that can be dropped: now, whatever else runs on this thread, and not in a pass to come.
 pub(crate) fn run_cancelled(are_left: impl Fn() -> bool) {
-    /// A task that is left and in no queue is being woken on another thread, which is about to put it into
-    /// one; or belongs to another runtime, which drops it.
-    const PATIENCE: usize = 1_000;
     with_core(|core| {
         let Some(core) = core else { return };
-        let mut looked = 0;
-        while looked < PATIENCE && are_left() {
+        while are_left() {
             core.shared.inbox.take(&core.queue);
+            let mut has_run = false;
             for _ in 0..core.queue.len() {
                 let Some(task) = core.queue.pop() else { break };
                 match task.task().header().state.is_cancelled() && task.task().can_be_dropped() {
-                    true => _ = within(None, || core.run_task(task)),
+                    true => {
+                        has_run = true;
+                        within(None, || core.run_task(task));
+                    }
                     false => core.queue.push(task),
                 }
             }
-            looked += 1;
-            if looked > 1 {
+            // One that is left and in no queue was woken by another thread, which is about to put it into one.
+            if !has_run {
                 std::thread::yield_now();
             }
         }

@@ -81,42 +81,45 @@ impl<F: Future> Set<F> {
         }
         // No child more than once: one that always wakes itself must not keep the thread.
         for _ in 0..self.children.len() {
-            let next = self.next_woken(cx);
-            let Some(number) = next else { return Poll::Pending };
+            let Some(number) = self.next_woken() else { break };
             self.wakers[number].is_queued.store(false, Ordering::Release);
             if let Poll::Ready(output) = self.poll_child(number) {
                 return Poll::Ready(Some((number, output)));
             }
         }
-        cx.waker().wake_by_ref();
+        self.wait(cx);
         Poll::Pending
     }
 
     /// Somebody wants to know where each of them stands.
     #[cold]
     fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
-        lock(&self.shared).parent = Some(cx.waker().clone());
         let done = (0..self.children.len()).find_map(|number| match self.poll_child(number) {
             Poll::Ready(output) => Some((number, output)),
             Poll::Pending => None,
         });
-        if !lock(&self.shared).queue.is_empty() {
-            cx.waker().wake_by_ref();
-        }
+        self.wait(cx);
         done.map_or(Poll::Pending, |done| Poll::Ready(Some(done)))
     }
 
-    /// A child that was woken. If there is none, the next wake calls the parent's waker.
-    fn next_woken(&self, cx: &mut Context<'_>) -> Option<usize> {
+    /// A child that was woken.
+    fn next_woken(&self) -> Option<usize> {
+        lock(&self.shared).queue.pop_front().map(|number| number as usize)
+    }
+
+    /// The next wake of a child calls the parent's waker; or this does, if children are left that were woken.
+    fn wait(&self, cx: &mut Context<'_>) {
         let mut replaced = None; // and dropped outside of the lock
         let mut woken = lock(&self.shared);
-        let next = woken.queue.pop_front();
-        if next.is_none() && !woken.parent.as_ref().is_some_and(|parent| parent.will_wake(cx.waker())) {
+        let is_woken = !woken.queue.is_empty();
+        if !is_woken && !woken.parent.as_ref().is_some_and(|parent| parent.will_wake(cx.waker())) {
             replaced = woken.parent.replace(cx.waker().clone());
         }
         drop(woken);
         drop(replaced);
-        next.map(|number| number as usize)
+        if is_woken {
+            cx.waker().wake_by_ref();
+        }
     }
 
     /// One that is done stays pending.

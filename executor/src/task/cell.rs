@@ -203,6 +203,12 @@ impl Header {
         scope.is_some_and(|scope| scope.is_shielded(waker))
     }
 
+    /// The future is to be dropped even if it is shielded.
+    pub(super) fn pierce_shields(&self) {
+        let scope = self.extras().and_then(|extras| extras.scope.get());
+        scope.into_iter().for_each(|scope| scope.pierce());
+    }
+
     /// Calls those who wanted to be called at the end.
     #[cold]
     pub(super) fn call_back(&self) {

@@ -20,6 +20,8 @@ pub(crate) struct Scope {
 #[derive(Default)]
 struct Shields {
     count: usize,
+    /// They hold nobody up any more.
+    pierced: bool,
     /// Whoever wants to cancel the scope and could not.
     waiting: Option<Waker>,
 }
@@ -40,17 +42,23 @@ impl Scope {
     pub(crate) fn is_shielded(&self, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut shields = self.lock();
-        let replaced = match shields.count {
-            0 => return false,
-            _ => shields.waiting.replace(waker),
-        };
+        if shields.count == 0 || shields.pierced {
+            return false;
+        }
+        let replaced = shields.waiting.replace(waker);
         drop(shields);
         drop(replaced);
         true
     }
 
     pub(crate) fn has_shields(&self) -> bool {
-        self.lock().count > 0
+        let shields = self.lock();
+        shields.count > 0 && !shields.pierced
+    }
+
+    /// From now on, shields in here are not asked for: whoever ends this can't wait.
+    pub(crate) fn pierce(&self) {
+        self.lock().pierced = true;
     }
 
     /// A shield for something in here goes up.

@@ -22,7 +22,7 @@
 //! After Jeff Bonwick, "The Slab Allocator: An Object-Caching Kernel Memory Allocator", 1994. Used by
 //! `cell.rs`, and by schedulers, which own slabs.
 
-use super::cell::{Header, cancel};
+use super::cell::{Header, cancel, wake};
 use super::join::Canceller;
 use crate::shim::{AtomicUsize, Ordering, thread_local};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -246,10 +246,14 @@ impl<S> Slabs<S> {
         Entered { before: PRESENT.with(|present| present.replace(self.number)) }
     }
 
-    /// Cancels every task; those that were not queued get scheduled.
+    /// Cancels every task, shielded or not; those that were not queued get scheduled.
     pub(crate) fn cancel_all(&self) {
-        // SAFETY: the tasks are there; `cancel` only schedules, so that no slab is freed meanwhile.
-        self.each(|task| unsafe { cancel(task) });
+        // SAFETY: the tasks are there; `cancel` and `wake` only schedule, so that no slab is freed meanwhile.
+        self.each(|task| unsafe {
+            task.as_ref().pierce_shields();
+            cancel(task);
+            wake(task); // one that was cancelled before waits for its shields
+        });
     }
 
     /// All tasks that are not over.

@@ -175,11 +175,11 @@ impl State {
     }
 
     /// Asks for an end: a wake after which the next run drops the future. `None` if it is complete
-    /// or was cancelled before; else as [`wake`](State::wake).
+    /// or was cancelled before, which changes nothing; else as [`wake`](State::wake).
     pub(crate) fn cancel(&self) -> Option<(Wake, bool)> {
-        let update = |word: u64| (word & COMPLETE == 0).then_some(word | CANCELLED | NOTIFIED);
+        let update = |word: u64| (word & (COMPLETE | CANCELLED) == 0).then_some(word | CANCELLED | NOTIFIED);
         let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).ok()?;
-        (before & CANCELLED == 0).then(|| (woken(before), before & OBSERVED != 0))
+        Some((woken(before), before & OBSERVED != 0))
     }
 
     /// The holder of the right to run begins, which counts as a poll.

@@ -100,6 +100,7 @@ impl Drop for Runnable {
         // SAFETY: while the right to run exists, the future's reference does. `cancel` finds the
         // task queued and schedules nothing; the run then drops the future.
         unsafe {
+            self.0.as_ref().pierce_shields();
             cancel(self.0);
             let _finished = (self.0.as_ref().vtable.run)(self.0);
         }

@@ -26,7 +26,8 @@ pub fn now() -> Instant {
 }
 
 /// `start + time`, or a century later if the clock can't count that far.
-fn after(start: Instant, time: Duration) -> Instant {
+#[doc(hidden)]
+pub fn after(start: Instant, time: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     start.checked_add(time).unwrap_or_else(|| start + CENTURY)
 }
