@@ -140,7 +140,11 @@ pub struct Place {
 impl TaskDump {
     fn of(task: TaskRef<'_>, age: Duration) -> TaskDump {
         let (waits, state) = (Vec::new(), task.state());
-        let note = if state == TaskState::Pending { "is about to run" } else { "" };
+        let note = match state {
+            TaskState::Pending if task.header().state.is_woken() => "is about to run",
+            TaskState::Pending => "waits for something that does not say what it is",
+            _ => "",
+        };
         let cancellation = task.cancellation().cloned();
         TaskDump { task: task.info(), state, age, polls: task.polls(), cancellation, waits, left_out: 0, note }
     }

@@ -36,7 +36,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// At most so many polls pass before the reactor gets a look.
 const POLLS_BETWEEN_LOOKS: usize = 64;
@@ -151,7 +151,7 @@ pub(crate) fn run_cancelled(are_left: impl Fn() -> bool) {
                 match task.task().header().state.is_cancelled() && task.task().can_be_dropped() {
                     true => {
                         has_run = true;
-                        within(None, || core.run_task(task));
+                        within(None, || core.run_inside(task));
                     }
                     false => core.queue.push(task),
                 }
@@ -279,15 +279,21 @@ impl Core {
     /// Runs a task once. Whether it is over.
     #[inline]
     fn run_task(&self, task: Runnable) -> bool {
+        let poll = Polled::of(task.task());
+        let is_over = self.run_inside(task);
+        self.slow.polled(poll, self.shared.observer.as_deref());
+        is_over
+    }
+
+    /// As [`run_task`](Core::run_task), in the poll of another task: the time it takes is that one's.
+    #[inline]
+    fn run_inside(&self, task: Runnable) -> bool {
         budget::reset();
         self.polls.set(self.polls.get() + 1);
-        let poll = Polled::of(task.task());
-        let observer = self.shared.observer.as_deref();
-        let run = match observer {
+        let run = match self.shared.observer.as_deref() {
             None => task.run_once(),
             Some(observer) => self.run_observed(task, observer),
         };
-        self.slow.polled(poll, observer);
         match run {
             Run::Suspended => false,
             Run::Finished => true,
@@ -345,10 +351,14 @@ impl Core {
             // Time that is virtual would just jump.
             Deadlock::Print if reactor.handle().is_simulated() => self.turn_reactor(reactor, None),
             Deadlock::Print => {
+                let start = Instant::now();
                 self.turn_reactor(reactor, Some(PATIENCE));
-                if self.shared.inbox.is_asleep() && reactor.is_idle() {
+                let is_alone = self.shared.inbox.is_asleep() && reactor.is_idle() && !reactor.is_held();
+                // A signal or a notification may have ended the wait before: then it begins again.
+                if is_alone && start.elapsed() >= PATIENCE {
                     self.deadlock.set(Deadlock::Printed);
                     eprintln!("executor: {WHAT} {}", crate::tasks());
+                    self.slow.restart();
                 }
             }
             Deadlock::Panic => {
@@ -387,7 +397,7 @@ impl Core {
         for task in self.slabs.tasks() {
             let mut poll = || {
                 if let Some(task) = task.wake_up() {
-                    within(None, || self.run_task(task));
+                    within(None, || self.run_inside(task));
                 }
             };
             // A task may have ended another one meanwhile.
