@@ -69,9 +69,11 @@ pub fn tasks() -> Tasks {
                 false => left_out += 1,
             };
             let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
-            let waited = !is_present && leaf::listen(&mut hear, poll);
+            if !is_present {
+                leaf::listen(&mut hear, poll);
+            }
             let waits = stacks.drain(..).map(|(leaf, frames)| Wait { leaf, chain: names.chain(&frames) }).collect();
-            TaskDump { left_out, waits, ..TaskDump::of(task, waited, core.age(task.id())) }
+            TaskDump { left_out, waits, ..TaskDump::of(task, core.age(task.id())) }
         });
         let calls = core.pool.calls().into_iter();
         tasks.extend(calls.map(|call| (core.age(call.task.id), call)).map(|(age, call)| call.dump(age)));
@@ -138,11 +140,11 @@ pub struct Place {
 }
 
 impl TaskDump {
-    fn of(task: TaskRef<'_>, waited: bool, age: Duration) -> TaskDump {
+    fn of(task: TaskRef<'_>, age: Duration) -> TaskDump {
         let (waits, state) = (Vec::new(), task.state());
-        let note = match (state, waited) {
-            (TaskState::Pending, false) => "is about to run",
-            (TaskState::Pending, true) => "waits for: something that does not call executor::leaf::pending to say what",
+        let note = match state {
+            TaskState::Pending if task.header().state.is_woken() => "is about to run",
+            TaskState::Pending => "waits for: something that does not call executor::leaf::pending to say what",
             _ => "",
         };
         let cancellation = task.cancellation().cloned();

@@ -1,10 +1,10 @@
 //! Values that belong to a task rather than to a thread: [`task_local!`](crate::task_local).
 
+use crate::task::Of;
 use pin_project_lite::pin_project;
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
-use std::mem::swap;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread::LocalKey;
@@ -37,7 +37,7 @@ macro_rules! task_local {
         $(#[$meta])*
         $visibility static $name: $crate::TaskLocal<$type> = {
             ::std::thread_local! {
-                static VALUE: ::std::cell::RefCell<::std::option::Option<$type>> =
+                static VALUE: ::std::cell::RefCell<::std::option::Option<$crate::task::Of<$type>>> =
                     const { ::std::cell::RefCell::new(::std::option::Option::None) };
             }
             $crate::TaskLocal::new(&VALUE)
@@ -50,13 +50,13 @@ macro_rules! task_local {
 /// A task that is spawned inside of a scope does not inherit it: give it a scope of its own, as
 /// `spawn(USER.scope(USER.get(), …))`.
 pub struct TaskLocal<T: 'static> {
-    /// The value of the innermost scope that is being polled on this thread.
-    present: &'static LocalKey<RefCell<Option<T>>>,
+    /// The value of the innermost scope that is being polled on this thread, and the task that polls it.
+    present: &'static LocalKey<RefCell<Option<Of<T>>>>,
 }
 
 impl<T: 'static> TaskLocal<T> {
     #[doc(hidden)] // for the macro
-    pub const fn new(present: &'static LocalKey<RefCell<Option<T>>>) -> TaskLocal<T> {
+    pub const fn new(present: &'static LocalKey<RefCell<Option<Of<T>>>>) -> TaskLocal<T> {
         TaskLocal { present }
     }
 
@@ -77,7 +77,9 @@ impl<T: 'static> TaskLocal<T> {
 
     /// Shows `f` the value; `None` outside of a scope.
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Option<R> {
-        self.present.with_borrow(|value| value.as_ref().map(f))
+        // A task may be run inside of another one's poll, to be dropped with its group: that one's value is
+        // none of its business.
+        self.present.with_borrow(|value| value.as_ref().and_then(Of::this_task).map(f))
     }
 
     /// A copy of the value.
@@ -129,21 +131,21 @@ impl<T: 'static, F: Future> Future for TaskLocalScope<T, F> {
 
 /// Calls `f` while `value` is the present one; it comes back also when `f` panics.
 fn present<T: 'static, R>(local: &'static TaskLocal<T>, value: &mut Option<T>, f: impl FnOnce() -> R) -> R {
-    struct Exchange<'a, T: 'static>(&'static TaskLocal<T>, &'a mut Option<T>);
-
-    impl<T: 'static> Exchange<'_, T> {
-        fn exchange(&mut self) {
-            self.0.present.with_borrow_mut(|present| swap(present, self.1));
-        }
+    struct Restore<'a, T: 'static> {
+        local: &'static TaskLocal<T>,
+        before: Option<Of<T>>,
+        value: &'a mut Option<T>,
     }
 
-    impl<T: 'static> Drop for Exchange<'_, T> {
+    impl<T: 'static> Drop for Restore<'_, T> {
         fn drop(&mut self) {
-            self.exchange();
+            let present = self.local.present.replace(self.before.take());
+            *self.value = present.map(Of::into_inner);
         }
     }
 
-    let mut exchange = Exchange(local, value);
-    exchange.exchange();
+    let present = value.take().map(Of::present_task);
+    let before = local.present.replace(present);
+    let _restore = Restore { local, before, value };
     f()
 }

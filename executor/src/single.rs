@@ -36,7 +36,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// At most so many polls pass before the reactor gets a look.
 const POLLS_BETWEEN_LOOKS: usize = 64;
@@ -151,7 +151,7 @@ pub(crate) fn run_cancelled(are_left: impl Fn() -> bool) {
                 match task.task().header().state.is_cancelled() && task.task().can_be_dropped() {
                     true => {
                         has_run = true;
-                        within(None, || core.run_task(task));
+                        within(None, || core.run_inside(task));
                     }
                     false => core.queue.push(task),
                 }
@@ -279,15 +279,21 @@ impl Core {
     /// Runs a task once. Whether it is over.
     #[inline]
     fn run_task(&self, task: Runnable) -> bool {
+        let poll = Polled::of(task.task());
+        let is_over = self.run_inside(task);
+        self.slow.polled(poll, self.shared.observer.as_deref());
+        is_over
+    }
+
+    /// As [`run_task`](Core::run_task), in the poll of another task: the time it takes is that one's.
+    #[inline]
+    fn run_inside(&self, task: Runnable) -> bool {
         budget::reset();
         self.polls.set(self.polls.get() + 1);
-        let poll = Polled::of(task.task());
-        let observer = self.shared.observer.as_deref();
-        let run = match observer {
+        let run = match self.shared.observer.as_deref() {
             None => task.run_once(),
             Some(observer) => self.run_observed(task, observer),
         };
-        self.slow.polled(poll, observer);
         match run {
             Run::Suspended => false,
             Run::Finished => true,
@@ -345,10 +351,14 @@ impl Core {
             // Time that is virtual would just jump.
             Deadlock::Print if reactor.handle().is_simulated() => self.turn_reactor(reactor, None),
             Deadlock::Print => {
+                let start = Instant::now();
                 self.turn_reactor(reactor, Some(PATIENCE));
-                if self.shared.inbox.is_asleep() && reactor.is_idle() {
+                let is_alone = self.shared.inbox.is_asleep() && reactor.is_idle() && !reactor.is_held();
+                // A signal or a notification may have ended the wait before: then it begins again.
+                if is_alone && start.elapsed() >= PATIENCE {
                     self.deadlock.set(Deadlock::Printed);
                     eprintln!("executor: {WHAT} {}", crate::tasks());
+                    self.slow.restart();
                 }
             }
             Deadlock::Panic => {
@@ -381,15 +391,14 @@ impl Core {
         self.ages.borrow().age(task.0, self.shared.reactor.now())
     }
 
-    /// Shows every task that is not over to `f`, with a way to poll it if it waits, that says whether it did.
-    pub(crate) fn each_task<T>(&self, mut f: impl FnMut(TaskRef<'_>, &mut dyn FnMut() -> bool) -> T) -> Vec<T> {
+    /// Shows every task that is not over to `f`, with a way to poll it, which does nothing if it does not wait.
+    pub(crate) fn each_task<T>(&self, mut f: impl FnMut(TaskRef<'_>, &mut dyn FnMut()) -> T) -> Vec<T> {
         let mut shown = Vec::new();
         for task in self.slabs.tasks() {
             let mut poll = || {
-                let Some(task) = task.wake_up() else { return false };
-                self.slow.restart();
-                within(None, || self.run_task(task));
-                true
+                if let Some(task) = task.wake_up() {
+                    within(None, || self.run_inside(task));
+                }
             };
             // A task may have ended another one meanwhile.
             if task.task().state().is_over() {

@@ -2209,8 +2209,6 @@ fn destructors_and_panics_see_the_value_and_leave_the_one_before() {
 }
 
 #[test]
-#[ignore = "known: a task that is run inside of another one's poll, to be dropped with its group or for tasks(), sees \
-            the other one's task-locals: TaskLocal has no list of the scopes that are entered on a thread"]
 fn tasks_that_a_dropped_group_ends_do_not_see_the_values_of_whoever_drops_it() {
     virtually(async {
         let seen = Log::new();

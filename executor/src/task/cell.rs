@@ -295,6 +295,34 @@ pub(crate) fn with_present<R>(f: impl FnOnce(Option<TaskRef<'_>>) -> R) -> R {
     f(header.map(|header| TaskRef(unsafe { header.as_ref() })))
 }
 
+/// Something that belongs to the task that runs on this thread.
+#[doc(hidden)] // for `task_local!`
+#[derive(Debug)]
+pub struct Of<T> {
+    /// The address of its header; none if no task runs.
+    task: Option<usize>,
+    value: T,
+}
+
+impl<T> Of<T> {
+    pub(crate) fn present_task(value: T) -> Of<T> {
+        Of { task: present_address(), value }
+    }
+
+    /// The value, if that task is the one that runs now.
+    pub(crate) fn this_task(&self) -> Option<&T> {
+        (self.task == present_address()).then_some(&self.value)
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+fn present_address() -> Option<usize> {
+    PRESENT.with(Cell::get).map(|header| header.addr().get())
+}
+
 /// Makes a task of a future: the right to run it the first time, and the handle for its output.
 ///
 /// Nothing happens until the [`Runnable`] is run or scheduled; dropping it cancels the task. Only the

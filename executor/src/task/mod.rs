@@ -47,6 +47,8 @@ mod slab;
 mod state;
 mod waker;
 
+#[doc(hidden)]
+pub use cell::Of;
 pub use cell::{Finish, Schedule, TaskId, TaskRef, spawn_with};
 pub(crate) use cell::{Header, Meta, Run, allocate, with_present};
 pub use extras::{Cancellation, CancelledBy};

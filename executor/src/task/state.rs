@@ -306,6 +306,11 @@ impl State {
         })
     }
 
+    /// Whether a wake came that no poll has answered yet.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & NOTIFIED != 0
+    }
+
     /// Whether somebody asked for its end.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed) & CANCELLED != 0
