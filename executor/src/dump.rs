@@ -10,7 +10,7 @@
 //! release builds with `debug = "limited"` in their profile. Without, there are names only, and only of functions that
 //! were not inlined.
 
-use crate::single::with_core;
+use crate::single::{Core, with_core};
 use crate::task::{TaskInfo, TaskRef, TaskState, with_present};
 use reactor::leaf;
 use std::collections::HashMap;
@@ -58,28 +58,32 @@ const FRAMES: usize = 256;
 pub fn tasks() -> Tasks {
     with_core(|core| {
         let Some(core) = core else { return Tasks(Vec::new()) };
-        let (mut stacks, mut names) = (Vec::new(), Names::default());
-        let mut tasks = core.each_task(|task, poll| {
-            stacks.clear();
-            let mut left_out = 0;
-            let marker = 0u8; // lies above all that the poll puts on the stack
-            let top = (&raw const marker).addr();
-            let mut hear = |what| match stacks.len() < WAITS {
-                true => stacks.push((what, stack_below(top))),
-                false => left_out += 1,
-            };
-            let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
-            if !is_present {
-                leaf::listen(&mut hear, poll);
-            }
-            let waits = stacks.drain(..).map(|(leaf, frames)| Wait { leaf, chain: names.chain(&frames) }).collect();
-            TaskDump { left_out, waits, ..TaskDump::of(task, core.age(task.id())) }
-        });
+        // To look takes its time, which is not that of the task that asks.
+        let mut tasks = core.slow.not_counting(|| waiting_tasks(core));
         let calls = core.pool.calls().into_iter();
         tasks.extend(calls.map(|call| (core.age(call.task.id), call)).map(|(age, call)| call.dump(age)));
         tasks.sort_by_key(|task| task.task.id);
-        core.slow.restart(); // to look takes its time, which is nobody's
         Tasks(tasks)
+    })
+}
+
+fn waiting_tasks(core: &Core) -> Vec<TaskDump> {
+    let (mut stacks, mut names) = (Vec::new(), Names::default());
+    core.each_task(|task, poll| {
+        stacks.clear();
+        let mut left_out = 0;
+        let marker = 0u8; // lies above all that the poll puts on the stack
+        let top = (&raw const marker).addr();
+        let mut hear = |what| match stacks.len() < WAITS {
+            true => stacks.push((what, stack_below(top))),
+            false => left_out += 1,
+        };
+        let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
+        if !is_present {
+            leaf::listen(&mut hear, poll);
+        }
+        let waits = stacks.drain(..).map(|(leaf, frames)| Wait { leaf, chain: names.chain(&frames) }).collect();
+        TaskDump { left_out, waits, ..TaskDump::of(task, core.age(task.id())) }
     })
 }
 

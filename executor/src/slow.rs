@@ -73,6 +73,14 @@ impl SlowPolls {
         self.count.set(0);
     }
 
+    /// Calls `f`, whose time is nobody's.
+    pub(crate) fn not_counting<R>(&self, f: impl FnOnce() -> R) -> R {
+        let start = now();
+        let result = f();
+        self.last.set(self.last.get() + now().saturating_sub(start));
+        result
+    }
+
     /// A poll is over.
     #[inline]
     pub(crate) fn polled(&self, poll: Polled, observer: Option<&dyn Observer>) {
