@@ -715,7 +715,7 @@ fn a_broadcast_reaches_every_receiver_there_is() {
 #[test]
 fn a_slow_receiver_is_told_how_many_it_missed() {
     let (tx, mut rx) = broadcast(2);
-    (0..5).for_each(|n| drop(tx.send(n).unwrap()));
+    (0..5).for_each(|n| assert_eq!(tx.send(n), Ok(1)));
     assert_eq!(at_once(rx.recv()), Err(BroadcastError::Missed(3)));
     assert_eq!((at_once(rx.recv()), at_once(rx.recv())), (Ok(3), Ok(4)));
     // Also while it waited, and was given one that it did not take.
@@ -945,12 +945,12 @@ fn who_waits_for_ever_is_told_for_what() {
             drop(Condvar::new().wait(mutex.lock().await).await);
         }),
     );
-    said("wait for the others at the barrier", Box::pin(async { drop(Barrier::new(2).wait().await) }));
+    said("wait for the others at the barrier", Box::pin(async { assert!(Barrier::new(2).wait().await) }));
     said(
         "receive on the channel",
         Box::pin(async {
             let (_tx, rx) = channel::<()>(1);
-            drop(rx.recv().await);
+            rx.recv().await.unwrap();
         }),
     );
     said(
@@ -964,14 +964,14 @@ fn who_waits_for_ever_is_told_for_what() {
         "send on the channel",
         Box::pin(async {
             let (tx, _rx) = channel(0);
-            drop(tx.send(()).await);
+            tx.send(()).await.unwrap();
         }),
     );
     said(
         "receive on the oneshot channel",
         Box::pin(async {
             let (_tx, rx) = oneshot::<()>();
-            drop(rx.await);
+            rx.await.unwrap();
         }),
     );
     said(
@@ -985,14 +985,14 @@ fn who_waits_for_ever_is_told_for_what() {
         "receive on the broadcast channel",
         Box::pin(async {
             let (_tx, mut rx) = broadcast::<()>(1);
-            drop(rx.recv().await);
+            rx.recv().await.unwrap();
         }),
     );
     said(
         "wait for a change of the watched value",
         Box::pin(async {
             let (_tx, mut rx) = watch(());
-            drop(rx.changed().await);
+            rx.changed().await.unwrap();
         }),
     );
 }

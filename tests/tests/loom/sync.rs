@@ -198,7 +198,7 @@ fn the_last_receiver_goes_while_a_sender_waits() {
         let (tx, rx) = channel(1);
         tx.try_send(Tracked::new(&drops)).ok().unwrap();
         let goes = thread::spawn(move || drop(rx));
-        let error = block_on(tx.send(Tracked::new(&drops))).err().expect("nobody is left to receive");
+        let error = block_on(tx.send(Tracked::new(&drops))).expect_err("nobody is left to receive");
         error.0.touch();
         goes.join().unwrap();
         drop((error, tx));
@@ -294,5 +294,23 @@ fn a_stream_dropped_while_it_is_served() {
         let taken = streams.join().unwrap();
         assert_eq!(other.try_recv().is_ok(), !taken);
         assert_eq!(drops.count(), 1);
+    });
+}
+
+// Whoever receives in another way gives up the stream's place first: two at once, while it is served.
+#[test]
+fn a_streams_place_is_given_up_by_two_threads_at_once() {
+    every_interleaving(|| {
+        let (tx, mut rx) = channel(1);
+        let next = futures_lite::Stream::poll_next(Pin::new(&mut rx), &mut Context::from_waker(Waker::noop()));
+        assert!(next.is_pending());
+        let rx = Arc::new(rx);
+        let receives = thread::spawn({
+            let rx = rx.clone();
+            move || rx.try_recv().ok()
+        });
+        tx.try_send(7).unwrap();
+        let taken = [rx.try_recv().ok(), receives.join().unwrap(), rx.try_recv().ok()];
+        assert_eq!(taken.into_iter().flatten().collect::<Vec<_>>(), [7]);
     });
 }
