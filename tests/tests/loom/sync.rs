@@ -314,3 +314,24 @@ fn a_streams_place_is_given_up_by_two_threads_at_once() {
         assert_eq!(taken.into_iter().flatten().collect::<Vec<_>>(), [7]);
     });
 }
+
+// The same while it is not served, with another behind it in line, who must stay there.
+#[test]
+fn a_streams_place_before_anothers_is_given_up_by_two_threads_at_once() {
+    every_interleaving(|| {
+        let (tx, mut rx) = channel(1);
+        let other = rx.clone();
+        let next = futures_lite::Stream::poll_next(Pin::new(&mut rx), &mut Context::from_waker(Waker::noop()));
+        assert!(next.is_pending());
+        let mut behind = pin!(other.recv());
+        assert!(behind.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let rx = Arc::new(rx);
+        let receives = thread::spawn({
+            let rx = rx.clone();
+            move || rx.try_recv().is_err()
+        });
+        assert!(rx.try_recv().is_err() && receives.join().unwrap());
+        tx.try_send(7).unwrap();
+        assert_eq!(behind.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(7)));
+    });
+}

@@ -177,7 +177,7 @@ fn a_barrier_is_used_again_while_the_last_ones_are_still_woken() {
             assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             again.lock().unwrap().push(waits);
             if at == 2 {
-                crowd.drop_one(50); // it was there: nobody has to come for it
+                crowd.drop_one(MANY - 1); // it was there: nobody has to come for it
                 crowd.drop_one(4);
             }
         }
