@@ -342,7 +342,11 @@ fn a_notice_that_finds_nobody_is_gone() {
     changed.notify_one();
     waits.served();
     changed.notify_one();
-    let _waits = waiting(async { drop(changed.wait(mutex.lock().await).await) });
+    let wait = || async { drop(changed.wait(mutex.lock().await).await) };
+    let (mut one, other) = (waiting(wait()), waiting(wait()));
+    changed.notify_one();
+    one.served();
+    assert!(!other.was_woken(), "nor is it there for the one after the next");
 }
 
 #[test]
@@ -408,6 +412,20 @@ fn the_next_round_at_a_barrier_does_not_mix_with_the_last_one() {
     assert!(next.poll().is_pending());
     assert!(at_once(barrier.wait()));
     assert!(!next.served());
+}
+
+#[test]
+fn who_leaves_a_barrier_in_its_second_round_lets_nobody_through() {
+    let barrier = Barrier::new(3);
+    let first = [waiting(barrier.wait()), waiting(barrier.wait())];
+    assert!(at_once(barrier.wait()));
+    drop(first);
+    let (mut stays, goes) = (waiting(barrier.wait()), waiting(barrier.wait()));
+    drop(goes);
+    assert!(!stays.was_woken());
+    let mut second = waiting(barrier.wait());
+    assert!(at_once(barrier.wait()));
+    assert!(!stays.served() && !second.served());
 }
 
 // ---- channel ----
@@ -609,6 +627,9 @@ fn what_was_handed_to_a_stream_is_there_for_its_receiver() {
     tx.try_send(2).unwrap();
     assert_eq!((at_once(rx.recv()), rx.try_recv(), rx.try_recv()), (Ok(1), Ok(2), Err(TryRecvError::Empty)));
     waiting(rx.next()).leave_in_line();
+    tx.try_send(3).unwrap();
+    assert_eq!(rx.try_recv(), Ok(3));
+    waiting(rx.next()).leave_in_line();
     let mut waits = waiting(rx.recv());
     tx.try_send(3).unwrap();
     assert_eq!(waits.served(), Ok(3));
@@ -715,7 +736,7 @@ fn a_broadcast_reaches_every_receiver_there_is() {
 #[test]
 fn a_slow_receiver_is_told_how_many_it_missed() {
     let (tx, mut rx) = broadcast(2);
-    (0..5).for_each(|n| drop(tx.send(n).unwrap()));
+    (0..5).for_each(|n| assert_eq!(tx.send(n), Ok(1)));
     assert_eq!(at_once(rx.recv()), Err(BroadcastError::Missed(3)));
     assert_eq!((at_once(rx.recv()), at_once(rx.recv())), (Ok(3), Ok(4)));
     // Also while it waited, and was given one that it did not take.
@@ -812,6 +833,9 @@ fn waiting_for_a_value_is_over_when_it_is_as_it_should_be() {
     assert_eq!(waits.served().map(|n| *n), Ok(3));
     drop(waits);
     assert!(hand(rx.changed()).poll().is_pending(), "it has seen that one");
+    tx.send(3).unwrap();
+    assert!(at_once(rx.wait_for(|n| *n == 3)).is_ok());
+    assert!(hand(rx.changed()).poll().is_pending(), "also if it did not have to wait");
     drop(tx);
     assert_eq!(at_once(rx.wait_for(|n| *n == 3)).map(|n| *n), Ok(3), "also if there is no sender");
     assert_eq!(at_once(rx.wait_for(|n| *n == 4)), Err(RecvError));
@@ -945,12 +969,12 @@ fn who_waits_for_ever_is_told_for_what() {
             drop(Condvar::new().wait(mutex.lock().await).await);
         }),
     );
-    said("wait for the others at the barrier", Box::pin(async { drop(Barrier::new(2).wait().await) }));
+    said("wait for the others at the barrier", Box::pin(async { assert!(Barrier::new(2).wait().await) }));
     said(
         "receive on the channel",
         Box::pin(async {
             let (_tx, rx) = channel::<()>(1);
-            drop(rx.recv().await);
+            rx.recv().await.unwrap();
         }),
     );
     said(
@@ -964,14 +988,14 @@ fn who_waits_for_ever_is_told_for_what() {
         "send on the channel",
         Box::pin(async {
             let (tx, _rx) = channel(0);
-            drop(tx.send(()).await);
+            tx.send(()).await.unwrap();
         }),
     );
     said(
         "receive on the oneshot channel",
         Box::pin(async {
             let (_tx, rx) = oneshot::<()>();
-            drop(rx.await);
+            rx.await.unwrap();
         }),
     );
     said(
@@ -985,14 +1009,14 @@ fn who_waits_for_ever_is_told_for_what() {
         "receive on the broadcast channel",
         Box::pin(async {
             let (_tx, mut rx) = broadcast::<()>(1);
-            drop(rx.recv().await);
+            rx.recv().await.unwrap();
         }),
     );
     said(
         "wait for a change of the watched value",
         Box::pin(async {
             let (_tx, mut rx) = watch(());
-            drop(rx.changed().await);
+            rx.changed().await.unwrap();
         }),
     );
 }

@@ -296,3 +296,42 @@ fn a_stream_dropped_while_it_is_served() {
         assert_eq!(drops.count(), 1);
     });
 }
+
+// Whoever receives in another way gives up the stream's place first: two at once, while it is served.
+#[test]
+fn a_streams_place_is_given_up_by_two_threads_at_once() {
+    every_interleaving(|| {
+        let (tx, mut rx) = channel(1);
+        let next = futures_lite::Stream::poll_next(Pin::new(&mut rx), &mut Context::from_waker(Waker::noop()));
+        assert!(next.is_pending());
+        let rx = Arc::new(rx);
+        let receives = thread::spawn({
+            let rx = rx.clone();
+            move || rx.try_recv().ok()
+        });
+        tx.try_send(7).unwrap();
+        let taken = [rx.try_recv().ok(), receives.join().unwrap(), rx.try_recv().ok()];
+        assert_eq!(taken.into_iter().flatten().collect::<Vec<_>>(), [7]);
+    });
+}
+
+// The same while it is not served, with another behind it in line, who must stay there.
+#[test]
+fn a_streams_place_before_anothers_is_given_up_by_two_threads_at_once() {
+    every_interleaving(|| {
+        let (tx, mut rx) = channel(1);
+        let other = rx.clone();
+        let next = futures_lite::Stream::poll_next(Pin::new(&mut rx), &mut Context::from_waker(Waker::noop()));
+        assert!(next.is_pending());
+        let mut behind = pin!(other.recv());
+        assert!(behind.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let rx = Arc::new(rx);
+        let receives = thread::spawn({
+            let rx = rx.clone();
+            move || rx.try_recv().is_err()
+        });
+        assert!(rx.try_recv().is_err() && receives.join().unwrap());
+        tx.try_send(7).unwrap();
+        assert_eq!(behind.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(7)));
+    });
+}

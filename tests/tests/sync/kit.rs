@@ -171,11 +171,13 @@ pub fn each_may_go<T: PartialEq + fmt::Debug>(line: impl Fn() -> Line<T>, gift: 
     }
 }
 
+type OnWake<T> = dyn Fn(&Arc<Crowd<T>>, usize) + Send + Sync;
+
 /// Many who wait, and something that happens whenever one of them is woken.
 pub struct Crowd<T> {
     members: Vec<Lock<Option<Boxed<T>>>>,
     wakes: Vec<AtomicUsize>,
-    on_wake: Box<dyn Fn(&Arc<Crowd<T>>, usize) + Send + Sync>,
+    on_wake: Box<OnWake<T>>,
 }
 
 impl<T: 'static> Crowd<T> {

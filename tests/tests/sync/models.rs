@@ -252,10 +252,13 @@ fn remove_first<T>(list: &mut Vec<T>, is_it: impl Fn(&T) -> bool) -> Option<T> {
     list.iter().position(is_it).map(|at| list.remove(at))
 }
 
+type Sent = Result<(), SendError<usize>>;
+type Received = Result<usize, RecvError>;
+
 fn compare(tx: &Sender<usize>, rx: &Receiver<usize>, capacity: usize, uses: Vec<Use>) -> Result<(), TestCaseError> {
     let mut model = Pipe { capacity, ..Pipe::default() };
-    let mut sends: Vec<(usize, Hand<'_, Result<(), SendError<usize>>>)> = vec![];
-    let mut receives: Vec<(usize, Hand<'_, Result<usize, RecvError>>)> = vec![];
+    let mut sends: Vec<(usize, Hand<'_, Sent>)> = vec![];
+    let mut receives: Vec<(usize, Hand<'_, Received>)> = vec![];
     for (number, action) in uses.into_iter().enumerate() {
         match action {
             Use::Send => sends.push((number, hand(tx.send(number)))),

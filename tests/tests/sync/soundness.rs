@@ -138,6 +138,7 @@ fn leak<'a, T: 'a>(future: impl Future<Output = T> + 'a) {
 }
 
 #[test]
+#[allow(clippy::drop_non_drop)] // it says what goes first
 fn a_wait_that_is_leaked_in_line_stays_there_and_breaks_nothing() {
     // Before others, after them, and alone when what they wait at is dropped.
     let semaphore = Semaphore::new(0);
@@ -277,7 +278,7 @@ fn messages_that_panic_when_they_are_dropped_are_dropped_once_and_take_nothing_w
 
     // Left in a channel whose last receiver goes.
     let (tx, rx) = channel(3);
-    [true, false, false].map(|bad| tx.try_send(message(bad)).unwrap());
+    [true, false, false].into_iter().for_each(|bad| tx.try_send(message(bad)).unwrap());
     let mut waits = waiting(tx.send(message(false)));
     assert_eq!(panic_text(|| drop(rx)), "a bad message");
     assert!(tx.is_closed() && tx.is_empty());
