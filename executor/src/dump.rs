@@ -245,10 +245,10 @@ impl Names {
         let mut places = Vec::new();
         backtrace::resolve(std::ptr::without_provenance_mut::<c_void>(address), |symbol| {
             let function = symbol.name().map(|name| format!("{name:#}"));
-            if let (Some(function), Some(file), Some(line)) = (function, symbol.filename(), symbol.lineno()) {
-                if let Some(function) = told(&function, file) {
-                    places.push(Place { function, file: file.strip_prefix(&*here).unwrap_or(file).into(), line });
-                }
+            if let (Some(function), Some(file), Some(line)) = (function, symbol.filename(), symbol.lineno())
+                && let Some(function) = told(&function, file)
+            {
+                places.push(Place { function, file: file.strip_prefix(&*here).unwrap_or(file).into(), line });
             }
         });
         places.reverse();

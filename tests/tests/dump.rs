@@ -801,7 +801,7 @@ fn deadlock_child() {
     let woken = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            tests::eventually("the waker", || waker.len() > 0);
+            tests::eventually("the waker", || !waker.is_empty());
             thread::sleep(ms(3_200)); // two could be printed in this time
             woken.store(true, Ordering::Relaxed);
             waker.take().into_iter().for_each(std::task::Waker::wake);

@@ -98,7 +98,12 @@ impl Condvar {
     pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = guard.mutex();
         let mut notified = pin!(self.0.wait::<Notified>(()));
-        poll_fn(|cx| Poll::Ready(notified.as_mut().begin(cx))).await; // in line before the mutex is unlocked
+        // In line before the mutex is unlocked.
+        poll_fn(|cx| {
+            notified.as_mut().begin(cx);
+            Poll::Ready(())
+        })
+        .await;
         drop(guard);
         let for_one = notified.await;
         let pass_on = PassOn(self, for_one);

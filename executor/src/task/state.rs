@@ -273,7 +273,7 @@ impl State {
     #[inline]
     pub(crate) fn add_reference(&self) {
         let before = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
-        if before / REFERENCE & REFERENCES > REFERENCES / 2 {
+        if (before / REFERENCE) & REFERENCES > REFERENCES / 2 {
             std::process::abort(); // so many wakers were leaked that the count would wrap around
         }
     }
@@ -282,7 +282,7 @@ impl State {
     #[inline]
     pub(crate) fn drop_reference(&self) -> bool {
         let before = self.0.fetch_sub(REFERENCE, Ordering::AcqRel);
-        before / REFERENCE & REFERENCES == 1
+        (before / REFERENCE) & REFERENCES == 1
     }
 
     /// What a person may want to know. May be out of date at once.
