@@ -805,8 +805,8 @@ fn deadlock_child() {
     let woken = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            tests::eventually("the waker", || waker.len() > 0);
-            thread::sleep(ms(2_500)); // two could be printed in this time
+            tests::eventually("the waker", || !waker.is_empty());
+            thread::sleep(ms(3_200)); // two could be printed in this time
             woken.store(true, Ordering::Relaxed);
             waker.take().into_iter().for_each(std::task::Waker::wake);
         });
@@ -930,4 +930,80 @@ fn a_wake_that_comes_while_the_list_is_made_is_no_deadlock() {
         assert!(polls > 1);
         let _ = time::now();
     });
+}
+
+#[test]
+fn a_set_that_is_first_polled_when_somebody_asks_is_woken_all_the_same() {
+    virtually(async {
+        let goes_on = Rc::new(Cell::new(false));
+        let (sender, receiver) = channel::<u32>(1);
+        let flag = goes_on.clone();
+        let task = spawn_local(async move {
+            poll_fn(|_| if flag.get() { Poll::Ready(()) } else { Poll::Pending }).await;
+            join_all([receiver.recv()]).await
+        });
+        yield_now().await;
+        goes_on.set(true); // and nobody is told
+        tasks();
+        yield_now().await;
+        sender.send(7).await.unwrap();
+        for _ in 0..5 {
+            yield_now().await;
+        }
+        assert!(task.is_finished());
+        assert_eq!(task.await.unwrap(), [Ok(7)]);
+    });
+}
+
+#[test]
+fn a_listener_does_not_hear_himself() {
+    let heard = RefCell::new(Vec::new());
+    let mut listener = |what: String| {
+        reactor::leaf::pending(|| "from the listener".into());
+        heard.borrow_mut().push(what);
+    };
+    reactor::leaf::listen(&mut listener, || {
+        reactor::leaf::pending(|| "first".into());
+        reactor::leaf::pending(|| "second".into());
+        let mut other = Vec::new();
+        reactor::leaf::listen(&mut |what| other.push(what), || reactor::leaf::pending(|| "inner".into()));
+        assert_eq!(other, ["inner"]);
+        reactor::leaf::pending(|| "third".into());
+    });
+    assert!(!reactor::leaf::is_heard());
+    assert_eq!(heard.into_inner(), ["first", "second", "third"]);
+}
+
+#[test]
+#[ignore = "a test below runs it"]
+fn flood_child() {
+    let runtime = Runtime::builder().slow_poll(ms(60)).build().unwrap();
+    runtime.block_on(async {
+        // So many polls in one tick of the clock that it is not read after each.
+        for _ in 0..20_000 {
+            spawn(async {});
+        }
+        named("drowned").spawn(async { hold_the_thread(ms(100)) });
+        for _ in 0..20_000 {
+            spawn(async {});
+        }
+        // A tick; from then on the polls are looked at one by one again.
+        spawn(async { hold_the_thread(ms(20)) });
+        for _ in 0..40 {
+            spawn(async {});
+        }
+        named("exact").spawn(async { hold_the_thread(ms(100)) });
+        yield_now().await;
+    });
+}
+
+#[test]
+fn a_slow_poll_in_a_flood_of_quick_ones_is_told_with_those_around_it_at_most() {
+    let text = child("flood_child");
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("executor: ")).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[1].starts_with("executor: task ") && lines[1].contains(" `exact` (spawned at "), "{text}");
+    assert!(lines[0].contains(" `drowned` (spawned at tests/tests/dump.rs:"), "{text}");
+    assert!(lines[0].contains(" held the thread for 1"), "{text}");
+    assert!(lines[0].matches("(spawned at ").count() <= 3, "the places of the quick ones are two: {text}");
 }

@@ -26,10 +26,20 @@ use std::task::{Poll, Waker};
 use std::thread;
 use tests::{Counting, Log, OnDrop, poll_with, within};
 
-/// Runs a future on a virtual clock; a wake that is lost is a panic with the list of all tasks.
+/// Runs a future on a virtual clock. Not with `detect_deadlock`: to list the tasks it polls them, and one whose
+/// wake was lost would go on then. Whoever hangs ends the process by name.
 fn virtually<T>(future: impl Future<Output = T>) -> T {
-    let runtime = Runtime::builder().virtual_clock().detect_deadlock(true).build().unwrap();
-    runtime.block_on(future)
+    let name = thread::current().name().unwrap_or("a test").to_owned();
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    thread::spawn(move || {
+        if is_done.recv_timeout(Duration::from_secs(20)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("it hangs: {name}");
+            std::process::abort();
+        }
+    });
+    let output = Runtime::builder().virtual_clock().build().unwrap().block_on(future);
+    drop(done);
+    output
 }
 
 fn ms(n: u64) -> Duration {
@@ -228,7 +238,7 @@ fn children_that_wake_together_wake_their_parent_once_and_a_child_woken_twice_is
         gates.iter().chain(&gates).for_each(Gate::wake);
         assert_eq!(parent.wakes(), round);
         assert!(poll_with(&parent.waker(), &mut all).is_pending());
-        assert_eq!(polls(&gates), 100 * (round + 1));
+        assert_eq!((polls(&gates), parent.wakes()), (100 * (round + 1), round), "there is nothing left to be polled");
     }
 }
 
@@ -812,6 +822,58 @@ fn a_block_is_dropped_although_a_task_of_its_group_is_shielded() {
         }))
         .await;
         assert_eq!((took, failed.unwrap_err().into_error(), done.get()), (10, Some("no luck"), true));
+    });
+}
+
+#[test]
+fn a_block_ends_at_the_moment_at_which_a_task_fails() {
+    virtually(async {
+        let start = now();
+        let ends = Log::new();
+        let (took, failed): (_, Outcome<()>) = taken(task_group(|group| {
+            let ends = ends.clone();
+            async move {
+                group.spawn(async {
+                    shield(sleep(ms(10))).await;
+                    Ok(())
+                });
+                group.spawn(async {
+                    sleep(ms(2)).await;
+                    Err::<(), _>("no luck")
+                });
+                let _dropped = OnDrop::new(move || ends.push(now() - start));
+                pending().await
+            }
+        }))
+        .await;
+        assert_eq!((took, failed.unwrap_err().into_error()), (10, Some("no luck")));
+        assert_eq!(ends.take(), [ms(2)]);
+    });
+}
+
+#[test]
+fn the_drop_of_a_group_runs_nothing_but_what_it_ends() {
+    virtually(async {
+        let (alive, polls) = (Alive::new(), Rc::new(Cell::new(0)));
+        let bystander = spawn_local(busy::<()>(polls.clone()));
+        let group = task_group(|group: TaskGroup<()>| {
+            let (alive, polls) = (alive.clone(), polls.clone());
+            async move {
+                group.spawn(alive.clone().park::<Result<(), ()>>());
+                group.spawn_local(shield(busy::<Result<(), ()>>(polls)));
+                group.spawn(alive.park::<Result<(), ()>>());
+                pending::<Result<(), ()>>().await
+            }
+        });
+        let mut group = Box::pin(group);
+        assert!(poll_once(&mut group).await.is_none());
+        yield_now().await;
+        assert_eq!((alive.count(), polls.get()), (2, 2));
+        drop(group);
+        assert_eq!((alive.count(), polls.get()), (0, 2));
+        yield_now().await;
+        assert_eq!(polls.get(), 4, "both are still queued");
+        bystander.cancel();
     });
 }
 
