@@ -288,7 +288,8 @@ fn a_child_that_always_wakes_itself_starves_neither_its_siblings_nor_other_tasks
 #[test]
 fn a_child_that_panics_does_so_through_its_set_and_the_others_are_dropped() {
     type Child = Pin<Box<dyn Future<Output = Result<(), ()>>>>;
-    let makers: [(&str, fn(Vec<Child>) -> Pin<Box<dyn Future<Output = ()>>>); 6] = [
+    type Make = fn(Vec<Child>) -> Pin<Box<dyn Future<Output = ()>>>;
+    let makers: [(&str, Make); 6] = [
         ("join_all", |children| Box::pin(async { _ = join_all(children).await })),
         ("try_join_all", |children| Box::pin(async { _ = try_join_all(children).await })),
         ("as_completed", |children| Box::pin(async { _ = as_completed(children).next().await })),
@@ -363,8 +364,8 @@ fn children_and_outputs_are_dropped_once_wherever_the_set_is_dropped() {
 fn the_losers_are_gone_when_the_winner_comes_out() {
     let alive = Alive::new();
     let gate = Gate::default();
-    let children: Vec<Pin<Box<dyn Future<Output = Result<u8, u8>>>>> =
-        vec![Box::pin(alive.clone().park()), Box::pin(gate.passed(Err(7)))];
+    type Child = Pin<Box<dyn Future<Output = Result<u8, u8>>>>;
+    let children: Vec<Child> = vec![Box::pin(alive.clone().park()), Box::pin(gate.passed(Err(7)))];
     let mut tried = try_join_all(children);
     assert!(poll_with(Waker::noop(), &mut tried).is_pending());
     gate.open();
@@ -1912,6 +1913,7 @@ fn of_many_threads_that_cancel_at_once_one_is_told() {
 }
 
 #[test]
+#[allow(clippy::async_yields_async)] // the handle is to outlive its runtime
 fn an_explained_error_tells_of_panics_and_of_the_end_of_the_runtime() {
     let task = virtually(async {
         let task = named("fragile").spawn(async {
