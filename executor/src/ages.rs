@@ -6,32 +6,44 @@
 //!
 //! Used by `single.rs`.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Notes at most. When there are more, every second one of the older half goes.
+/// Notes at most. When there are more, those go that are so close to another one that it does not matter.
 const NOTES: usize = 4096;
+/// An age may be wrong by this part of itself.
+const PRECISION: u32 = 128;
 
 #[derive(Default)]
 pub(crate) struct Ages {
     /// The last number, and when; both ascend.
-    notes: VecDeque<(u64, Instant)>,
+    notes: Vec<(u64, Instant)>,
 }
 
 impl Ages {
     /// The last number that was given is noted, if there are new ones.
     pub(crate) fn note(&mut self, last: u64, now: impl FnOnce() -> Instant) {
-        if self.notes.back().is_some_and(|(noted, _)| *noted == last) {
+        if self.notes.last().is_some_and(|(noted, _)| *noted == last) {
             return;
         }
+        let now = now();
         if self.notes.len() == NOTES {
-            let mut index = 0;
-            self.notes.retain(|_| {
-                index += 1;
-                index > NOTES / 2 || index % 2 == 0
-            });
+            self.thin_out(now);
         }
-        self.notes.push_back((last, now()));
+        self.notes.push((last, now));
+    }
+
+    /// Of notes that lie close together for their age, one is enough: some two thousand are left of a life of
+    /// years.
+    fn thin_out(&mut self, now: Instant) {
+        let notes = std::mem::take(&mut self.notes);
+        for (index, (number, then)) in notes.iter().enumerate() {
+            let next = notes.get(index + 1).map_or(now, |(_, next)| *next);
+            let kept = self.notes.last().map(|(_, kept)| *kept);
+            // Without this one, its tasks would be taken for as young as those of the next.
+            if kept.is_none_or(|kept| next - kept > now.saturating_duration_since(next) / PRECISION) {
+                self.notes.push((*number, *then));
+            }
+        }
     }
 
     pub(crate) fn age(&self, number: u64, now: Instant) -> Duration {
@@ -58,6 +70,8 @@ mod tests {
         assert_eq!(age(1_000_001), 0);
         assert!(ages.notes.len() <= NOTES);
         let old = age(500_000);
-        assert!((49_000..=50_000).contains(&old), "{old}");
+        assert!((49_600..=50_000).contains(&old), "{old}");
+        let oldest = age(1);
+        assert!((99_000..100_000).contains(&oldest), "{oldest}");
     }
 }
