@@ -315,7 +315,7 @@ fn a_streams_place_is_given_up_by_two_threads_at_once() {
     });
 }
 
-// The same while it is not served, with another behind it in line, who must stay there.
+// The same while it is not served, with another behind it in line, who is served meanwhile.
 #[test]
 fn a_streams_place_before_anothers_is_given_up_by_two_threads_at_once() {
     every_interleaving(|| {
@@ -328,10 +328,16 @@ fn a_streams_place_before_anothers_is_given_up_by_two_threads_at_once() {
         let rx = Arc::new(rx);
         let receives = thread::spawn({
             let rx = rx.clone();
-            move || rx.try_recv().is_err()
+            move || {
+                assert!(rx.try_recv().is_err());
+                tx.try_send(7).unwrap();
+                tx
+            }
         });
-        assert!(rx.try_recv().is_err() && receives.join().unwrap());
-        tx.try_send(7).unwrap();
+        assert!(rx.try_recv().is_err());
+        let tx = receives.join().unwrap();
         assert_eq!(behind.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(7)));
+        tx.try_send(8).unwrap();
+        assert_eq!(rx.try_recv(), Ok(8));
     });
 }

@@ -392,6 +392,22 @@ async fn received(rx: executor::sync::Receiver<i32>) -> Result<i32, RecvError> {
 }
 
 #[test]
+fn a_notice_given_while_the_mutex_is_unlocked_is_not_missed() {
+    // Whoever is handed the mutex gives it from inside of the wake, before the unlocking is done.
+    let shared = Arc::new((Mutex::new(()), Condvar::new()));
+    let held = shared.0.try_lock().unwrap();
+    let mut tells = Box::pin(shared.0.lock());
+    let waker = waker_fn({
+        let shared = shared.clone();
+        move || shared.1.notify_one()
+    });
+    assert!(tells.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let mut waits = waiting(shared.1.wait(held));
+    drop(at_once(tells));
+    drop(waits.ready()); // woken for the notice, and for the mutex
+}
+
+#[test]
 fn a_waker_may_drop_the_last_of_what_called_it() {
     // The wait owns the only other reference; the waker drops it while `add_permits` and others are at work.
     let semaphore = Arc::new(Semaphore::new(0));
