@@ -198,7 +198,7 @@ fn the_last_receiver_goes_while_a_sender_waits() {
         let (tx, rx) = channel(1);
         tx.try_send(Tracked::new(&drops)).ok().unwrap();
         let goes = thread::spawn(move || drop(rx));
-        let error = block_on(tx.send(Tracked::new(&drops))).err().expect("nobody is left to receive");
+        let error = block_on(tx.send(Tracked::new(&drops))).expect_err("nobody is left to receive");
         error.0.touch();
         goes.join().unwrap();
         drop((error, tx));
