@@ -52,7 +52,9 @@ const FRAMES: usize = 256;
 ///     //     main::enter at src/main.rs:5
 ///     //     waits for: acquire on the semaphore made at src/main.rs:10:37
 ///     assert!(visitor.waits[0].leaf.starts_with("acquire on the semaphore made at "));
-///     assert!(visitor.waits[0].chain[0].function.ends_with("enter"));
+///     if let Some(place) = visitor.waits[0].chain.first() { // none, in a program without debug information
+///         assert!(place.function.ends_with("enter"));
+///     }
 /// });
 /// ```
 pub fn tasks() -> Tasks {

@@ -144,6 +144,7 @@ fn panic_text(panic: Box<dyn std::any::Any + Send>) -> String {
     literal.or_else(|| panic.downcast_ref::<String>().cloned()).expect("the payload is a message")
 }
 
+type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 type Outcome<T> = Result<T, GroupError<&'static str>>;
 
 // ---- sets of futures ----
@@ -260,7 +261,7 @@ fn a_child_that_always_wakes_itself_starves_neither_its_siblings_nor_other_tasks
     let polled = Rc::new(Cell::new(0));
     let parent = Counting::new();
     let gate = Gate::default();
-    let children: Vec<Pin<Box<dyn Future<Output = ()>>>> =
+    let children: Vec<Boxed<()>> =
         vec![Box::pin(busy(polled.clone())), Box::pin(busy(polled.clone())), Box::pin(gate.passed(()))];
     let mut first = race(children);
     for n in 1..=20 {
@@ -287,9 +288,9 @@ fn a_child_that_always_wakes_itself_starves_neither_its_siblings_nor_other_tasks
 
 #[test]
 fn a_child_that_panics_does_so_through_its_set_and_the_others_are_dropped() {
-    type Child = Pin<Box<dyn Future<Output = Result<(), ()>>>>;
-    type Make = fn(Vec<Child>) -> Pin<Box<dyn Future<Output = ()>>>;
-    let makers: [(&str, Make); 6] = [
+    type Child = Boxed<Result<(), ()>>;
+    type Maker = fn(Vec<Child>) -> Boxed<()>;
+    let makers: [(&str, Maker); 6] = [
         ("join_all", |children| Box::pin(async { _ = join_all(children).await })),
         ("try_join_all", |children| Box::pin(async { _ = try_join_all(children).await })),
         ("as_completed", |children| Box::pin(async { _ = as_completed(children).next().await })),
@@ -364,8 +365,7 @@ fn children_and_outputs_are_dropped_once_wherever_the_set_is_dropped() {
 fn the_losers_are_gone_when_the_winner_comes_out() {
     let alive = Alive::new();
     let gate = Gate::default();
-    type Child = Pin<Box<dyn Future<Output = Result<u8, u8>>>>;
-    let children: Vec<Child> = vec![Box::pin(alive.clone().park()), Box::pin(gate.passed(Err(7)))];
+    let children: Vec<Boxed<Result<u8, u8>>> = vec![Box::pin(alive.clone().park()), Box::pin(gate.passed(Err(7)))];
     let mut tried = try_join_all(children);
     assert!(poll_with(Waker::noop(), &mut tried).is_pending());
     gate.open();
@@ -373,8 +373,7 @@ fn the_losers_are_gone_when_the_winner_comes_out() {
     assert_eq!(alive.count(), 0); // and `tried` is still there
 
     let gate = Gate::default();
-    let children: Vec<Pin<Box<dyn Future<Output = u8>>>> =
-        vec![Box::pin(alive.clone().park()), Box::pin(gate.passed(7))];
+    let children: Vec<Boxed<u8>> = vec![Box::pin(alive.clone().park()), Box::pin(gate.passed(7))];
     let mut first = race(children);
     assert!(poll_with(Waker::noop(), &mut first).is_pending());
     gate.open();
@@ -927,11 +926,11 @@ fn nothing_outlives_a_group_that_is_dropped() {
             assert!(deadline(ms(after), family(alive.clone())).await.is_err());
             assert_eq!(alive.count(), 0, "by deadline after {after} ms");
 
-            let winner = async {
+            let winner = async move {
                 sleep(ms(after)).await;
                 Ok(())
             };
-            let children: [Pin<Box<dyn Future<Output = _>>>; 2] = [Box::pin(family(alive.clone())), Box::pin(winner)];
+            let children: [Boxed<_>; 2] = [Box::pin(family(alive.clone())), Box::pin(winner)];
             assert_eq!(race(children).await.0, 1);
             assert_eq!(alive.count(), 0, "by race after {after} ms");
 
@@ -1258,7 +1257,7 @@ fn a_group_that_a_task_of_it_drops_goes_on_to_the_next_await_of_that_task() {
                 pending().await
             }
         });
-        let mut group: Pin<Box<dyn Future<Output = _>>> = Box::pin(group);
+        let mut group: Boxed<_> = Box::pin(group);
         assert!(poll_once(&mut group).await.is_none());
         *kept.borrow_mut() = Some(group);
         sleep(ms(2)).await;
@@ -1913,9 +1912,9 @@ fn of_many_threads_that_cancel_at_once_one_is_told() {
 }
 
 #[test]
-#[allow(clippy::async_yields_async)] // the handle is to outlive its runtime
 fn an_explained_error_tells_of_panics_and_of_the_end_of_the_runtime() {
-    let task = virtually(async {
+    let left = RefCell::new(None);
+    virtually(async {
         let task = named("fragile").spawn(async {
             if true {
                 panic!("on purpose")
@@ -1926,9 +1925,9 @@ fn an_explained_error_tells_of_panics_and_of_the_end_of_the_runtime() {
         assert_eq!(error.to_string(), format!("task {id} `fragile` (spawned at {place}) panicked: on purpose"));
         assert!(error.cancellation.is_none() && error.error.is_panic());
         assert_eq!(spawn(async { 7 }).explained().await.unwrap(), 7);
-        spawn(pending::<()>())
+        *left.borrow_mut() = Some(spawn(pending::<()>()));
     });
-    let error = futures_lite::future::block_on(task.explained()).unwrap_err();
+    let error = futures_lite::future::block_on(left.take().unwrap().explained()).unwrap_err();
     assert!(error.to_string().ends_with(" was cancelled, as its runtime ended"), "{error}");
 }
 
