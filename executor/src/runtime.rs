@@ -223,8 +223,8 @@ impl Builder {
 
     /// How long a poll may hold the thread until that is reported; 100 ms unless told.
     ///
-    /// The report goes to the standard error, once for each place that spawns such tasks, and each time to
-    /// [`Observer::slow_poll`]. It is good to some milliseconds.
+    /// The report goes to the standard error, once for each place that spawns such tasks; and, whenever it is known
+    /// whose poll it was, to [`Observer::slow_poll`]. It is good to some milliseconds.
     ///
     /// ```
     /// use executor::{Runtime, time::Duration};
@@ -242,7 +242,8 @@ impl Builder {
 
     /// Whether `block_on` panics, with the list of all tasks, as soon as nothing can run and nothing is there
     /// that could change that: no timer, no source, no blocking call. Then only another thread's waker could; a
-    /// program in which it will says so with [`Handle::hold`](reactor::Handle::hold).
+    /// program in which it will says so with [`Handle::hold`](reactor::Handle::hold). A task that can go on though
+    /// nobody has woken it, since its wake was lost, goes on when it is polled for that list.
     ///
     /// Unless told, the list is printed to the standard error when that has lasted for a second, once.
     ///

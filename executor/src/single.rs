@@ -365,7 +365,7 @@ impl Core {
                 let unfinished = self.unfinished.get();
                 let tasks = crate::tasks();
                 self.shared.inbox.take(&self.queue);
-                // To be asked where it stands may have let a task go on.
+                // To be asked where it stands may have let a task go on, whom another thread is about to wake.
                 if self.queue.len() == 0 && self.unfinished.get() == unfinished {
                     panic!("deadlock: {WHAT} {tasks}");
                 }

@@ -14,7 +14,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -72,6 +72,7 @@ impl Reactor {
             source_count: AtomicUsize::new(0),
             timer_count: AtomicUsize::new(0),
             holds: AtomicUsize::new(0),
+            tells_of_holds: AtomicBool::new(false),
             sleeps_until: AtomicU64::new(AWAKE),
             elapsed: AtomicU64::new(0),
         };
@@ -91,9 +92,14 @@ impl Reactor {
         self.shared.source_count.load(Ordering::Relaxed) == 0 && self.shared.timer_count.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether work goes on elsewhere that may wake a task here: see [`Handle::hold`].
+    /// Whether work goes on elsewhere that may wake a task here: see [`Handle::hold`]. If so, the wait is
+    /// interrupted when that is no longer the case.
     pub fn is_held(&self) -> bool {
-        self.shared.holds.load(Ordering::Acquire) > 0
+        let holds = &self.shared.holds;
+        holds.load(Ordering::SeqCst) > 0 && {
+            self.shared.tells_of_holds.store(true, Ordering::SeqCst);
+            holds.load(Ordering::SeqCst) > 0 // or else the last one may have gone without a word
+        }
     }
 
     /// Waits until a source is ready, a timer is due, somebody notifies or `timeout` has passed,
@@ -112,6 +118,7 @@ impl Reactor {
         shared.observe(|observer| observer.wait_begins(timeout));
         let waited = shared.backend.wait(&mut self.events, timeout);
         shared.sleeps_until.store(AWAKE, Ordering::SeqCst);
+        shared.tells_of_holds.store(false, Ordering::Relaxed);
         if shared.timer_count.load(Ordering::Relaxed) > 0 {
             shared.take_due(&mut self.fired);
         }
@@ -203,6 +210,8 @@ pub(crate) struct Shared {
     timer_count: AtomicUsize,
     /// How often somebody has said that work goes on elsewhere.
     holds: AtomicUsize,
+    /// Somebody waits for the last of them.
+    tells_of_holds: AtomicBool,
     /// The tick until which a thread waits. Written under the lock of `timers` before the wait,
     /// so that whoever sets an earlier timer either is seen by it or sees it and interrupts.
     sleeps_until: AtomicU64,
@@ -489,7 +498,9 @@ impl Drop for Hold {
     fn drop(&mut self) {
         self.0.0.backend.outside_work(-1);
         // After whatever the work has woken: who sees it gone sees that as well.
-        self.0.0.holds.fetch_sub(1, Ordering::Release);
+        if self.0.0.holds.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.0.tells_of_holds.swap(false, Ordering::SeqCst) {
+            self.0.0.notify();
+        }
     }
 }
 

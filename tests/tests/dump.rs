@@ -785,7 +785,6 @@ fn what_can_still_happen_is_no_deadlock() {
 }
 
 #[test]
-#[ignore = "known: the end of a hold does not wake the reactor, so that a deadlock which begins with it is not seen"]
 fn a_deadlock_that_begins_with_the_end_of_a_blocking_call_is_a_panic_as_well() {
     within(10, || {
         let caught = catch_unwind(|| {
