@@ -44,7 +44,8 @@ pub(crate) struct TimerQueue {
     timers: Slab<Timer>,
     /// Where in its slot each of them stands, by its key.
     at: Vec<u32>,
-    wheels: [Wheel; WHEELS],
+    /// None before the first timer is set: a runtime without timers does not pay for their 12 KiB.
+    wheels: Vec<Wheel>,
     /// All timers up to this tick have fired; all others are later.
     pub(crate) elapsed: u64,
     /// How many were ever set.
@@ -62,6 +63,12 @@ struct Wheel {
     slots: [Vec<Entry>; SLOTS as usize],
 }
 
+impl Wheel {
+    fn new() -> Wheel {
+        Wheel { occupied: 0, slots: [const { Vec::new() }; SLOTS as usize] }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Entry {
     tick: u64,
@@ -76,8 +83,7 @@ pub(crate) struct Fired {
 
 impl TimerQueue {
     pub(crate) fn new() -> TimerQueue {
-        let wheels = [const { Wheel { occupied: 0, slots: [const { Vec::new() }; SLOTS as usize] } }; WHEELS];
-        TimerQueue { timers: Slab::new(), at: Vec::new(), wheels, elapsed: 0, numbered: 0 }
+        TimerQueue { timers: Slab::new(), at: Vec::new(), wheels: Vec::new(), elapsed: 0, numbered: 0 }
     }
 
     /// The tick at which a deadline has surely passed: rounded up, so that no timer is early.
@@ -199,6 +205,9 @@ impl TimerQueue {
     }
 
     fn put(&mut self, entry: Entry) {
+        if self.wheels.is_empty() {
+            self.wheels.resize_with(WHEELS, Wheel::new);
+        }
         let (wheel, index) = self.slot_of(entry.tick);
         let wheel = &mut self.wheels[wheel];
         wheel.occupied |= 1 << index;
