@@ -2,7 +2,7 @@
 
 use crate::blocking::{Limits, Pool};
 use crate::observer::Observer;
-use crate::single::{Core, Deadlock, Single, with_core};
+use crate::single::{Core, Deadlock, Settings, Single, with_core};
 use crate::task::JoinError;
 use reactor::Reactor;
 use reactor::backend::{self, Backend, Simulation};
@@ -52,8 +52,7 @@ pub struct Runtime {
     reactor: Mutex<Reactor>,
     shared: Arc<Single>,
     limits: Limits,
-    slow_poll: Duration,
-    deadlock: Deadlock,
+    settings: Settings,
 }
 
 impl Runtime {
@@ -89,7 +88,7 @@ impl Runtime {
         };
         let pool = Arc::new(Pool::new(self.limits, reactor.handle(), self.shared.observer.clone()));
         let closing = Closing(pool.clone());
-        let core = Core::new(self.shared.clone(), pool, self.slow_poll, self.deadlock);
+        let core = Core::new(self.shared.clone(), pool, self.settings);
         let output = core.run(&mut reactor, future, place);
         drop(closing);
         drop(reactor); // before a panic goes on: it isn't the lock's
@@ -122,15 +121,15 @@ pub struct Builder {
     backend: Option<Box<dyn Backend>>,
     observer: Option<Arc<dyn Observer>>,
     limits: Limits,
-    slow_poll: Duration,
-    deadlock: Deadlock,
+    settings: Settings,
 }
 
 impl Default for Builder {
     fn default() -> Self {
         let limits = Limits { threads: 128, keep_alive: Duration::from_secs(10) };
-        let (slow_poll, deadlock) = (Duration::from_millis(100), Deadlock::Print);
-        Builder { backend: None, observer: None, limits, slow_poll, deadlock }
+        let slow_poll = Duration::from_millis(100);
+        let settings = Settings { slow_poll, deadlock: Deadlock::Print, awake: Duration::ZERO };
+        Builder { backend: None, observer: None, limits, settings }
     }
 }
 
@@ -236,7 +235,7 @@ impl Builder {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn slow_poll(mut self, limit: Duration) -> Builder {
-        self.slow_poll = limit;
+        self.settings.slow_poll = limit;
         self
     }
 
@@ -258,7 +257,25 @@ impl Builder {
     /// });
     /// ```
     pub fn detect_deadlock(mut self, detect: bool) -> Builder {
-        self.deadlock = if detect { Deadlock::Panic } else { Deadlock::Print };
+        self.settings.deadlock = if detect { Deadlock::Panic } else { Deadlock::Print };
+        self
+    }
+
+    /// How long the thread goes on looking for something to do before it sleeps; not at all unless told.
+    ///
+    /// To fall asleep and be woken takes some microseconds, on this thread and on that of whoever wakes it. A
+    /// server whose next request is surely under way answers sooner if it stays awake for as long; the price is
+    /// the processor's time for that, each time it runs out of work. Idle, it sleeps as any other.
+    ///
+    /// ```
+    /// use executor::{Runtime, time::Duration};
+    ///
+    /// let runtime = Runtime::builder().stay_awake(Duration::from_micros(10)).build()?;
+    /// # runtime.block_on(executor::time::sleep(Duration::from_millis(1)));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn stay_awake(mut self, time: Duration) -> Builder {
+        self.settings.awake = time;
         self
     }
 
@@ -271,7 +288,7 @@ impl Builder {
         let watcher = self.observer.clone().map(|observer| observer as Arc<dyn reactor::Observer>);
         let reactor = Reactor::with(backend, watcher);
         let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone()));
-        let Builder { limits, slow_poll, deadlock, .. } = self;
-        Ok(Runtime { reactor: Mutex::new(reactor), shared, limits, slow_poll, deadlock })
+        let Builder { limits, settings, .. } = self;
+        Ok(Runtime { reactor: Mutex::new(reactor), shared, limits, settings })
     }
 }

@@ -168,6 +168,7 @@ pub(crate) fn run_cancelled(are_left: impl Fn() -> bool) {
 pub(crate) struct Core {
     shared: Arc<Single>,
     pub(crate) pool: Arc<Pool>,
+    settings: Settings,
     queue: RunQueue,
     /// Where all tasks are, whether queued or waiting.
     slabs: Slabs<Single>,
@@ -184,6 +185,16 @@ pub(crate) struct Core {
     ending: Cell<bool>,
 }
 
+/// What can be chosen about a scheduler.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// How long a poll may hold the thread until that is reported.
+    pub(crate) slow_poll: Duration,
+    pub(crate) deadlock: Deadlock,
+    /// How long the thread looks for something to do before it sleeps.
+    pub(crate) awake: Duration,
+}
+
 /// What is done when nothing can ever run again, unless another thread wakes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deadlock {
@@ -195,10 +206,10 @@ pub(crate) enum Deadlock {
 }
 
 impl Core {
-    pub(crate) fn new(shared: Arc<Single>, pool: Arc<Pool>, slow: Duration, deadlock: Deadlock) -> Core {
+    pub(crate) fn new(shared: Arc<Single>, pool: Arc<Pool>, settings: Settings) -> Core {
         let (queue, unfinished, numbered, ages, polls, ending) = Default::default();
-        let (slabs, slow, deadlock) = (Slabs::new(), SlowPolls::new(slow), Cell::new(deadlock));
-        Core { shared, pool, queue, slabs, unfinished, numbered, ages, slow, deadlock, polls, ending }
+        let (slabs, slow, deadlock) = (Slabs::new(), SlowPolls::new(settings.slow_poll), Cell::new(settings.deadlock));
+        Core { shared, pool, settings, queue, slabs, unfinished, numbered, ages, slow, deadlock, polls, ending }
     }
 
     #[inline]
@@ -321,6 +332,9 @@ impl Core {
     /// Between two passes: looks for what became ready, and waits for it if there is nothing else to do.
     fn turn(&self, reactor: &mut Reactor) {
         self.shared.inbox.take(&self.queue);
+        if self.queue.len() == 0 && !self.settings.awake.is_zero() {
+            self.stay_awake(reactor);
+        }
         if self.queue.len() == 0 {
             // Asked before the inbox is: whoever held the reactor has put his tasks there before he let go.
             let is_alone = reactor.is_idle() && !reactor.is_held();
@@ -337,6 +351,15 @@ impl Core {
                 false => self.turn_reactor(reactor, Some(Duration::ZERO)),
             }
             self.polls.set(0);
+        }
+    }
+
+    /// Looks for something to do for a while before the thread goes to sleep.
+    fn stay_awake(&self, reactor: &mut Reactor) {
+        let start = Instant::now();
+        while self.queue.len() == 0 && start.elapsed() < self.settings.awake {
+            self.turn_reactor(reactor, Some(Duration::ZERO));
+            self.shared.inbox.take(&self.queue);
         }
     }
 

@@ -779,3 +779,35 @@ fn a_timer_holds_its_reactors_memory_and_nothing_of_its_wheel() {
     drop(sleep);
     drop(handle);
 }
+
+// ---- staying awake ----
+
+/// The timeouts of all waits on the system.
+#[derive(Default)]
+struct Waits(std::sync::Mutex<Vec<Option<Duration>>>);
+
+impl executor::Observer for Waits {}
+impl reactor::Observer for Waits {
+    fn wait_begins(&self, timeout: Option<Duration>) {
+        self.0.lock().unwrap().push(timeout);
+    }
+}
+
+#[test]
+fn a_runtime_that_stays_awake_looks_for_so_long_and_then_sleeps_as_any_other() {
+    let run = |awake: Duration| {
+        let waits = std::sync::Arc::new(Waits::default());
+        let builder = Runtime::builder().stay_awake(awake).observer(waits.clone());
+        builder.build().unwrap().block_on(sleep(Duration::from_millis(50)));
+        let waits = std::mem::take(&mut *waits.0.lock().unwrap());
+        let looks = waits.iter().filter(|timeout| **timeout == Some(Duration::ZERO)).count();
+        (looks, waits.len() - looks)
+    };
+    let (looks, sleeps) = run(Duration::ZERO);
+    assert_eq!((looks, sleeps), (0, 1));
+    let (looks, sleeps) = run(Duration::from_millis(5));
+    assert!(looks > 0, "it does not look");
+    assert_eq!(sleeps, 1, "it sleeps through the rest");
+    let (_, sleeps) = run(Duration::from_secs(5));
+    assert_eq!(sleeps, 0, "there is always something to do before it would");
+}

@@ -5,8 +5,8 @@
 #
 # Without pipelining the limit is redis-benchmark, which has one thread, and needs longer for a request than
 # either server. It also pays for waking a server that sleeps, so one that is done sooner sleeps more often
-# and looks slower: mini_redis gains a few percent by wasting a microsecond on each request. So the
-# processor time that the server takes for a request is shown too. Ratios above 1: mini_redis is better.
+# and looks slower; that is why mini_redis stays awake for some microseconds. The processor time that the server
+# takes for a request is shown too. Ratios above 1: mini_redis is better.
 # PORT chooses redis-server's port.
 set -eu
 

@@ -32,6 +32,7 @@ mod server;
 
 use clap::Parser;
 use demo::signals::Interrupts;
+use executor::Runtime;
 use executor::net::TcpListener;
 use futures_lite::future;
 use server::Server;
@@ -46,11 +47,17 @@ struct Cli {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6379")]
     listen: SocketAddr,
+    /// How long to look for requests before falling asleep. The next one mostly is under way, and to be woken takes
+    /// longer for both sides
+    #[arg(long, value_name = "TIME", default_value = "10us")]
+    stay_awake: humantime::Duration,
 }
 
 /// Why it could not serve.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    #[error("no runtime can be made: {0}")]
+    Runtime(#[source] io::Error),
     #[error("Ctrl-C can't be handled: {0}")]
     Signals(#[source] io::Error),
     #[error("can't listen at {0}: {1}; choose another address with --listen, as --listen 127.0.0.1:0 for a free port")]
@@ -61,7 +68,9 @@ enum Failure {
 
 fn main() -> ExitCode {
     allow_many_clients();
-    match executor::block_on(run(Cli::parse())) {
+    let cli = Cli::parse();
+    let runtime = Runtime::builder().stay_awake(cli.stay_awake.into()).build().map_err(Failure::Runtime);
+    match runtime.and_then(|runtime| runtime.block_on(run(cli))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("mini_redis: {failure}");
