@@ -4,6 +4,7 @@
 //! right after, so that its memory is free also if nobody asks for it again.
 
 use crate::server::Server;
+use executor::leaf;
 use executor::time::{Instant, now, sleep_until};
 use executor::yield_now;
 // The one of std defends against anybody, at a price for each look-up that shows in the benchmark. This
@@ -161,6 +162,7 @@ impl Db {
             return Poll::Ready(());
         }
         self.waker = Some(cx.waker().clone());
+        leaf::pending(|| "a key with a sooner deadline".into());
         Poll::Pending
     }
 }

@@ -31,7 +31,7 @@ mod resp;
 mod server;
 
 use clap::Parser;
-use demo::signals::Interrupts;
+use demo::signals::{Interrupts, print_tasks_on_request};
 use executor::Runtime;
 use executor::net::TcpListener;
 use futures_lite::future;
@@ -90,6 +90,7 @@ fn allow_many_clients() {
 /// Serves until Ctrl-C. The clients' tasks end with the runtime.
 async fn run(cli: Cli) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new().map_err(Failure::Signals)?;
+    print_tasks_on_request(|tasks| eprintln!("{tasks}")).map_err(Failure::Signals)?;
     let bound = async {
         let listener = TcpListener::bind(cli.listen).await?;
         io::Result::Ok((listener.local_addr()?, listener))

@@ -30,7 +30,7 @@ mod store;
 use api::Api;
 use clap::Parser;
 use demo::http::server::serve;
-use demo::signals::Interrupts;
+use demo::signals::{Interrupts, print_tasks_on_request};
 use demo::site::listen;
 use executor::Runtime;
 use futures_lite::FutureExt;
@@ -76,6 +76,7 @@ fn main() -> ExitCode {
 /// Serves until interrupted.
 async fn run(args: Args) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new().map_err(demo::Failure::Signals)?;
+    print_tasks_on_request(|tasks| eprintln!("{tasks}")).map_err(demo::Failure::Signals)?;
     let listener = listen(args.listen).await?;
     let broken = |address, source| Failure::from(demo::Failure::Listen { address, source });
     let address = listener.local_addr().map_err(|error| broken(args.listen, error))?;
