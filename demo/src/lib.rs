@@ -20,6 +20,8 @@ pub mod ways;
 pub use failure::{Exit, Failure};
 
 use cli::{Cli, Command};
+use executor::{Builder, Runtime};
+use std::time::Duration;
 
 /// Does what the command line says.
 ///
@@ -27,10 +29,13 @@ use cli::{Cli, Command};
 /// What kept the program from doing it; pages that failed are not among that.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let command = cli.command.unwrap_or_else(|| Command::Crawl(Box::new(cli.crawl)));
-    let runtime = || executor::Runtime::builder().build().map_err(Failure::Runtime);
+    let runtime = |builder: Builder| builder.build().map_err(Failure::Runtime);
+    let builder = Runtime::builder();
     match command {
-        Command::Crawl(args) => runtime()?.block_on(crawl::run(*args)),
-        Command::Serve(args) => runtime()?.block_on(site::run(args)),
+        // Who wants to see nothing but errors doesn't want to see that the machine was busy.
+        Command::Crawl(args) if args.quiet => runtime(builder.slow_poll(Duration::MAX))?.block_on(crawl::run(*args)),
+        Command::Crawl(args) => runtime(builder)?.block_on(crawl::run(*args)),
+        Command::Serve(args) => runtime(builder)?.block_on(site::run(args)),
         // Only one of the six is on the runtime, and it makes its own.
         Command::Ways(args) => ways::run(&args),
         Command::WaysRun(args) => ways::run_one(&args),
