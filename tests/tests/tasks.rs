@@ -266,7 +266,8 @@ fn a_handle_may_be_awaited_outside_of_any_runtime() {
     within(20, || {
         let (give, take) = mpsc::channel();
         let runtime = thread::spawn(move || {
-            block_on(async move {
+            // Only the other thread wakes anything in here, which is a deadlock until it does.
+            executor::block_on(async move {
                 let (send, receive) = async_channel::bounded::<()>(1);
                 give.send((spawn(async move { receive.recv().await.map(|()| 3) }), send)).unwrap();
                 pending::<()>().await;
@@ -667,7 +668,7 @@ fn a_wake_from_inside_another_runtime_runs_the_task_at_home() {
         let other =
             thread::spawn(move || block_on(async move { spawn(async move { take.recv().unwrap().wake() }).await }));
         let home = thread::current().id();
-        block_on(async {
+        executor::block_on(async {
             let mut polls = 0;
             let local = spawn_local(poll_fn(move |cx| {
                 assert_eq!(thread::current().id(), home);
