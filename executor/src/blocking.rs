@@ -5,8 +5,9 @@
 //! those of every task.
 
 use crate::dump::Call;
-use crate::observer::Observer;
-use crate::task::{JoinHandle, Meta, Runnable, Schedule, TaskId, TaskInfo, allocate};
+use crate::observer::{self, Observer, present_cause};
+use crate::single::with_core;
+use crate::task::{Finish, JoinHandle, Meta, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, allocate};
 use reactor::{Handle, Hold};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -132,6 +133,20 @@ impl Pool {
 }
 
 impl Schedule for Pool {
+    fn is_watched(&self) -> bool {
+        self.observer.is_some()
+    }
+
+    fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
+        let here = with_core(|core| core.is_some_and(|core| Arc::ptr_eq(&core.pool, self)));
+        let show = |observer: &Arc<dyn Observer>| observer::show(&**observer, task, what, || present_cause(here));
+        self.observer.as_ref().inspect(|observer| show(observer));
+    }
+
+    fn finished(self: &Arc<Self>, task: TaskRef<'_>, how: Finish) {
+        self.observer.as_ref().inspect(|observer| observer.task_finished(task, how));
+    }
+
     fn schedule(self: &Arc<Self>, task: Runnable) {
         let mut state = self.lock();
         if state.closed {

@@ -5,26 +5,14 @@
 //! `poll` is called by the poll of the async fn that awaits it, and so on up to the executor. So each task
 //! that waits is polled once more, with a listener that every leaf tells what it waits for before it returns
 //! `Pending`, and that looks at the stack just then. As nothing has woken the task nothing in it goes on.
-//!
-//! Addresses become names, files and lines by the debug information of the program: `cargo build` has it, and
-//! release builds with `debug = "limited"` in their profile. Without, there are names only, and only of functions that
-//! were not inlined.
 
 use crate::single::{Core, with_core};
+use crate::stack::{self, Heard};
+pub use crate::stack::{Names, Place, Standing};
 use crate::task::{TaskInfo, TaskRef, TaskState, with_present};
-use reactor::leaf;
-use std::collections::HashMap;
-use std::ffi::c_void;
 use std::fmt;
 use std::ops::Deref;
-use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
-
-/// Waits of one task that are told; `join_all` of a thousand futures has as many.
-const WAITS: usize = 16;
-/// Frames of one wait.
-const FRAMES: usize = 256;
 
 /// Every task of this thread's runtime: what it is, and where it stands now.
 ///
@@ -70,33 +58,14 @@ pub fn tasks() -> Tasks {
 }
 
 fn waiting_tasks(core: &Core) -> Vec<TaskDump> {
-    let (mut stacks, mut names) = (Vec::new(), Names::default());
+    let mut names = Names::default();
     core.each_task(|task, poll| {
-        stacks.clear();
-        let mut left_out = 0;
-        let marker = 0u8; // lies above all that the poll puts on the stack
-        let top = (&raw const marker).addr();
-        let mut hear = |what| match stacks.len() < WAITS {
-            true => stacks.push((what, stack_below(top))),
-            false => left_out += 1,
-        };
         let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
-        if !is_present {
-            leaf::listen(&mut hear, poll);
-        }
-        let waits = stacks.drain(..).map(|(leaf, frames)| Wait { leaf, chain: names.chain(&frames) }).collect();
-        TaskDump { left_out, waits, ..TaskDump::of(task, core.age(task.id())) }
+        let heard = if is_present { Heard::default() } else { stack::listen(true, poll) };
+        let waits = heard.standing.into_iter();
+        let waits = waits.map(|standing| Wait { chain: names.chain(&standing), leaf: standing.leaf }).collect();
+        TaskDump { left_out: heard.left_out, waits, ..TaskDump::of(task, core.age(task.id())) }
     })
-}
-
-/// The return addresses on the stack, the innermost first, up to the address of a local variable.
-fn stack_below(top: usize) -> Vec<usize> {
-    let mut addresses = Vec::new();
-    backtrace::trace(|frame| {
-        addresses.push(frame.ip().addr());
-        frame.sp().addr() < top && addresses.len() < FRAMES
-    });
-    addresses
 }
 
 /// All tasks of a runtime. Printing it prints each. Made by [`tasks`].
@@ -132,17 +101,6 @@ pub struct Wait {
     pub chain: Vec<Place>,
     /// What the innermost one waits for.
     pub leaf: String,
-}
-
-/// A place in the source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The function, with its path.
-    pub function: String,
-    /// The file; empty where the program has no debug information.
-    pub file: PathBuf,
-    /// The line, or 0.
-    pub line: u32,
 }
 
 impl TaskDump {
@@ -245,82 +203,4 @@ impl fmt::Display for TaskDump {
             (more, _) => write!(f, "\n    and for {more} others"),
         }
     }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => f.write_str(&self.function),
-            line => write!(f, "{} at {}:{line}", self.function, self.file.display()),
-        }
-    }
-}
-
-/// The names of addresses. Thousands of tasks stand at the same few.
-#[derive(Default)]
-struct Names {
-    known: HashMap<usize, Arc<[Place]>>,
-}
-
-impl Names {
-    /// The outermost first.
-    fn chain(&mut self, addresses: &[usize]) -> Vec<Place> {
-        addresses.iter().rev().flat_map(|address| self.places(*address).to_vec()).collect()
-    }
-
-    /// What was inlined at an address is several functions; the outermost comes first.
-    fn places(&mut self, address: usize) -> Arc<[Place]> {
-        if let Some(places) = self.known.get(&address) {
-            return places.clone();
-        }
-        let mut places = Vec::new();
-        backtrace::resolve(std::ptr::without_provenance_mut::<c_void>(address), |symbol| {
-            let function = symbol.name().map(|name| format!("{name:#}"));
-            let (file, line) = (symbol.filename(), symbol.lineno().unwrap_or(0));
-            let function = function.and_then(|function| told(&function, file));
-            places.extend(function.map(|function| Place {
-                function,
-                file: file.map(shortened).unwrap_or_default(),
-                line,
-            }));
-        });
-        places.reverse();
-        let places: Arc<[Place]> = places.into();
-        self.known.insert(address, places.clone());
-        places
-    }
-}
-
-/// A file as the compiler names it in a `Location`: relative to the workspace, if it is in this one or in
-/// the present directory.
-fn shortened(file: &Path) -> PathBuf {
-    let here = std::env::current_dir().ok();
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    let short = workspace.into_iter().chain(here.as_deref()).find_map(|base| file.strip_prefix(base).ok());
-    short.unwrap_or(file).into()
-}
-
-/// The name of a function as it is told, if it is one that a person wants to see: an async fn or block, or a
-/// future of theirs. Not what lies between two of them, nor what is inside of a leaf.
-fn told(function: &str, file: Option<&Path>) -> Option<String> {
-    const RUNTIME: [&str; 2] = [concat!(env!("CARGO_MANIFEST_DIR"), "/src"), leaf::SOURCE];
-    const LIBRARIES: [&str; 5] = ["core::", "alloc::", "std::", "executor::", "reactor::"];
-    let is_hidden = match file {
-        Some(file) => {
-            let is_library = |part: Component<'_>| part.as_os_str() == "registry" || part.as_os_str() == "rustc";
-            file.components().any(is_library) || RUNTIME.iter().any(|runtime| file.starts_with(runtime))
-        }
-        None => LIBRARIES.iter().any(|library| function.trim_start_matches('<').starts_with(library)),
-    };
-    if is_hidden {
-        return None;
-    }
-    // Where the debug information is but lines, that is all there is of what was inlined.
-    if let Some(kind) = function.strip_prefix("{async_").and_then(|rest| rest.split('#').next()) {
-        return Some(format!("an async {kind}"));
-    }
-    let is_async = function.contains("{{closure}}") || function.contains("::{closure#");
-    let is_future = function.ends_with("::poll") || function.ends_with("::poll_next");
-    let parts = function.split("::").filter(|part| !part.starts_with("{{closure}}") && !part.starts_with("{closure#"));
-    (is_async || is_future).then(|| parts.collect::<Vec<_>>().join("::"))
 }

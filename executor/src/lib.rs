@@ -78,8 +78,10 @@ mod shim;
 mod single;
 mod slow;
 mod spawn;
+mod stack;
 pub mod sync;
 pub mod task;
+pub mod trace;
 
 pub use cancel::{deadline, deadline_at, shield, time_left};
 pub use dump::tasks;

@@ -4,9 +4,12 @@
 //! hand it to [`Builder::observer`](crate::Builder::observer): every event of that runtime is shown
 //! to it. With no observer an event costs one predictable branch.
 
-use crate::task::{Finish, TaskId, TaskRef};
+use crate::stack::Standing;
+use crate::sync::{Handover, handover};
+use crate::task::{Finish, TaskEvent, TaskId, TaskRef, with_present};
 use reactor::cause::Cause;
-use reactor::observer::{SourceId, TimerId};
+use reactor::observer::{SourceId, TimerId, both};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who woke a task.
@@ -67,22 +70,95 @@ pub enum PollEnd {
 /// ```
 #[allow(unused_variables)]
 pub trait Observer: reactor::Observer {
+    /// [`Runtime::block_on`](crate::Runtime::block_on) begins; its first task is about to be spawned.
+    fn run_begins(&self) {}
+    /// `block_on` is about to return: all tasks are gone.
+    fn run_ends(&self) {}
     /// A task was made, by a task or from outside, and queued.
     fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {}
     /// A task that was not woken yet was.
     fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {}
+    /// The task is about to be woken because it was given what it waited for at something of
+    /// [`sync`](mod@crate::sync): a permit, a message, a turn.
+    fn handed_over(&self, to: TaskRef<'_>, what: Handover) {}
     /// A task was cancelled, which also wakes it.
     fn task_cancelled(&self, task: TaskRef<'_>, by: WokenBy) {}
     /// A task is about to be polled; or its future dropped, if it was cancelled.
     fn poll_begins(&self, task: TaskRef<'_>) {}
+    /// Whether [`task_waits`](Observer::task_waits) is wanted, which takes some microseconds a poll.
+    fn wants_standing(&self) -> bool {
+        false
+    }
+    /// Where a poll that is about to end pending stands, at each leaf that it waits for.
+    fn task_waits(&self, task: TaskId, standing: &[Standing]) {}
     /// The poll is over.
     fn poll_ends(&self, task: TaskId, end: PollEnd) {}
+    /// A task waits and no waker of it exists: nothing but a cancel will ever run it again. `lost` says that
+    /// there was one, which was dropped; else the poll that now ends has left none.
+    fn task_stranded(&self, task: TaskRef<'_>, lost: bool) {}
+    /// A task's future has panicked, with this message if it is text.
+    fn task_panicked(&self, task: TaskRef<'_>, message: Option<&str>) {}
     /// A task's future is gone, and whoever joins it about to be woken.
     fn task_finished(&self, task: TaskRef<'_>, how: Finish) {}
+    /// A task is over, and nobody will ever take its output: its handle is gone.
+    fn output_dropped(&self, task: TaskRef<'_>, how: Finish) {}
+    /// A task is over, and the last of its wakers and handles is gone.
+    fn task_freed(&self, task: TaskRef<'_>) {}
     /// A poll held the thread for so long, more or less: see [`Builder::slow_poll`](crate::Builder::slow_poll).
     fn slow_poll(&self, task: TaskId, took: Duration) {}
     /// A blocking call was given to a thread of the pool, on which this is called.
     fn blocking_begins(&self, task: TaskId) {}
     /// That call has returned.
     fn blocking_ends(&self, task: TaskId) {}
+}
+
+/// Shows an event of a task to the observer, with who is the cause if it is a wake.
+pub(crate) fn show(observer: &dyn Observer, task: TaskRef<'_>, what: TaskEvent<'_>, cause: impl FnOnce() -> WokenBy) {
+    match what {
+        TaskEvent::Woken => {
+            handover::present().inspect(|what| observer.handed_over(task, *what));
+            observer.task_woken(task, cause());
+        }
+        TaskEvent::Cancelled => observer.task_cancelled(task, cause()),
+        TaskEvent::Panicked(panic) => observer.task_panicked(task, panic.message()),
+        TaskEvent::Stranded { lost } => observer.task_stranded(task, lost),
+        TaskEvent::OutputDropped(how) => observer.output_dropped(task, how),
+        TaskEvent::Freed => observer.task_freed(task),
+    }
+}
+
+/// Two observers are one, which shows all to the first and then to the second.
+impl<A: Observer + ?Sized, B: Observer + ?Sized> Observer for (Arc<A>, Arc<B>) {
+    both! {
+        run_begins();
+        run_ends();
+        task_spawned(task: TaskRef<'_>, by: Option<TaskId>);
+        task_woken(task: TaskRef<'_>, by: WokenBy);
+        handed_over(to: TaskRef<'_>, what: Handover);
+        task_cancelled(task: TaskRef<'_>, by: WokenBy);
+        poll_begins(task: TaskRef<'_>);
+        task_waits(task: TaskId, standing: &[Standing]);
+        poll_ends(task: TaskId, end: PollEnd);
+        task_stranded(task: TaskRef<'_>, lost: bool);
+        task_panicked(task: TaskRef<'_>, message: Option<&str>);
+        task_finished(task: TaskRef<'_>, how: Finish);
+        output_dropped(task: TaskRef<'_>, how: Finish);
+        task_freed(task: TaskRef<'_>);
+        slow_poll(task: TaskId, took: Duration);
+        blocking_begins(task: TaskId);
+        blocking_ends(task: TaskId);
+    }
+
+    fn wants_standing(&self) -> bool {
+        self.0.wants_standing() || self.1.wants_standing()
+    }
+}
+
+/// Who is waking or cancelling on this thread right now; `here` says whether the present task is of the same runtime.
+pub(crate) fn present_cause(here: bool) -> WokenBy {
+    if let Some(cause) = reactor::cause::current() {
+        return cause.into();
+    }
+    let present = with_present(|task| task.map(TaskRef::id));
+    present.filter(|_| here).map_or(WokenBy::Outside, WokenBy::Task)
 }

@@ -4,6 +4,7 @@ use crate::blocking::{Limits, Pool};
 use crate::observer::Observer;
 use crate::single::{Core, Deadlock, Settings, Single, with_core};
 use crate::task::JoinError;
+use crate::trace::Outlets;
 use reactor::Reactor;
 use reactor::backend::{self, Backend, Simulation};
 use std::future::Future;
@@ -53,6 +54,7 @@ pub struct Runtime {
     shared: Arc<Single>,
     limits: Limits,
     settings: Settings,
+    recording: Outlets,
 }
 
 impl Runtime {
@@ -86,6 +88,7 @@ impl Runtime {
                 )
             }
         };
+        let _saving = self.recording.saving();
         let pool = Arc::new(Pool::new(self.limits, reactor.handle(), self.shared.observer.clone()));
         let closing = Closing(pool.clone());
         let core = Core::new(self.shared.clone(), pool, self.settings);
@@ -282,13 +285,15 @@ impl Builder {
     /// Makes the runtime. It runs when [`Runtime::block_on`] is called.
     ///
     /// # Errors
-    /// When the system has no file descriptor left for the reactor.
-    pub fn build(self) -> io::Result<Runtime> {
+    /// When the system has no file descriptor left for the reactor; or when the environment asks for a recording where none
+    /// can be written: see [`trace`](crate::trace).
+    pub fn build(mut self) -> io::Result<Runtime> {
+        let recording = Outlets::open(&mut self.observer)?;
         let backend = self.backend.map_or_else(backend::operating_system, Ok)?;
         let watcher = self.observer.clone().map(|observer| observer as Arc<dyn reactor::Observer>);
         let reactor = Reactor::with(backend, watcher);
         let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone()));
         let Builder { limits, settings, .. } = self;
-        Ok(Runtime { reactor: Mutex::new(reactor), shared, limits, settings })
+        Ok(Runtime { reactor: Mutex::new(reactor), shared, limits, settings, recording })
     }
 }

@@ -23,12 +23,13 @@
 use crate::ages::Ages;
 use crate::blocking::Pool;
 use crate::cancel::within;
-use crate::observer::{Observer, PollEnd, WokenBy};
+use crate::observer::{self, Observer, PollEnd, WokenBy};
 use crate::run_queue::{Inbox, RunQueue};
 use crate::slow::{Polled, SlowPolls};
+use crate::stack;
 use crate::task::{
-    Canceller, Entered, Finish, JoinError, JoinHandle, Meta, Run, Runnable, Schedule, Slabs, TaskId, TaskInfo, TaskRef,
-    allocate, with_present,
+    Canceller, Entered, Finish, JoinError, JoinHandle, Meta, Run, Runnable, Schedule, Slabs, TaskEvent, TaskId,
+    TaskInfo, TaskRef, allocate, with_present,
 };
 use reactor::{Handle, Reactor, budget};
 use std::cell::{Cell, RefCell};
@@ -62,11 +63,8 @@ impl Single {
 
     /// Who is waking or cancelling on this thread right now.
     fn present_cause(self: &Arc<Self>) -> WokenBy {
-        if let Some(cause) = reactor::cause::current() {
-            return cause.into();
-        }
         let here = with_core(|core| core.is_some_and(|core| core.serves(self)));
-        present_id().filter(|_| here).map_or(WokenBy::Outside, WokenBy::Task)
+        observer::present_cause(here)
     }
 }
 
@@ -97,11 +95,8 @@ impl Schedule for Single {
         self.observer.is_some()
     }
 
-    fn woken(self: &Arc<Self>, task: TaskRef<'_>, is_cancel: bool) {
-        self.observe(|observer| match is_cancel {
-            false => observer.task_woken(task, self.present_cause()),
-            true => observer.task_cancelled(task, self.present_cause()),
-        });
+    fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
+        self.observe(|observer| observer::show(observer, task, what, || self.present_cause()));
     }
 }
 
@@ -181,6 +176,8 @@ pub(crate) struct Core {
     deadlock: Cell<Deadlock>,
     /// Polls since the reactor was looked at.
     polls: Cell<usize>,
+    /// A task is being polled to hear where it stands: that is not for the observer to hear.
+    is_asking: Cell<bool>,
     /// The runtime ends: tasks that are made from now on are cancelled at once.
     ending: Cell<bool>,
 }
@@ -207,9 +204,23 @@ pub(crate) enum Deadlock {
 
 impl Core {
     pub(crate) fn new(shared: Arc<Single>, pool: Arc<Pool>, settings: Settings) -> Core {
-        let (queue, unfinished, numbered, ages, polls, ending) = Default::default();
+        let (queue, unfinished, numbered, ages, polls, is_asking, ending) = Default::default();
         let (slabs, slow, deadlock) = (Slabs::new(), SlowPolls::new(settings.slow_poll), Cell::new(settings.deadlock));
-        Core { shared, pool, settings, queue, slabs, unfinished, numbered, ages, slow, deadlock, polls, ending }
+        Core {
+            shared,
+            pool,
+            settings,
+            queue,
+            slabs,
+            unfinished,
+            numbered,
+            ages,
+            slow,
+            deadlock,
+            polls,
+            is_asking,
+            ending,
+        }
     }
 
     #[inline]
@@ -226,6 +237,7 @@ impl Core {
         place: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
         let _reactor = self.shared.reactor.enter();
+        self.shared.observe(|observer| observer.run_begins());
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };
         // SAFETY: the task only runs in this call, on this thread, and `ending` has it dropped
         // before this frame is left, on whatever way; so before anything it borrows ends.
@@ -319,7 +331,10 @@ impl Core {
     fn run_observed(&self, task: Runnable, observer: &dyn Observer) -> Run {
         observer.poll_begins(task.task());
         let id = task.task().id();
-        let run = task.run_once();
+        let run = match observer.wants_standing() && !self.is_asking.get() {
+            true => self.run_heard(task, observer),
+            false => task.run_once(),
+        };
         let end = match run {
             Run::Suspended => PollEnd::Pending,
             Run::Ready(_) => PollEnd::PendingWoken,
@@ -327,6 +342,17 @@ impl Core {
         };
         observer.poll_ends(id, end);
         run
+    }
+
+    /// Runs a task, and says where it stands if it goes pending.
+    fn run_heard(&self, task: Runnable, observer: &dyn Observer) -> Run {
+        let id = task.task().id();
+        let mut run = None;
+        let heard = stack::listen(false, || run = Some(task.run_once()));
+        if !matches!(run, Some(Run::Finished)) {
+            observer.task_waits(id, &heard.standing);
+        }
+        run.expect("it was run")
     }
 
     /// Between two passes: looks for what became ready, and waits for it if there is nothing else to do.
@@ -420,7 +446,9 @@ impl Core {
         for task in self.slabs.tasks() {
             let mut poll = || {
                 if let Some(task) = task.wake_up() {
+                    self.is_asking.set(true);
                     within(None, || self.run_inside(task));
+                    self.is_asking.set(false);
                 }
             };
             // A task may have ended another one meanwhile.
@@ -463,6 +491,7 @@ struct Ending<'a> {
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
         self.core.end(self.reactor);
+        self.core.shared.observe(|observer| observer.run_ends());
         CURRENT.set(self.before);
     }
 }

@@ -12,6 +12,7 @@ type Listener<'a> = dyn FnMut(String) + 'a;
 
 thread_local! {
     static LISTENER: Cell<Option<NonNull<Listener<'static>>>> = const { Cell::new(None) };
+    static ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Where the source of this crate is: what stands there on a stack is of no concern to who looks for tasks.
@@ -37,30 +38,39 @@ pub const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 /// ```
 #[inline]
 pub fn pending(what: impl FnOnce() -> String) {
-    if is_heard() {
+    if LISTENER.get().is_some() {
         tell(what());
     }
 }
 
-/// Whether somebody listens. Futures that poll only those of their children that were woken poll all of
-/// them then, so that each can say where it stands.
+/// Whether somebody wants to hear of everything that is waited for. Futures that poll only those of their
+/// children that were woken poll all of them then, so that each can say where it stands.
 #[inline]
-pub fn is_heard() -> bool {
-    LISTENER.get().is_some()
+pub fn is_asked() -> bool {
+    ASKED.get()
 }
 
 /// Calls `poll`, and `listener` for every leaf that goes pending in it on this thread.
 pub fn listen<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> R {
+    hear(listener, true, poll)
+}
+
+/// As [`listen`], without changing what is polled: what a poll leaves alone is not heard of.
+pub fn overhear<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> R {
+    hear(listener, false, poll)
+}
+
+fn hear<R>(listener: &mut dyn FnMut(String), asked: bool, poll: impl FnOnce() -> R) -> R {
     // SAFETY: only the lifetime is changed; `Reset` takes the pointer back before this call is left.
     let listener: NonNull<Listener<'static>> = unsafe { std::mem::transmute(NonNull::from(listener)) };
-    let _reset = Reset(LISTENER.replace(Some(listener)));
+    let _reset = Reset(LISTENER.replace(Some(listener)), ASKED.replace(asked));
     poll()
 }
 
 /// Calls the listener, who does not hear himself.
 fn tell(what: String) {
     let listener = LISTENER.take();
-    let _reset = Reset(listener);
+    let _reset = Reset(listener, ASKED.get());
     if let Some(mut listener) = listener {
         // SAFETY: it is there as long as `listen` is on the stack below, and not being called: it was
         // taken out for the time of the call.
@@ -69,10 +79,11 @@ fn tell(what: String) {
 }
 
 /// Puts a listener back, whether the call returns or unwinds.
-struct Reset(Option<NonNull<Listener<'static>>>);
+struct Reset(Option<NonNull<Listener<'static>>>, bool);
 
 impl Drop for Reset {
     fn drop(&mut self) {
         LISTENER.set(self.0);
+        ASKED.set(self.1);
     }
 }

@@ -8,6 +8,7 @@ use crate::backend::Readiness;
 use std::fmt;
 use std::os::fd::RawFd;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Numbers the sources of one reactor in the order in which they were registered, from 1.
@@ -83,4 +84,34 @@ pub trait Observer: Send + Sync {
     fn wait_ends(&self, sources: usize, timers: usize) {}
     /// Another thread, or a timer set on one, interrupted the wait.
     fn notified(&self) {}
+}
+
+/// Implements methods of an observer for a pair of them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! both_observers {
+    ($($method:ident($($name:ident: $type:ty),*);)*) => {$(
+        fn $method(&self, $($name: $type),*) {
+            self.0.$method($($name),*);
+            self.1.$method($($name),*);
+        }
+    )*};
+}
+#[doc(hidden)]
+pub use both_observers as both;
+
+/// Two observers are one, which shows all to the first and then to the second.
+impl<A: Observer + ?Sized, B: Observer + ?Sized> Observer for (Arc<A>, Arc<B>) {
+    both! {
+        source_added(source: SourceId, fd: RawFd);
+        source_removed(source: SourceId);
+        source_waits(source: SourceId, direction: Direction);
+        source_ready(source: SourceId, readiness: Readiness, woken: usize);
+        timer_set(timer: TimerId, deadline: Instant, place: &'static Location<'static>);
+        timer_cancelled(timer: TimerId);
+        timer_fired(timer: TimerId);
+        wait_begins(timeout: Option<Duration>);
+        wait_ends(sources: usize, timers: usize);
+        notified();
+    }
 }

@@ -969,7 +969,7 @@ fn a_listener_does_not_hear_himself() {
         assert_eq!(other, ["inner"]);
         reactor::leaf::pending(|| "third".into());
     });
-    assert!(!reactor::leaf::is_heard());
+    assert!(!reactor::leaf::is_asked());
     assert_eq!(heard.into_inner(), ["first", "second", "third"]);
 }
 

@@ -76,7 +76,7 @@ impl<F: Future> Set<F> {
         if self.left == 0 {
             return Poll::Ready(None);
         }
-        if leaf::is_heard() {
+        if leaf::is_asked() {
             return self.poll_all(cx);
         }
         // No child more than once: one that always wakes itself must not keep the thread.

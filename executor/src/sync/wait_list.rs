@@ -26,6 +26,7 @@
 //! After C. A. R. Hoare, "Monitors: An Operating System Structuring Concept", 1974, whose signals hand over
 //! too. Used by the files beside it.
 
+use super::handover::{Giving, Handover};
 use crate::shim::{AtomicUsize, Mutex, MutexGuard, Ordering, UnsafeCell, budget};
 use arrayvec::ArrayVec;
 use reactor::leaf;
@@ -86,13 +87,14 @@ impl Wakes {
     }
 
     #[inline]
-    fn wake(&mut self) {
+    fn wake(&mut self, at: impl FnOnce() -> Handover) {
         if !self.0.is_empty() {
-            self.wake_all();
+            self.wake_all(at());
         }
     }
 
-    fn wake_all(&mut self) {
+    fn wake_all(&mut self, at: Handover) {
+        let _giving = Giving::begin(at);
         if self.0.len() == 1 {
             return self.0.pop().into_iter().for_each(Waker::wake);
         }
@@ -144,7 +146,7 @@ impl<S: State> Monitor<S> {
         state.serve(wakes);
         drop(state);
         match wakes.is_full() {
-            false => wakes.wake(),
+            false => wakes.wake(|| self.handover()),
             true => self.settle_rest(wakes),
         }
     }
@@ -155,7 +157,7 @@ impl<S: State> Monitor<S> {
         let mut panic = None;
         loop {
             let all = !wakes.is_full();
-            panic = catch_unwind(AssertUnwindSafe(|| wakes.wake())).err().or(panic);
+            panic = catch_unwind(AssertUnwindSafe(|| wakes.wake(|| self.handover()))).err().or(panic);
             if all {
                 break;
             }
@@ -167,9 +169,16 @@ impl<S: State> Monitor<S> {
     }
 }
 
+impl<S> Monitor<S> {
+    /// For whoever prints it, or is woken by it.
+    fn handover(&self) -> Handover {
+        Handover { kind: self.kind, made_at: self.made_at }
+    }
+}
+
 impl<S> fmt::Display for Monitor<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the {} made at {}", self.kind, self.made_at)
+        self.handover().fmt(f)
     }
 }
 

@@ -15,6 +15,7 @@ use super::join::{JoinError, JoinHandle, Panic};
 use super::slab::{self, Slabs};
 use super::state::{Begin, Complete, State, Suspend, TaskState, Wake};
 use super::waker::{Runnable, borrowed_waker};
+use super::watch::{TaskEvent, tell, watch, watch_suspend};
 use crate::shim::{AtomicPtr, Ordering, UnsafeCell, thread_local};
 use std::any::Any;
 use std::cell::Cell;
@@ -41,15 +42,14 @@ pub trait Schedule: Send + Sync + 'static {
         let _ = (task, how);
     }
 
-    /// Whether the task that is being made is watched: whether `woken` is called for it.
+    /// Whether the task that is being made is watched: whether `happened` is called for it.
     fn is_watched(&self) -> bool {
         false
     }
 
-    /// A wake came for a task that is watched and was not woken yet; or it was cancelled, which also
-    /// wakes it. If it is running it will be ready again when its poll ends; else `schedule` comes right after.
-    fn woken(self: &Arc<Self>, task: TaskRef<'_>, is_cancel: bool) {
-        let _ = (task, is_cancel);
+    /// Something happened to a task that is watched, on whatever thread this is.
+    fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
+        let _ = (task, what);
     }
 }
 
@@ -82,6 +82,11 @@ impl<'a> TaskRef<'a> {
     /// Where it is in its life. Out of date at once, unless it is over.
     pub fn state(self) -> TaskState {
         self.0.state.describe()
+    }
+
+    /// How large its future is, in bytes.
+    pub fn size(self) -> usize {
+        self.0.vtable.size
     }
 
     /// How often it was polled; after 2²⁷ times it is counted from 0 again.
@@ -163,9 +168,11 @@ pub(crate) struct Header {
 
 /// What the types that were erased can do.
 pub(super) struct VTable {
+    /// Of the future.
+    size: usize,
     pub(super) run: unsafe fn(NonNull<Header>) -> Run,
     pub(super) schedule: unsafe fn(Runnable),
-    pub(super) woken: unsafe fn(NonNull<Header>, bool),
+    pub(super) happened: unsafe fn(NonNull<Header>, TaskEvent<'_>),
     /// Writes the output to where the second pointer points, an `Option<Result<T, JoinError>>`.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
     pub(super) free: unsafe fn(NonNull<Header>),
@@ -351,7 +358,8 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
     meta: Meta,
 ) -> (Runnable, JoinHandle<F::Output>) {
     let state = State::new(scheduler.is_watched());
-    let extras = meta.name.map_or(std::ptr::null_mut(), |name| Box::into_raw(Box::new(Extras::named(name))));
+    let extras = meta.name.map(Extras::named).or_else(|| state.is_watched().then(Extras::default));
+    let extras = extras.map_or(std::ptr::null_mut(), |extras| Box::into_raw(Box::new(extras)));
     // Nothing that could panic stands between taking the place and writing the cell.
     let (cell, place) = slab::take(slabs, scheduler);
     let header = Header {
@@ -377,9 +385,10 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
 
 impl<F: Future, S: Schedule> Place<F, S> {
     const VTABLE: VTable = VTable {
+        size: size_of::<F>(),
         run: Self::run,
         schedule: Self::schedule,
-        woken: Self::woken,
+        happened: Self::happened,
         take_output: Self::take_output,
         free: Self::free,
     };
@@ -397,11 +406,15 @@ impl<F: Future, S: Schedule> Place<F, S> {
             Begin::Drop if !cell.is_shielded(header) => Err(JoinError::Cancelled),
             Begin::Drop | Begin::Poll => match cell.poll(header) {
                 Ok(Poll::Ready(output)) => Ok(output),
-                Ok(Poll::Pending) => match cell.header.state.suspend() {
-                    Suspend::Suspended => return Run::Suspended,
-                    // SAFETY: `suspend` says that the right to run is still ours to pass on.
-                    Suspend::Ready => return Run::Ready(unsafe { Runnable::from_header(header) }),
-                },
+                Ok(Poll::Pending) => {
+                    // SAFETY: as above.
+                    unsafe { watch_suspend(header) };
+                    match cell.header.state.suspend() {
+                        Suspend::Suspended => return Run::Suspended,
+                        // SAFETY: `suspend` says that the right to run is still ours to pass on.
+                        Suspend::Ready => return Run::Ready(unsafe { Runnable::from_header(header) }),
+                    }
+                }
                 Err(panic) => Err(JoinError::Panicked(Panic(panic))),
             },
         };
@@ -453,6 +466,10 @@ impl<F: Future, S: Schedule> Place<F, S> {
             Err(JoinError::Cancelled) => Finish::Cancelled,
             Err(JoinError::Panicked(_)) => Finish::Panicked,
         };
+        if let Err(JoinError::Panicked(panic)) = &result {
+            // SAFETY: as above.
+            unsafe { watch(header, || TaskEvent::Panicked(panic)) };
+        }
         // SAFETY: as above.
         unsafe { Self::scheduler(header) }.finished(TaskRef(&cell.header), finish);
         cell.put_output(result);
@@ -468,6 +485,8 @@ impl<F: Future, S: Schedule> Place<F, S> {
             cell.header.call_back();
         }
         if detached {
+            // SAFETY: as above.
+            unsafe { watch(header, || TaskEvent::OutputDropped(finish)) };
             discard(cell.take_result());
         }
         // SAFETY: this was the future's reference, and it is not used again.
@@ -526,9 +545,9 @@ impl<F: Future, S: Schedule> Place<F, S> {
         unsafe { Self::scheduler(task.header()) }.schedule(task);
     }
 
-    unsafe fn woken(header: NonNull<Header>, is_cancel: bool) {
-        // SAFETY: as in `schedule`.
-        unsafe { Self::scheduler(header).woken(TaskRef(header.as_ref()), is_cancel) };
+    unsafe fn happened(header: NonNull<Header>, what: TaskEvent<'_>) {
+        // SAFETY: the caller's reference keeps the cell alive while this runs.
+        unsafe { Self::scheduler(header).happened(TaskRef(header.as_ref()), what) };
     }
 
     unsafe fn take_output(header: NonNull<Header>, to: *mut ()) {
@@ -541,6 +560,7 @@ impl<F: Future, S: Schedule> Place<F, S> {
         // SAFETY: the last reference is gone. The stage is empty by now, so neither the future nor the
         // output is dropped here, on whatever thread this is; the other fields that hold something are.
         unsafe {
+            watch(header, || TaskEvent::Freed);
             (&raw mut (*header.as_ptr()).join_waker).drop_in_place();
             let extras = header.as_ref().extras.load(Ordering::Relaxed);
             drop((!extras.is_null()).then(|| Box::from_raw(extras)));
@@ -566,7 +586,7 @@ pub(super) unsafe fn wake(header: NonNull<Header>) {
     // SAFETY: as above; `pass_on` gets what the transition returned.
     unsafe {
         if observed && wake != Wake::Nothing {
-            (task.vtable.woken)(header, false);
+            tell(header, TaskEvent::Woken);
         }
         pass_on(header, wake);
     }
@@ -581,7 +601,7 @@ pub(crate) unsafe fn cancel(header: NonNull<Header>) {
     unsafe {
         let Some((wake, observed)) = header.as_ref().state.cancel() else { return };
         if observed {
-            (header.as_ref().vtable.woken)(header, true);
+            tell(header, TaskEvent::Cancelled);
         }
         pass_on(header, wake);
     }

@@ -1,8 +1,10 @@
 //! What few tasks have, in a box of its own so that the others don't pay for it: a name, callbacks, a scope,
-//! and who cancelled it.
+//! who cancelled it,
+//! and what is counted of those that are watched.
 
 use super::cell::{Finish, TaskId, TaskRef};
 use super::scope::Scope;
+use crate::shim::AtomicUsize;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -16,6 +18,8 @@ pub(crate) struct Extras {
     pub(crate) cancellation: OnceLock<Cancellation>,
     pub(crate) scope: OnceLock<Arc<Scope>>,
     callbacks: Mutex<Vec<Callback>>,
+    /// How many there are, of a task that is watched.
+    pub(super) wakers: AtomicUsize,
 }
 
 impl Extras {

@@ -4,6 +4,7 @@ use super::cell::{Finish, Header, TaskId, TaskRef, cancel, discard, drop_referen
 use super::extras::{Cancellation, CancelledBy};
 use super::state::{Leave, TaskState, Wake};
 use super::waker::Runnable;
+use super::watch::{TaskEvent, watch};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -515,7 +516,13 @@ impl<T> Drop for JoinHandle<T> {
                 drop(waker);
             }
             Leave::Detached { join_waker: false } => {}
-            Leave::Complete => discard(self.output()),
+            Leave::Complete => {
+                if let (Some(output), Some(how)) = (self.output(), state.finish()) {
+                    // SAFETY: the handle's reference is still there.
+                    unsafe { watch(self.task.header, || TaskEvent::OutputDropped(how)) };
+                    discard(output);
+                }
+            }
         }
     }
 }

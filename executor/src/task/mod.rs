@@ -37,6 +37,7 @@
 //! | `waker.rs` | `Waker` and `Runnable`: the pointers that lead to it |
 //! | `join.rs` | `JoinHandle` and `JoinError` |
 //! | `extras.rs`, `scope.rs` | what few tasks have: a name, who cancelled it, what is shielded from that |
+//! | `watch.rs` | what is told of a task that somebody watches |
 //! | `slab.rs` | the memory of tasks, and all tasks of a scheduler |
 
 mod cell;
@@ -46,6 +47,7 @@ mod scope;
 mod slab;
 mod state;
 mod waker;
+mod watch;
 
 #[doc(hidden)]
 pub use cell::Of;
@@ -57,3 +59,4 @@ pub(crate) use scope::Scope;
 pub(crate) use slab::{Entered, Slabs};
 pub use state::TaskState;
 pub use waker::Runnable;
+pub use watch::TaskEvent;

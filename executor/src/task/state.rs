@@ -57,7 +57,7 @@ const JOIN: u64 = 1 << 5;
 const JOIN_WAKER: u64 = 1 << 6;
 /// There are callbacks to be called at the end. Set by `add_callback` while COMPLETE is not set; never cleared.
 const CALLBACKS: u64 = 1 << 7;
-/// Somebody watches: wakes are to be reported. Set at spawn or never; never cleared.
+/// Somebody watches: wakes and more are to be reported, and wakers counted. Set at spawn or never; never cleared.
 const OBSERVED: u64 = 1 << 8;
 /// One reference. They are counted in 28 bits.
 const REFERENCE: u64 = 1 << 9;
@@ -267,6 +267,17 @@ impl State {
             Ok(before) => Leave::Detached { join_waker: before & JOIN_WAKER != 0 },
             Err(_) => Leave::Complete,
         }
+    }
+
+    /// Whether somebody watches.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & OBSERVED != 0
+    }
+
+    /// Whether it waits: no wake has come, no poll is under way, and it is not over.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & (NOTIFIED | RUNNING | COMPLETE) == 0
     }
 
     /// Another reference, made out of one that exists.

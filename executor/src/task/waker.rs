@@ -1,12 +1,13 @@
 //! The pointers that lead to a task: its wakers, and the right to run it.
 
 use super::cell::{Header, Run, TaskRef, cancel, drop_reference, wake};
+use super::watch::waker_dropped;
 use std::fmt;
 use std::mem::{ManuallyDrop, forget};
 use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-/// One table for all tasks: what depends on the future is behind the header's own.
+/// One table for all tasks that nobody watches: what depends on the future is behind the header's own.
 static WAKER: RawWakerVTable = RawWakerVTable::new(
     |data| {
         // SAFETY: the waker that is cloned holds a reference.
@@ -26,8 +27,36 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
     |data| unsafe { drop_reference(header(data)) },
 );
 
+/// The table for tasks that are watched, whose wakers are counted.
+static WATCHED: RawWakerVTable = RawWakerVTable::new(
+    |data| {
+        // SAFETY: the waker that is cloned holds a reference.
+        let task = unsafe { header(data).as_ref() };
+        task.state.add_reference();
+        task.waker_cloned();
+        RawWaker::new(data, &WATCHED)
+    },
+    |data| {
+        // SAFETY: the waker holds a reference, which is given up after the wake.
+        unsafe {
+            wake(header(data));
+            waker_dropped(header(data));
+            drop_reference(header(data));
+        }
+    },
+    // SAFETY: the waker holds a reference, and outlives this call.
+    |data| unsafe { wake(header(data)) },
+    |data| {
+        // SAFETY: the waker's reference goes with it.
+        unsafe {
+            waker_dropped(header(data));
+            drop_reference(header(data));
+        }
+    },
+);
+
 /// # Safety
-/// `data` is the data of a waker made with [`WAKER`].
+/// `data` is the data of a waker made with [`WAKER`] or [`WATCHED`].
 unsafe fn header(data: *const ()) -> NonNull<Header> {
     // SAFETY: such a waker is made of a header's address, which is not null.
     unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
@@ -38,9 +67,12 @@ unsafe fn header(data: *const ()) -> NonNull<Header> {
 /// # Safety
 /// The task stays alive as long as the waker is used.
 pub(super) unsafe fn borrowed_waker(header: NonNull<Header>) -> ManuallyDrop<Waker> {
-    // SAFETY: the table keeps the contract of `RawWaker`: all four may be called on any thread,
+    // SAFETY: the tables keep the contract of `RawWaker`: all four may be called on any thread,
     // and clones are counted.
-    ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(header.as_ptr().cast(), &WAKER)) })
+    unsafe {
+        let table = if header.as_ref().state.is_watched() { &WATCHED } else { &WAKER };
+        ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.as_ptr().cast(), table)))
+    }
 }
 
 /// The right to run a task once. Exactly one exists while the task is ready.

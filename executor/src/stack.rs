@@ -1,0 +1,161 @@
+//! Where a task stands when its poll goes pending: the stack of polls under each leaf, and its names.
+//!
+//! A task that waits is a chain of futures, and a poll of it makes that chain a stack. Whoever polls a task through
+//! [`listen`] hears of every leaf that goes pending, and has the stack of that moment. To take it is cheap, as it
+//! is addresses only; to give them names is not, and is done when somebody wants to read them.
+//!
+//! Addresses become names, files and lines by the debug information of the program: `cargo build` has it, and
+//! release builds with `debug = "limited"` in their profile. Without, there are names only, and only of functions that
+//! were not inlined.
+//!
+//! Used by `dump.rs`, which asks each task where it stands, and by `single.rs` for observers that want to know it
+//! of each poll.
+
+use reactor::leaf;
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// Waits of one task that are told; `join_all` of a thousand futures has as many.
+const WAITS: usize = 16;
+/// Frames of one wait.
+const FRAMES: usize = 256;
+
+/// Where a poll went pending: at which leaf, and through which futures. [`Names::chain`] says which those are.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// What the leaf waits for.
+    pub leaf: String,
+    /// Return addresses, the innermost first.
+    pub(crate) stack: Vec<usize>,
+}
+
+/// What was heard in a poll.
+#[derive(Default)]
+pub(crate) struct Heard {
+    pub(crate) standing: Vec<Standing>,
+    /// So many further leaves are not in there.
+    pub(crate) left_out: usize,
+}
+
+/// Calls `poll` and hears where it stands; if the task is `asked`, also where those of its futures do that
+/// would not have been polled otherwise.
+pub(crate) fn listen(asked: bool, poll: impl FnOnce()) -> Heard {
+    let mut heard = Heard::default();
+    let marker = 0u8; // lies above all that the poll puts on the stack
+    let top = (&raw const marker).addr();
+    let mut hear = |leaf| match heard.standing.len() < WAITS {
+        true => heard.standing.push(Standing { leaf, stack: stack_below(top) }),
+        false => heard.left_out += 1,
+    };
+    match asked {
+        true => leaf::listen(&mut hear, poll),
+        false => leaf::overhear(&mut hear, poll),
+    }
+    heard
+}
+
+/// The return addresses on the stack, the innermost first, up to the address of a local variable.
+fn stack_below(top: usize) -> Vec<usize> {
+    let mut addresses = Vec::new();
+    backtrace::trace(|frame| {
+        addresses.push(frame.ip().addr());
+        frame.sp().addr() < top && addresses.len() < FRAMES
+    });
+    addresses
+}
+
+/// A place in the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The function, with its path.
+    pub function: String,
+    /// The file; empty where the program has no debug information.
+    pub file: PathBuf,
+    /// The line, or 0.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.function),
+            line => write!(f, "{} at {}:{line}", self.function, self.file.display()),
+        }
+    }
+}
+
+/// The names of addresses. Thousands of tasks stand at the same few.
+#[derive(Debug, Default)]
+pub struct Names {
+    known: HashMap<usize, Arc<[Place]>>,
+}
+
+impl Names {
+    /// The futures that await each other there, the outermost first.
+    pub fn chain(&mut self, standing: &Standing) -> Vec<Place> {
+        self.chain_of(&standing.stack)
+    }
+
+    pub(crate) fn chain_of(&mut self, stack: &[usize]) -> Vec<Place> {
+        stack.iter().rev().flat_map(|address| self.places(*address).to_vec()).collect()
+    }
+
+    /// What was inlined at an address is several functions; the outermost comes first.
+    fn places(&mut self, address: usize) -> Arc<[Place]> {
+        if let Some(places) = self.known.get(&address) {
+            return places.clone();
+        }
+        let mut places = Vec::new();
+        backtrace::resolve(std::ptr::without_provenance_mut::<c_void>(address), |symbol| {
+            let function = symbol.name().map(|name| format!("{name:#}"));
+            let (file, line) = (symbol.filename(), symbol.lineno().unwrap_or(0));
+            let function = function.and_then(|function| told(&function, file));
+            places.extend(function.map(|function| Place {
+                function,
+                file: file.map(shortened).unwrap_or_default(),
+                line,
+            }));
+        });
+        places.reverse();
+        let places: Arc<[Place]> = places.into();
+        self.known.insert(address, places.clone());
+        places
+    }
+}
+
+/// A file as the compiler names it in a `Location`: relative to the workspace, if it is in this one or in
+/// the present directory.
+fn shortened(file: &Path) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let short = workspace.into_iter().chain(here.as_deref()).find_map(|base| file.strip_prefix(base).ok());
+    short.unwrap_or(file).into()
+}
+
+/// The name of a function as it is told, if it is one that a person wants to see: an async fn or block, or a
+/// future of theirs. Not what lies between two of them, nor what is inside of a leaf.
+fn told(function: &str, file: Option<&Path>) -> Option<String> {
+    const RUNTIME: [&str; 2] = [concat!(env!("CARGO_MANIFEST_DIR"), "/src"), leaf::SOURCE];
+    const LIBRARIES: [&str; 5] = ["core::", "alloc::", "std::", "executor::", "reactor::"];
+    let is_hidden = match file {
+        Some(file) => {
+            let is_library = |part: Component<'_>| part.as_os_str() == "registry" || part.as_os_str() == "rustc";
+            file.components().any(is_library) || RUNTIME.iter().any(|runtime| file.starts_with(runtime))
+        }
+        None => LIBRARIES.iter().any(|library| function.trim_start_matches('<').starts_with(library)),
+    };
+    if is_hidden {
+        return None;
+    }
+    // Where the debug information is but lines, that is all there is of what was inlined.
+    if let Some(kind) = function.strip_prefix("{async_").and_then(|rest| rest.split('#').next()) {
+        return Some(format!("an async {kind}"));
+    }
+    let is_async = function.contains("{{closure}}") || function.contains("::{closure#");
+    let is_future = function.ends_with("::poll") || function.ends_with("::poll_next");
+    let parts = function.split("::").filter(|part| !part.starts_with("{{closure}}") && !part.starts_with("{closure#"));
+    (is_async || is_future).then(|| parts.collect::<Vec<_>>().join("::"))
+}

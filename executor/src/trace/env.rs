@@ -1,0 +1,86 @@
+//! What the environment asks for: a recording of this program, as a file or at a socket. See `mod.rs`.
+//!
+//! Used by `runtime.rs`.
+
+use super::console::Console;
+use super::recorder::Recorder;
+use crate::observer::Observer;
+use std::env;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Where a recording goes that the environment asks for.
+#[derive(Default)]
+pub(crate) struct Outlets {
+    recorder: Option<Arc<Recorder>>,
+    file: Option<PathBuf>,
+    _console: Option<Console>,
+}
+
+impl Outlets {
+    /// Looks what the environment asks for; if it does, it is another observer beside the given one.
+    pub(crate) fn open(observer: &mut Option<Arc<dyn Observer>>) -> io::Result<Outlets> {
+        let path = |name| env::var_os(name).filter(|path| !path.is_empty());
+        let (file, console) = (path("EXECUTOR_TRACE"), path("EXECUTOR_CONSOLE"));
+        if file.is_none() && console.is_none() {
+            return Ok(Outlets::default());
+        }
+        let recorder = Arc::new(match env::var_os("EXECUTOR_TRACE_CHAINS").is_some_and(|chains| chains == "off") {
+            true => Recorder::new().without_chains(),
+            false => Recorder::new(),
+        });
+        let number = RUNTIMES.fetch_add(1, Ordering::Relaxed) + 1;
+        let path = |path: PathBuf| numbered(&path, number);
+        // Made now, so that a path that can't be written is told before the program runs.
+        let file = file.map(PathBuf::from).map(path);
+        let made =
+            file.as_deref().map(|path| File::create(path).map_err(|error| refused("EXECUTOR_TRACE", path, &error)));
+        made.transpose()?;
+        let open = |path: PathBuf| {
+            Console::open(path.clone(), recorder.clone()).map_err(|error| refused("EXECUTOR_CONSOLE", &path, &error))
+        };
+        let console = console.map(PathBuf::from).map(path).map(open).transpose()?;
+        let recorded: Arc<dyn Observer> = recorder.clone();
+        *observer = Some(match observer.take() {
+            Some(own) => Arc::new((own, recorded)),
+            None => recorded,
+        });
+        Ok(Outlets { recorder: Some(recorder), file, _console: console })
+    }
+
+    /// While the guard lives, the program runs; then the recording is written, also if it unwinds.
+    pub(crate) fn saving(&self) -> Saving<'_> {
+        Saving(self)
+    }
+}
+
+pub(crate) struct Saving<'a>(&'a Outlets);
+
+impl Drop for Saving<'_> {
+    fn drop(&mut self) {
+        let Outlets { recorder: Some(recorder), file: Some(file), .. } = self.0 else { return };
+        if let Err(error) = recorder.save(file) {
+            eprintln!("executor: {}", refused("EXECUTOR_TRACE", file, &error));
+        }
+    }
+}
+
+/// How many runtimes of this process were recorded.
+static RUNTIMES: AtomicUsize = AtomicUsize::new(0);
+
+/// The path for the runtime of this number: others than the first have it at their end. `%p` is the process's.
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    let text = path.to_string_lossy().replace("%p", &std::process::id().to_string());
+    match number {
+        1 => text.into(),
+        _ => format!("{text}-{number}").into(),
+    }
+}
+
+fn refused(variable: &str, path: &Path, error: &io::Error) -> io::Error {
+    let message = format!("{variable}={}: {error}; give a path that this program may write to", path.display());
+    io::Error::new(error.kind(), message)
+}

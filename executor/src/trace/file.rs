@@ -1,0 +1,200 @@
+//! A whole recording, read and written. The format is described in `mod.rs`.
+
+use super::{Frame, Record, SourcePlace, VERSION};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// A recording.
+///
+/// ```
+/// use executor::{Runtime, trace::{Event, Recorder, Trace}};
+/// use std::sync::Arc;
+///
+/// let recorder = Arc::new(Recorder::new());
+/// let runtime = Runtime::builder().observer(recorder.clone()).build()?;
+/// runtime.block_on(executor::yield_now());
+///
+/// let mut file = Vec::new();
+/// recorder.trace().write(&mut file)?;
+/// let trace = Trace::read(&*file).unwrap();
+/// let polls = trace.records.iter().filter(|record| matches!(record.event, Event::PollBegins { .. }));
+/// assert_eq!(polls.count(), 2);
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// About the recording as a whole.
+    pub head: Head,
+    /// The places that events refer to.
+    pub places: Vec<SourcePlace>,
+    /// The chains that events refer to.
+    pub chains: Vec<Vec<Frame>>,
+    /// What happened, in order.
+    pub records: Vec<Record>,
+}
+
+/// About a recording as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The version of the format.
+    pub executor_trace: u32,
+    /// The name of the program.
+    pub program: String,
+    /// Whether the clock was virtual.
+    pub simulated: bool,
+    /// How many of the oldest events are missing.
+    pub dropped: u64,
+}
+
+/// Why something is not a recording.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// It can't be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// A line is none of a recording.
+    #[error("line {line} is not one of a recording ({source}): record one with EXECUTOR_TRACE=run.jsonl")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// It refers to what is not there.
+    #[error("line {line} refers to a place or chain that no line before it describes: is the file whole?")]
+    Unknown {
+        /// Its number, from 1.
+        line: usize,
+    },
+    /// The format is another one.
+    #[error("the recording is of version {0} and this program reads version {VERSION}: record it anew")]
+    Version(u32),
+}
+
+#[derive(Serialize, Deserialize)]
+struct PlaceLine {
+    place: u32,
+    #[serde(flatten)]
+    at: SourcePlace,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ChainLine {
+    chain: u32,
+    frames: Vec<Frame>,
+}
+
+impl Trace {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it can't be read, or is not a recording.
+    pub fn open(path: impl AsRef<Path>) -> Result<Trace, TraceError> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(|source| TraceError::Io { path: path.into(), source })?;
+        Trace::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| match error {
+            TraceError::Io { source, .. } => TraceError::Io { path: path.into(), source },
+            other => other,
+        })
+    }
+
+    /// Reads a recording to its end.
+    ///
+    /// # Errors
+    /// As [`open`](Trace::open).
+    pub fn read(mut from: impl BufRead) -> Result<Trace, TraceError> {
+        let (mut trace, mut text, mut number) = (Trace::default(), String::new(), 0);
+        loop {
+            text.clear();
+            let read = from.read_line(&mut text);
+            if read.map_err(|source| TraceError::Io { path: PathBuf::new(), source })? == 0 {
+                return if number == 0 { Err(trace.add_line("", 1).unwrap_err()) } else { Ok(trace) };
+            }
+            number += 1;
+            trace.add_line(text.trim_end(), number)?;
+        }
+    }
+
+    /// Adds a line to what has been read; the first one has the number 1.
+    ///
+    /// # Errors
+    /// When it is not one of a recording.
+    pub fn add_line(&mut self, text: &str, line: usize) -> Result<(), TraceError> {
+        let wrong = |source| TraceError::Line { line, source };
+        match text {
+            _ if line == 1 => {
+                self.head = serde_json::from_str(text).map_err(wrong)?;
+                return match self.head.executor_trace {
+                    VERSION => Ok(()),
+                    other => Err(TraceError::Version(other)),
+                };
+            }
+            _ if text.starts_with("{\"place\"") => {
+                let PlaceLine { place, at } = serde_json::from_str(text).map_err(wrong)?;
+                self.places.push(at);
+                return self.known(place + 1 == self.places.len() as u32, line);
+            }
+            _ if text.starts_with("{\"chain\"") => {
+                let ChainLine { chain, frames } = serde_json::from_str(text).map_err(wrong)?;
+                self.chains.push(frames);
+                return self.known(chain + 1 == self.chains.len() as u32, line);
+            }
+            _ => self.records.push(serde_json::from_str(text).map_err(wrong)?),
+        }
+        let refers = self.records.last().is_some_and(|record| self.has_all_of(record));
+        self.known(refers, line)
+    }
+
+    fn known(&self, is_known: bool, line: usize) -> Result<(), TraceError> {
+        if is_known { Ok(()) } else { Err(TraceError::Unknown { line }) }
+    }
+
+    fn has_all_of(&self, record: &Record) -> bool {
+        use super::Event::{Cancelled, HandedOver, Spawned, TimerSet, Waits};
+        match &record.event {
+            Spawned { place, .. } | HandedOver { place, .. } | TimerSet { place, .. } => {
+                (*place as usize) < self.places.len()
+            }
+            Cancelled { place, .. } => place.is_none_or(|place| (place as usize) < self.places.len()),
+            Waits { waits, .. } => waits.iter().all(|wait| (wait.chain as usize) < self.chains.len()),
+            _ => true,
+        }
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write(&self, to: impl Write) -> io::Result<()> {
+        let mut to = BufWriter::new(to);
+        write_line(&mut to, &self.head)?;
+        write_places(&mut to, &self.places, 0)?;
+        write_chains(&mut to, &self.chains, 0)?;
+        self.records.iter().try_for_each(|record| write_line(&mut to, record))?;
+        to.flush()
+    }
+}
+
+pub(super) fn write_line(to: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *to, line)?;
+    to.write_all(b"\n")
+}
+
+/// `first` is the number of the first one.
+pub(super) fn write_places(to: &mut impl Write, places: &[SourcePlace], first: u32) -> io::Result<()> {
+    let mut lines = (first..).zip(places.iter().cloned());
+    lines.try_for_each(|(place, at)| write_line(to, &PlaceLine { place, at }))
+}
+
+/// `first` is the number of the first one.
+pub(super) fn write_chains(to: &mut impl Write, chains: &[Vec<Frame>], first: u32) -> io::Result<()> {
+    let mut lines = (first..).zip(chains.iter().cloned());
+    lines.try_for_each(|(chain, frames)| write_line(to, &ChainLine { chain, frames }))
+}

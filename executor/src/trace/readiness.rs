@@ -1,0 +1,18 @@
+//! What a source is ready for, as a list of words.
+
+use reactor::backend::Readiness;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serializer};
+
+pub(super) fn serialize<S: Serializer>(readiness: &Readiness, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(readiness.iter_names().map(|(name, _)| name.to_lowercase()))
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Readiness, D::Error> {
+    let words = Vec::<String>::deserialize(from)?;
+    let flag = |word: &String| {
+        let known = Readiness::from_name(&word.to_uppercase());
+        known.ok_or_else(|| D::Error::custom(format!("`{word}` is nothing that a source can be ready for")))
+    };
+    words.iter().map(flag).collect()
+}

@@ -1,0 +1,483 @@
+//! The recorder: an observer that keeps what it is shown.
+//!
+//! It keeps the newest events, a limited number of them, as values of some fifty bytes in a ring. Places and stacks
+//! are kept once and go by numbers; there are only so many in a program. Names are given to the addresses of
+//! a stack when the recording is read out, not when it is made.
+//!
+//! An old event that goes may be all that told of a task which is still there. So those that told of a task, a source
+//! or a timer go only when that is over too, and until then stand at the front: a recording is always whole.
+
+use super::{By, Direction, End, Event, Frame, Head, How, Record, SourcePlace, Trace, VERSION, Waiting};
+use crate::dump::{Names, Standing};
+use crate::observer::{Observer, PollEnd, WokenBy};
+use crate::sync::Handover;
+use crate::task::{Finish, TaskId, TaskRef};
+use reactor::Handle;
+use reactor::backend::Readiness;
+use reactor::observer::{SourceId, TimerId};
+use reactor::time::{self, Duration, Instant};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::hash::Hash;
+use std::os::fd::RawFd;
+use std::panic::Location;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io, path::Path, thread};
+
+/// Keeps what happens in a runtime: see [`trace`](self).
+///
+/// An event takes a tenth of a microsecond; to find out where a poll went pending takes some microseconds more.
+///
+/// ```
+/// use executor::{Runtime, trace::{Event, Recorder}};
+/// use std::sync::Arc;
+///
+/// let recorder = Arc::new(Recorder::new());
+/// let runtime = Runtime::builder().observer(recorder.clone()).build()?;
+/// runtime.block_on(async { executor::spawn(async {}).await.unwrap() });
+///
+/// let trace = recorder.trace();
+/// let spawned = |record: &&executor::trace::Record| matches!(record.event, Event::Spawned { .. });
+/// assert_eq!(trace.records.iter().filter(spawned).count(), 2);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Recorder {
+    limit: usize,
+    chains: bool,
+    state: Mutex<State>,
+    /// More was recorded, or the end has come.
+    grown: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    start: Option<Instant>,
+    /// When the last event was.
+    last: u64,
+    simulated: bool,
+    records: VecDeque<Record>,
+    /// How many have gone.
+    dropped: u64,
+    kept: Kept,
+    places: Table<Location<'static>>,
+    chains: Table<Box<[usize]>>,
+    /// Names of threads and of kinds of things, each once.
+    texts: HashSet<Arc<str>>,
+    /// Somebody waits for more.
+    is_awaited: bool,
+    /// There will be no more.
+    closed: bool,
+}
+
+/// Values that are numbered in the order in which they came.
+struct Table<T> {
+    numbers: HashMap<T, u32>,
+    values: Vec<T>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Table { numbers: HashMap::new(), values: Vec::new() }
+    }
+}
+
+impl<T: Hash + Eq + Clone> Table<T> {
+    fn number(&mut self, value: T) -> u32 {
+        if let Some(number) = self.numbers.get(&value) {
+            return *number;
+        }
+        let number = self.values.len() as u32;
+        self.values.push(value.clone());
+        self.numbers.insert(value, number);
+        number
+    }
+}
+
+/// Events that are older than the recording and tell of what is still there.
+#[derive(Default)]
+struct Kept {
+    run: Option<Record>,
+    tasks: BTreeMap<u64, Record>,
+    sources: BTreeMap<u64, Record>,
+    timers: BTreeMap<u64, Record>,
+}
+
+impl Kept {
+    /// An event is dropped from the recording.
+    fn add(&mut self, record: Record) {
+        match record.event {
+            Event::RunBegins => {
+                self.run = Some(record);
+                self.tasks.clear();
+            }
+            Event::Spawned { task, .. } => drop(self.tasks.insert(task, record)),
+            Event::Finished { task, .. } => drop(self.tasks.remove(&task)),
+            Event::SourceAdded { source, .. } => drop(self.sources.insert(source, record)),
+            Event::SourceRemoved { source } => drop(self.sources.remove(&source)),
+            Event::TimerSet { timer, .. } => drop(self.timers.insert(timer, record)),
+            Event::TimerFired { timer } | Event::TimerCancelled { timer } => drop(self.timers.remove(&timer)),
+            _ => {}
+        }
+    }
+
+    /// In their order.
+    fn records(&self) -> Vec<Record> {
+        let all = self.run.iter().chain(self.tasks.values()).chain(self.sources.values()).chain(self.timers.values());
+        let mut all: Vec<_> = all.cloned().collect();
+        all.sort_by_key(|record| record.at);
+        all
+    }
+}
+
+impl State {
+    fn push(&mut self, at: u64, event: Event, limit: usize) {
+        if self.records.len() >= limit
+            && let Some(oldest) = self.records.pop_front()
+        {
+            self.dropped += 1;
+            self.kept.add(oldest);
+        }
+        self.records.push_back(Record { at, event });
+    }
+
+    fn since_start(&mut self, now: Instant) -> u64 {
+        let start = *self.start.get_or_insert(now);
+        nanoseconds(now.saturating_duration_since(start))
+    }
+
+    /// The present time; on a thread that does not know the virtual clock, when it was last looked at.
+    fn now(&mut self) -> u64 {
+        let is_known = !self.simulated || Handle::current().is_some();
+        let now = if is_known { self.since_start(time::now()) } else { self.last };
+        self.last = self.last.max(now);
+        self.last
+    }
+
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        let new: Arc<str> = text.into();
+        self.texts.insert(new.clone());
+        new
+    }
+
+    fn by(&mut self, by: WokenBy) -> By {
+        match by {
+            WokenBy::Task(id) => By::Task(id.0),
+            WokenBy::Source(id) => By::Source(id.0),
+            WokenBy::Timer(id) => By::Timer(id.0),
+            WokenBy::Outside => By::Thread(self.text(thread::current().name().unwrap_or("unnamed"))),
+        }
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Recorder::new()
+    }
+}
+
+impl Recorder {
+    /// Keeps the newest million of events, with where each poll went pending.
+    pub fn new() -> Recorder {
+        Recorder { limit: 1_000_000, chains: true, state: Mutex::default(), grown: Condvar::new() }
+    }
+
+    /// Keeps so many of the newest events.
+    ///
+    /// # Panics
+    /// On 0.
+    #[must_use]
+    pub fn with_limit(mut self, events: usize) -> Recorder {
+        assert!(events > 0, "a recorder that keeps no event records nothing: give at least 1");
+        self.limit = events;
+        self
+    }
+
+    /// Leaves out where polls went pending, which is what takes longest.
+    #[must_use]
+    pub fn without_chains(mut self) -> Recorder {
+        self.chains = false;
+        self
+    }
+
+    /// What has been recorded up to now.
+    pub fn trace(&self) -> Trace {
+        let state = self.lock();
+        let records = state.kept.records().into_iter().chain(state.records.iter().cloned()).collect();
+        let places = state.places.values.iter().map(source_place).collect();
+        let (head, chains) = (state.head(), state.chains.values.clone());
+        drop(state); // to name what is on the stacks takes long
+        let mut names = Names::default();
+        Trace { head, places, chains: chains.iter().map(|stack| frames(&mut names, stack)).collect(), records }
+    }
+
+    /// Writes what has been recorded up to now into a file.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.trace().write(std::fs::File::create(path)?)
+    }
+
+    pub(super) fn head(&self) -> Head {
+        self.lock().head()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// What has come since; waits until there is something. `None` at the end of the recording.
+    pub(super) fn next(&self, known: &mut Known) -> Option<News> {
+        let mut state = self.lock();
+        while state.dropped + state.records.len() as u64 == known.events {
+            if state.closed {
+                return None;
+            }
+            state.is_awaited = true;
+            state = self.grown.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        // Whoever has missed events gets what is left of them.
+        let mut records = if known.events < state.dropped { state.kept.records() } else { Vec::new() };
+        let missed = known.events.saturating_sub(state.dropped) as usize;
+        records.extend(state.records.iter().skip(missed).cloned());
+        let news = News {
+            first_place: known.places as u32,
+            first_chain: known.chains as u32,
+            places: state.places.values[known.places..].iter().map(source_place).collect(),
+            stacks: state.chains.values[known.chains..].to_vec(),
+            records,
+        };
+        known.events = state.dropped + state.records.len() as u64;
+        (known.places, known.chains) = (state.places.values.len(), state.chains.values.len());
+        Some(news)
+    }
+
+    /// Whoever follows the recording is told that there is no more.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.grown.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, event: impl FnOnce(&mut State) -> Event) {
+        let mut state = self.lock();
+        let at = state.now();
+        let event = event(&mut state);
+        state.push(at, event, self.limit);
+        let is_awaited = std::mem::take(&mut state.is_awaited);
+        drop(state);
+        if is_awaited {
+            self.grown.notify_all();
+        }
+    }
+}
+
+/// How much of a recording somebody has seen.
+#[derive(Default)]
+pub(super) struct Known {
+    events: u64,
+    places: usize,
+    chains: usize,
+}
+
+/// What came since.
+pub(super) struct News {
+    pub(super) first_place: u32,
+    pub(super) first_chain: u32,
+    pub(super) places: Vec<SourcePlace>,
+    pub(super) stacks: Vec<Box<[usize]>>,
+    pub(super) records: Vec<Record>,
+}
+
+impl State {
+    fn head(&self) -> Head {
+        let program = std::env::args_os().next().unwrap_or_default();
+        let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Head { executor_trace: VERSION, program, simulated: self.simulated, dropped: self.dropped }
+    }
+}
+
+fn source_place(place: &Location<'static>) -> SourcePlace {
+    SourcePlace { file: place.file().into(), line: place.line(), column: place.column() }
+}
+
+pub(super) fn frames(names: &mut Names, stack: &[usize]) -> Vec<Frame> {
+    let frame = |place: crate::dump::Place| Frame {
+        function: place.function.into(),
+        file: place.file.to_string_lossy().into(),
+        line: place.line,
+    };
+    names.chain_of(stack).into_iter().map(frame).collect()
+}
+
+fn how(finish: Finish) -> How {
+    match finish {
+        Finish::Ready => How::Ready,
+        Finish::Cancelled => How::Cancelled,
+        Finish::Panicked => How::Panicked,
+    }
+}
+
+impl Observer for Recorder {
+    fn run_begins(&self) {
+        self.lock().simulated = Handle::current().is_some_and(|reactor| reactor.is_simulated());
+        self.record(|_| Event::RunBegins);
+    }
+
+    fn run_ends(&self) {
+        self.record(|_| Event::RunEnds);
+    }
+
+    fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {
+        let (name, size) = (task.name().map(Arc::from), task.size() as u64);
+        let (task, by, place) = (task.id().0, by.map(|by| by.0), task.place());
+        self.record(|state| Event::Spawned { task, by, name, place: state.places.number(*place), size });
+    }
+
+    fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {
+        self.record(|state| Event::Woken { task: task.id().0, by: state.by(by) });
+    }
+
+    fn handed_over(&self, to: TaskRef<'_>, what: Handover) {
+        self.record(|state| {
+            let (kind, place) = (state.text(what.kind), state.places.number(*what.made_at));
+            Event::HandedOver { task: to.id().0, kind, place }
+        });
+    }
+
+    fn task_cancelled(&self, task: TaskRef<'_>, by: WokenBy) {
+        let reason = task.cancellation().and_then(|cancellation| cancellation.reason.as_deref()).map(Arc::from);
+        self.record(|state| {
+            let place = task.cancellation().map(|cancellation| state.places.number(*cancellation.at));
+            Event::Cancelled { task: task.id().0, by: state.by(by), place, reason }
+        });
+    }
+
+    fn poll_begins(&self, task: TaskRef<'_>) {
+        self.record(|_| Event::PollBegins { task: task.id().0 });
+    }
+
+    fn wants_standing(&self) -> bool {
+        self.chains
+    }
+
+    fn task_waits(&self, task: TaskId, standing: &[Standing]) {
+        self.record(|state| {
+            let mut waits: Vec<Waiting> = Vec::new();
+            for Standing { leaf, stack } in standing {
+                let chain = state.chains.number(stack.as_slice().into());
+                match waits.last_mut().filter(|last| last.chain == chain && *last.leaf == **leaf) {
+                    Some(last) => last.times += 1,
+                    None => waits.push(Waiting { leaf: leaf.as_str().into(), chain, times: 1 }),
+                }
+            }
+            Event::Waits { task: task.0, waits: waits.into() }
+        });
+    }
+
+    fn poll_ends(&self, task: TaskId, end: PollEnd) {
+        let end = match end {
+            PollEnd::Pending => End::Pending,
+            PollEnd::PendingWoken => End::PendingWoken,
+            PollEnd::Finished => End::Finished,
+        };
+        self.record(|_| Event::PollEnds { task: task.0, end });
+    }
+
+    fn task_stranded(&self, task: TaskRef<'_>, lost: bool) {
+        self.record(|_| Event::Stranded { task: task.id().0, lost });
+    }
+
+    fn task_panicked(&self, task: TaskRef<'_>, message: Option<&str>) {
+        self.record(|_| Event::Panicked { task: task.id().0, message: message.map(Arc::from) });
+    }
+
+    fn task_finished(&self, task: TaskRef<'_>, finish: Finish) {
+        self.record(|_| Event::Finished { task: task.id().0, how: how(finish) });
+    }
+
+    fn output_dropped(&self, task: TaskRef<'_>, finish: Finish) {
+        self.record(|_| Event::OutputDropped { task: task.id().0, how: how(finish) });
+    }
+
+    fn task_freed(&self, task: TaskRef<'_>) {
+        self.record(|_| Event::Freed { task: task.id().0 });
+    }
+
+    fn slow_poll(&self, task: TaskId, took: Duration) {
+        self.record(|_| Event::SlowPoll { task: task.0, took: nanoseconds(took) });
+    }
+
+    fn blocking_begins(&self, task: TaskId) {
+        self.record(|_| Event::BlockingBegins { task: task.0 });
+    }
+
+    fn blocking_ends(&self, task: TaskId) {
+        self.record(|_| Event::BlockingEnds { task: task.0 });
+    }
+}
+
+impl reactor::Observer for Recorder {
+    fn source_added(&self, source: SourceId, fd: RawFd) {
+        self.record(|_| Event::SourceAdded { source: source.0, fd });
+    }
+
+    fn source_removed(&self, source: SourceId) {
+        self.record(|_| Event::SourceRemoved { source: source.0 });
+    }
+
+    fn source_waits(&self, source: SourceId, direction: reactor::observer::Direction) {
+        let direction = match direction {
+            reactor::observer::Direction::Read => Direction::Read,
+            reactor::observer::Direction::Write => Direction::Write,
+        };
+        self.record(|_| Event::SourceWaits { source: source.0, direction });
+    }
+
+    fn source_ready(&self, source: SourceId, readiness: Readiness, woken: usize) {
+        self.record(|_| Event::SourceReady { source: source.0, readiness, woken });
+    }
+
+    fn timer_set(&self, timer: TimerId, deadline: Instant, place: &'static Location<'static>) {
+        self.record(|state| {
+            let (deadline, place) = (state.since_start(deadline), state.places.number(*place));
+            Event::TimerSet { timer: timer.0, deadline, place }
+        });
+    }
+
+    fn timer_cancelled(&self, timer: TimerId) {
+        self.record(|_| Event::TimerCancelled { timer: timer.0 });
+    }
+
+    fn timer_fired(&self, timer: TimerId) {
+        self.record(|_| Event::TimerFired { timer: timer.0 });
+    }
+
+    fn wait_begins(&self, timeout: Option<Duration>) {
+        self.record(|_| Event::WaitBegins { timeout: timeout.map(nanoseconds) });
+    }
+
+    fn wait_ends(&self, sources: usize, timers: usize) {
+        self.record(|_| Event::WaitEnds { sources, timers });
+    }
+
+    fn notified(&self) {
+        self.record(|_| Event::Notified);
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Recorder").field("events", &state.records.len()).field("dropped", &state.dropped).finish()
+    }
+}
