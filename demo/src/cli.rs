@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::step::Program;
 use crate::ways::Way;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -29,6 +30,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Download the same pages in six ways, side by side
     Ways(WaysArgs),
+    /// Watch a program one event at a time, forwards and backwards
+    Step(StepArgs),
     /// One of the ways, in the process that `ways` measures
     #[command(hide = true)]
     WaysRun(WaysRunArgs),
@@ -135,6 +138,28 @@ pub struct WaysArgs {
     /// Draw a chart into this file, as SVG
     #[arg(long, value_name = "FILE")]
     pub chart: Option<PathBuf>,
+}
+
+/// Options of `demo step`.
+#[derive(Clone, Debug, Args)]
+pub struct StepArgs {
+    /// The program to step through; two sleeps if none is given
+    pub program: Option<Program>,
+    /// A recorded run instead: record one with EXECUTOR_TRACE=FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "program")]
+    pub replay: Option<PathBuf>,
+    /// Let the program run while you step: it stands still between two events
+    #[arg(long, conflicts_with_all = ["replay", "html", "perfetto"])]
+    pub live: bool,
+    /// Look for source files in this directory
+    #[arg(long, value_name = "DIR")]
+    pub source: Option<PathBuf>,
+    /// Write the run into this file, as a page for a browser
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the run into this file, for ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    pub perfetto: Option<PathBuf>,
 }
 
 /// What `demo ways` prints.

@@ -52,6 +52,17 @@ pub enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// The recording can't be shown.
+    #[error(transparent)]
+    Trace(#[from] executor::trace::TraceError),
+    /// A file can't be written.
+    #[error("can't write {}: {source}", .path.display())]
+    Written {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The directory that is to be served can't be opened.
     #[error("can't serve {}: {source}", .path.display())]
     Root {

@@ -5,6 +5,7 @@
 //! | `crawl/` | `demo crawl`: what to fetch, fetching it, finding links, saving, reporting |
 //! | `http/` | HTTP/1.1 over any stream, both sides |
 //! | `site/` | `demo serve`: the built-in site, files from disk |
+//! | `step/` | `demo step`: a run of a program, one event at a time |
 //! | `ways/` | `demo ways`: the same download in six ways |
 //!
 //! It uses the public face of the runtime and nothing else.
@@ -15,6 +16,7 @@ mod failure;
 pub mod http;
 pub mod signals;
 pub mod site;
+pub mod step;
 pub mod ways;
 
 pub use failure::{Exit, Failure};
@@ -38,6 +40,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Serve(args) => runtime(builder)?.block_on(site::run(args)),
         // Only one of the six is on the runtime, and it makes its own.
         Command::Ways(args) => ways::run(&args),
+        Command::Step(args) => step::run(&args),
         Command::WaysRun(args) => ways::run_one(&args),
         Command::WaysWorker(args) => ways::work(&args),
     }

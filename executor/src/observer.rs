@@ -94,7 +94,7 @@ pub trait Observer: reactor::Observer {
     /// The poll is over.
     fn poll_ends(&self, task: TaskId, end: PollEnd) {}
     /// A task waits and no waker of it exists: nothing but a cancel will ever run it again. `lost` says that
-    /// there was one, which was dropped; else the poll that now ends has left none.
+    /// there was one, which was dropped; else the poll that now ends has not even made one.
     fn task_stranded(&self, task: TaskRef<'_>, lost: bool) {}
     /// A task's future has panicked, with this message if it is text.
     fn task_panicked(&self, task: TaskRef<'_>, message: Option<&str>) {}

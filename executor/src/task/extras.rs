@@ -20,6 +20,8 @@ pub(crate) struct Extras {
     callbacks: Mutex<Vec<Callback>>,
     /// How many there are, of a task that is watched.
     pub(super) wakers: AtomicUsize,
+    /// How many have been made since its last poll ended.
+    pub(super) new_wakers: AtomicUsize,
 }
 
 impl Extras {

@@ -20,7 +20,7 @@ pub enum TaskEvent<'a> {
     Panicked(&'a Panic),
     /// It waits, and no waker of it exists any more: nothing but a cancel can ever run it again.
     Stranded {
-        /// It had left a waker, which was dropped. Otherwise it has left none in the poll that now ends.
+        /// It had left a waker, which was dropped. Otherwise the poll that now ends has not even made one.
         lost: bool,
     },
     /// It is over, and nobody will take its output.
@@ -62,8 +62,10 @@ pub(super) unsafe fn watch_suspend(header: NonNull<Header>) {
     // SAFETY: the caller's reference keeps the cell alive.
     unsafe {
         let task = header.as_ref();
-        if task.state.is_watched() && !task.state.is_woken() && task.wakers() == Some(0) {
-            tell(header, TaskEvent::Stranded { lost: false });
+        let Some(extras) = task.extras().filter(|_| task.state.is_watched()) else { return };
+        let lost = extras.new_wakers.swap(0, Ordering::Relaxed) > 0;
+        if extras.wakers.load(Ordering::Acquire) == 0 && !task.state.is_woken() {
+            tell(header, TaskEvent::Stranded { lost });
         }
     }
 }
@@ -86,10 +88,8 @@ pub(super) unsafe fn waker_dropped(header: NonNull<Header>) {
 impl Header {
     /// One more waker of a task that is watched.
     pub(super) fn waker_cloned(&self) {
-        self.extras().inspect(|extras| _ = extras.wakers.fetch_add(1, Ordering::Relaxed));
-    }
-
-    fn wakers(&self) -> Option<usize> {
-        Some(self.extras()?.wakers.load(Ordering::Acquire))
+        let Some(extras) = self.extras() else { return };
+        extras.wakers.fetch_add(1, Ordering::Relaxed);
+        extras.new_wakers.fetch_add(1, Ordering::Relaxed);
     }
 }

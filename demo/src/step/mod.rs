@@ -1,0 +1,46 @@
+//! `demo step`: a run of a program, one event at a time, forwards and backwards.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `programs/` | small programs to step through |
+//! | `source.rs` | the text of source files |
+//! | `html/` | the run as one page for a browser |
+//! | `perfetto.rs` | the run for ui.perfetto.dev |
+
+mod html;
+mod perfetto;
+mod programs;
+mod source;
+
+pub use programs::Program;
+pub use source::Sources;
+
+use crate::cli::StepArgs;
+use crate::{Exit, Failure};
+use executor::trace::Trace;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// A recording that can't be read, a file that can't be written.
+pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
+    let trace = match &args.replay {
+        Some(path) => Trace::open(path)?,
+        None => args.program.unwrap_or(Program::TwoSleeps).record().map_err(Failure::Runtime)?,
+    };
+    let sources = Sources::new(args.source.clone());
+    if let Some(path) = &args.html {
+        write(path, |file| html::write(&trace, &sources, file))?;
+    }
+    if let Some(path) = &args.perfetto {
+        write(path, |file| perfetto::write(&trace, file))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn write(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> Result<(), Failure> {
+    File::create(path).and_then(write).map_err(|source| Failure::Written { path: path.into(), source })
+}

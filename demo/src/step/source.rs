@@ -1,0 +1,44 @@
+//! The text of source files, as far as they can be found.
+
+use super::Program;
+use clap::ValueEnum;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// Finds source files: in the directory that was given, in the present one, where this program was built; and those of
+/// the programs that it brings along anywhere.
+#[derive(Debug)]
+pub struct Sources {
+    bases: Vec<PathBuf>,
+    read: RefCell<HashMap<String, Option<Rc<[String]>>>>,
+}
+
+impl Sources {
+    /// Looks in this directory first.
+    pub fn new(base: Option<PathBuf>) -> Sources {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned);
+        let bases = base.into_iter().chain([PathBuf::from(".")]).chain(workspace).collect();
+        Sources { bases, read: RefCell::default() }
+    }
+
+    /// The lines of a file, if it is found.
+    pub fn lines(&self, file: &str) -> Option<Rc<[String]>> {
+        if let Some(read) = self.read.borrow().get(file) {
+            return read.clone();
+        }
+        let text = self.text(file);
+        let lines: Option<Rc<[String]>> =
+            text.map(|text| text.lines().map(|line| line.replace('\t', "    ")).collect());
+        self.read.borrow_mut().insert(file.to_owned(), lines.clone());
+        lines
+    }
+
+    fn text(&self, file: &str) -> Option<String> {
+        let found = self.bases.iter().find_map(|base| fs::read_to_string(base.join(file)).ok());
+        let own = || Program::value_variants().iter().map(|program| program.source());
+        found.or_else(|| own().find(|(name, _)| *name == file).map(|(_, text)| text.to_owned()))
+    }
+}
