@@ -7,8 +7,11 @@
 use crate::stack::Standing;
 use crate::sync::{Handover, handover};
 use crate::task::{Finish, TaskEvent, TaskId, TaskRef, with_present};
+pub use reactor::Observer as ReactorObserver;
+pub use reactor::backend::Readiness;
 use reactor::cause::Cause;
-use reactor::observer::{SourceId, TimerId, both};
+use reactor::observer::both;
+pub use reactor::observer::{Direction, SourceId, TimerId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,6 +109,8 @@ pub trait Observer: reactor::Observer {
     fn task_freed(&self, task: TaskRef<'_>) {}
     /// A poll held the thread for so long, more or less: see [`Builder::slow_poll`](crate::Builder::slow_poll).
     fn slow_poll(&self, task: TaskId, took: Duration) {}
+    /// The task that was just spawned is a blocking call: it waits for a thread of the pool, not to be run.
+    fn blocking_queued(&self, task: TaskId) {}
     /// A blocking call was given to a thread of the pool, on which this is called.
     fn blocking_begins(&self, task: TaskId) {}
     /// That call has returned.
@@ -145,6 +150,7 @@ impl<A: Observer + ?Sized, B: Observer + ?Sized> Observer for (Arc<A>, Arc<B>) {
         output_dropped(task: TaskRef<'_>, how: Finish);
         task_freed(task: TaskRef<'_>);
         slow_poll(task: TaskId, took: Duration);
+        blocking_queued(task: TaskId);
         blocking_begins(task: TaskId);
         blocking_ends(task: TaskId);
     }

@@ -285,9 +285,12 @@ impl Core {
         Meta { id: TaskId(self.numbered.get()), spawned_at: place, name }
     }
 
-    /// Shows an event of the task that was made last to whoever watches.
-    pub(crate) fn observe_spawned(&self, task: TaskRef<'_>) {
-        self.shared.observe(|observer| observer.task_spawned(task, present_id()));
+    /// Shows the call that was made last to whoever watches.
+    pub(crate) fn observe_call(&self, task: TaskRef<'_>) {
+        self.shared.observe(|observer| {
+            observer.task_spawned(task, present_id());
+            observer.blocking_queued(task.id());
+        });
     }
 
     fn pass<T>(&self, root: &JoinHandle<T>) {

@@ -121,7 +121,7 @@ impl Named {
         with_core(|core| {
             let core: &Core = core.unwrap_or_else(|| outside("spawn_blocking", place));
             let (task, handle) = core.pool.make(call, core.introduce(self.name, place));
-            core.observe_spawned(handle.task());
+            core.observe_call(handle.task());
             core.pool.schedule(task);
             handle
         })

@@ -3,14 +3,18 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `programs/` | small programs to step through |
+//! | `model.rs` | the state at each event |
+//! | `words.rs` | events as sentences |
 //! | `source.rs` | the text of source files |
 //! | `html/` | the run as one page for a browser |
 //! | `perfetto.rs` | the run for ui.perfetto.dev |
 
 mod html;
+pub mod model;
 mod perfetto;
 mod programs;
 mod source;
+pub mod words;
 
 pub use programs::Program;
 pub use source::Sources;

@@ -116,6 +116,8 @@ pub enum Event {
     Freed { task: u64 },
     /// [`slow_poll`](crate::Observer::slow_poll).
     SlowPoll { task: u64, took: u64 },
+    /// [`blocking_queued`](crate::Observer::blocking_queued).
+    BlockingQueued { task: u64 },
     /// [`blocking_begins`](crate::Observer::blocking_begins).
     BlockingBegins { task: u64 },
     /// [`blocking_ends`](crate::Observer::blocking_ends).
@@ -158,7 +160,8 @@ impl Event {
             Spawned { task, .. } | HandedOver { task, .. } | Woken { task, .. } | Cancelled { task, .. } => Some(task),
             PollBegins { task } | Waits { task, .. } | PollEnds { task, .. } | Stranded { task, .. } => Some(task),
             Panicked { task, .. } | Finished { task, .. } | OutputDropped { task, .. } | Freed { task } => Some(task),
-            SlowPoll { task, .. } | BlockingBegins { task } | BlockingEnds { task } => Some(task),
+            SlowPoll { task, .. } => Some(task),
+            BlockingQueued { task } | BlockingBegins { task } | BlockingEnds { task } => Some(task),
             RunBegins | RunEnds | SourceAdded { .. } | SourceRemoved { .. } | SourceWaits { .. } => None,
             SourceReady { .. } | TimerSet { .. } | TimerCancelled { .. } | TimerFired { .. } => None,
             WaitBegins { .. } | WaitEnds { .. } | Notified => None,

@@ -417,6 +417,10 @@ impl Observer for Recorder {
         self.record(|_| Event::SlowPoll { task: task.0, took: nanoseconds(took) });
     }
 
+    fn blocking_queued(&self, task: TaskId) {
+        self.record(|_| Event::BlockingQueued { task: task.0 });
+    }
+
     fn blocking_begins(&self, task: TaskId) {
         self.record(|_| Event::BlockingBegins { task: task.0 });
     }

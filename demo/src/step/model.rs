@@ -1,0 +1,440 @@
+//! The state of a runtime at each event of its recording: a fold over the events.
+//!
+//! [`State::apply`] is the whole model; it only goes forward. To go back is to fold again from the nearest of the
+//! states that [`Run`] keeps on its way, so that no second set of rules can be wrong.
+
+use executor::observer::Readiness;
+use executor::trace::{By, Direction, End, Event, How, Record, Trace, Waiting};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Where a task is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// It waits for a wake.
+    Waiting,
+    /// It is in the ready queue.
+    Queued,
+    /// It is being polled.
+    Running,
+    /// It is a blocking call that waits for a thread.
+    Pooled,
+    /// It is a blocking call on a thread of its own.
+    Blocking,
+    /// Its future was ready.
+    Done,
+    /// It was cancelled, and its future dropped.
+    Cancelled,
+    /// Its future panicked.
+    Panicked,
+}
+
+impl Phase {
+    /// Whether nothing more will happen to it.
+    pub fn is_over(self) -> bool {
+        matches!(self, Phase::Done | Phase::Cancelled | Phase::Panicked)
+    }
+
+    /// One word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Phase::Waiting => "waiting",
+            Phase::Queued => "queued",
+            Phase::Running => "running",
+            Phase::Pooled => "pooled",
+            Phase::Blocking => "blocking",
+            Phase::Done => "done",
+            Phase::Cancelled => "cancelled",
+            Phase::Panicked => "panicked",
+        }
+    }
+}
+
+/// A task, as far as the events told of it. Times are in nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its number.
+    pub id: u64,
+    /// Its name.
+    pub name: Option<Rc<str>>,
+    /// The task that spawned it.
+    pub by: Option<u64>,
+    /// Where it was spawned; unknown if that was before the recording.
+    pub place: Option<u32>,
+    /// How large its future is, in bytes.
+    pub size: u64,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Since when it is there.
+    pub since: u64,
+    /// It was woken while it was polled, and goes back into the queue.
+    pub woken_again: bool,
+    /// Somebody asked for its end.
+    pub is_cancelled: bool,
+    /// It waits, and nobody has a waker.
+    pub is_stranded: bool,
+    /// How often it was polled.
+    pub polls: u64,
+    /// How often it was woken, and how often of these by itself.
+    pub wakes: u64,
+    /// See `wakes`.
+    pub self_wakes: u64,
+    /// How long it was polled, all in all.
+    pub busy: u64,
+    /// How long it was in the ready queue.
+    pub scheduled: u64,
+    /// How long it waited.
+    pub idle: u64,
+    /// The last event that made it ready: its spawn, a wake, a cancel.
+    pub readied: Option<usize>,
+    /// What it waits for, as said in its last poll.
+    pub waits: Rc<[Waiting]>,
+}
+
+impl Task {
+    fn new(id: u64, at: u64) -> Task {
+        let (name, by, place, size, readied, waits) = Default::default();
+        let (woken_again, is_cancelled, is_stranded) = Default::default();
+        let (polls, wakes, self_wakes, busy, scheduled, idle) = Default::default();
+        let (phase, since) = (Phase::Waiting, at);
+        #[rustfmt::skip]
+        let task = Task {
+            id, name, by, place, size, phase, since, woken_again, is_cancelled, is_stranded,
+            polls, wakes, self_wakes, busy, scheduled, idle, readied, waits,
+        };
+        task
+    }
+
+    /// `task 3` or `task 3 name`.
+    pub fn title(&self) -> String {
+        match &self.name {
+            Some(name) => format!("task {} {name}", self.id),
+            None => format!("task {}", self.id),
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, at: u64) {
+        let time = at.saturating_sub(self.since);
+        match self.phase {
+            Phase::Waiting | Phase::Pooled => self.idle += time,
+            Phase::Queued => self.scheduled += time,
+            Phase::Running | Phase::Blocking => self.busy += time,
+            Phase::Done | Phase::Cancelled | Phase::Panicked => {}
+        }
+        (self.phase, self.since) = (phase, at);
+    }
+}
+
+/// A file descriptor in the reactor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its descriptor; unknown if it was registered before the recording.
+    pub fd: Option<i32>,
+    /// What it was last reported ready for.
+    pub ready: String,
+    /// Which tasks left a waker, for which direction.
+    pub waiters: Vec<(u64, Direction)>,
+}
+
+/// A timer that is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// When it will fire.
+    pub deadline: u64,
+    /// Where it was set.
+    pub place: u32,
+    /// The task that set it.
+    pub task: Option<u64>,
+}
+
+/// Where everything stands after some of the events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The time of the last event.
+    pub now: u64,
+    /// All tasks of the present run, also those that are over.
+    pub tasks: BTreeMap<u64, Rc<Task>>,
+    /// The ready queue, the next one first.
+    pub queue: Vec<u64>,
+    /// Who is being polled; more than one only when a task is dropped within the poll of another.
+    pub running: Vec<u64>,
+    /// The reactor's sources.
+    pub sources: BTreeMap<u64, Source>,
+    /// The timers that are set.
+    pub timers: BTreeMap<u64, Timer>,
+    /// The thread waits on the reactor: since when, and how long at most.
+    pub parked: Option<(u64, Option<u64>)>,
+}
+
+impl State {
+    /// The state after the event of this number.
+    pub fn apply(&mut self, number: usize, record: &Record) {
+        self.now = record.at;
+        match &record.event {
+            Event::RunBegins => {
+                self.tasks.clear();
+                self.queue.clear();
+                self.running.clear();
+            }
+            Event::Spawned { task, by, name, place, size } => {
+                let name = name.as_deref().map(Rc::from);
+                let new = Task { by: *by, name, place: Some(*place), size: *size, ..Task::new(*task, record.at) };
+                self.tasks.insert(*task, Rc::new(new));
+                self.ready(*task, number);
+            }
+            Event::Woken { task, by } => {
+                let by_itself = matches!(by, By::Task(waker) if waker == task);
+                self.task(*task, |task, _| {
+                    task.wakes += 1;
+                    task.self_wakes += u64::from(by_itself);
+                });
+                self.ready(*task, number);
+            }
+            Event::Cancelled { task, .. } => {
+                self.task(*task, |task, _| task.is_cancelled = true);
+                self.ready(*task, number);
+            }
+            Event::PollBegins { .. } | Event::Waits { .. } | Event::PollEnds { .. } => self.apply_poll(&record.event),
+            Event::BlockingQueued { task } => {
+                self.queue.retain(|queued| queued != task);
+                self.task(*task, |task, at| task.enter(Phase::Pooled, at));
+            }
+            Event::BlockingBegins { task } => self.task(*task, |task, at| task.enter(Phase::Blocking, at)),
+            Event::Stranded { task, .. } => self.task(*task, |task, _| task.is_stranded = true),
+            Event::Finished { task, how } => self.finish(*task, *how),
+            event => self.apply_reactor(event),
+        }
+    }
+
+    fn apply_poll(&mut self, event: &Event) {
+        match event {
+            Event::PollBegins { task } => {
+                self.queue.retain(|queued| queued != task);
+                self.running.push(*task);
+                self.task(*task, |task, at| {
+                    task.enter(Phase::Running, at);
+                    task.polls += 1;
+                    task.woken_again = false;
+                    task.is_stranded = false;
+                    task.waits = Rc::default();
+                });
+            }
+            Event::Waits { task, waits } => self.task(*task, |task, _| task.waits = waits.iter().cloned().collect()),
+            Event::PollEnds { task, end } => {
+                self.running.retain(|running| running != task);
+                match end {
+                    End::Finished => {}
+                    End::Pending => self.task(*task, |task, at| task.enter(Phase::Waiting, at)),
+                    End::PendingWoken => {
+                        self.queue.push(*task);
+                        self.task(*task, |task, at| task.enter(Phase::Queued, at));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_reactor(&mut self, event: &Event) {
+        match event {
+            Event::SourceAdded { source, fd } => {
+                let new = Source { fd: Some(*fd), ready: String::new(), waiters: Vec::new() };
+                self.sources.insert(*source, new);
+            }
+            Event::SourceRemoved { source } => drop(self.sources.remove(source)),
+            Event::SourceWaits { source, direction } => {
+                let Some(task) = self.running.last().copied() else { return };
+                let source = self.source(*source);
+                if !source.waiters.contains(&(task, *direction)) {
+                    source.waiters.push((task, *direction));
+                }
+            }
+            Event::SourceReady { source, readiness, .. } => {
+                let source = self.source(*source);
+                let words: Vec<_> = readiness.iter_names().map(|(name, _)| name.to_lowercase()).collect();
+                source.ready = words.join(" ");
+                source.waiters.retain(|(_, direction)| match direction {
+                    Direction::Read => !readiness.intersects(Readiness::READ),
+                    Direction::Write => !readiness.intersects(Readiness::WRITE),
+                });
+            }
+            Event::TimerSet { timer, deadline, place } => {
+                let task = self.running.last().copied();
+                self.timers.insert(*timer, Timer { deadline: *deadline, place: *place, task });
+            }
+            Event::TimerCancelled { timer } | Event::TimerFired { timer } => drop(self.timers.remove(timer)),
+            Event::WaitBegins { timeout } => self.parked = Some((self.now, *timeout)),
+            Event::WaitEnds { .. } => self.parked = None,
+            _ => {}
+        }
+    }
+
+    /// A task goes into the queue, unless it is there, is being polled, or is over.
+    fn ready(&mut self, id: u64, number: usize) {
+        let mut is_queued = false;
+        self.task(id, |task, at| {
+            task.readied = Some(number);
+            match task.phase {
+                Phase::Running => task.woken_again = true,
+                Phase::Waiting => {
+                    task.enter(Phase::Queued, at);
+                    is_queued = true;
+                }
+                _ => {}
+            }
+        });
+        if is_queued {
+            self.queue.push(id);
+        }
+    }
+
+    fn finish(&mut self, id: u64, how: How) {
+        self.queue.retain(|queued| *queued != id);
+        self.sources.values_mut().for_each(|source| source.waiters.retain(|(task, _)| *task != id));
+        self.task(id, |task, at| {
+            task.waits = Rc::default();
+            task.is_stranded = false;
+            task.enter(
+                match how {
+                    How::Ready => Phase::Done,
+                    How::Cancelled => Phase::Cancelled,
+                    How::Panicked => Phase::Panicked,
+                },
+                at,
+            );
+        });
+    }
+
+    /// Changes a task; one that was spawned before the recording is new to us.
+    fn task(&mut self, id: u64, change: impl FnOnce(&mut Task, u64)) {
+        let now = self.now;
+        let task = self.tasks.entry(id).or_insert_with(|| Rc::new(Task::new(id, now)));
+        change(Rc::make_mut(task), now);
+    }
+
+    fn source(&mut self, id: u64) -> &mut Source {
+        let new = || Source { fd: None, ready: String::new(), waiters: Vec::new() };
+        self.sources.entry(id).or_insert_with(new)
+    }
+}
+
+/// A recorded run, and where in it somebody looks.
+pub struct Run {
+    /// What was recorded.
+    pub trace: Trace,
+    /// The state before every so many events, as far as somebody has looked.
+    kept: Vec<State>,
+    state: State,
+    position: usize,
+}
+
+/// So many events are folded again at most to go back by one.
+const KEEP: usize = 1_024;
+
+impl Run {
+    /// Before the first event.
+    pub fn new(trace: Trace) -> Run {
+        Run { trace, kept: vec![State::default()], state: State::default(), position: 0 }
+    }
+
+    /// How many events have happened.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The event that happened last; `None` before the first one.
+    pub fn present(&self) -> Option<&Record> {
+        self.trace.records.get(self.position.checked_sub(1)?)
+    }
+
+    /// The state after so many events as have happened.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Goes to where so many events have happened; to the last one if there are fewer.
+    pub fn seek(&mut self, position: usize) {
+        let position = position.min(self.trace.records.len());
+        let (wanted, kept) = (position / KEEP, self.kept.len() - 1);
+        if position < self.position || wanted.min(kept) > self.position / KEEP {
+            let nearest = wanted.min(kept);
+            self.state = self.kept[nearest].clone();
+            self.position = nearest * KEEP;
+        }
+        while self.position < position {
+            self.state.apply(self.position, &self.trace.records[self.position]);
+            self.position += 1;
+            if self.position == self.kept.len() * KEEP {
+                self.kept.push(self.state.clone());
+            }
+        }
+    }
+
+    /// The next event in that direction for which `is_wanted`, as a position to seek.
+    pub fn find(&self, forward: bool, mut is_wanted: impl FnMut(usize, &Record) -> bool) -> Option<usize> {
+        let records = &self.trace.records;
+        let mut wanted = |number: &usize| is_wanted(*number, &records[*number]);
+        let found = match forward {
+            true => (self.position..records.len()).find(&mut wanted),
+            false => (0..self.position.saturating_sub(1)).rev().find(&mut wanted),
+        };
+        found.map(|number| number + 1)
+    }
+
+    /// The event that led to this one: to a wake, what its waker did; to what a task does, what made it ready.
+    pub fn cause(&self, number: usize) -> Option<usize> {
+        let before = |is_it: &dyn Fn(&Event) -> bool| {
+            let earlier = self.trace.records[..number].iter().rposition(|record| is_it(&record.event));
+            // Tasks of the run before have the same numbers.
+            let same_run =
+                |found: &usize| !self.trace.records[*found..number].iter().any(|r| r.event == Event::RunBegins);
+            earlier.filter(same_run)
+        };
+        let poll_of = |id: u64| before(&|event| matches!(event, Event::PollBegins { task } if *task == id));
+        match self.trace.records[number].event.clone() {
+            Event::Woken { by, .. } | Event::Cancelled { by, .. } => match by {
+                By::Task(id) => poll_of(id),
+                By::Timer(id) => before(&|event| matches!(event, Event::TimerFired { timer } if *timer == id)),
+                By::Source(id) => before(&|event| matches!(event, Event::SourceReady { source, .. } if *source == id)),
+                By::Thread(_) => None,
+            },
+            Event::Spawned { by, .. } => by.and_then(poll_of),
+            Event::TimerFired { timer: id } | Event::TimerCancelled { timer: id } => {
+                before(&|event| matches!(event, Event::TimerSet { timer, .. } if *timer == id))
+            }
+            Event::SourceReady { source: id, .. } => {
+                before(&|event| matches!(event, Event::SourceWaits { source, .. } if *source == id))
+            }
+            Event::WaitEnds { .. } => before(&|event| matches!(event, Event::WaitBegins { .. })),
+            // It was given something in the poll of whoever wakes it right after.
+            Event::HandedOver { .. } => self.cause(number + 1).filter(|cause| *cause < number),
+            Event::PollBegins { task: id } => before(&|event| match event {
+                Event::Spawned { task, .. } | Event::Woken { task, .. } | Event::Cancelled { task, .. } => *task == id,
+                _ => false,
+            }),
+            // The rest happens in a poll, of its task or of whoever runs.
+            event => {
+                let runs = event.task().or_else(|| self.running_before(number));
+                runs.and_then(poll_of)
+            }
+        }
+    }
+
+    /// Who was being polled when this event happened.
+    fn running_before(&self, number: usize) -> Option<u64> {
+        let mut ended = Vec::new();
+        self.trace.records[..number].iter().rev().find_map(|record| match record.event {
+            Event::PollEnds { task, .. } => {
+                ended.push(task);
+                None
+            }
+            Event::PollBegins { task } if ended.last() == Some(&task) => {
+                ended.pop();
+                None
+            }
+            Event::PollBegins { task } => Some(Some(task)),
+            Event::RunBegins | Event::WaitBegins { .. } => Some(None),
+            _ => None,
+        })?
+    }
+}

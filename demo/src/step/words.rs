@@ -1,0 +1,183 @@
+//! Events in words: one sentence each.
+
+use executor::trace::{By, Direction, End, Event, Frame, How, SourcePlace, Trace, Waiting};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Tells what happened; knows the names of tasks.
+pub struct Words {
+    /// Where each run begins, and the names of its tasks.
+    runs: Vec<(usize, HashMap<u64, String>)>,
+}
+
+impl Words {
+    /// Learns the names.
+    pub fn new(trace: &Trace) -> Words {
+        let mut runs = vec![(0, HashMap::new())];
+        for (number, record) in trace.records.iter().enumerate() {
+            match &record.event {
+                Event::RunBegins => runs.push((number, HashMap::new())),
+                Event::Spawned { task, name: Some(name), .. } => {
+                    let names = runs.last_mut().map(|(_, names)| names);
+                    names.and_then(|names| names.insert(*task, name.to_string()));
+                }
+                _ => {}
+            }
+        }
+        Words { runs }
+    }
+
+    /// A task as it is called at the event of this number.
+    pub fn task(&self, number: usize, id: u64) -> String {
+        let run = self.runs.partition_point(|(begin, _)| *begin <= number) - 1;
+        match self.runs[run].1.get(&id) {
+            Some(name) => format!("task {id} {name}"),
+            None => format!("task {id}"),
+        }
+    }
+
+    fn by(&self, number: usize, by: &By) -> String {
+        match by {
+            By::Task(id) => self.task(number, *id),
+            other => other.to_string(),
+        }
+    }
+
+    /// The event of this number.
+    pub fn sentence(&self, trace: &Trace, number: usize) -> String {
+        let event = &trace.records[number].event;
+        let Some(id) = event.task() else { return self.of_reactor(trace, event) };
+        let task = self.task(number, id);
+        let place = |place: u32| place_of(trace, place);
+        match event {
+            Event::Spawned { by, place: at, .. } => match by {
+                Some(by) => format!("{} spawns {task} at {}", self.task(number, *by), place(*at)),
+                None => format!("{task} is spawned at {}", place(*at)),
+            },
+            Event::HandedOver { kind, place: at, .. } => {
+                format!("{task} is given what it waits for at the {kind} made at {}", place(*at))
+            }
+            Event::Woken { by: By::Task(by), .. } if *by == id => format!("{task} wakes itself"),
+            Event::Woken { by, .. } => format!("{} wakes {task}", self.by(number, by)),
+            Event::Cancelled { by, place: at, reason, .. } => {
+                let at = at.map(|at| format!(" at {}", place(at))).unwrap_or_default();
+                let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                format!("{} cancels {task}{at}{reason}", self.by(number, by))
+            }
+            Event::Waits { waits, .. } => match &**waits {
+                [] => format!("{task} waits, and does not say what for"),
+                [wait] => format!("{task} waits: {}", waits_for(wait)),
+                [first, ..] => {
+                    let times: u32 = waits.iter().map(|wait| wait.times).sum();
+                    format!("{task} waits for {times} things: {}, …", waits_for(first))
+                }
+            },
+            event => format!("{task} {}", of_task(event)),
+        }
+    }
+
+    fn of_reactor(&self, trace: &Trace, event: &Event) -> String {
+        match event {
+            Event::RunBegins => "block_on begins".into(),
+            Event::RunEnds => "block_on ends: all tasks are gone".into(),
+            Event::SourceAdded { source, fd } => format!("source {source} is registered (file descriptor {fd})"),
+            Event::SourceRemoved { source } => format!("source {source} is deregistered"),
+            Event::SourceWaits { source, direction } => {
+                format!("a waker is left at source {source}, to {}", direction_word(*direction))
+            }
+            Event::SourceReady { source, readiness, woken } => {
+                let words: Vec<_> = readiness.iter_names().map(|(name, _)| name.to_lowercase()).collect();
+                let words = words.join(", ").replace('_', " ");
+                format!("source {source} is ready ({words}), {}", count(*woken, "waiter"))
+            }
+            Event::TimerSet { timer, deadline, place } => {
+                format!("timer {timer} is set for {} at {}", time(*deadline), place_of(trace, *place))
+            }
+            Event::TimerCancelled { timer } => format!("timer {timer} is taken back"),
+            Event::TimerFired { timer } => format!("timer {timer} fires"),
+            Event::WaitBegins { timeout: None } => "the thread waits on the reactor, for ever if need be".into(),
+            Event::WaitBegins { timeout: Some(0) } => "the thread looks at the reactor".into(),
+            Event::WaitBegins { timeout: Some(timeout) } => {
+                format!("the thread waits on the reactor, for {} at most", time(*timeout))
+            }
+            Event::WaitEnds { sources, timers } => {
+                format!("the wait ends: {}, {}", count(*sources, "source"), count(*timers, "timer"))
+            }
+            Event::Notified => "the reactor is notified".into(),
+            _ => unreachable!("it is an event of a task"),
+        }
+    }
+}
+
+/// What a task does, or what is done to it.
+fn of_task(event: &Event) -> String {
+    match event {
+        Event::PollBegins { .. } => "is polled".into(),
+        Event::PollEnds { end: End::Pending, .. } => "is pending".into(),
+        Event::PollEnds { end: End::PendingWoken, .. } => "is pending, and ready again: it was woken meanwhile".into(),
+        Event::PollEnds { end: End::Finished, .. } => "ends its last poll".into(),
+        Event::Stranded { lost: true, .. } => "waits, and its last waker was dropped: nobody can wake it".into(),
+        Event::Stranded { lost: false, .. } => "waits, and has left no waker: nobody can wake it".into(),
+        Event::Panicked { message, .. } => match message {
+            Some(message) => format!("panics: {message}"),
+            None => "panics".into(),
+        },
+        Event::Finished { how: How::Ready, .. } => "is done, its future dropped".into(),
+        Event::Finished { how: How::Cancelled, .. } => "is cancelled, its future dropped".into(),
+        Event::Finished { how: How::Panicked, .. } => "has panicked, its future is dropped".into(),
+        Event::OutputDropped { .. } => "leaves an output that nobody takes".into(),
+        Event::Freed { .. } => "leaves memory: its last waker and handle are gone".into(),
+        Event::SlowPoll { took, .. } => format!("held the thread for {}", time(*took)),
+        Event::BlockingQueued { .. } => "is a blocking call and waits for a thread".into(),
+        Event::BlockingBegins { .. } => "begins on a thread of the pool".into(),
+        Event::BlockingEnds { .. } => "has returned".into(),
+        _ => unreachable!("it is told in `sentence`"),
+    }
+}
+
+/// What a leaf waits for, shortened.
+pub fn waits_for(wait: &Waiting) -> String {
+    match wait.times {
+        1 => wait.leaf.to_string(),
+        times => format!("{} ({times} times)", wait.leaf),
+    }
+}
+
+/// `src/main.rs:7`.
+pub fn place_of(trace: &Trace, place: u32) -> String {
+    let place: Option<&SourcePlace> = trace.places.get(place as usize);
+    place.map_or_else(|| "an unknown place".to_owned(), |place| format!("{}:{}", place.file, place.line))
+}
+
+/// `function at src/main.rs:7`.
+pub fn frame(frame: &Frame) -> String {
+    match frame.line {
+        0 => frame.function.to_string(),
+        line => format!("{} at {}:{line}", frame.function, frame.file),
+    }
+}
+
+/// To read or to write.
+pub fn direction_word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Read => "read",
+        Direction::Write => "write",
+    }
+}
+
+/// `1 timer`, `2 timers`.
+pub fn count(number: usize, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A time with three digits or so: `1.25ms`.
+pub fn time(nanoseconds: u64) -> String {
+    let time = Duration::from_nanos(nanoseconds);
+    match nanoseconds {
+        0 => "0".into(),
+        1..1_000 => format!("{time:?}"),
+        1_000..1_000_000 => format!("{time:.1?}"),
+        1_000_000..1_000_000_000 => format!("{time:.2?}"),
+        _ => format!("{time:.3?}"),
+    }
+}
