@@ -8,7 +8,7 @@
 
 use crate::single::{Core, with_core};
 use crate::stack::{self, Heard};
-pub use crate::stack::{Names, Place, Standing};
+pub use crate::stack::{Names, Place, Stack, Standing};
 use crate::task::{TaskInfo, TaskRef, TaskState, with_present};
 use std::fmt;
 use std::ops::Deref;
@@ -63,7 +63,7 @@ fn waiting_tasks(core: &Core) -> Vec<TaskDump> {
         let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
         let heard = if is_present { Heard::default() } else { stack::listen(true, poll) };
         let waits = heard.standing.into_iter();
-        let waits = waits.map(|standing| Wait { chain: names.chain(&standing), leaf: standing.leaf }).collect();
+        let waits = waits.map(|standing| Wait { chain: names.chain(&standing.stack), leaf: standing.leaf }).collect();
         TaskDump { left_out: heard.left_out, waits, ..TaskDump::of(task, core.age(task.id())) }
     })
 }

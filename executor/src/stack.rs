@@ -12,6 +12,7 @@
 //! of each poll.
 
 use reactor::leaf;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::fmt;
@@ -28,8 +29,42 @@ const FRAMES: usize = 256;
 pub struct Standing {
     /// What the leaf waits for.
     pub leaf: String,
-    /// Return addresses, the innermost first.
-    pub(crate) stack: Vec<usize>,
+    /// The stack of that moment.
+    pub stack: Stack,
+}
+
+/// The calls that were under way at a moment, as return addresses, the innermost first. [`Names`] says which those are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Stack(Box<[usize]>);
+
+thread_local! {
+    /// An address on the stack above which nothing is of the task that is being polled.
+    static TOP: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+impl Stack {
+    /// The calls that are under way on this thread; if it polls a task that is [listened](listen) to, those of that task.
+    ///
+    /// ```
+    /// use executor::dump::{Names, Stack};
+    ///
+    /// fn here() -> Stack {
+    ///     Stack::here()
+    /// }
+    ///
+    /// let calls = Names::default().calls(&here());
+    /// if let Some(innermost) = calls.last() { // none, in a program without debug information
+    ///     assert!(innermost.function.ends_with("here"));
+    /// }
+    /// ```
+    pub fn here() -> Stack {
+        let (mut addresses, top) = (Vec::new(), TOP.get());
+        backtrace::trace(|frame| {
+            addresses.push(frame.ip().addr());
+            frame.sp().addr() < top && addresses.len() < FRAMES
+        });
+        Stack(addresses.into())
+    }
 }
 
 /// What was heard in a poll.
@@ -45,9 +80,9 @@ pub(crate) struct Heard {
 pub(crate) fn listen(asked: bool, poll: impl FnOnce()) -> Heard {
     let mut heard = Heard::default();
     let marker = 0u8; // lies above all that the poll puts on the stack
-    let top = (&raw const marker).addr();
+    let _within = Within(TOP.replace((&raw const marker).addr()));
     let mut hear = |leaf| match heard.standing.len() < WAITS {
-        true => heard.standing.push(Standing { leaf, stack: stack_below(top) }),
+        true => heard.standing.push(Standing { leaf, stack: Stack::here() }),
         false => heard.left_out += 1,
     };
     match asked {
@@ -57,14 +92,13 @@ pub(crate) fn listen(asked: bool, poll: impl FnOnce()) -> Heard {
     heard
 }
 
-/// The return addresses on the stack, the innermost first, up to the address of a local variable.
-fn stack_below(top: usize) -> Vec<usize> {
-    let mut addresses = Vec::new();
-    backtrace::trace(|frame| {
-        addresses.push(frame.ip().addr());
-        frame.sp().addr() < top && addresses.len() < FRAMES
-    });
-    addresses
+/// Puts the address back that was the top before, whether the poll returns or unwinds.
+struct Within(usize);
+
+impl Drop for Within {
+    fn drop(&mut self) {
+        TOP.set(self.0);
+    }
 }
 
 /// A place in the source.
@@ -90,21 +124,27 @@ impl fmt::Display for Place {
 /// The names of addresses. Thousands of tasks stand at the same few.
 #[derive(Debug, Default)]
 pub struct Names {
-    known: HashMap<usize, Arc<[Place]>>,
+    known: HashMap<usize, Arc<[(Place, bool)]>>,
 }
 
 impl Names {
     /// The futures that await each other there, the outermost first.
-    pub fn chain(&mut self, standing: &Standing) -> Vec<Place> {
-        self.chain_of(&standing.stack)
+    pub fn chain(&mut self, stack: &Stack) -> Vec<Place> {
+        self.all(stack).filter_map(|(place, is_future)| is_future.then_some(place)).collect()
     }
 
-    pub(crate) fn chain_of(&mut self, stack: &[usize]) -> Vec<Place> {
-        stack.iter().rev().flat_map(|address| self.places(*address).to_vec()).collect()
+    /// The functions of the program that call each other there, futures or not, the outermost first.
+    pub fn calls(&mut self, stack: &Stack) -> Vec<Place> {
+        self.all(stack).map(|(place, _)| place).collect()
     }
 
-    /// What was inlined at an address is several functions; the outermost comes first.
-    fn places(&mut self, address: usize) -> Arc<[Place]> {
+    fn all(&mut self, stack: &Stack) -> impl Iterator<Item = (Place, bool)> {
+        stack.0.iter().rev().flat_map(|address| self.places(*address).to_vec())
+    }
+
+    /// What was inlined at an address is several functions; the outermost comes first. Each with whether it is
+    /// the poll of a future.
+    fn places(&mut self, address: usize) -> Arc<[(Place, bool)]> {
         if let Some(places) = self.known.get(&address) {
             return places.clone();
         }
@@ -113,14 +153,12 @@ impl Names {
             let function = symbol.name().map(|name| format!("{name:#}"));
             let (file, line) = (symbol.filename(), symbol.lineno().unwrap_or(0));
             let function = function.and_then(|function| told(&function, file));
-            places.extend(function.map(|function| Place {
-                function,
-                file: file.map(shortened).unwrap_or_default(),
-                line,
+            places.extend(function.map(|(function, is_future)| {
+                (Place { function, file: file.map(shortened).unwrap_or_default(), line }, is_future)
             }));
         });
         places.reverse();
-        let places: Arc<[Place]> = places.into();
+        let places: Arc<[(Place, bool)]> = places.into();
         self.known.insert(address, places.clone());
         places
     }
@@ -135,9 +173,9 @@ fn shortened(file: &Path) -> PathBuf {
     short.unwrap_or(file).into()
 }
 
-/// The name of a function as it is told, if it is one that a person wants to see: an async fn or block, or a
-/// future of theirs. Not what lies between two of them, nor what is inside of a leaf.
-fn told(function: &str, file: Option<&Path>) -> Option<String> {
+/// The name of a function as it is told, if it is the program's own and not a library's or the runtime's; and whether it
+/// is the poll of a future: an async fn or block, or one written by hand.
+fn told(function: &str, file: Option<&Path>) -> Option<(String, bool)> {
     const RUNTIME: [&str; 2] = [concat!(env!("CARGO_MANIFEST_DIR"), "/src"), leaf::SOURCE];
     const LIBRARIES: [&str; 5] = ["core::", "alloc::", "std::", "executor::", "reactor::"];
     let is_hidden = match file {
@@ -145,17 +183,20 @@ fn told(function: &str, file: Option<&Path>) -> Option<String> {
             let is_library = |part: Component<'_>| part.as_os_str() == "registry" || part.as_os_str() == "rustc";
             file.components().any(is_library) || RUNTIME.iter().any(|runtime| file.starts_with(runtime))
         }
-        None => LIBRARIES.iter().any(|library| function.trim_start_matches('<').starts_with(library)),
+        None => {
+            let function = function.trim_start_matches('<');
+            function.starts_with("__") || LIBRARIES.iter().any(|library| function.starts_with(library))
+        }
     };
     if is_hidden {
         return None;
     }
     // Where the debug information is but lines, that is all there is of what was inlined.
     if let Some(kind) = function.strip_prefix("{async_").and_then(|rest| rest.split('#').next()) {
-        return Some(format!("an async {kind}"));
+        return Some((format!("an async {kind}"), true));
     }
     let is_async = function.contains("{{closure}}") || function.contains("::{closure#");
     let is_future = function.ends_with("::poll") || function.ends_with("::poll_next");
     let parts = function.split("::").filter(|part| !part.starts_with("{{closure}}") && !part.starts_with("{closure#"));
-    (is_async || is_future).then(|| parts.collect::<Vec<_>>().join("::"))
+    Some((parts.collect::<Vec<_>>().join("::"), is_async || is_future))
 }

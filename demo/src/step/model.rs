@@ -182,7 +182,7 @@ impl State {
                 self.tasks.insert(*task, Rc::new(new));
                 self.ready(*task, number);
             }
-            Event::Woken { task, by } => {
+            Event::Woken { task, by, .. } => {
                 let by_itself = matches!(by, By::Task(waker) if waker == task);
                 self.task(*task, |task, _| {
                     task.wakes += 1;

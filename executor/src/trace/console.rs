@@ -70,7 +70,7 @@ fn show(client: UnixStream, recorder: &Recorder) -> io::Result<()> {
     write_line(&mut to, &recorder.head())?;
     while let Some(news) = recorder.next(&mut known) {
         write_places(&mut to, &news.places, news.first_place)?;
-        let chains: Vec<_> = news.stacks.iter().map(|stack| frames(&mut names, stack)).collect();
+        let chains: Vec<_> = news.chains.iter().map(|calls| frames(&mut names, calls)).collect();
         write_chains(&mut to, &chains, news.first_chain)?;
         news.records.iter().try_for_each(|record| write_line(&mut to, record))?;
         to.flush()?;

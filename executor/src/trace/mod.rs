@@ -30,7 +30,7 @@
 //! {"at":52417,"event":"spawned","task":2,"by":1,"name":"visitor","place":0,"size":120}
 //! ```
 //!
-//! A chain is the futures that await each other, the outermost first. `at` is in nanoseconds since the recording
+//! A chain is the futures that await each other, or the functions that call each other, the outermost first. `at` is in nanoseconds since the recording
 //! began, by the runtime's clock. The events and their fields are those of [`Event`]: names in snake case, times in
 //! nanoseconds, fields that are empty left out.
 
@@ -83,8 +83,13 @@ pub enum Event {
     },
     /// [`handed_over`](crate::Observer::handed_over): at what kind of thing, and where that was made.
     HandedOver { task: u64, kind: Arc<str>, place: u32 },
-    /// [`task_woken`](crate::Observer::task_woken).
-    Woken { task: u64, by: By },
+    /// [`task_woken`](crate::Observer::task_woken): by whom; and through which calls, if it is a task or a thread.
+    Woken {
+        task: u64,
+        by: By,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chain: Option<u32>,
+    },
     /// [`task_cancelled`](crate::Observer::task_cancelled): by whom, where, and why, as far as that was said.
     Cancelled {
         task: u64,

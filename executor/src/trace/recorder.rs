@@ -8,7 +8,7 @@
 //! or a timer go only when that is over too, and until then stand at the front: a recording is always whole.
 
 use super::{By, Direction, End, Event, Frame, Head, How, Record, SourcePlace, Trace, VERSION, Waiting};
-use crate::dump::{Names, Standing};
+use crate::dump::{Names, Stack, Standing};
 use crate::observer::{Observer, PollEnd, WokenBy};
 use crate::sync::Handover;
 use crate::task::{Finish, TaskId, TaskRef};
@@ -43,6 +43,7 @@ use std::{fmt, io, path::Path, thread};
 pub struct Recorder {
     limit: usize,
     chains: bool,
+    then: Option<Box<dyn Fn(&Record) + Send + Sync>>,
     state: Mutex<State>,
     /// More was recorded, or the end has come.
     grown: Condvar,
@@ -59,13 +60,20 @@ struct State {
     dropped: u64,
     kept: Kept,
     places: Table<Location<'static>>,
-    chains: Table<Box<[usize]>>,
+    chains: Table<Calls>,
     /// Names of threads and of kinds of things, each once.
     texts: HashSet<Arc<str>>,
     /// Somebody waits for more.
     is_awaited: bool,
     /// There will be no more.
     closed: bool,
+}
+
+/// A stack, of which the futures are told or everything.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum Calls {
+    Futures(Stack),
+    All(Stack),
 }
 
 /// Values that are numbered in the order in which they came.
@@ -184,7 +192,7 @@ impl Default for Recorder {
 impl Recorder {
     /// Keeps the newest million of events, with where each poll went pending.
     pub fn new() -> Recorder {
-        Recorder { limit: 1_000_000, chains: true, state: Mutex::default(), grown: Condvar::new() }
+        Recorder { limit: 1_000_000, chains: true, then: None, state: Mutex::default(), grown: Condvar::new() }
     }
 
     /// Keeps so many of the newest events.
@@ -205,6 +213,23 @@ impl Recorder {
         self
     }
 
+    /// Calls `then` after each event, on the thread on which it happened, which stands still until that returns. As
+    /// for every [observer](Observer), it must neither panic nor spawn, wake or cancel.
+    ///
+    /// ```
+    /// use executor::{Runtime, trace::Recorder};
+    /// use std::sync::Arc;
+    ///
+    /// let prints = Recorder::new().and_then(|record| println!("{record:?}"));
+    /// Runtime::builder().observer(Arc::new(prints)).build()?.block_on(executor::yield_now());
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn and_then(mut self, then: impl Fn(&Record) + Send + Sync + 'static) -> Recorder {
+        self.then = Some(Box::new(then));
+        self
+    }
+
     /// What has been recorded up to now.
     pub fn trace(&self) -> Trace {
         let state = self.lock();
@@ -213,7 +238,7 @@ impl Recorder {
         let (head, chains) = (state.head(), state.chains.values.clone());
         drop(state); // to name what is on the stacks takes long
         let mut names = Names::default();
-        Trace { head, places, chains: chains.iter().map(|stack| frames(&mut names, stack)).collect(), records }
+        Trace { head, places, chains: chains.iter().map(|calls| frames(&mut names, calls)).collect(), records }
     }
 
     /// Writes what has been recorded up to now into a file.
@@ -250,7 +275,7 @@ impl Recorder {
             first_place: known.places as u32,
             first_chain: known.chains as u32,
             places: state.places.values[known.places..].iter().map(source_place).collect(),
-            stacks: state.chains.values[known.chains..].to_vec(),
+            chains: state.chains.values[known.chains..].to_vec(),
             records,
         };
         known.events = state.dropped + state.records.len() as u64;
@@ -272,12 +297,14 @@ impl Recorder {
         let mut state = self.lock();
         let at = state.now();
         let event = event(&mut state);
+        let shown = self.then.as_ref().map(|then| (then, Record { at, event: event.clone() }));
         state.push(at, event, self.limit);
         let is_awaited = std::mem::take(&mut state.is_awaited);
         drop(state);
         if is_awaited {
             self.grown.notify_all();
         }
+        shown.inspect(|(then, record)| then(record));
     }
 }
 
@@ -294,7 +321,7 @@ pub(super) struct News {
     pub(super) first_place: u32,
     pub(super) first_chain: u32,
     pub(super) places: Vec<SourcePlace>,
-    pub(super) stacks: Vec<Box<[usize]>>,
+    pub(super) chains: Vec<Calls>,
     pub(super) records: Vec<Record>,
 }
 
@@ -310,13 +337,17 @@ fn source_place(place: &Location<'static>) -> SourcePlace {
     SourcePlace { file: place.file().into(), line: place.line(), column: place.column() }
 }
 
-pub(super) fn frames(names: &mut Names, stack: &[usize]) -> Vec<Frame> {
+pub(super) fn frames(names: &mut Names, calls: &Calls) -> Vec<Frame> {
     let frame = |place: crate::dump::Place| Frame {
         function: place.function.into(),
         file: place.file.to_string_lossy().into(),
         line: place.line,
     };
-    names.chain_of(stack).into_iter().map(frame).collect()
+    let places = match calls {
+        Calls::Futures(stack) => names.chain(stack),
+        Calls::All(stack) => names.calls(stack),
+    };
+    places.into_iter().map(frame).collect()
 }
 
 fn how(finish: Finish) -> How {
@@ -344,7 +375,13 @@ impl Observer for Recorder {
     }
 
     fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {
-        self.record(|state| Event::Woken { task: task.id().0, by: state.by(by) });
+        // What the reactor wakes is woken by no line of the program.
+        let is_called = matches!(by, WokenBy::Task(_) | WokenBy::Outside) && self.chains;
+        let stack = is_called.then(|| Calls::All(Stack::here()));
+        self.record(|state| {
+            let (by, chain) = (state.by(by), stack.map(|stack| state.chains.number(stack)));
+            Event::Woken { task: task.id().0, by, chain }
+        });
     }
 
     fn handed_over(&self, to: TaskRef<'_>, what: Handover) {
@@ -374,7 +411,7 @@ impl Observer for Recorder {
         self.record(|state| {
             let mut waits: Vec<Waiting> = Vec::new();
             for Standing { leaf, stack } in standing {
-                let chain = state.chains.number(stack.as_slice().into());
+                let chain = state.chains.number(Calls::Futures(stack.clone()));
                 match waits.last_mut().filter(|last| last.chain == chain && *last.leaf == **leaf) {
                     Some(last) => last.times += 1,
                     None => waits.push(Waiting { leaf: leaf.as_str().into(), chain, times: 1 }),
