@@ -143,7 +143,7 @@ pub struct WaysArgs {
 /// Options of `demo step`.
 #[derive(Clone, Debug, Args)]
 pub struct StepArgs {
-    /// The program to step through; two sleeps if none is given
+    /// The program to step through; ping-pong if none is given
     pub program: Option<Program>,
     /// A recorded run instead: record one with EXECUTOR_TRACE=FILE
     #[arg(long, value_name = "FILE", conflicts_with = "program")]

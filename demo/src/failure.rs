@@ -55,6 +55,12 @@ pub enum Failure {
     /// The recording can't be shown.
     #[error(transparent)]
     Trace(#[from] executor::trace::TraceError),
+    /// There is nobody to look at it.
+    #[error("a terminal is needed to step: --html FILE writes the run as a page, --perfetto FILE for ui.perfetto.dev")]
+    NoTerminal,
+    /// The terminal fails.
+    #[error("the terminal fails: {0}")]
+    Terminal(#[source] io::Error),
     /// A file can't be written.
     #[error("can't write {}: {source}", .path.display())]
     Written {

@@ -2,6 +2,7 @@
 
 use crate::single::{Core, with_core};
 use crate::task::{JoinHandle, Schedule};
+use reactor::leaf;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -164,6 +165,7 @@ impl Future for YieldNow {
         }
         self.yielded = true;
         cx.waker().wake_by_ref();
+        leaf::pending(|| "its next turn".into());
         Poll::Pending
     }
 }

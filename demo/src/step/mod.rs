@@ -6,14 +6,17 @@
 //! | `model.rs` | the state at each event |
 //! | `words.rs` | events as sentences |
 //! | `source.rs` | the text of source files |
+//! | `tui/` | the stepper in the terminal |
 //! | `html/` | the run as one page for a browser |
 //! | `perfetto.rs` | the run for ui.perfetto.dev |
 
 mod html;
+pub mod lints;
 pub mod model;
 mod perfetto;
 mod programs;
 mod source;
+pub mod tui;
 pub mod words;
 
 pub use programs::Program;
@@ -25,22 +28,31 @@ use executor::trace::Trace;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use tui::{App, Live};
 
 /// Does what the command line says.
 ///
 /// # Errors
 /// A recording that can't be read, a file that can't be written.
 pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
-    let trace = match &args.replay {
-        Some(path) => Trace::open(path)?,
-        None => args.program.unwrap_or(Program::TwoSleeps).record().map_err(Failure::Runtime)?,
-    };
     let sources = Sources::new(args.source.clone());
+    let program = args.program.unwrap_or(Program::PingPong);
+    if args.live {
+        tui::show(App::live(program.title(), Live::start(program), sources))?;
+        return Ok(Exit::Success);
+    }
+    let (title, trace) = match &args.replay {
+        Some(path) => (path.display().to_string(), Trace::open(path)?),
+        None => (program.title(), program.record().map_err(Failure::Runtime)?),
+    };
     if let Some(path) = &args.html {
         write(path, |file| html::write(&trace, &sources, file))?;
     }
     if let Some(path) = &args.perfetto {
         write(path, |file| perfetto::write(&trace, file))?;
+    }
+    if args.html.is_none() && args.perfetto.is_none() {
+        tui::show(App::new(title, trace, sources))?;
     }
     Ok(Exit::Success)
 }

@@ -89,18 +89,20 @@ pub struct Task {
     pub readied: Option<usize>,
     /// What it waits for, as said in its last poll.
     pub waits: Rc<[Waiting]>,
+    /// Where it stood when it last said so, as a chain.
+    pub stood: Option<u32>,
 }
 
 impl Task {
     fn new(id: u64, at: u64) -> Task {
-        let (name, by, place, size, readied, waits) = Default::default();
+        let (name, by, place, size, readied, waits, stood) = Default::default();
         let (woken_again, is_cancelled, is_stranded) = Default::default();
         let (polls, wakes, self_wakes, busy, scheduled, idle) = Default::default();
         let (phase, since) = (Phase::Waiting, at);
         #[rustfmt::skip]
         let task = Task {
             id, name, by, place, size, phase, since, woken_again, is_cancelled, is_stranded,
-            polls, wakes, self_wakes, busy, scheduled, idle, readied, waits,
+            polls, wakes, self_wakes, busy, scheduled, idle, readied, waits, stood,
         };
         task
     }
@@ -219,7 +221,10 @@ impl State {
                     task.waits = Rc::default();
                 });
             }
-            Event::Waits { task, waits } => self.task(*task, |task, _| task.waits = waits.iter().cloned().collect()),
+            Event::Waits { task, waits } => self.task(*task, |task, _| {
+                task.waits = waits.iter().cloned().collect();
+                task.stood = waits.first().map(|wait| wait.chain).or(task.stood);
+            }),
             Event::PollEnds { task, end } => {
                 self.running.retain(|running| running != task);
                 match end {

@@ -45,6 +45,10 @@ impl Words {
 
     /// The event of this number.
     pub fn sentence(&self, trace: &Trace, number: usize) -> String {
+        shortened(&self.whole_sentence(trace, number))
+    }
+
+    fn whole_sentence(&self, trace: &Trace, number: usize) -> String {
         let event = &trace.records[number].event;
         let Some(id) = event.task() else { return self.of_reactor(trace, event) };
         let task = self.task(number, id);
@@ -147,6 +151,18 @@ pub fn waits_for(wait: &Waiting) -> String {
 pub fn place_of(trace: &Trace, place: u32) -> String {
     let place: Option<&SourcePlace> = trace.places.get(place as usize);
     place.map_or_else(|| "an unknown place".to_owned(), |place| format!("{}:{}", place.file, place.line))
+}
+
+/// The text with the files in it called by their names, without the directories that they are in.
+pub fn shortened(text: &str) -> String {
+    let word = |word: &str| match word.rsplit_once('/') {
+        Some((_, file)) if file.contains(".rs:") => {
+            let before: String = word.chars().take_while(|char| matches!(char, '(' | '`')).collect();
+            format!("{before}{file}")
+        }
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// `function at src/main.rs:7`.

@@ -43,10 +43,18 @@ use std::{fmt, io, path::Path, thread};
 pub struct Recorder {
     limit: usize,
     chains: bool,
-    then: Option<Box<dyn Fn(&Record) + Send + Sync>>,
+    then: Option<Box<Then>>,
     state: Mutex<State>,
     /// More was recorded, or the end has come.
     grown: Condvar,
+    told: Mutex<Told>,
+}
+
+/// The chains that have been given names.
+#[derive(Default)]
+struct Told {
+    names: Names,
+    chains: Vec<Vec<Frame>>,
 }
 
 #[derive(Default)]
@@ -68,6 +76,8 @@ struct State {
     /// There will be no more.
     closed: bool,
 }
+
+type Then = dyn Fn(&Record) + Send + Sync;
 
 /// A stack, of which the futures are told or everything.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -192,7 +202,8 @@ impl Default for Recorder {
 impl Recorder {
     /// Keeps the newest million of events, with where each poll went pending.
     pub fn new() -> Recorder {
-        Recorder { limit: 1_000_000, chains: true, then: None, state: Mutex::default(), grown: Condvar::new() }
+        let (then, state, grown, told) = Default::default();
+        Recorder { limit: 1_000_000, chains: true, then, state, grown, told }
     }
 
     /// Keeps so many of the newest events.
@@ -237,8 +248,16 @@ impl Recorder {
         let places = state.places.values.iter().map(source_place).collect();
         let (head, chains) = (state.head(), state.chains.values.clone());
         drop(state); // to name what is on the stacks takes long
-        let mut names = Names::default();
-        Trace { head, places, chains: chains.iter().map(|calls| frames(&mut names, calls)).collect(), records }
+        Trace { head, places, chains: self.tell(&chains), records }
+    }
+
+    /// The names of what is on these stacks, which are the first of all.
+    fn tell(&self, stacks: &[Calls]) -> Vec<Vec<Frame>> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let Told { names, chains } = &mut *told;
+        let new = stacks.iter().skip(chains.len());
+        chains.extend(new.map(|calls| frames(names, calls)));
+        chains[..stacks.len()].to_vec()
     }
 
     /// Writes what has been recorded up to now into a file.

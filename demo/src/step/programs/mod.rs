@@ -54,6 +54,11 @@ impl Program {
         }
     }
 
+    /// What it is called on the command line.
+    pub fn title(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
     /// Runs it, watched.
     ///
     /// # Errors

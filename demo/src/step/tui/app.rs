@@ -1,0 +1,359 @@
+//! What the stepper shows and what each key does; nothing here knows how it is drawn.
+
+use super::breakpoint::Breakpoint;
+use super::live::Live;
+use crate::step::Sources;
+use crate::step::lints::{Finding, lint};
+use crate::step::model::{Run, Task};
+use crate::step::words::Words;
+use executor::trace::{Event, Record, Trace};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The stepper: a run, and a person who looks at it.
+pub struct App {
+    /// What is stepped through, in one word.
+    pub(super) title: String,
+    /// The run, and where in it one looks.
+    pub run: Run,
+    pub(super) words: Words,
+    pub(super) sources: Sources,
+    /// What is wrong in the run.
+    pub(super) findings: Vec<Finding>,
+    /// The task that was chosen; without one, it is that of the present event.
+    pub(super) pinned: Option<u64>,
+    /// The task of the last event that was one of a task.
+    followed: Option<u64>,
+    pub(super) breakpoints: Vec<Breakpoint>,
+    sought: String,
+    pub(super) mode: Mode,
+    /// Goes on by itself, so many events a second.
+    pub(super) playing: bool,
+    pub(super) speed: u32,
+    /// What there is to say about the last key.
+    pub(super) message: Option<String>,
+    /// Where one was before following a wake to its cause.
+    came_from: Vec<usize>,
+    pub(super) live: Option<Live>,
+    /// What a program that runs is let on for.
+    goal: Option<Goal>,
+    /// The person has seen enough.
+    pub over: bool,
+}
+
+type Goal = Box<dyn Fn(usize, &Record) -> bool>;
+
+/// What keys are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Stepping,
+    /// A text is being written.
+    Asking(Question, String),
+    Help,
+    Findings,
+}
+
+/// What a text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    Search,
+    Breakpoint,
+}
+
+/// Events a second that one can play at.
+const SPEEDS: [u32; 7] = [1, 2, 5, 10, 30, 100, 1_000];
+
+impl App {
+    /// Before a run that was recorded.
+    pub fn new(title: String, trace: Trace, sources: Sources) -> App {
+        let (words, findings) = (Words::new(&trace), lint(&trace));
+        let mut app = App {
+            title,
+            run: Run::new(trace),
+            words,
+            sources,
+            findings,
+            pinned: None,
+            followed: None,
+            breakpoints: Vec::new(),
+            sought: String::new(),
+            mode: Mode::Stepping,
+            playing: false,
+            speed: 5,
+            message: None,
+            came_from: Vec::new(),
+            live: None,
+            goal: None,
+            over: false,
+        };
+        app.seek(1);
+        app
+    }
+
+    /// Steps through a program that runs meanwhile.
+    pub fn live(title: String, live: Live, sources: Sources) -> App {
+        let mut app = App::new(title, Trace::default(), sources);
+        app.live = Some(live);
+        app.forward(Box::new(|_, _| true), "");
+        app
+    }
+
+    /// The task whose state is shown in detail.
+    pub fn selected(&self) -> Option<&Rc<Task>> {
+        self.run.state().tasks.get(&self.pinned.or(self.followed)?)
+    }
+
+    /// The number of the present event.
+    pub fn present(&self) -> Option<usize> {
+        self.run.position().checked_sub(1)
+    }
+
+    /// How long until the next event is to be shown, if they are played.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.playing.then(|| Duration::from_secs(1) / self.speed)
+    }
+
+    /// The time for the next event has come.
+    pub fn tick(&mut self) {
+        if self.playing && self.goal.is_none() {
+            let before = self.run.position();
+            self.forward(Box::new(|_, _| true), "");
+            let stops = self.present().is_some_and(|number| self.breaks_at(number));
+            if stops || (self.goal.is_none() && self.run.position() == before) {
+                self.playing = false;
+            }
+        }
+    }
+
+    /// Whether a program that runs is on its way to where the person wants it.
+    pub fn is_under_way(&self) -> bool {
+        self.goal.is_some()
+    }
+
+    /// Takes over what a program that runs has done meanwhile.
+    pub fn catch_up(&mut self) {
+        let Some(live) = &mut self.live else { return };
+        if let Some(trace) = live.news() {
+            (self.words, self.findings) = (Words::new(&trace), lint(&trace));
+            self.run.trace = trace;
+        }
+        if let Some(goal) = self.goal.take() {
+            self.forward(goal, "the program has ended");
+        }
+    }
+
+    /// What a key does.
+    pub fn key(&mut self, key: KeyEvent) {
+        (self.message, self.goal) = (None, None);
+        if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+            self.over = true;
+            return;
+        }
+        match self.mode.clone() {
+            Mode::Asking(question, text) => self.answer(question, text, key.code),
+            Mode::Help | Mode::Findings if key.code != KeyCode::Char('q') => self.leave(key.code),
+            Mode::Help | Mode::Findings => self.mode = Mode::Stepping,
+            Mode::Stepping => {
+                self.playing &= matches!(key.code, KeyCode::Char(' ' | '+' | '-'));
+                if !self.step(key.code) {
+                    self.other(key.code);
+                }
+            }
+        }
+    }
+
+    /// Keys that move to another event.
+    fn step(&mut self, key: KeyCode) -> bool {
+        let forward = !matches!(key, KeyCode::Left | KeyCode::PageUp) && !matches!(key, KeyCode::Char('A'..='Z' | 'h'));
+        let of_task = self.selected().map(|task| task.id);
+        let (is_wanted, what): (Goal, _) = match key {
+            KeyCode::Right | KeyCode::Left | KeyCode::Char('l' | 'h') => (Box::new(|_, _| true), "event"),
+            KeyCode::PageDown | KeyCode::PageUp => {
+                let (position, far) = (self.run.position() as isize, if forward { 10 } else { -10 });
+                let to = (position + far).clamp(1, self.run.trace.records.len() as isize) as usize;
+                self.seek(to);
+                return true;
+            }
+            KeyCode::Char('p' | 'P') => (Box::new(|_, r| matches!(r.event, Event::PollBegins { .. })), "poll"),
+            KeyCode::Char('w' | 'W') => (Box::new(|_, r| matches!(r.event, Event::Woken { .. })), "wake"),
+            KeyCode::Char('r' | 'R') => (Box::new(|_, r| matches!(r.event, Event::WaitBegins { .. })), "wait"),
+            KeyCode::Char('t' | 'T') => (Box::new(move |_, r| r.event.task() == of_task), "event of this task"),
+            KeyCode::Char('n' | 'N') if !self.sought.is_empty() => return self.search(forward),
+            KeyCode::Char('f' | 'F') => return self.run_to_breakpoint(forward),
+            _ => return false,
+        };
+        match forward {
+            true => self.forward(is_wanted, &format!("there is no further {what}")),
+            false => self.backward(&is_wanted, &format!("there is no earlier {what}")),
+        }
+        true
+    }
+
+    fn other(&mut self, key: KeyCode) {
+        match key {
+            KeyCode::Char('q') => self.over = true,
+            KeyCode::Char('?') => self.mode = Mode::Help,
+            KeyCode::Char('i') => self.mode = Mode::Findings,
+            KeyCode::Char('/') => self.mode = Mode::Asking(Question::Search, String::new()),
+            KeyCode::Char('B') => self.ask_breakpoint(),
+            KeyCode::Home | KeyCode::Char('g') => self.seek(1),
+            KeyCode::End | KeyCode::Char('G') => self.seek(usize::MAX),
+            KeyCode::Char(' ') => self.playing = !self.playing,
+            KeyCode::Char('+') => self.speed = *SPEEDS.iter().find(|speed| **speed > self.speed).unwrap_or(&1_000),
+            KeyCode::Char('-') => self.speed = *SPEEDS.iter().rfind(|speed| **speed < self.speed).unwrap_or(&1),
+            KeyCode::Up => self.choose(false),
+            KeyCode::Down => self.choose(true),
+            KeyCode::Esc => self.pinned = None,
+            KeyCode::Char('c') | KeyCode::Enter => self.follow_cause(),
+            KeyCode::Char('b') | KeyCode::Backspace => match self.came_from.pop() {
+                Some(position) => self.seek(position),
+                None => self.message = Some("nothing to go back to: `c` follows an event to its cause".into()),
+            },
+            _ => self.message = Some("`?` shows what the keys do".into()),
+        }
+    }
+
+    /// Goes to where so many events have happened.
+    pub fn seek(&mut self, position: usize) {
+        self.run.seek(position);
+        let happened = &self.run.trace.records[..self.run.position()];
+        self.followed = happened.iter().rev().find_map(|record| record.event.task());
+    }
+
+    /// Goes on to the next event that is wanted; lets a program that runs go on for it.
+    fn forward(&mut self, is_wanted: Goal, or_else: &str) {
+        if let Some(position) = self.run.find(true, &is_wanted) {
+            return self.seek(position);
+        }
+        match &self.live {
+            Some(live) if live.go_on() => {
+                // What has been looked at is not looked at again.
+                self.seek(usize::MAX);
+                self.goal = Some(is_wanted);
+            }
+            _ => self.message = Some(or_else.to_owned()).filter(|message| !message.is_empty()),
+        }
+    }
+
+    fn backward(&mut self, is_wanted: &Goal, or_else: &str) {
+        match self.run.find(false, is_wanted) {
+            Some(position) => self.seek(position),
+            None => self.message = Some(or_else.to_owned()),
+        }
+    }
+
+    fn follow_cause(&mut self) {
+        let Some(number) = self.present() else { return };
+        match self.run.cause(number) {
+            Some(cause) => {
+                self.came_from.push(number + 1);
+                self.seek(cause + 1);
+            }
+            None => self.message = Some("nothing that was recorded led to this".into()),
+        }
+    }
+
+    /// Pins the next task of the list, or the one before.
+    fn choose(&mut self, next: bool) {
+        let tasks = &self.run.state().tasks;
+        let present = self.selected().map_or(0, |task| task.id);
+        let chosen = match next {
+            true => tasks.range(present + 1..).next(),
+            false => tasks.range(..present).next_back(),
+        };
+        self.pinned = chosen.map(|(id, _)| *id).or(self.pinned);
+    }
+
+    fn ask_breakpoint(&mut self) {
+        let text = self.selected().map(|task| format!("task {}", task.id)).unwrap_or_default();
+        self.mode = Mode::Asking(Question::Breakpoint, text);
+    }
+
+    fn answer(&mut self, question: Question, mut text: String, key: KeyCode) {
+        match key {
+            KeyCode::Esc => return self.mode = Mode::Stepping,
+            KeyCode::Backspace => drop(text.pop()),
+            KeyCode::Char(char) => text.push(char),
+            KeyCode::Enter => {
+                self.mode = Mode::Stepping;
+                return match question {
+                    Question::Search => {
+                        self.sought = text.to_lowercase();
+                        _ = self.search(true);
+                    }
+                    Question::Breakpoint => self.toggle_breakpoint(&text),
+                };
+            }
+            _ => {}
+        }
+        self.mode = Mode::Asking(question, text);
+    }
+
+    fn search(&mut self, forward: bool) -> bool {
+        let App { run, words, sought, .. } = self;
+        let is_it = |number: usize, _: &Record| words.sentence(&run.trace, number).to_lowercase().contains(&**sought);
+        match run.find(forward, is_it) {
+            Some(position) => self.seek(position),
+            None => {
+                let where_to = if forward { "further on" } else { "before" };
+                self.message = Some(format!("`{}` is nowhere {where_to}", self.sought));
+            }
+        }
+        true
+    }
+
+    fn toggle_breakpoint(&mut self, text: &str) {
+        match text.parse::<Breakpoint>() {
+            Ok(new) => match self.breakpoints.iter().position(|known| *known == new) {
+                Some(known) => {
+                    self.message = Some(format!("no more breakpoint at {new}"));
+                    self.breakpoints.remove(known);
+                }
+                None => {
+                    self.message = Some(format!("breakpoint at {new}: `f` runs to it"));
+                    self.breakpoints.push(new);
+                }
+            },
+            Err(error) => self.message = Some(error),
+        }
+    }
+
+    /// Whether a breakpoint is at this event.
+    pub(super) fn breaks_at(&self, number: usize) -> bool {
+        self.breakpoints.iter().any(|breakpoint| breakpoint.is_at(&self.run.trace, number))
+    }
+
+    fn run_to_breakpoint(&mut self, forward: bool) -> bool {
+        if self.breakpoints.is_empty() {
+            self.message = Some("there is no breakpoint: `B` sets one".into());
+            return true;
+        }
+        let found = self.run.find(forward, |number, _| self.breaks_at(number));
+        match found {
+            Some(position) => self.seek(position),
+            // The places that lines are named by come with the events: they are looked at when those are there.
+            None if forward && self.live.as_ref().is_some_and(|live| !live.is_over()) => {
+                self.seek(usize::MAX);
+                self.playing = true;
+                self.speed = 1_000;
+            }
+            None => self.message = Some("no breakpoint is met".into()),
+        }
+        true
+    }
+
+    /// Keys while a text covers the panes.
+    fn leave(&mut self, key: KeyCode) {
+        let finding = match key {
+            KeyCode::Char(digit @ '1'..='9') => self.findings.get(digit as usize - '1' as usize).map(|f| f.event),
+            _ => None,
+        };
+        if let Some(event) = finding.filter(|_| self.mode == Mode::Findings) {
+            self.came_from.push(self.run.position());
+            self.pinned = None;
+            self.seek(event + 1);
+        }
+        self.mode = Mode::Stepping;
+    }
+}

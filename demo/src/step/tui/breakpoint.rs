@@ -1,0 +1,118 @@
+//! Where playing stops: at a task, a line or a kind of event.
+
+use executor::trace::{Event, Trace};
+use std::fmt;
+use std::str::FromStr;
+
+/// A breakpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Breakpoint {
+    /// Any event of this task.
+    Task(u64),
+    /// Any event at this line: a spawn, a timer that is set, a wait that stands there, a wake from there.
+    Line { file: String, line: u32 },
+    /// Any event of this kind.
+    Kind(String),
+}
+
+impl Breakpoint {
+    /// Whether it is at this event.
+    pub fn is_at(&self, trace: &Trace, number: usize) -> bool {
+        let event = &trace.records[number].event;
+        match self {
+            Breakpoint::Task(id) => event.task() == Some(*id),
+            Breakpoint::Line { file, line } => {
+                lines(trace, event).iter().any(|(f, l)| l == line && f.ends_with(file.as_str()))
+            }
+            Breakpoint::Kind(kind) => kind_of(event) == *kind,
+        }
+    }
+}
+
+/// The name of an event's kind in a recording.
+fn kind_of(event: &Event) -> String {
+    let value = serde_json::to_value(event).unwrap_or_default();
+    value["event"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The lines that an event names, the innermost of a chain.
+pub fn lines<'a>(trace: &'a Trace, event: &Event) -> Vec<(&'a str, u32)> {
+    let place = |place: u32| trace.places.get(place as usize).map(|place| (&*place.file, place.line));
+    let innermost = |chain: u32| {
+        let frames = trace.chains.get(chain as usize)?;
+        frames.iter().rfind(|frame| frame.line > 0).map(|frame| (&*frame.file, frame.line))
+    };
+    match event {
+        Event::Spawned { place: at, .. } | Event::TimerSet { place: at, .. } => place(*at).into_iter().collect(),
+        Event::Cancelled { place: Some(at), .. } => place(*at).into_iter().collect(),
+        Event::Woken { chain: Some(chain), .. } => innermost(*chain).into_iter().collect(),
+        Event::Waits { waits, .. } => waits.iter().filter_map(|wait| innermost(wait.chain)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+impl FromStr for Breakpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Breakpoint, String> {
+        let text = text.trim();
+        if let Some(id) = text.strip_prefix("task ").and_then(|id| id.trim().parse().ok()) {
+            return Ok(Breakpoint::Task(id));
+        }
+        if let Some((file, line)) = text.rsplit_once(':')
+            && let Ok(line) = line.parse()
+        {
+            return Ok(Breakpoint::Line { file: file.to_owned(), line });
+        }
+        let kind = text.to_lowercase().replace(' ', "_");
+        match KINDS.contains(&&*kind) {
+            true => Ok(Breakpoint::Kind(kind)),
+            false => {
+                Err("write `task 3`, `main.rs:7`, or a kind: woken, poll_begins, spawned, finished, timer_fired …"
+                    .into())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Breakpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Breakpoint::Task(id) => write!(f, "task {id}"),
+            Breakpoint::Line { file, line } => write!(f, "{file}:{line}"),
+            Breakpoint::Kind(kind) => f.write_str(kind),
+        }
+    }
+}
+
+/// The kinds of events, as a recording names them.
+const KINDS: [&str; 28] = [
+    "run_begins",
+    "run_ends",
+    "spawned",
+    "handed_over",
+    "woken",
+    "cancelled",
+    "poll_begins",
+    "waits",
+    "poll_ends",
+    "stranded",
+    "panicked",
+    "finished",
+    "output_dropped",
+    "freed",
+    "slow_poll",
+    "blocking_queued",
+    "blocking_begins",
+    "blocking_ends",
+    "source_added",
+    "source_removed",
+    "source_waits",
+    "source_ready",
+    "timer_set",
+    "timer_cancelled",
+    "timer_fired",
+    "wait_begins",
+    "wait_ends",
+    "notified",
+];

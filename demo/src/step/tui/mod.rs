@@ -1,0 +1,77 @@
+//! The stepper in the terminal.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `app.rs` | what is shown, and what each key does |
+//! | `live.rs` | a program that runs while one steps |
+//! | `breakpoint.rs` | where playing stops |
+//! | `view.rs` | how the screen is divided |
+//! | `panes.rs` | what is written in each part |
+
+mod app;
+mod breakpoint;
+mod live;
+mod panes;
+mod view;
+
+pub use app::App;
+pub use live::Live;
+pub use view::draw;
+
+use crate::Failure;
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+/// Shows it until the person has seen enough.
+///
+/// # Errors
+/// When there is no terminal, or it fails.
+pub fn show(mut app: App) -> Result<(), Failure> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(Failure::NoTerminal);
+    }
+    let mut terminal = ratatui::try_init().map_err(Failure::Terminal)?;
+    let result = steps(&mut app, |app| terminal.draw(|frame| draw(frame, app)).map(drop));
+    ratatui::restore();
+    result.map_err(Failure::Terminal)
+}
+
+/// Most programs do their next step at once: then the next key finds it done.
+fn settle(app: &mut App) {
+    const PATIENCE: Duration = Duration::from_millis(100);
+    let start = Instant::now();
+    app.catch_up();
+    while app.is_under_way() && start.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(1));
+        app.catch_up();
+    }
+}
+
+fn steps(app: &mut App, mut draw: impl FnMut(&App) -> io::Result<()>) -> io::Result<()> {
+    let mut ticked = Instant::now();
+    while !app.over {
+        draw(app)?;
+        // A program that runs on another thread does not say when it has done something.
+        let news = app.live.is_some().then_some(Duration::from_millis(10));
+        let tick = app.pause().map(|pause| pause.saturating_sub(ticked.elapsed()));
+        let timeout = [news, tick].into_iter().flatten().min();
+        let is_input = match timeout {
+            Some(timeout) => event::poll(timeout)?,
+            None => true,
+        };
+        if is_input
+            && let Event::Key(key) = event::read()?
+            && key.kind == KeyEventKind::Press
+        {
+            app.key(key);
+            settle(app);
+        }
+        app.catch_up();
+        if app.pause().is_some_and(|pause| ticked.elapsed() >= pause) {
+            ticked = Instant::now();
+            app.tick();
+        }
+    }
+    Ok(())
+}
