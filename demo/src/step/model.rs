@@ -3,6 +3,7 @@
 //! [`State::apply`] is the whole model; it only goes forward. To go back is to fold again from the nearest of the
 //! states that [`Run`] keeps on its way, so that no second set of rules can be wrong.
 
+use super::words::{ROOT, is_root};
 use executor::observer::Readiness;
 use executor::trace::{By, Direction, End, Event, How, Record, Trace, Waiting};
 use std::collections::BTreeMap;
@@ -179,8 +180,9 @@ impl State {
                 self.running.clear();
             }
             Event::Spawned { task, by, name, place, size } => {
-                let name = name.as_deref().map(Rc::from);
+                let name = name.as_deref().or(is_root(*task, *by).then_some(ROOT)).map(Rc::from);
                 let new = Task { by: *by, name, place: Some(*place), size: *size, ..Task::new(*task, record.at) };
+                self.queue.retain(|queued| queued != task);
                 self.tasks.insert(*task, Rc::new(new));
                 self.ready(*task, number);
             }
@@ -197,11 +199,8 @@ impl State {
                 self.ready(*task, number);
             }
             Event::PollBegins { .. } | Event::Waits { .. } | Event::PollEnds { .. } => self.apply_poll(&record.event),
-            Event::BlockingQueued { task } => {
-                self.queue.retain(|queued| queued != task);
-                self.task(*task, |task, at| task.enter(Phase::Pooled, at));
-            }
-            Event::BlockingBegins { task } => self.task(*task, |task, at| task.enter(Phase::Blocking, at)),
+            Event::BlockingQueued { task } => self.enter(*task, Phase::Pooled),
+            Event::BlockingBegins { task } => self.enter(*task, Phase::Blocking),
             Event::Stranded { task, .. } => self.task(*task, |task, _| task.is_stranded = true),
             Event::Finished { task, how } => self.finish(*task, *how),
             event => self.apply_reactor(event),
@@ -211,10 +210,9 @@ impl State {
     fn apply_poll(&mut self, event: &Event) {
         match event {
             Event::PollBegins { task } => {
-                self.queue.retain(|queued| queued != task);
                 self.running.push(*task);
-                self.task(*task, |task, at| {
-                    task.enter(Phase::Running, at);
+                self.enter(*task, Phase::Running);
+                self.task(*task, |task, _| {
                     task.polls += 1;
                     task.woken_again = false;
                     task.is_stranded = false;
@@ -229,11 +227,8 @@ impl State {
                 self.running.retain(|running| running != task);
                 match end {
                     End::Finished => {}
-                    End::Pending => self.task(*task, |task, at| task.enter(Phase::Waiting, at)),
-                    End::PendingWoken => {
-                        self.queue.push(*task);
-                        self.task(*task, |task, at| task.enter(Phase::Queued, at));
-                    }
+                    End::Pending => self.enter(*task, Phase::Waiting),
+                    End::PendingWoken => self.enter(*task, Phase::Queued),
                 }
             }
             _ => {}
@@ -276,38 +271,38 @@ impl State {
 
     /// A task goes into the queue, unless it is there, is being polled, or is over.
     fn ready(&mut self, id: u64, number: usize) {
-        let mut is_queued = false;
-        self.task(id, |task, at| {
+        let mut waits = false;
+        self.task(id, |task, _| {
             task.readied = Some(number);
-            match task.phase {
-                Phase::Running => task.woken_again = true,
-                Phase::Waiting => {
-                    task.enter(Phase::Queued, at);
-                    is_queued = true;
-                }
-                _ => {}
-            }
+            task.woken_again |= task.phase == Phase::Running;
+            waits = task.phase == Phase::Waiting;
         });
-        if is_queued {
-            self.queue.push(id);
+        if waits {
+            self.enter(id, Phase::Queued);
         }
     }
 
     fn finish(&mut self, id: u64, how: How) {
-        self.queue.retain(|queued| *queued != id);
         self.sources.values_mut().for_each(|source| source.waiters.retain(|(task, _)| *task != id));
-        self.task(id, |task, at| {
+        self.task(id, |task, _| {
             task.waits = Rc::default();
             task.is_stranded = false;
-            task.enter(
-                match how {
-                    How::Ready => Phase::Done,
-                    How::Cancelled => Phase::Cancelled,
-                    How::Panicked => Phase::Panicked,
-                },
-                at,
-            );
         });
+        self.enter(
+            id,
+            match how {
+                How::Ready => Phase::Done,
+                How::Cancelled => Phase::Cancelled,
+                How::Panicked => Phase::Panicked,
+            },
+        );
+    }
+
+    /// A task is somewhere else in its life; the queue holds those that are `Queued`.
+    fn enter(&mut self, id: u64, phase: Phase) {
+        self.queue.retain(|queued| *queued != id);
+        self.queue.extend((phase == Phase::Queued).then_some(id));
+        self.task(id, |task, at| task.enter(phase, at));
     }
 
     /// Changes a task; one that was spawned before the recording is new to us.

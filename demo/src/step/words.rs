@@ -17,9 +17,10 @@ impl Words {
         for (number, record) in trace.records.iter().enumerate() {
             match &record.event {
                 Event::RunBegins => runs.push((number, HashMap::new())),
-                Event::Spawned { task, name: Some(name), .. } => {
+                Event::Spawned { task, by, name, .. } => {
+                    let name = name.as_deref().or(is_root(*task, *by).then_some(ROOT));
                     let names = runs.last_mut().map(|(_, names)| names);
-                    names.and_then(|names| names.insert(*task, name.to_string()));
+                    names.zip(name).and_then(|(names, name)| names.insert(*task, name.to_owned()));
                 }
                 _ => {}
             }
@@ -111,6 +112,14 @@ impl Words {
             _ => unreachable!("it is an event of a task"),
         }
     }
+}
+
+/// What the first task is called, whose future was given to `block_on`.
+pub const ROOT: &str = "main";
+
+/// Whether it is that one.
+pub fn is_root(task: u64, by: Option<u64>) -> bool {
+    task == 1 && by.is_none()
 }
 
 /// What a task does, or what is done to it.

@@ -80,14 +80,19 @@ impl<F: Future> Set<F> {
             return self.poll_all(cx);
         }
         // No child more than once: one that always wakes itself must not keep the thread.
-        for _ in 0..self.children.len() {
+        let mut polled = 0;
+        while polled < self.children.len() {
             let Some(number) = self.next_woken() else { break };
+            polled += 1;
             self.wakers[number].is_queued.store(false, Ordering::Release);
             if let Poll::Ready(output) = self.poll_child(number) {
                 return Poll::Ready(Some((number, output)));
             }
         }
         self.wait(cx);
+        if self.left > polled {
+            leaf::pending(|| format!("{} more of the futures that are awaited together", self.left - polled));
+        }
         Poll::Pending
     }
 

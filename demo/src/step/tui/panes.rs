@@ -33,7 +33,10 @@ pub fn present(app: &App) -> Line<'static> {
     let Some(number) = app.present() else { return Line::from(" before the first event: → goes on") };
     let mut words = vec![Span::from(" "), app.words.sentence(&app.run.trace, number).bold()];
     if let Some((file, line)) = lines(&app.run.trace, &app.run.trace.records[number].event).first() {
-        let is_told = matches!(app.run.trace.records[number].event, Event::Spawned { .. } | Event::TimerSet { .. });
+        let is_told = matches!(
+            app.run.trace.records[number].event,
+            Event::Spawned { .. } | Event::TimerSet { .. } | Event::Cancelled { .. }
+        );
         words.extend((!is_told).then(|| Span::from(shortened(&format!(" — at {file}:{line}")))));
     }
     words.extend((number == 0).then(|| Span::from(" — → goes on · w to the next wake · space plays it")));

@@ -1,0 +1,340 @@
+//! `demo step`: the model that folds events, and the screens.
+//!
+//! The screens are compared with the files in `step/`; after a change that is meant,
+//! `BLESS=1 cargo test -p tests --test step` writes them anew.
+
+use demo::step::model::{Phase, Run, State};
+use demo::step::tui::{App, draw};
+use demo::step::{Program, Sources};
+use executor::trace::{By, Direction, End, Event, Head, How, Record, SourcePlace, Trace, Waiting};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use std::path::{Path, PathBuf};
+use tests::demo::{Place, Running};
+
+// ---- the model ----
+
+/// Any event, of few tasks, sources and timers, so that they meet.
+fn event() -> impl Strategy<Value = Event> {
+    let task = 1u64..6;
+    let by = prop_oneof![(1u64..6).prop_map(By::Task), (1u64..4).prop_map(By::Timer), (1u64..4).prop_map(By::Source)];
+    let end = prop_oneof![Just(End::Pending), Just(End::PendingWoken), Just(End::Finished)];
+    let how = prop_oneof![Just(How::Ready), Just(How::Cancelled), Just(How::Panicked)];
+    let direction = prop_oneof![Just(Direction::Read), Just(Direction::Write)];
+    let waits = Waiting { leaf: "something".into(), chain: 0, times: 1 };
+    let readiness = (0u8..16).prop_map(executor::observer::Readiness::from_bits_truncate);
+    let of_tasks = prop_oneof![
+        (task.clone(), proptest::option::of(1u64..6))
+            .prop_map(|(task, by)| { Event::Spawned { task, by, name: Some("somebody".into()), place: 0, size: 8 } }),
+        (task.clone(), by.clone()).prop_map(|(task, by)| Event::Woken { task, by, chain: None }),
+        (task.clone(), by).prop_map(|(task, by)| Event::Cancelled { task, by, place: None, reason: None }),
+        task.clone().prop_map(|task| Event::PollBegins { task }),
+        task.clone().prop_map(move |task| Event::Waits { task, waits: vec![waits.clone()].into() }),
+        (task.clone(), end).prop_map(|(task, end)| Event::PollEnds { task, end }),
+        (task.clone(), any::<bool>()).prop_map(|(task, lost)| Event::Stranded { task, lost }),
+        (task.clone(), how).prop_map(|(task, how)| Event::Finished { task, how }),
+        task.clone().prop_map(|task| Event::BlockingQueued { task }),
+        task.clone().prop_map(|task| Event::BlockingBegins { task }),
+        task.prop_map(|task| Event::Freed { task }),
+    ];
+    let number = 1u64..4;
+    let of_reactor = prop_oneof![
+        (number.clone(), 3i32..9).prop_map(|(source, fd)| Event::SourceAdded { source, fd }),
+        number.clone().prop_map(|source| Event::SourceRemoved { source }),
+        (number.clone(), direction).prop_map(|(source, direction)| Event::SourceWaits { source, direction }),
+        (number.clone(), readiness).prop_map(|(source, readiness)| Event::SourceReady { source, readiness, woken: 1 }),
+        (number.clone(), 0u64..99).prop_map(|(timer, deadline)| Event::TimerSet { timer, deadline, place: 0 }),
+        number.clone().prop_map(|timer| Event::TimerFired { timer }),
+        number.prop_map(|timer| Event::TimerCancelled { timer }),
+        proptest::option::of(0u64..9).prop_map(|timeout| Event::WaitBegins { timeout }),
+        Just(Event::WaitEnds { sources: 0, timers: 0 }),
+    ];
+    prop_oneof![20 => of_tasks, 10 => of_reactor, 1 => Just(Event::RunBegins), 1 => Just(Event::RunEnds)]
+}
+
+fn trace(events: Vec<Event>) -> Trace {
+    let records = (0..).zip(events).map(|(number, event)| Record { at: number * 10, event }).collect();
+    let places = vec![SourcePlace { file: "src/main.rs".into(), line: 1, column: 1 }];
+    Trace { head: Head::default(), places, chains: vec![Vec::new()], records }
+}
+
+/// The state after each event, folded straight from the first one.
+fn folded(trace: &Trace) -> Vec<State> {
+    let mut states = vec![State::default()];
+    for (number, record) in trace.records.iter().enumerate() {
+        let mut next = states[number].clone();
+        next.apply(number, record);
+        states.push(next);
+    }
+    states
+}
+
+/// One step forward and one back is where one was, at every event; and so is every jump.
+fn goes_back(trace: Trace, jumps: &[usize]) {
+    let states = folded(&trace);
+    let mut run = Run::new(trace);
+    for position in 0..states.len() - 1 {
+        run.seek(position + 1);
+        assert_eq!(*run.state(), states[position + 1]);
+        run.seek(position);
+        assert_eq!(*run.state(), states[position], "back from event {position}");
+        run.seek(position + 1);
+    }
+    for jump in jumps {
+        let position = jump % states.len();
+        run.seek(position);
+        assert_eq!((run.state(), run.position()), (&states[position], position));
+    }
+}
+
+/// What must hold in every state, whatever the events.
+fn is_sound(state: &State) {
+    for (place, id) in state.queue.iter().enumerate() {
+        assert!(!state.queue[..place].contains(id), "{id} is queued twice");
+        assert_eq!(state.tasks[id].phase, Phase::Queued);
+    }
+    let queued = state.tasks.values().filter(|task| task.phase == Phase::Queued);
+    assert_eq!(queued.count(), state.queue.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_step_forward_and_back_is_where_one_was(
+        events in proptest::collection::vec(event(), 1..200),
+        jumps in proptest::collection::vec(any::<usize>(), 10),
+    ) {
+        goes_back(trace(events), &jumps);
+    }
+
+    #[test]
+    fn the_queue_holds_who_is_queued_once(events in proptest::collection::vec(event(), 1..300)) {
+        folded(&trace(events)).iter().for_each(is_sound);
+    }
+}
+
+#[test]
+fn also_where_the_run_is_longer_than_what_is_folded_again() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let events = proptest::collection::vec(event(), 3_000).new_tree(&mut runner).unwrap().current();
+    let jumps: Vec<_> = (0..200).map(|n: usize| n.wrapping_mul(0x9E37_79B9)).collect();
+    goes_back(trace(events), &jumps);
+}
+
+#[test]
+fn in_every_program_that_is_brought_along_the_queue_is_that_of_the_runtime() {
+    for program in all_programs() {
+        let trace = program.record().unwrap();
+        for (number, state) in folded(&trace).windows(2).map(|pair| &pair[0]).enumerate() {
+            is_sound(state);
+            // Who is polled next was the first of the queue, but for those who are dropped out of turn at the end.
+            if let Event::PollBegins { task } = trace.records[number].event
+                && !state.tasks[&task].is_cancelled
+            {
+                assert_eq!(state.queue.first(), Some(&task), "{program:?}, event {number}: {:?}", state.queue);
+            }
+        }
+    }
+}
+
+fn all_programs() -> Vec<Program> {
+    use clap::ValueEnum;
+    Program::value_variants().to_vec()
+}
+
+#[test]
+fn a_wake_leads_to_its_cause_and_that_to_its_own() {
+    let trace = Program::PingPong.record().unwrap();
+    let is_wake = |record: &Record| matches!(record.event, Event::Woken { by: By::Task(_), .. });
+    let wakes: Vec<_> = (0..trace.records.len()).filter(|number| is_wake(&trace.records[*number])).collect();
+    assert!(wakes.len() > 4);
+    let run = Run::new(trace);
+    for wake in wakes {
+        let Event::Woken { by: By::Task(waker), .. } = run.trace.records[wake].event else { unreachable!() };
+        let poll = run.cause(wake).expect("it was woken in a poll");
+        assert_eq!(run.trace.records[poll].event, Event::PollBegins { task: waker });
+        let ready = run.cause(poll).expect("what is polled was made ready");
+        assert!(ready < poll && run.trace.records[ready].event.task() == Some(waker));
+    }
+}
+
+#[test]
+fn the_wake_names_the_line_that_woke() {
+    let trace = Program::PingPong.record().unwrap();
+    let (_, source) = Program::PingPong.source();
+    let woken_from = |record: &Record| match &record.event {
+        Event::Woken { chain: Some(chain), .. } => trace.chains[*chain as usize].last().map(|frame| frame.line),
+        _ => None,
+    };
+    let lines: Vec<_> = trace.records.iter().filter_map(woken_from).collect();
+    let text = |line: u32| source.lines().nth(line as usize - 1).unwrap_or_default();
+    assert!(lines.iter().any(|line| text(*line).contains("to.send(")), "{lines:?}");
+}
+
+#[test]
+fn a_crawl_of_a_thousand_events_and_more_is_sound_to_its_end() {
+    let place = Place::new();
+    let file = place.path("run.jsonl");
+    Running::start(place.command(&["-q"]).env("EXECUTOR_TRACE", &file)).wait().exits(0);
+    let trace = Trace::open(&file).unwrap();
+    assert!(trace.records.len() > 5_000, "{}", trace.records.len());
+    assert_eq!(trace.head.dropped, 0);
+    let mut state = State::default();
+    for (number, record) in trace.records.iter().enumerate() {
+        state.apply(number, record);
+        is_sound(&state);
+    }
+    assert!(state.tasks.values().all(|task| task.phase.is_over()), "{:?}", state.tasks.values().next());
+    assert!(state.timers.is_empty() && state.sources.is_empty());
+}
+
+// ---- the screens ----
+
+/// What is on the screen after these keys.
+fn screen(app: &mut App, (width, height): (u16, u16), keys: &str) -> String {
+    for key in keys.chars() {
+        let code = match key {
+            '→' => KeyCode::Right,
+            '←' => KeyCode::Left,
+            '↓' => KeyCode::Down,
+            '⏎' => KeyCode::Enter,
+            other => KeyCode::Char(other),
+        };
+        app.key(KeyEvent::new(code, KeyModifiers::NONE));
+    }
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw(frame, app)).unwrap();
+    terminal.backend().to_string().lines().map(|line| format!("{}\n", line.trim_matches('"').trim_end())).collect()
+}
+
+fn app(program: Program) -> App {
+    App::new(program.title(), program.record().unwrap(), Sources::new(None))
+}
+
+fn is_golden(name: &str, screen: &str) {
+    let file: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "step", &format!("{name}.txt")].iter().collect();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, screen).unwrap();
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(screen == expected, "{name} is now:\n{screen}\nand was:\n{expected}\nBLESS=1 accepts it");
+}
+
+#[test]
+fn the_screens_are_those_of_the_golden_files() {
+    is_golden("first", &screen(&mut app(Program::PingPong), (80, 24), ""));
+    is_golden("wake", &screen(&mut app(Program::PingPong), (80, 24), "www"));
+    is_golden("help", &screen(&mut app(Program::PingPong), (80, 24), "?"));
+    is_golden("timers", &screen(&mut app(Program::TwoSleeps), (120, 40), "r"));
+    is_golden("semaphore", &screen(&mut app(Program::Semaphore), (200, 60), "ww"));
+    is_golden("cancel", &screen(&mut app(Program::Cancel), (120, 40), "/cancels⏎"));
+}
+
+#[test]
+fn no_screen_is_too_small() {
+    for size in [(1, 1), (10, 3), (20, 10), (40, 12), (79, 23), (500, 200)] {
+        screen(&mut app(Program::Semaphore), size, "ww?");
+    }
+}
+
+#[test]
+fn a_cause_is_followed_and_one_comes_back() {
+    let mut app = app(Program::PingPong);
+    let wake = screen(&mut app, (80, 24), "www");
+    let cause = screen(&mut app, (80, 24), "c");
+    assert!(cause.lines().nth(1).unwrap().contains("is polled"), "{cause}");
+    assert_eq!(screen(&mut app, (80, 24), "b"), wake);
+    assert_eq!(screen(&mut app, (80, 24), "→←"), wake);
+}
+
+#[test]
+fn a_search_finds_on_and_back_and_says_when_there_is_no_more() {
+    let mut app = app(Program::PingPong);
+    let second = |screen: String| screen.lines().nth(1).unwrap_or_default().to_owned();
+    let first = second(screen(&mut app, (80, 24), "/is given⏎"));
+    assert!(first.contains("is given"), "{first}");
+    let next = second(screen(&mut app, (80, 24), "n"));
+    assert!(next.contains("is given"), "{next}");
+    assert_eq!(second(screen(&mut app, (80, 24), "N")), first);
+    assert!(second(screen(&mut app, (80, 24), "/nowhere at all⏎")).contains("is nowhere further on"));
+}
+
+#[test]
+fn breakpoints_stop_at_tasks_lines_and_kinds() {
+    for (breakpoint, at) in [("task 3", "ping"), ("ping_pong.rs:20", "ping_pong.rs:20"), ("timer set", "breakpoint")] {
+        let mut app = app(Program::PingPong);
+        let typed = format!("B{}⏎f", breakpoint);
+        app.key(KeyEvent::new(KeyCode::Char('B'), KeyModifiers::NONE));
+        (0..20).for_each(|_| app.key(KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE)));
+        let screen = screen(&mut app, (80, 24), &typed[1..]);
+        assert!(screen.lines().nth(1).unwrap().contains(at), "{breakpoint}: {screen}");
+    }
+    let mut app = app(Program::PingPong);
+    assert!(screen(&mut app, (80, 24), "f").contains("there is no breakpoint"));
+}
+
+#[test]
+fn played_it_stops_at_breakpoints_and_at_the_end() {
+    let mut app = app(Program::PingPong);
+    screen(&mut app, (80, 24), " ");
+    (0..1_000).for_each(|_| app.tick());
+    let end = screen(&mut app, (80, 24), "");
+    assert!(end.contains("event 46 of 46") && !end.contains("playing"), "{end}");
+}
+
+// ---- files ----
+
+#[test]
+fn what_is_no_recording_is_refused_with_the_line() {
+    let place = Place::new();
+    for (text, what) in [
+        ("", "line 1"),
+        ("{}\n", "line 1"),
+        ("{\"executor_trace\":2,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\n", "version 2"),
+        ("{\"executor_trace\":1,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\nrubbish\n", "line 2"),
+        (
+            "{\"executor_trace\":1,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\n\
+             {\"at\":0,\"event\":\"spawned\",\"task\":1,\"place\":0,\"size\":8}\n",
+            "line 2 refers to a place",
+        ),
+    ] {
+        let file = place.path("broken.jsonl");
+        std::fs::write(&file, text).unwrap();
+        let ran = place.run(&["step", "--replay", file.to_str().unwrap(), "--html", "x.html"]).exits(1);
+        ran.says(what);
+    }
+    place.run(&["step", "--replay", "nowhere.jsonl"]).exits(1).says("nowhere.jsonl");
+    place.run(&["step"]).exits(1).says("a terminal is needed").says("--html");
+    place.run(&["step", "no-such-program"]).exits(2).says("ping-pong");
+}
+
+#[test]
+fn a_recording_that_is_written_reads_as_it_was() {
+    for program in all_programs() {
+        let trace = program.record().unwrap();
+        let mut file = Vec::new();
+        trace.write(&mut file).unwrap();
+        assert_eq!(Trace::read(&*file).unwrap(), trace);
+    }
+}
+
+#[test]
+fn a_simulated_program_is_recorded_the_same_each_time() {
+    for program in [Program::TwoSleeps, Program::PingPong, Program::LostWake, Program::Semaphore, Program::Cancel] {
+        assert_eq!(program.record().unwrap(), program.record().unwrap(), "{program:?}");
+    }
+}
+
+#[test]
+fn the_source_of_every_program_is_found_from_anywhere() {
+    for program in all_programs() {
+        let (name, text) = program.source();
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).exists(), "{name}");
+        let lines = Sources::new(None).lines(name).expect("it is brought along");
+        assert_eq!(lines.len(), text.lines().count());
+    }
+}
