@@ -195,10 +195,19 @@ def task_of_state(state):
 
 def task_of_waker(waker):
     """The task that a waker wakes; None if it is not one of the runtime's own."""
-    table = gdb.lookup_static_symbol("executor::task::waker::WAKER")
     raw = waker["waker"] if waker.type.name == "core::task::wake::Waker" else waker
-    ours = table is not None and number(raw["vtable"]) == int(table.value().address)
+    clone = functions_at(int(raw["vtable"]["clone"]))
+    ours = any("executor::task::waker::WAKER" in function for function in clone)
     return Task(at(int(raw["data"]), "executor::task::cell::Header")) if ours else None
+
+
+def functions_at(address):
+    """The functions that an instruction belongs to: one, and those that were inlined into it there."""
+    block = gdb.block_for_pc(address)
+    while block is not None:
+        if block.function is not None:
+            yield block.function.name
+        block = block.superblock
 
 
 def woken_by(waker):

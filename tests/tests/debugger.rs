@@ -270,3 +270,13 @@ fn the_printers_constants_are_those_of_the_sources() {
     let bits = state.iter().filter(|(_, value)| value.starts_with("1 << "));
     bits.for_each(|(name, _)| assert!(tables["executor/src/task/state.rs"].contains_key(name), "{name} is missing"));
 }
+
+#[test]
+fn the_stops_of_the_table_are_those_of_the_tour() {
+    let table = include_str!("../../demo/debug/README.md").lines().filter(|line| line.starts_with("| "));
+    let listed: Vec<_> = table.filter_map(|row| row.split('`').nth(1)).collect();
+    let stops = include_str!("../../demo/debug/tour.py").split("\nStop(\n    \"").skip(1);
+    let toured: Vec<_> = stops.filter_map(|stop| Some(stop.split_once('"')?.0)).collect();
+    assert_eq!(listed, toured);
+    assert_eq!(toured.len(), 10);
+}
