@@ -562,13 +562,16 @@ task that waits in a wait list, as for a mutex or a channel, nothing is said: su
 
 
 def check_types():
+    """A release knows the names of types for its backtraces, and nothing of what is in them."""
     try:
-        gdb.lookup_type("executor::task::cell::Header")
-    except gdb.error:
+        fields = gdb.lookup_type("executor::task::cell::Header").fields()
+    except (gdb.error, TypeError):
+        fields = []
+    if not fields:
         raise gdb.GdbError(
             "the program has no debug information with the runtime's types: use that of `cargo build`, or build\n"
             "the release with CARGO_PROFILE_RELEASE_DEBUG=full"
-        ) from None
+        )
 
 
 def printers():

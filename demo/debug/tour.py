@@ -72,7 +72,7 @@ class Stop(gdb.Breakpoint):
         if self.shows_tasks:
             print("", *Tasks.lines(core()), sep="\n  ")
         left = len(Stop.stops) - Stop.passed
-        print(f"  ({left} more: type `continue`, or `rest` for all)" if left else "  (that was the last one)", flush=True)
+        print(f"  ({f'{left} more: type `continue`, or `rest` for all' if left else 'that was the last one'})", flush=True)
 
 
 def ended(event):

@@ -229,6 +229,9 @@ fn a_program_without_the_runtimes_types_is_told_what_to_do() {
     let Some(gdb) = Program::find("gdb") else { return };
     let mut command = gdb.command();
     command.args(["-nx", "-q", "-batch", "-ex", "source demo/debug/printers.py", "-ex", "tasks"]);
+    if !cfg!(debug_assertions) {
+        command.arg(example("tour")); // a release is such a program
+    }
     let ran = Running::start(command.current_dir(workspace())).wait();
     assert!(ran.stderr.contains("CARGO_PROFILE_RELEASE_DEBUG=full"), "{}{}", ran.stdout, ran.stderr);
 }
