@@ -9,6 +9,7 @@ use crate::observer::{self, Observer, present_cause};
 use crate::single::with_core;
 use crate::task::{Finish, JoinHandle, Meta, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, allocate};
 use reactor::{Handle, Hold};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -104,6 +105,7 @@ impl Pool {
 
     /// What a thread of the pool does.
     fn work(&self) {
+        RUNTIME.set(Some(self.reactor.clone()));
         let mut state = self.lock();
         loop {
             if let Some((task, hold)) = state.queue.pop_front() {
@@ -139,6 +141,7 @@ impl Schedule for Pool {
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
         let here = with_core(|core| core.is_some_and(|core| Arc::ptr_eq(&core.pool, self)));
+        let here = here || is_thread_of(&self.reactor);
         let show = |observer: &Arc<dyn Observer>| observer::show(&**observer, task, what, || present_cause(here));
         self.observer.as_ref().inspect(|observer| show(observer));
     }
@@ -160,6 +163,16 @@ impl Schedule for Pool {
         drop(state);
         self.work.notify_one();
     }
+}
+
+thread_local! {
+    /// Whose calls this thread makes.
+    static RUNTIME: RefCell<Option<Handle>> = const { RefCell::new(None) };
+}
+
+/// Whether this thread is one that makes the blocking calls of the runtime with this reactor.
+pub(crate) fn is_thread_of(reactor: &Handle) -> bool {
+    RUNTIME.with_borrow(|runtime| runtime.as_ref() == Some(reactor))
 }
 
 /// A future that is ready when the call has returned, which is in its first poll.

@@ -21,7 +21,7 @@
 //! Used by `runtime.rs` and `spawn.rs`.
 
 use crate::ages::Ages;
-use crate::blocking::Pool;
+use crate::blocking::{self, Pool};
 use crate::cancel::within;
 use crate::observer::{self, Observer, PollEnd, WokenBy};
 use crate::run_queue::{Inbox, RunQueue};
@@ -64,7 +64,7 @@ impl Single {
     /// Who is waking or cancelling on this thread right now.
     fn present_cause(self: &Arc<Self>) -> WokenBy {
         let here = with_core(|core| core.is_some_and(|core| core.serves(self)));
-        observer::present_cause(here)
+        observer::present_cause(here || blocking::is_thread_of(&self.reactor))
     }
 }
 

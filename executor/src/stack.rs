@@ -181,7 +181,8 @@ fn told(function: &str, file: Option<&Path>) -> Option<(String, bool)> {
     let is_hidden = match file {
         Some(file) => {
             let is_library = |part: Component<'_>| part.as_os_str() == "registry" || part.as_os_str() == "rustc";
-            file.components().any(is_library) || RUNTIME.iter().any(|runtime| file.starts_with(runtime))
+            let is_foreign = file.extension().is_none_or(|extension| extension != "rs");
+            is_foreign || file.components().any(is_library) || RUNTIME.iter().any(|runtime| file.starts_with(runtime))
         }
         None => {
             let function = function.trim_start_matches('<');

@@ -63,7 +63,12 @@ impl Words {
                 format!("{task} is given what it waits for at the {kind} made at {}", place(*at))
             }
             Event::Woken { by: By::Task(by), .. } if *by == id => format!("{task} wakes itself"),
-            Event::Woken { by, .. } => format!("{} wakes {task}", self.by(number, by)),
+            Event::Woken { by, .. } => {
+                let ended = number.checked_sub(1).map(|before| &trace.records[before].event);
+                let has_ended = |by: &u64| matches!(ended, Some(Event::Finished { task, .. }) if task == by);
+                let end = matches!(by, By::Task(by) if has_ended(by));
+                format!("{}{} wakes {task}", if end { "the end of " } else { "" }, self.by(number, by))
+            }
             Event::Cancelled { by, place: at, reason, .. } => {
                 let at = at.map(|at| format!(" at {}", place(at))).unwrap_or_default();
                 let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
