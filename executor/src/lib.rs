@@ -88,7 +88,7 @@ pub use dump::tasks;
 pub use group::{GroupError, TaskGroup, task_group};
 pub use join::{Either, Until, as_completed, join_all, race, select, try_join_all, wait};
 pub use local::{TaskLocal, TaskLocalScope};
-pub use observer::Observer;
+pub use observer::{Observer, ReactorObserver};
 pub use reactor::{io, leaf, time};
 pub use runtime::{Builder, Runtime, block_on};
 pub use spawn::{Named, named, spawn, spawn_blocking, spawn_local, yield_now};

@@ -260,6 +260,12 @@ impl Recorder {
         chains[..stacks.len()].to_vec()
     }
 
+    /// How many events have been recorded, those included that have gone.
+    pub fn events(&self) -> u64 {
+        let state = self.lock();
+        state.dropped + state.records.len() as u64
+    }
+
     /// Writes what has been recorded up to now into a file.
     ///
     /// # Errors
