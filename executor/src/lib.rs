@@ -56,6 +56,7 @@
 //! | a call that blocks | [`spawn_blocking`] | `to_thread` | any goroutine | `spawn_blocking` | `blocking` |
 //! | sockets | [`net`] | `open_connection`, `start_server` | `net` | `net` | `download` |
 //! | where every task stands | [`tasks`] | `all_tasks`, `Task.print_stack` | SIGQUIT | `Handle::dump` (unstable) | `cancel` |
+//! | to see afterwards what happened | [`mod@trace`] | `set_debug`, nearly | `runtime/trace` | `tokio-console`, live only | any, with `EXECUTOR_TRACE` |
 //! | to be told of a deadlock | [`Builder::detect_deadlock`] | – | `all goroutines are asleep` | – | `deadlock` |
 //!
 //! # Where to read

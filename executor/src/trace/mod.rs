@@ -13,6 +13,8 @@
 //! | `EXECUTOR_TRACE_CHAINS=off` | leaves out where polls went pending, which is what takes longest to record |
 //! | `EXECUTOR_CONSOLE=PATH` | shows the recording as it grows to whoever connects to this Unix socket |
 //!
+//! A program that is killed has written nothing; one that hangs can be watched at the socket.
+//!
 //! # The format
 //! JSON, a line each; this is version 1. The first line is the head:
 //!
