@@ -43,7 +43,7 @@ thread_local! {
 }
 
 impl Stack {
-    /// The calls that are under way on this thread; if it polls a task that is [listened](listen) to, those of that task.
+    /// The calls that are under way on this thread; if it polls a task that is watched, those of that task.
     ///
     /// ```
     /// use executor::dump::{Names, Stack};
