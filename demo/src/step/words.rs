@@ -179,11 +179,14 @@ pub fn shortened(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// `function at src/main.rs:7`.
+/// `module::function at main.rs:7`.
 pub fn frame(frame: &Frame) -> String {
+    let mut parts = frame.function.rsplitn(3, "::");
+    let (name, module) = (parts.next().unwrap_or_default(), parts.next());
+    let function = module.map_or(name.to_owned(), |module| format!("{module}::{name}"));
     match frame.line {
-        0 => frame.function.to_string(),
-        line => format!("{} at {}:{line}", frame.function, frame.file),
+        0 => function,
+        line => shortened(&format!("{function} at {}:{line}", frame.file)),
     }
 }
 

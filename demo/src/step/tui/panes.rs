@@ -302,10 +302,11 @@ pub fn task(app: &App, _: Rect) -> Vec<Line<'static>> {
         spawned(app, task),
     ];
     if let Some(readied) = task.readied.filter(|_| task.polls > 0 || task.wakes > 0) {
-        lines.push(Line::from(format!(" last: {}", app.words.sentence(trace, readied))));
+        lines.push(Line::from(format!(" last readied: {}", app.words.sentence(trace, readied))));
     }
+    let waits = if task.phase == Phase::Waiting { "waits" } else { "waited" };
     for wait in task.waits.iter() {
-        lines.push(Line::from(format!(" waits: {}", shortened(&waits_for(wait)))).cyan());
+        lines.push(Line::from(format!(" {waits}: {}", shortened(&waits_for(wait)))).cyan());
         let frames = trace.chains.get(wait.chain as usize).into_iter().flatten().rev();
         lines.extend(frames.map(|at| Line::from(format!("   in {}", frame(at)))));
     }
@@ -321,7 +322,7 @@ fn counts(task: &Rc<Task>) -> String {
 fn spawned(app: &App, task: &Rc<Task>) -> Line<'static> {
     let by = task.by.map(|by| format!(" by {}", app.words.task(app.run.position().saturating_sub(1), by)));
     let at = task.place.map_or("before the recording".to_owned(), |place| place_of(&app.run.trace, place));
-    Line::from(format!(" spawned{} at {at}", by.unwrap_or_default()))
+    Line::from(shortened(&format!(" spawned{} at {at}", by.unwrap_or_default())))
 }
 
 /// The events around the present one.

@@ -16,7 +16,7 @@ use super::app::{App, Mode};
 use super::panes;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Modifier, Style};
+use ratatui::style::{Modifier, Style, Stylize};
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
@@ -70,6 +70,8 @@ fn column(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let rows = [Constraint::Min(4), Constraint::Length(3), Constraint::Length(reactor)];
     let [tasks, queue, reactor] = Layout::vertical(rows).areas(area);
     pane(frame, tasks, &panes::tasks_title(app), |area| panes::tasks(app, area));
+    let columns = Rect { x: tasks.x + 1, width: tasks.width.saturating_sub(3), height: 1, ..tasks };
+    frame.render_widget(Line::from("polls, state").dim().right_aligned(), columns.intersection(frame.area()));
     pane(frame, queue, " ready queue ", |area| panes::queue(app, area));
     pane(frame, reactor, &panes::reactor_title(app), |area| panes::reactor(app, area));
 }
