@@ -172,7 +172,8 @@ thread_local! {
 
 /// Whether this thread is one that makes the blocking calls of the runtime with this reactor.
 pub(crate) fn is_thread_of(reactor: &Handle) -> bool {
-    RUNTIME.with_borrow(|runtime| runtime.as_ref() == Some(reactor))
+    // Also asked when a thread ends and this is gone already.
+    RUNTIME.try_with(|runtime| runtime.borrow().as_ref() == Some(reactor)).unwrap_or(false)
 }
 
 /// A future that is ready when the call has returned, which is in its first poll.

@@ -418,12 +418,15 @@ thread_local! {
 impl Handle {
     /// The reactor that is entered on this thread, if any.
     pub fn current() -> Option<Handle> {
-        CURRENT.with_borrow(Clone::clone)
+        Handle::with_current(|current| current.cloned())
     }
 
     /// Shows `f` the reactor that is entered on this thread, without a reference counted.
     pub(crate) fn with_current<R>(f: impl FnOnce(Option<&Handle>) -> R) -> R {
-        CURRENT.with_borrow(|current| f(current.as_ref()))
+        // A thread that ends may drop wakers when this is gone already; then there is none.
+        let mut f = Some(f);
+        let shown = CURRENT.try_with(|current| f.take().map(|f| f(current.borrow().as_ref())));
+        shown.ok().flatten().unwrap_or_else(|| f.take().expect("it was not called")(None))
     }
 
     /// Makes this the reactor that sockets and timers on this thread use, until the guard goes.

@@ -144,7 +144,7 @@ fn of_task(event: &Event) -> String {
         Event::Finished { how: How::Cancelled, .. } => "is cancelled, its future dropped".into(),
         Event::Finished { how: How::Panicked, .. } => "has panicked, its future is dropped".into(),
         Event::OutputDropped { .. } => "leaves an output that nobody takes".into(),
-        Event::Freed { .. } => "leaves memory: its last waker and handle are gone".into(),
+        Event::Freed { .. } => "is freed: its last waker and handle are gone".into(),
         Event::SlowPoll { took, .. } => format!("held the thread for {}", time(*took)),
         Event::BlockingQueued { .. } => "is a blocking call and waits for a thread".into(),
         Event::BlockingBegins { .. } => "begins on a thread of the pool".into(),
