@@ -56,6 +56,7 @@
 //! | a call that blocks | [`spawn_blocking`] | `to_thread` | any goroutine | `spawn_blocking` | `blocking` |
 //! | sockets | [`net`] | `open_connection`, `start_server` | `net` | `net` | `download` |
 //! | where every task stands | [`tasks`] | `all_tasks`, `Task.print_stack` | SIGQUIT | `Handle::dump` (unstable) | `cancel` |
+//! | the same run again | [`Builder::deterministic`], [`test::explore`] | – | `testing/synctest`, partly | `turmoil`, `loom` | `explore` |
 //! | to be told of a deadlock | [`Builder::detect_deadlock`] | – | `all goroutines are asleep` | – | `deadlock` |
 //!
 //! # Where to read
@@ -75,11 +76,13 @@ pub mod observer;
 mod run_queue;
 mod runtime;
 mod shim;
+mod simulated;
 mod single;
 mod slow;
 mod spawn;
 pub mod sync;
 pub mod task;
+pub mod test;
 
 pub use cancel::{deadline, deadline_at, shield, time_left};
 pub use dump::tasks;

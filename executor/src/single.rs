@@ -25,11 +25,13 @@ use crate::blocking::Pool;
 use crate::cancel::within;
 use crate::observer::{Observer, PollEnd, WokenBy};
 use crate::run_queue::{Inbox, RunQueue};
+use crate::simulated::Simulated;
 use crate::slow::{Polled, SlowPolls};
 use crate::task::{
     Canceller, Entered, Finish, JoinError, JoinHandle, Meta, Run, Runnable, Schedule, Slabs, TaskId, TaskInfo, TaskRef,
     allocate, with_present,
 };
+use reactor::backend::Network;
 use reactor::{Handle, Reactor, budget};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -51,6 +53,10 @@ pub(crate) struct Single {
 impl Single {
     pub(crate) fn new(reactor: Handle, observer: Option<Arc<dyn Observer>>) -> Single {
         Single { inbox: Inbox::new(), reactor, observer }
+    }
+
+    pub(crate) fn network(&self) -> Option<Network> {
+        self.reactor.network().cloned()
     }
 
     #[inline]
@@ -89,6 +95,7 @@ impl Schedule for Single {
         with_core(|core| {
             let core = core.expect("a task of a single-thread runtime was run outside of it");
             core.slow.finished(task);
+            core.simulated.iter().for_each(|simulated| simulated.finished(task.id()));
             core.unfinished.set(core.unfinished.get() - 1);
         });
     }
@@ -112,8 +119,20 @@ thread_local! {
 /// Shows `f` the runtime that runs on this thread.
 #[inline]
 pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
-    // SAFETY: the pointer is set by `Core::run` only, and reset before that returns.
+    // SAFETY: the pointer is set by `Core::run` only, and reset before that returns. `elsewhere` hides it and puts it back.
     f(unsafe { CURRENT.get().as_ref() })
+}
+
+/// Calls `f` as on a thread without a runtime, though this one has one.
+pub(crate) fn elsewhere<R>(f: impl FnOnce() -> R) -> R {
+    struct Back(*const Core);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            CURRENT.set(self.0);
+        }
+    }
+    let _back = Back(CURRENT.replace(ptr::null()));
+    f()
 }
 
 /// What is known of a task of this thread's runtime, if it is not over.
@@ -179,6 +198,8 @@ pub(crate) struct Core {
     ages: RefCell<Ages>,
     pub(crate) slow: SlowPolls,
     deadlock: Cell<Deadlock>,
+    /// What is different where the network is simulated.
+    simulated: Option<Box<Simulated>>,
     /// Polls since the reactor was looked at.
     polls: Cell<usize>,
     /// The runtime ends: tasks that are made from now on are cancelled at once.
@@ -209,7 +230,22 @@ impl Core {
     pub(crate) fn new(shared: Arc<Single>, pool: Arc<Pool>, settings: Settings) -> Core {
         let (queue, unfinished, numbered, ages, polls, ending) = Default::default();
         let (slabs, slow, deadlock) = (Slabs::new(), SlowPolls::new(settings.slow_poll), Cell::new(settings.deadlock));
-        Core { shared, pool, settings, queue, slabs, unfinished, numbered, ages, slow, deadlock, polls, ending }
+        let simulated = shared.reactor.network().map(Simulated::new).map(Box::new);
+        Core {
+            shared,
+            pool,
+            settings,
+            queue,
+            slabs,
+            unfinished,
+            numbered,
+            ages,
+            slow,
+            deadlock,
+            simulated,
+            polls,
+            ending,
+        }
     }
 
     #[inline]
@@ -259,6 +295,7 @@ impl Core {
         // the core's is reached from here alone, and the inbox is emptied by nobody else.
         let (task, handle) = unsafe { allocate(future, Some(&self.slabs), &self.shared, meta) };
         self.unfinished.set(self.unfinished.get() + 1);
+        self.simulated.iter().for_each(|simulated| simulated.spawned(handle.canceller()));
         self.shared.observe(|observer| observer.task_spawned(handle.task(), present_id()));
         self.queue.push(task);
         if self.ending.get() {
@@ -278,7 +315,13 @@ impl Core {
         self.shared.observe(|observer| observer.task_spawned(task, present_id()));
     }
 
+    /// Whether blocking calls are made on this thread, as tasks among the others: their order is the seed's, too.
+    pub(crate) fn blocks_itself(&self) -> bool {
+        self.simulated.is_some()
+    }
+
     fn pass<T>(&self, root: &JoinHandle<T>) {
+        self.simulated.iter().for_each(|simulated| simulated.shuffle(&self.queue));
         for _ in 0..self.queue.len() {
             let Some(task) = self.queue.pop() else { return };
             if self.run_task(task) && root.is_finished() {
@@ -301,9 +344,9 @@ impl Core {
     fn run_inside(&self, task: Runnable) -> bool {
         budget::reset();
         self.polls.set(self.polls.get() + 1);
-        let run = match self.shared.observer.as_deref() {
-            None => task.run_once(),
-            Some(observer) => self.run_observed(task, observer),
+        let run = match &self.simulated {
+            None => self.run_watched(task),
+            Some(simulated) => simulated.run(task.task().id(), || self.run_watched(task)),
         };
         match run {
             Run::Suspended => false,
@@ -312,6 +355,14 @@ impl Core {
                 self.queue.push(task);
                 false
             }
+        }
+    }
+
+    #[inline]
+    fn run_watched(&self, task: Runnable) -> Run {
+        match self.shared.observer.as_deref() {
+            None => task.run_once(),
+            Some(observer) => self.run_observed(task, observer),
         }
     }
 
@@ -368,7 +419,7 @@ impl Core {
     fn wait_alone(&self, reactor: &mut Reactor) {
         const PATIENCE: Duration = Duration::from_secs(1);
         const WHAT: &str = "nothing in this runtime can run, and nothing in it can change that: no timer is set, no \
-            socket open, no blocking call under way. Only another thread could still wake one of its";
+            socket open that something could come from, no blocking call under way. Only another thread could still wake one of its";
         match self.deadlock.get() {
             Deadlock::Printed => self.turn_reactor(reactor, None),
             // Time that is virtual would just jump.
