@@ -48,8 +48,8 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 ///     second.await.unwrap();
 ///     assert_eq!(number.get(), 2, "an update was lost");
 /// });
-/// // panics: seed 1 of 1000 fails (explored at src/main.rs:11:1): … an update was lost …
-/// //         repeat it: EXECUTOR_SEED=1 cargo test lost_update
+/// // panics: seed 0 of 1000 fails (explored at src/main.rs:11:1): … an update was lost …
+/// //         repeat it: EXECUTOR_SEED=0 cargo test lost_update
 /// ```
 #[track_caller]
 pub fn explore<F: Future<Output = ()>>(runs: u64, test: impl Fn(Network) -> F) {
@@ -68,8 +68,11 @@ pub fn explore<F: Future<Output = ()>>(runs: u64, test: impl Fn(Network) -> F) {
 #[must_use = "an Exploration does nothing until `run`"]
 pub struct Exploration {
     runs: u64,
-    watch: Option<Box<dyn Fn(u64) -> Arc<dyn Observer>>>,
+    watch: Option<Box<Watch>>,
 }
+
+/// Makes who watches the run of a seed.
+type Watch = dyn Fn(u64) -> Arc<dyn Observer>;
 
 impl Exploration {
     /// One of so many runs.
