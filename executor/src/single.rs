@@ -95,7 +95,9 @@ impl Schedule for Single {
         with_core(|core| {
             let core = core.expect("a task of a single-thread runtime was run outside of it");
             core.slow.finished(task);
-            core.simulated.iter().for_each(|simulated| simulated.finished(task.id()));
+            if let Some(simulated) = &core.simulated {
+                simulated.finished(task.id());
+            }
             core.unfinished.set(core.unfinished.get() - 1);
         });
     }
@@ -295,7 +297,9 @@ impl Core {
         // the core's is reached from here alone, and the inbox is emptied by nobody else.
         let (task, handle) = unsafe { allocate(future, Some(&self.slabs), &self.shared, meta) };
         self.unfinished.set(self.unfinished.get() + 1);
-        self.simulated.iter().for_each(|simulated| simulated.spawned(handle.canceller()));
+        if let Some(simulated) = &self.simulated {
+            simulated.spawned(handle.canceller());
+        }
         self.shared.observe(|observer| observer.task_spawned(handle.task(), present_id()));
         self.queue.push(task);
         if self.ending.get() {
@@ -321,7 +325,9 @@ impl Core {
     }
 
     fn pass<T>(&self, root: &JoinHandle<T>) {
-        self.simulated.iter().for_each(|simulated| simulated.shuffle(&self.queue));
+        if let Some(simulated) = &self.simulated {
+            simulated.shuffle(&self.queue);
+        }
         for _ in 0..self.queue.len() {
             let Some(task) = self.queue.pop() else { return };
             if self.run_task(task) && root.is_finished() {
@@ -383,7 +389,8 @@ impl Core {
     /// Between two passes: looks for what became ready, and waits for it if there is nothing else to do.
     fn turn(&self, reactor: &mut Reactor) {
         self.shared.inbox.take(&self.queue);
-        if self.queue.len() == 0 && !self.settings.awake.is_zero() {
+        // Time that is virtual doesn't pass while the thread looks.
+        if self.queue.len() == 0 && !self.settings.awake.is_zero() && !reactor.handle().is_simulated() {
             self.stay_awake(reactor);
         }
         if self.queue.len() == 0 {

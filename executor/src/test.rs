@@ -19,7 +19,7 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 /// Runs a test under the seeds 0, 1, 2 and so on, `runs` of them.
 ///
 /// Each run has a world of its own: a [deterministic](crate::Builder::deterministic) runtime, whose [`Network`] is given to
-/// the closure. With `EXECUTOR_SEED` in the environment there is one run, with that seed.
+/// the closure: what the run uses has to be made in there. With `EXECUTOR_SEED` in the environment there is one run, with that seed.
 ///
 /// # Panics
 /// When a run does, or can't go on (a deadlock): with its seed, what it said, and the command that repeats it. When
@@ -48,7 +48,7 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 ///     second.await.unwrap();
 ///     assert_eq!(number.get(), 2, "an update was lost");
 /// });
-/// // panics: seed 0 of 1000 fails (explored at src/main.rs:11:1): … an update was lost …
+/// // panics: seed 0 fails (explored at src/main.rs:11:1): … an update was lost …
 /// //         repeat it: EXECUTOR_SEED=0 cargo test lost_update
 /// ```
 #[track_caller]
@@ -112,16 +112,13 @@ impl Exploration {
     /// As [`explore`].
     #[track_caller]
     pub fn run<F: Future<Output = ()>>(self, test: impl Fn(Network) -> F) {
-        let seeds = match wanted_seed() {
-            Some(seed) => seed..seed.saturating_add(1),
-            None => 0..self.runs,
-        };
-        for seed in seeds {
+        let (first, runs) = wanted_seed().map_or((0, self.runs), |seed| (seed, 1));
+        for seed in (first..=u64::MAX).take(usize::try_from(runs).unwrap_or(usize::MAX)) {
             let Err(panic) = run_once(seed, None, &test) else { continue };
             if let Some(watch) = &self.watch {
                 let _same_panic = run_once(seed, Some(watch(seed)), &test);
             }
-            fail(seed, self.runs, &*panic, Location::caller());
+            fail(seed, &*panic, Location::caller());
         }
     }
 }
@@ -150,12 +147,13 @@ fn wanted_seed() -> Option<u64> {
     }
 }
 
-fn fail(seed: u64, runs: u64, panic: &(dyn Any + Send), place: &Location<'_>) -> ! {
+fn fail(seed: u64, panic: &(dyn Any + Send), place: &Location<'_>) -> ! {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let said = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
     // The test's name is its thread's, unless tests run on the first thread.
-    let name = thread::current().name().filter(|name| *name != "main").unwrap_or_default().to_owned();
-    panic!("seed {seed} of {runs} fails (explored at {place}): {said}\nrepeat it: {VARIABLE}={seed} cargo test {name}");
+    let name = thread::current().name().filter(|name| *name != "main").map(|name| format!(" {name}"));
+    let name = name.unwrap_or_default();
+    panic!("seed {seed} fails (explored at {place}): {said}\nrepeat it: {VARIABLE}={seed} cargo test{name}");
 }
 
 /// The network of the runtime on this thread.

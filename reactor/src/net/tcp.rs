@@ -96,6 +96,8 @@ fn register((socket, _): (TcpSocket<net::TcpStream>, SocketAddr)) -> io::Result<
 
 /// A TCP connection. Clones share the socket, which is closed when the last one is dropped.
 ///
+/// In a simulated network it has no file descriptor: then [`get_ref`](TcpStream::get_ref) and `as_fd` panic.
+///
 /// See [`TcpListener`] for an example.
 #[derive(Clone, Debug)]
 pub struct TcpStream(Arc<Async<TcpSocket<net::TcpStream>>>);

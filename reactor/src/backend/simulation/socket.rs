@@ -19,7 +19,7 @@ use crate::backend::{Readiness, Token};
 use crate::observer::Direction;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::time::Duration;
 
 /// Bytes that may be on their way to a reader, or wait for it. A writer beyond them has to wait.
@@ -275,11 +275,12 @@ impl World {
     fn connect(&mut self, host: HostId, destination: SocketAddr) -> io::Result<SocketId> {
         let to = self.host_at(destination.ip(), host).ok_or(ErrorKind::HostUnreachable)?;
         let port = self.free_port(host).ok_or(ErrorKind::AddrInUse)?;
-        let is_inside = destination.ip().is_loopback() || destination.ip().is_unspecified();
-        let ip = if is_inside { destination.ip().to_canonical() } else { address_of(host) };
-        let ip = if ip.is_unspecified() { IpAddr::from(Ipv4Addr::LOCALHOST) } else { ip };
-        let destination = SocketAddr::new(if is_inside { ip } else { destination.ip() }, destination.port());
-        let source = SocketAddr::new(ip, port);
+        let (from_ip, to_ip) = match destination.ip() {
+            ip if ip.is_unspecified() => (Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()),
+            ip if ip.is_loopback() => (ip, ip),
+            ip => (address_of(host), ip),
+        };
+        let (source, destination) = (SocketAddr::new(from_ip, port), SocketAddr::new(to_ip, destination.port()));
         let id = self.add_socket(host, source, Kind::Stream(Endpoint::new(destination, to, None)));
         self.state(host).ports.insert(port, id);
         self.send(host, to, Packet::Connect { from: id, source, destination });
