@@ -350,9 +350,10 @@ impl Core {
     fn run_inside(&self, task: Runnable) -> bool {
         budget::reset();
         self.polls.set(self.polls.get() + 1);
-        let run = match &self.simulated {
-            None => self.run_watched(task),
-            Some(simulated) => simulated.run(task.task().id(), || self.run_watched(task)),
+        let run = match (&self.simulated, self.shared.observer.as_deref()) {
+            (None, None) => task.run_once(),
+            (None, Some(observer)) => self.run_observed(task, observer),
+            (Some(simulated), _) => self.run_simulated(task, simulated),
         };
         match run {
             Run::Suspended => false,
@@ -364,12 +365,12 @@ impl Core {
         }
     }
 
-    #[inline]
-    fn run_watched(&self, task: Runnable) -> Run {
-        match self.shared.observer.as_deref() {
+    #[cold]
+    fn run_simulated(&self, task: Runnable, simulated: &Simulated) -> Run {
+        simulated.run(task.task().id(), || match self.shared.observer.as_deref() {
             None => task.run_once(),
             Some(observer) => self.run_observed(task, observer),
-        }
+        })
     }
 
     #[cold]

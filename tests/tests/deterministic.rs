@@ -150,7 +150,8 @@ fn blocking_calls_run_on_this_thread_in_the_order_of_the_seed_and_time_stands_st
             for (call, number) in calls.into_iter().zip(1..) {
                 assert_eq!(call.await.unwrap(), number);
             }
-            firsts.borrow_mut().insert(received.recv().await.unwrap());
+            let first = received.recv().await.unwrap();
+            firsts.borrow_mut().insert(first);
             assert_eq!(now(), start);
             let cancelled = spawn_blocking(|| unreachable!("it was cancelled before it began"));
             cancelled.cancel();
