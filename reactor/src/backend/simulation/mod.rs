@@ -9,10 +9,14 @@
 //! | `mod.rs` | the clock, and waiting on it: [`Simulation`], the [`Backend`] |
 //! | `network.rs` | what a test arranges: [`Network`], [`Host`], [`Link`], and their faults |
 //! | `world.rs` | the state behind both: who is where, which packets are under way |
-//! | `socket.rs` | listeners and connections, as `net/tcp.rs` uses them |
+//! | `packet.rs` | what travels, and what it does when it arrives |
+//! | `connection.rs` | listeners and connections, and what programs do with them |
+//! | `socket.rs` | the same as handles, for `net/` and `source.rs` |
 //! | `random.rs` | the seeded numbers that every choice comes from |
 
+mod connection;
 mod network;
+mod packet;
 mod random;
 mod socket;
 mod world;

@@ -1,14 +1,15 @@
 //! The state of a simulation: the time, the hosts, the links between them, and the packets under way.
 //!
 //! Everything that travels is a [`Packet`]: it leaves its sender when it is sent and has its effect when it arrives, at
-//! a time that its link says. What that effect is stands in `socket.rs`. A link that is cut keeps its packets until it is
+//! a time that its link says. What that effect is stands in `packet.rs`. A link that is cut keeps its packets until it is
 //! whole again.
 //!
 //! Used by the other files of this folder, under one lock.
 
+use super::connection::Socket;
 use super::network::Link;
+use super::packet::Packet;
 use super::random::Random;
-use super::socket::{Packet, Socket};
 use crate::backend::{Event, Readiness};
 use crate::lock;
 use std::cmp::Reverse;
