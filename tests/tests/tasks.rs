@@ -266,7 +266,8 @@ fn a_handle_may_be_awaited_outside_of_any_runtime() {
     within(20, || {
         let (give, take) = mpsc::channel();
         let runtime = thread::spawn(move || {
-            block_on(async move {
+            // Another thread wakes its task: that it can't go on by itself is no deadlock.
+            executor::block_on(async move {
                 let (send, receive) = async_channel::bounded::<()>(1);
                 give.send((spawn(async move { receive.recv().await.map(|()| 3) }), send)).unwrap();
                 pending::<()>().await;
