@@ -208,10 +208,11 @@ impl Builder {
         self.backend(Box::new(Simulation::new()))
     }
 
-    /// A world of its own, in which everything happens the same way each time: time is [virtual](Builder::virtual_clock),
-    /// TCP sockets live in a simulated [`Network`], and all choices come from the seed. What is left to choice is
-    /// the order in which tasks run that are ready at the same time (each of them once, before any of them again), and what links
-    /// with jitter or loss do. Blocking calls are made on this thread, in a turn of their own.
+    /// A world of its own, in which everything happens the same way each time: time is
+    /// [virtual](Builder::virtual_clock), TCP sockets live in a simulated [`Network`], and all choices come from the
+    /// seed. What is left to choice is the order in which tasks run that are ready at the same time (each of them once,
+    /// before any of them again), and what links with jitter or loss do. Blocking calls are made on this thread, in a
+    /// turn of their own.
     ///
     /// So the same program with the same seed has the same events, and other seeds find other orders: see
     /// [`test::explore`](crate::test::explore). A deadlock panics, as with [`detect_deadlock`](Builder::detect_deadlock);

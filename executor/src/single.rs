@@ -121,7 +121,8 @@ thread_local! {
 /// Shows `f` the runtime that runs on this thread.
 #[inline]
 pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
-    // SAFETY: the pointer is set by `Core::run` only, and reset before that returns. `elsewhere` hides it and puts it back.
+    // SAFETY: the pointer is set by `Core::run` only, and reset before that returns; `elsewhere` hides it and puts
+    // it back.
     f(unsafe { CURRENT.get().as_ref() })
 }
 

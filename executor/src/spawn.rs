@@ -145,8 +145,8 @@ fn outside(what: &str, place: &Location<'_>) -> ! {
 
 /// Lets every other task that is ready run before this one goes on.
 ///
-/// On a [deterministic](crate::Builder::deterministic) runtime the order of a turn is left to the seed: there, those that became
-/// ready in the same turn as this one yields may also come right after it.
+/// On a [deterministic](crate::Builder::deterministic) runtime the order of a turn is left to the seed: there, those
+/// that became ready in the same turn as this one yields may also come right after it.
 ///
 /// ```
 /// executor::block_on(async {

@@ -18,8 +18,9 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 
 /// Runs a test under the seeds 0, 1, 2 and so on, `runs` of them.
 ///
-/// Each run has a world of its own: a [deterministic](crate::Builder::deterministic) runtime, whose [`Network`] is given to
-/// the closure: what the run uses has to be made in there. With `EXECUTOR_SEED` in the environment there is one run, with that seed.
+/// Each run has a world of its own: a [deterministic](crate::Builder::deterministic) runtime, whose [`Network`] is
+/// given to the closure: what the run uses has to be made in there. With `EXECUTOR_SEED` in the environment there is
+/// one run, with that seed.
 ///
 /// # Panics
 /// When a run does, or can't go on (a deadlock): with its seed, what it said, and the command that repeats it. When

@@ -62,8 +62,8 @@ pub(crate) use write_through;
 /// The system takes no more in one call (UIO_MAXIOV); std passes on no more.
 pub(super) const BUFFERS: usize = 1024;
 
-/// Gives a stream type (a newtype over an `Arc<Async<…>>` of something that is `Read`, `Write` and [`Peek`]) its reads, writes
-/// and halves.
+/// Gives a stream type (a newtype over an `Arc<Async<…>>` of something that is `Read`, `Write` and [`Peek`]) its
+/// reads, writes and halves.
 macro_rules! stream_socket {
     ($stream:ident, $address:ty, short_means_drained: $drained:expr) => {
         impl $stream {
