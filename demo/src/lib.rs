@@ -23,6 +23,7 @@ pub use failure::{Exit, Failure};
 
 use cli::{Cli, Command};
 use executor::{Builder, Runtime};
+use signals::Signals;
 use std::time::Duration;
 
 /// Does what the command line says.
@@ -34,9 +35,11 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let runtime = |builder: Builder| builder.build().map_err(Failure::Runtime);
     let builder = Runtime::builder();
     match command {
-        // Who wants to see nothing but errors doesn't want to see that the machine was busy.
-        Command::Crawl(args) if args.quiet => runtime(builder.slow_poll(Duration::MAX))?.block_on(crawl::run(*args)),
-        Command::Crawl(args) => runtime(builder)?.block_on(crawl::run(*args)),
+        Command::Crawl(args) => {
+            // Who wants to see nothing but errors doesn't want to see that the machine was busy.
+            let builder = if args.quiet { builder.slow_poll(Duration::MAX) } else { builder };
+            runtime(builder)?.block_on(crawl::run(*args, Signals::OfProcess))
+        }
         Command::Serve(args) => runtime(builder)?.block_on(site::run(args)),
         // Only one of the six is on the runtime, and it makes its own.
         Command::Ways(args) => ways::run(&args),

@@ -6,6 +6,7 @@
 use executor::dump::Tasks;
 use executor::net::UnixStream;
 use executor::tasks;
+use futures_lite::future::pending;
 use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use std::io;
 use std::os::unix::net;
@@ -26,18 +27,48 @@ async fn next(signals: &mut UnixStream) {
     let _ = signals.read(&mut byte).await;
 }
 
+/// Whom the crawl listens to while it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signals {
+    /// Whoever sends signals to this process.
+    OfProcess,
+    /// Nobody: there are none where the runtime is not in the real world.
+    None,
+}
+
+impl Signals {
+    /// The interrupts that come from now on.
+    pub fn interrupts(self) -> io::Result<Interrupts> {
+        match self {
+            Signals::OfProcess => Interrupts::new(),
+            Signals::None => Ok(Interrupts(None)),
+        }
+    }
+
+    /// As [`print_tasks_on_request`].
+    pub fn print_tasks_on_request(self, print: impl Fn(Tasks) + 'static) -> io::Result<()> {
+        match self {
+            Signals::OfProcess => print_tasks_on_request(print),
+            Signals::None => Ok(()),
+        }
+    }
+}
+
 /// The interrupts that come from now on.
-pub struct Interrupts(UnixStream);
+pub struct Interrupts(Option<UnixStream>);
 
 impl Interrupts {
     /// Takes over SIGINT and SIGTERM.
     pub fn new() -> io::Result<Interrupts> {
-        Ok(Interrupts(listen([SIGINT, SIGTERM])?))
+        Ok(Interrupts(Some(listen([SIGINT, SIGTERM])?)))
     }
 
     /// Waits for the next one.
     pub async fn next(&mut self) {
-        next(&mut self.0).await;
+        match &mut self.0 {
+            Some(signals) => next(signals).await,
+            None => pending().await,
+        }
     }
 }
 

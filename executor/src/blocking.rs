@@ -6,12 +6,14 @@
 
 use crate::dump::Call;
 use crate::observer::{self, Observer, present_cause};
-use crate::single::with_core;
-use crate::task::{Finish, JoinHandle, Meta, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, allocate};
+use crate::single::{elsewhere, with_core};
+use crate::task::{
+    Finish, JoinHandle, Meta, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, allocate, with_present,
+};
 use reactor::{Handle, Hold};
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -58,9 +60,16 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let future = BlockingCall { call: Some(call), task: meta.id, observer: self.observer.clone() };
+        let future = BlockingCall { call: Some(call), observer: self.observer.clone() };
         // SAFETY: the call and what it returns are Send and 'static.
         unsafe { allocate(future, None, self, meta) }
+    }
+
+    /// The same as a future that makes the call on the thread that polls it, which then is as one of the pool: there
+    /// is no runtime on it.
+    pub(crate) fn make_here<T>(&self, call: impl FnOnce() -> T) -> impl Future<Output = T> {
+        let mut call = BlockingCall { call: Some(call), observer: self.observer.clone() };
+        poll_fn(move |cx| elsewhere(|| Pin::new(&mut call).poll(cx)))
     }
 
     /// Ends the threads when they are done with the calls they have begun. Calls not begun are
@@ -179,7 +188,6 @@ pub(crate) fn is_thread_of(reactor: &Handle) -> bool {
 /// A future that is ready when the call has returned, which is in its first poll.
 struct BlockingCall<F> {
     call: Option<F>,
-    task: TaskId,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -192,8 +200,9 @@ impl<F: FnOnce() -> T, T> Future for BlockingCall<F> {
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
         let call = self.call.take().expect("a blocking call was made twice");
         let Some(observer) = &self.observer else { return Poll::Ready(call()) };
-        observer.blocking_begins(self.task);
-        let _ends = Ends(&**observer, self.task);
+        let task = with_present(|task| task.expect("a blocking call is made as a task").id());
+        observer.blocking_begins(task);
+        let _ends = Ends(&**observer, task);
         Poll::Ready(call())
     }
 }

@@ -12,7 +12,7 @@ use crate::task::{Canceller, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_p
 use crate::{Named, named};
 use pin_project_lite::pin_project;
 use reactor::leaf;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -272,7 +272,7 @@ struct Shared<E> {
 
 struct State<E> {
     /// Those that are not over, by their number in the group.
-    tasks: HashMap<u64, Member>,
+    tasks: BTreeMap<u64, Member>,
     numbered: u64,
     /// It has failed, or ended: further tasks are cancelled at once.
     is_over: bool,
@@ -289,7 +289,7 @@ struct Member {
 
 impl<E> Default for State<E> {
     fn default() -> Self {
-        State { tasks: HashMap::new(), numbered: 0, is_over: false, failure: None, parent: None }
+        State { tasks: BTreeMap::new(), numbered: 0, is_over: false, failure: None, parent: None }
     }
 }
 

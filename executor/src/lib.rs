@@ -57,6 +57,7 @@
 //! | sockets | [`net`] | `open_connection`, `start_server` | `net` | `net` | `download` |
 //! | where every task stands | [`tasks`] | `all_tasks`, `Task.print_stack` | SIGQUIT | `Handle::dump` (unstable) | `cancel` |
 //! | to see afterwards what happened | [`mod@trace`] | `set_debug`, nearly | `runtime/trace` | `tokio-console`, live only | any, with `EXECUTOR_TRACE` |
+//! | the same run again | [`Builder::deterministic`], [`test::explore`] | – | `testing/synctest`, partly | `turmoil`, `loom` | `explore` |
 //! | to be told of a deadlock | [`Builder::detect_deadlock`] | – | `all goroutines are asleep` | – | `deadlock` |
 //!
 //! # Where to read
@@ -76,12 +77,14 @@ pub mod observer;
 mod run_queue;
 mod runtime;
 mod shim;
+mod simulated;
 mod single;
 mod slow;
 mod spawn;
 mod stack;
 pub mod sync;
 pub mod task;
+pub mod test;
 pub mod trace;
 
 pub use cancel::{deadline, deadline_at, shield, time_left};

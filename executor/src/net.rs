@@ -6,6 +6,7 @@
 pub use reactor::net::*;
 
 use crate::spawn_blocking;
+use reactor::backend::Network;
 use reactor::time::{Duration, sleep};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -35,7 +36,7 @@ pub struct LookupError {
 
 /// The addresses of a host, as the system's resolver gives them; an address is its own.
 ///
-/// The port of each is 0: a look-up is of hosts.
+/// The port of each is 0: a look-up is of hosts. On a simulated network, the names are those of its hosts.
 ///
 /// # Errors
 /// The resolver's, as a [`LookupError`].
@@ -58,12 +59,20 @@ pub async fn lookup(host: impl Into<String>) -> io::Result<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![(ip, 0).into()]);
     }
+    if let Some(network) = Network::current() {
+        let found = network.lookup(&host).map(|ip| vec![(ip, 0).into()]);
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "no host of the simulated network has that name");
+        return found.ok_or_else(|| unresolved(host, missing()));
+    }
     let name = host.clone();
     // A look-up that nobody waits for any more does not begin.
     let call = spawn_blocking(move || (name.as_str(), 0).to_socket_addrs()).cancel_on_drop();
     let looked_up = call.await.map_err(io::Error::from).and_then(|addresses| addresses);
-    let addresses = looked_up.map_err(|source| io::Error::new(source.kind(), LookupError { host, source }))?;
-    Ok(addresses.collect())
+    Ok(looked_up.map_err(|source| unresolved(host, source))?.collect())
+}
+
+fn unresolved(host: String, source: io::Error) -> io::Error {
+    io::Error::new(source.kind(), LookupError { host, source })
 }
 
 /// Connects to a host by name.

@@ -6,7 +6,7 @@ use crate::single::{Core, Deadlock, Settings, Single, with_core};
 use crate::task::JoinError;
 use crate::trace::Outlets;
 use reactor::Reactor;
-use reactor::backend::{self, Backend, Simulation};
+use reactor::backend::{self, Backend, Network, Simulation};
 use std::future::Future;
 use std::panic::{Location, resume_unwind};
 use std::sync::{Arc, Mutex, TryLockError};
@@ -61,6 +61,21 @@ impl Runtime {
     /// What can be chosen about a runtime.
     pub fn builder() -> Builder {
         Builder::default()
+    }
+
+    /// The network in which its TCP sockets live, if it is [deterministic](Builder::deterministic).
+    ///
+    /// ```
+    /// use executor::{Runtime, net::TcpListener};
+    ///
+    /// let runtime = Runtime::builder().deterministic(17).build()?;
+    /// let server = runtime.network().unwrap().host("server");
+    /// let bound = runtime.block_on(server.run(TcpListener::bind((server.address(), 80))));
+    /// assert_eq!(bound.unwrap()?.local_addr()?.to_string(), "10.0.0.2:80");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn network(&self) -> Option<Network> {
+        self.shared.network()
     }
 
     /// Runs a future to its end on this thread. As [`block_on`](crate::block_on): when it returns,
@@ -194,6 +209,40 @@ impl Builder {
     /// ```
     pub fn virtual_clock(self) -> Builder {
         self.backend(Box::new(Simulation::new()))
+    }
+
+    /// A world of its own, in which everything happens the same way each time: time is
+    /// [virtual](Builder::virtual_clock), TCP sockets live in a simulated [`Network`], and all choices come from the
+    /// seed. What is left to choice is the order in which tasks run that are ready at the same time (each of them once,
+    /// before any of them again), and what links with jitter or loss do. Blocking calls are made on this thread, in a
+    /// turn of their own.
+    ///
+    /// So the same program with the same seed has the same events, and other seeds find other orders: see
+    /// [`test::explore`](crate::test::explore). A deadlock panics, as with [`detect_deadlock`](Builder::detect_deadlock);
+    /// slow polls aren't reported. Sockets other than TCP, and file descriptors, can't be had.
+    ///
+    /// ```
+    /// use executor::{Runtime, spawn, yield_now};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let order = |seed| {
+    ///     let runtime = Runtime::builder().deterministic(seed).build().unwrap();
+    ///     let order = Arc::new(Mutex::new(Vec::new()));
+    ///     runtime.block_on(async {
+    ///         for number in 0..10 {
+    ///             let order = order.clone();
+    ///             spawn(async move { order.lock().unwrap().push(number) });
+    ///         }
+    ///         yield_now().await;
+    ///     });
+    ///     order.lock().unwrap().clone()
+    /// };
+    /// assert_eq!(order(1), order(1));
+    /// assert_ne!(order(1), order(2));
+    /// ```
+    pub fn deterministic(mut self, seed: u64) -> Builder {
+        self.settings.slow_poll = Duration::MAX;
+        self.backend(Box::new(Simulation::with_network(seed))).detect_deadlock(true)
     }
 
     /// How many blocking calls may run at once, each on a thread of its own; 128 unless told.

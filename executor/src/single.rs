@@ -25,12 +25,14 @@ use crate::blocking::{self, Pool};
 use crate::cancel::within;
 use crate::observer::{self, Observer, PollEnd, WokenBy};
 use crate::run_queue::{Inbox, RunQueue};
+use crate::simulated::Simulated;
 use crate::slow::{Polled, SlowPolls};
 use crate::stack;
 use crate::task::{
     Canceller, Entered, Finish, JoinError, JoinHandle, Meta, Run, Runnable, Schedule, Slabs, TaskEvent, TaskId,
     TaskInfo, TaskRef, allocate, with_present,
 };
+use reactor::backend::Network;
 use reactor::{Handle, Reactor, budget};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -52,6 +54,10 @@ pub(crate) struct Single {
 impl Single {
     pub(crate) fn new(reactor: Handle, observer: Option<Arc<dyn Observer>>) -> Single {
         Single { inbox: Inbox::new(), reactor, observer }
+    }
+
+    pub(crate) fn network(&self) -> Option<Network> {
+        self.reactor.network().cloned()
     }
 
     #[inline]
@@ -87,6 +93,9 @@ impl Schedule for Single {
         with_core(|core| {
             let core = core.expect("a task of a single-thread runtime was run outside of it");
             core.slow.finished(task);
+            if let Some(simulated) = &core.simulated {
+                simulated.finished(task.id());
+            }
             core.unfinished.set(core.unfinished.get() - 1);
         });
     }
@@ -107,8 +116,21 @@ thread_local! {
 /// Shows `f` the runtime that runs on this thread.
 #[inline]
 pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
-    // SAFETY: the pointer is set by `Core::run` only, and reset before that returns.
+    // SAFETY: the pointer is set by `Core::run` only, and reset before that returns; `elsewhere` hides it and puts
+    // it back.
     f(unsafe { CURRENT.get().as_ref() })
+}
+
+/// Calls `f` as on a thread without a runtime, though this one has one.
+pub(crate) fn elsewhere<R>(f: impl FnOnce() -> R) -> R {
+    struct Back(*const Core);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            CURRENT.set(self.0);
+        }
+    }
+    let _back = Back(CURRENT.replace(ptr::null()));
+    f()
 }
 
 /// What is known of a task of this thread's runtime, if it is not over.
@@ -174,6 +196,8 @@ pub(crate) struct Core {
     ages: RefCell<Ages>,
     pub(crate) slow: SlowPolls,
     deadlock: Cell<Deadlock>,
+    /// What is different where the network is simulated.
+    simulated: Option<Box<Simulated>>,
     /// Polls since the reactor was looked at.
     polls: Cell<usize>,
     /// A task is being polled to hear where it stands: that is not for the observer to hear.
@@ -206,6 +230,7 @@ impl Core {
     pub(crate) fn new(shared: Arc<Single>, pool: Arc<Pool>, settings: Settings) -> Core {
         let (queue, unfinished, numbered, ages, polls, is_asking, ending) = Default::default();
         let (slabs, slow, deadlock) = (Slabs::new(), SlowPolls::new(settings.slow_poll), Cell::new(settings.deadlock));
+        let simulated = shared.reactor.network().map(Simulated::new).map(Box::new);
         Core {
             shared,
             pool,
@@ -217,6 +242,7 @@ impl Core {
             ages,
             slow,
             deadlock,
+            simulated,
             polls,
             is_asking,
             ending,
@@ -271,6 +297,9 @@ impl Core {
         // the core's is reached from here alone, and the inbox is emptied by nobody else.
         let (task, handle) = unsafe { allocate(future, Some(&self.slabs), &self.shared, meta) };
         self.unfinished.set(self.unfinished.get() + 1);
+        if let Some(simulated) = &self.simulated {
+            simulated.spawned(handle.canceller());
+        }
         self.shared.observe(|observer| observer.task_spawned(handle.task(), present_id()));
         self.queue.push(task);
         if self.ending.get() {
@@ -293,7 +322,15 @@ impl Core {
         });
     }
 
+    /// Whether blocking calls are made on this thread, as tasks among the others: their order is the seed's, too.
+    pub(crate) fn blocks_itself(&self) -> bool {
+        self.simulated.is_some()
+    }
+
     fn pass<T>(&self, root: &JoinHandle<T>) {
+        if let Some(simulated) = &self.simulated {
+            simulated.shuffle(&self.queue);
+        }
         for _ in 0..self.queue.len() {
             let Some(task) = self.queue.pop() else { return };
             if self.run_task(task) && root.is_finished() {
@@ -316,9 +353,10 @@ impl Core {
     fn run_inside(&self, task: Runnable) -> bool {
         budget::reset();
         self.polls.set(self.polls.get() + 1);
-        let run = match self.shared.observer.as_deref() {
-            None => task.run_once(),
-            Some(observer) => self.run_observed(task, observer),
+        let run = match (&self.simulated, self.shared.observer.as_deref()) {
+            (None, None) => task.run_once(),
+            (None, Some(observer)) => self.run_observed(task, observer),
+            (Some(simulated), _) => self.run_simulated(task, simulated),
         };
         match run {
             Run::Suspended => false,
@@ -328,6 +366,14 @@ impl Core {
                 false
             }
         }
+    }
+
+    #[cold]
+    fn run_simulated(&self, task: Runnable, simulated: &Simulated) -> Run {
+        simulated.run(task.task().id(), || match self.shared.observer.as_deref() {
+            None => task.run_once(),
+            Some(observer) => self.run_observed(task, observer),
+        })
     }
 
     #[cold]
@@ -361,7 +407,8 @@ impl Core {
     /// Between two passes: looks for what became ready, and waits for it if there is nothing else to do.
     fn turn(&self, reactor: &mut Reactor) {
         self.shared.inbox.take(&self.queue);
-        if self.queue.len() == 0 && !self.settings.awake.is_zero() {
+        // Time that is virtual doesn't pass while the thread looks.
+        if self.queue.len() == 0 && !self.settings.awake.is_zero() && !reactor.handle().is_simulated() {
             self.stay_awake(reactor);
         }
         if self.queue.len() == 0 {
@@ -397,7 +444,7 @@ impl Core {
     fn wait_alone(&self, reactor: &mut Reactor) {
         const PATIENCE: Duration = Duration::from_secs(1);
         const WHAT: &str = "nothing in this runtime can run, and nothing in it can change that: no timer is set, no \
-            socket open, no blocking call under way. Only another thread could still wake one of its";
+            socket open that something could come from, no blocking call under way. Only another thread could still wake one of its";
         match self.deadlock.get() {
             Deadlock::Printed => self.turn_reactor(reactor, None),
             // Time that is virtual would just jump.

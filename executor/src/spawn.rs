@@ -53,6 +53,9 @@ pub fn spawn_local<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
 /// The pool starts a thread when none is idle, up to a limit; then calls wait their turn. A call
 /// that has begun can't be stopped: cancelling it, or the end of the runtime, does not wait for it.
 ///
+/// A [deterministic](crate::Builder::deterministic) runtime has no other threads: it makes the call on its own, in a
+/// turn of its own. There, a call that waits for a task or for another call waits for ever.
+///
 /// # Panics
 /// Outside of a runtime; when the system gives no thread at all.
 ///
@@ -121,6 +124,10 @@ impl Named {
         let place = Location::caller();
         with_core(|core| {
             let core: &Core = core.unwrap_or_else(|| outside("spawn_blocking", place));
+            if core.blocks_itself() {
+                // SAFETY: it is 'static, and made on the thread on which it will run and be dropped.
+                return unsafe { core.spawn(core.pool.make_here(call), self.name, place) };
+            }
             let (task, handle) = core.pool.make(call, core.introduce(self.name, place));
             core.observe_call(handle.task());
             core.pool.schedule(task);
@@ -138,6 +145,9 @@ fn outside(what: &str, place: &Location<'_>) -> ! {
 }
 
 /// Lets every other task that is ready run before this one goes on.
+///
+/// On a [deterministic](crate::Builder::deterministic) runtime the order of a turn is left to the seed: there, those
+/// that became ready in the same turn as this one yields may also come right after it.
 ///
 /// ```
 /// executor::block_on(async {

@@ -9,7 +9,7 @@ use crate::backend::Readiness;
 use crate::net::{read_through, write_through};
 use crate::observer::Direction;
 use crate::reactor::current_or_error;
-use crate::source::{Source, Waiter, is_short, never_short};
+use crate::source::{Source, Waiter, Watched, is_short, never_short};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -67,9 +67,15 @@ impl<T: AsFd> Async<T> {
 
     /// For a descriptor that is non-blocking already, assumed to be ready for `assumed`.
     pub(crate) fn register(io: T, assumed: Readiness) -> io::Result<Async<T>> {
+        let watched = Watched::Descriptor(io.as_fd().as_raw_fd());
+        Async::register_as(io, watched, assumed)
+    }
+
+    /// For something that is watched as `watched`, which is a part of it.
+    pub(crate) fn register_as(io: T, watched: Watched, assumed: Readiness) -> io::Result<Async<T>> {
         let reactor = current_or_error("a socket")?;
         // SAFETY: `io` lives in the `Async`, which deregisters the source before it lets go of it.
-        let source = unsafe { reactor.0.add_source(io.as_fd(), assumed)? };
+        let source = unsafe { reactor.0.add_source(watched, assumed)? };
         Ok(Async { source, io: Some(io) })
     }
 
@@ -285,7 +291,7 @@ impl<T: AsFd> AsFd for Async<T> {
 
 impl<T: AsFd> fmt::Debug for Async<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Async({:?}, fd {})", self.source.id, self.as_fd().as_raw_fd())
+        write!(f, "Async({:?})", self.source)
     }
 }
 

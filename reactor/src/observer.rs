@@ -64,7 +64,7 @@ pub enum Direction {
 /// ```
 #[allow(unused_variables)]
 pub trait Observer: Send + Sync {
-    /// A file descriptor was registered.
+    /// A file descriptor was registered; -1 stands for a socket of a simulated network.
     fn source_added(&self, source: SourceId, fd: RawFd) {}
     /// A source was deregistered; its file descriptor is about to be closed or given back.
     fn source_removed(&self, source: SourceId) {}

@@ -3,16 +3,15 @@
 //! [`Reactor`] belongs to the one thread that turns it. [`Handle`] is everybody's: sockets and
 //! timers keep one, and other threads interrupt a wait through it.
 
-use crate::backend::{self, Backend, Event, Readiness, Token};
+use crate::backend::{self, Backend, Event, Network, Readiness, Token};
 use crate::cause::{self, Cause};
 use crate::lock;
 use crate::observer::{Observer, SourceId};
-use crate::source::{Source, orphaned};
+use crate::source::{Source, Watched, orphaned};
 use crate::time::queue::{Fired, TimerQueue};
 use slab::Slab;
 use std::any::Any;
 use std::cell::RefCell;
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -65,6 +64,7 @@ impl Reactor {
         let shared = Shared {
             epoch: backend.now(),
             reports_close: backend.reports_close(),
+            network: backend.network(),
             backend,
             observer,
             sources: Mutex::default(),
@@ -86,10 +86,13 @@ impl Reactor {
     }
 
     /// Whether nothing is registered and no timer is set, so that only
-    /// [`notify`](Handle::notify) could end a wait.
+    /// [`notify`](Handle::notify) could end a wait. Sockets of a simulated network count only as long
+    /// as something is under way in it.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.shared.source_count.load(Ordering::Relaxed) == 0 && self.shared.timer_count.load(Ordering::Relaxed) == 0
+        let Shared { source_count, timer_count, network, .. } = &*self.shared;
+        let is_silent = || network.as_ref().is_some_and(Network::is_quiet);
+        timer_count.load(Ordering::Relaxed) == 0 && (source_count.load(Ordering::Relaxed) == 0 || is_silent())
     }
 
     /// Whether work goes on elsewhere that may wake a task here: see [`Handle::hold`]. If so, the wait is
@@ -201,6 +204,8 @@ pub(crate) struct Shared {
     backend: Box<dyn Backend>,
     observer: Option<Arc<dyn Observer>>,
     pub(crate) reports_close: bool,
+    /// Where TCP sockets live, if not in the system.
+    pub(crate) network: Option<Network>,
     /// Tick 0 of the timer queue.
     epoch: Instant,
     sources: Mutex<Sources>,
@@ -281,36 +286,36 @@ impl Shared {
         }
     }
 
-    /// Registers a descriptor for its whole life. `assumed` is what it is taken to be ready for
-    /// until the first attempt says otherwise.
+    /// Registers a descriptor or simulated socket for its whole life. `assumed` is what it is taken
+    /// to be ready for until the first attempt says otherwise.
     ///
     /// # Safety
     /// The caller keeps the descriptor open until it has called [`Source::deregister`].
-    pub(crate) unsafe fn add_source(
-        self: &Arc<Self>,
-        fd: BorrowedFd<'_>,
-        assumed: Readiness,
-    ) -> io::Result<Arc<Source>> {
+    pub(crate) unsafe fn add_source(self: &Arc<Self>, watched: Watched, assumed: Readiness) -> io::Result<Arc<Source>> {
         let mut sources = lock(&self.sources);
         if self.is_closed() {
             return Err(orphaned());
         }
         let (key, id) = (sources.table.vacant_key(), SourceId(sources.registered + 1));
-        // SAFETY: the caller promises what `Backend::add` asks for.
-        unsafe { self.backend.add(fd, token_of(id, key))? };
+        // SAFETY: the caller promises that.
+        unsafe { watched.add(&*self.backend, token_of(id, key))? };
         sources.registered += 1;
-        let source = Arc::new(Source::new(id, key, fd.as_raw_fd(), self.clone(), assumed));
+        let fd = watched.descriptor();
+        let source = Arc::new(Source::new(id, key, watched, self.clone(), assumed));
         sources.table.insert(source.clone());
         self.source_count.store(sources.table.len(), Ordering::Relaxed);
         drop(sources);
-        self.observe(|observer| observer.source_added(id, fd.as_raw_fd()));
+        self.observe(|observer| observer.source_added(id, fd));
         Ok(source)
     }
 
-    pub(crate) fn remove_source(&self, id: SourceId, key: usize, fd: BorrowedFd<'_>) {
+    /// # Safety
+    /// The descriptor is still open.
+    pub(crate) unsafe fn remove_source(&self, id: SourceId, key: usize, watched: &Watched) {
         // Out of the backend first: the table's place must not be another's while events for it
         // may still be made. That fails only for a descriptor that somebody closed by force.
-        let _ = self.backend.remove(fd);
+        // SAFETY: the caller promises that.
+        let _ = unsafe { watched.remove(&*self.backend) };
         let mut sources = lock(&self.sources);
         let source = sources.table.try_remove(key);
         self.source_count.store(sources.table.len(), Ordering::Relaxed);
@@ -447,6 +452,11 @@ impl Handle {
     /// Whether the reactor's clock is not the world's.
     pub fn is_simulated(&self) -> bool {
         self.0.backend.is_simulated()
+    }
+
+    /// The simulated network in which its TCP sockets live; none if they are the system's.
+    pub fn network(&self) -> Option<&Network> {
+        self.0.network.as_ref()
     }
 
     /// Says that work goes on elsewhere that may wake a task here: while it does, a virtual clock

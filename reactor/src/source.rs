@@ -1,6 +1,6 @@
-//! One registered file descriptor: its readiness word, and the wakers that wait for it.
+//! One registered file descriptor or simulated socket: its readiness word, and the wakers that wait for it.
 //!
-//! Used by [`io::Async`](crate::io::Async), which owns the descriptor, and by the reactor, which
+//! Used by [`io::Async`](crate::io::Async), which owns what is watched, and by the reactor, which
 //! reports readiness. Everything here rests on one order of steps, so that no wake is lost:
 //!
 //! ```text
@@ -15,17 +15,17 @@
 //! since it looked (`clear` compares the whole word): without that, a report that arrives between
 //! a failed `read` and the clearing of its bit would be wiped out.
 
-use crate::backend::Readiness;
+use crate::backend::{Backend, Readiness, SocketRef, Token};
 use crate::observer::{Direction, SourceId};
 use crate::reactor::Shared;
 use crate::{budget, leaf, lock};
 use rustix::net::{SocketAddrAny, SocketAddrUnix, SocketType, getpeername, getsockname, sockopt};
-use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
+use std::{fmt, io};
 
 /// The low bits of the word are a [`Readiness`], the rest counts reports (and wraps around).
 const REPORT: usize = 1 << 8;
@@ -34,7 +34,7 @@ pub(crate) struct Source {
     pub(crate) id: SourceId,
     /// Its place in the reactor's table.
     key: usize,
-    fd: RawFd,
+    watched: Watched,
     reactor: Arc<Shared>,
     word: AtomicUsize,
     waiters: Mutex<Waiters>,
@@ -62,9 +62,9 @@ const fn mask(direction: Direction) -> Readiness {
 }
 
 impl Source {
-    pub(crate) fn new(id: SourceId, key: usize, fd: RawFd, reactor: Arc<Shared>, assumed: Readiness) -> Source {
+    pub(crate) fn new(id: SourceId, key: usize, watched: Watched, reactor: Arc<Shared>, assumed: Readiness) -> Source {
         let word = AtomicUsize::new(assumed.bits().into());
-        Source { id, key, fd, reactor, word, waiters: Mutex::default() }
+        Source { id, key, watched, reactor, word, waiters: Mutex::default() }
     }
 
     /// Called by the reactor: the backend reported this source. Moves the wakers of all who wait
@@ -146,42 +146,116 @@ impl Source {
     /// For whoever asks where a task stands.
     fn describe(&self, direction: Direction) -> String {
         // SAFETY: `Async` owns the descriptor and drops its source before it closes it.
-        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
-        let here = getsockname(fd).ok().and_then(printed);
-        // A stream without a peer that is being read from: what comes are connections.
-        let is_stream = sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM);
-        let what = match (getpeername(fd).ok().flatten().and_then(printed), here) {
-            (Some(peer), _) => Some(format!("the socket to {peer}")),
-            (None, Some(here)) if is_stream && direction == Direction::Read => Some(format!("the listener at {here}")),
-            (None, Some(here)) => Some(format!("the socket at {here}")),
-            (None, None) => None,
-        };
-        let what = what.unwrap_or_else(|| format!("file descriptor {}", self.fd));
+        let what = unsafe { self.watched.describe(direction) };
         match direction {
             Direction::Read => format!("readable on {what}"),
             Direction::Write => format!("writable on {what}"),
         }
     }
 
-    /// Whether the kernel says, now, that an operation would not block.
-    fn is_ready_now(&self, direction: Direction) -> io::Result<bool> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let interest = match direction {
-            Direction::Read => PollFlags::IN | PollFlags::PRI,
-            Direction::Write => PollFlags::OUT,
-        };
-        // SAFETY: `Async` owns the descriptor and drops its source before it closes it.
-        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
-        Ok(poll(&mut [PollFd::from_borrowed_fd(fd, interest)], Some(&Timespec::default()))? > 0)
-    }
-
     /// Ends the registration. Called once, by the `Async` that owns the descriptor, before that
     /// is closed or given back.
     pub(crate) fn deregister(&self) {
-        // SAFETY: as above.
-        self.reactor.remove_source(self.id, self.key, unsafe { BorrowedFd::borrow_raw(self.fd) });
+        // SAFETY: the caller still has the descriptor open.
+        unsafe { self.reactor.remove_source(self.id, self.key, &self.watched) };
         let left = std::mem::take(&mut *lock(&self.waiters));
         drop(left); // outside of the lock: to drop a waker may run anything
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.watched {
+            Watched::Descriptor(fd) => write!(f, "{:?}, fd {fd}", self.id),
+            Watched::Simulated(_) => write!(f, "{:?}, simulated", self.id),
+        }
+    }
+}
+
+/// What a source reports on.
+pub(crate) enum Watched {
+    Descriptor(RawFd),
+    Simulated(SocketRef),
+}
+
+/// Safety of all that is unsafe here: if it is a descriptor, that is open.
+impl Watched {
+    /// # Safety
+    /// As above; and the descriptor stays open until `remove` was called.
+    pub(crate) unsafe fn add(&self, backend: &dyn Backend, token: Token) -> io::Result<()> {
+        match self {
+            // SAFETY: the caller promises both that it is open and that it stays so.
+            Watched::Descriptor(fd) => unsafe { backend.add(BorrowedFd::borrow_raw(*fd), token) },
+            Watched::Simulated(socket) => {
+                socket.register(Some(token));
+                Ok(())
+            }
+        }
+    }
+
+    /// # Safety
+    /// As above.
+    pub(crate) unsafe fn remove(&self, backend: &dyn Backend) -> io::Result<()> {
+        match self {
+            // SAFETY: the caller promises that it is open.
+            Watched::Descriptor(fd) => backend.remove(unsafe { BorrowedFd::borrow_raw(*fd) }),
+            Watched::Simulated(socket) => {
+                socket.register(None);
+                Ok(())
+            }
+        }
+    }
+
+    /// Its number for observers.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        match self {
+            Watched::Descriptor(fd) => *fd,
+            Watched::Simulated(_) => -1,
+        }
+    }
+
+    /// Whether an operation would not block now.
+    ///
+    /// # Safety
+    /// As above.
+    unsafe fn is_ready(&self, direction: Direction) -> io::Result<bool> {
+        match self {
+            // SAFETY: the caller promises that it is open.
+            Watched::Descriptor(fd) => is_ready(unsafe { BorrowedFd::borrow_raw(*fd) }, direction),
+            Watched::Simulated(socket) => Ok(socket.is_ready(direction)),
+        }
+    }
+
+    /// # Safety
+    /// As above.
+    unsafe fn describe(&self, direction: Direction) -> String {
+        match self {
+            // SAFETY: the caller promises that it is open.
+            Watched::Descriptor(fd) => describe(unsafe { BorrowedFd::borrow_raw(*fd) }, direction),
+            Watched::Simulated(socket) => socket.describe(),
+        }
+    }
+}
+
+/// Whether the kernel says, now, that an operation would not block.
+fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let interest = match direction {
+        Direction::Read => PollFlags::IN | PollFlags::PRI,
+        Direction::Write => PollFlags::OUT,
+    };
+    Ok(poll(&mut [PollFd::from_borrowed_fd(fd, interest)], Some(&Timespec::default()))? > 0)
+}
+
+fn describe(fd: BorrowedFd<'_>, direction: Direction) -> String {
+    let here = getsockname(fd).ok().and_then(printed);
+    // A stream without a peer that is being read from: what comes are connections.
+    let is_stream = sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM);
+    match (getpeername(fd).ok().flatten().and_then(printed), here) {
+        (Some(peer), _) => format!("the socket to {peer}"),
+        (None, Some(here)) if is_stream && direction == Direction::Read => format!("the listener at {here}"),
+        (None, Some(here)) => format!("the socket at {here}"),
+        (None, None) => format!("file descriptor {}", fd.as_raw_fd()),
     }
 }
 
@@ -277,7 +351,8 @@ impl<'a> Waiter<'a> {
     /// Ready when the kernel agrees that an operation would not block.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (source, direction) = (self.source, self.direction);
-        let op = || match source.is_ready_now(direction)? {
+        // SAFETY: `Async` owns the descriptor and drops its source before it closes it.
+        let op = || match unsafe { source.watched.is_ready(direction) }? {
             true => Ok(()),
             false => Err(io::ErrorKind::WouldBlock.into()),
         };

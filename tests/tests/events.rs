@@ -4,78 +4,16 @@
 //! in a second sleep. On the virtual clock, so the list is the same to the nanosecond in every run.
 //! After a change that is meant, `BLESS=1 cargo test -p tests --test events` writes the file anew.
 
-use executor::observer::{PollEnd, WokenBy};
-use executor::task::{Finish, TaskRef};
-use executor::time::{Duration, Instant, now, sleep};
+#[path = "events/lines.rs"]
+mod lines;
+
+use executor::time::{Duration, now, sleep};
 use executor::{JoinHandle, Runtime, TaskId, named, spawn_blocking, spawn_local, yield_now};
-use reactor::observer::TimerId;
+use lines::Lines;
 use std::cell::Cell;
-use std::fmt::Write as _;
 use std::future::pending;
-use std::panic::Location;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-
-/// Writes a line an event.
-#[derive(Default)]
-struct Lines {
-    start: Mutex<Option<Instant>>,
-    text: Mutex<String>,
-}
-
-impl Lines {
-    fn line(&self, line: std::fmt::Arguments<'_>) {
-        let now = now();
-        let start = *self.start.lock().unwrap().get_or_insert(now);
-        writeln!(self.text.lock().unwrap(), "{:>6?} {line}", now - start).unwrap();
-    }
-}
-
-/// The file's name and the line: the path differs between machines.
-fn at(place: &Location<'_>) -> String {
-    let file = place.file().rsplit(['/', '\\']).next().unwrap_or_default();
-    format!("{file}:{}", place.line())
-}
-
-impl reactor::Observer for Lines {
-    fn timer_set(&self, timer: TimerId, deadline: Instant, place: &'static Location<'static>) {
-        self.line(format_args!("{timer:?} set for {:?} from now at {}", deadline - now(), at(place)));
-    }
-    fn timer_cancelled(&self, timer: TimerId) {
-        self.line(format_args!("{timer:?} cancelled"));
-    }
-    fn timer_fired(&self, timer: TimerId) {
-        self.line(format_args!("{timer:?} fired"));
-    }
-    fn wait_begins(&self, timeout: Option<Duration>) {
-        self.line(format_args!("wait begins, timeout {timeout:?}"));
-    }
-    fn wait_ends(&self, sources: usize, timers: usize) {
-        self.line(format_args!("wait ends, {sources} sources and {timers} timers"));
-    }
-}
-
-impl executor::Observer for Lines {
-    fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {
-        let (id, name, place) = (task.id(), task.name().unwrap_or("-"), at(task.place()));
-        self.line(format_args!("{id:?} spawned by {by:?}, name {name}, at {place}"));
-    }
-    fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {
-        self.line(format_args!("{:?} woken by {by:?}", task.id()));
-    }
-    fn task_cancelled(&self, task: TaskRef<'_>, by: WokenBy) {
-        self.line(format_args!("{:?} cancelled by {by:?}", task.id()));
-    }
-    fn poll_begins(&self, task: TaskRef<'_>) {
-        self.line(format_args!("{:?} poll begins", task.id()));
-    }
-    fn poll_ends(&self, task: TaskId, end: PollEnd) {
-        self.line(format_args!("{task:?} poll ends: {end:?}"));
-    }
-    fn task_finished(&self, task: TaskRef<'_>, how: Finish) {
-        self.line(format_args!("{:?} finished: {how:?}", task.id()));
-    }
-}
 
 fn run() -> String {
     let lines = Arc::new(Lines::default());
@@ -94,7 +32,7 @@ fn run() -> String {
         waiter.cancel();
         assert!(waiter.await.unwrap_err().is_cancelled());
     });
-    lines.text.lock().unwrap().clone()
+    lines.text()
 }
 
 #[test]
@@ -134,7 +72,7 @@ fn a_cancel_is_seen_wherever_it_finds_the_task() {
         yield_now().await;
         over.cancel();
     });
-    let text = lines.text.lock().unwrap();
+    let text = lines.text();
     let cancelled: Vec<_> = text.lines().filter(|line| line.contains("cancelled by")).map(|line| line.trim()).collect();
     assert_eq!(cancelled, ["0ns task 2 cancelled by Task(task 1)", "0ns task 3 cancelled by Task(task 3)"], "{text}");
 }

@@ -149,3 +149,14 @@ fn deadlock_is_said_with_all_who_wait() {
     let waits = "waits for: acquire on the mutex made at executor/examples/deadlock.rs:";
     assert_eq!(stderr.matches(waits).count(), 2, "{stderr}");
 }
+
+#[test]
+fn explore_finds_the_order_that_is_bad_and_repeats_it() {
+    let lines = printed("explore");
+    in_order(&lines, &["fails (explored at executor/examples/explore.rs:", "repeat it: EXECUTOR_SEED="]);
+    assert!(lines[0].ends_with("the balance is -20"), "{lines:#?}");
+    let seed = lines[1].split(['=', ' ']).nth(3).expect("a seed");
+    let mut again = Command::new(executor_examples().join("explore"));
+    let output = again.env("EXECUTOR_SEED", seed).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), lines);
+}

@@ -7,11 +7,10 @@ use super::report::Record;
 use super::urls::normalize;
 use crate::Failure;
 use crate::http::{Connection, Error, Response, is_out_of_descriptors};
-use executor::time::sleep;
+use executor::time::{Duration, now, sleep};
 use futures_lite::FutureExt;
 use http::{Method, StatusCode, header};
 use std::io;
-use std::time::{Duration, Instant};
 use url::Url;
 
 /// How a page ended.
@@ -63,12 +62,12 @@ enum Step {
 
 /// Fetches a page and all that its redirects lead to.
 pub async fn fetch(crawl: &Crawl, job: &Job) -> Outcome {
-    let start = Instant::now();
+    let start = now();
     let mut record =
         Record { url: job.url.to_string(), depth: job.depth, referrer: job.referrer.clone(), ..Record::default() };
     let mut visited = vec![job.url.clone()];
     let result = follow(crawl, job, &mut visited, &mut record).await;
-    record.elapsed_ms = (start.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+    record.elapsed_ms = ((now() - start).as_secs_f64() * 1e6).round() / 1e3;
     let outcome = match result {
         Ok(links) => Outcome::Done(record, links),
         Err(PageError::Http(error)) if error.is_out_of_descriptors() => Outcome::OutOfDescriptors,

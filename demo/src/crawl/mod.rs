@@ -17,7 +17,7 @@ mod urls;
 
 use crate::cli::CrawlArgs;
 use crate::http::{Limits, Pool};
-use crate::signals::{Interrupts, print_tasks_on_request};
+use crate::signals::{Interrupts, Signals};
 use crate::site::{self, Site};
 use crate::{Exit, Failure};
 use executor::JoinHandle;
@@ -55,15 +55,18 @@ struct Crawl {
 }
 
 /// Crawls until there is nothing left to fetch, or an interrupt comes.
-pub async fn run(args: CrawlArgs) -> Result<Exit, Failure> {
-    let interrupts = Interrupts::new().map_err(Failure::Signals)?;
+///
+/// # Errors
+/// What kept it from that; pages that failed are not among it.
+pub async fn run(args: CrawlArgs, signals: Signals) -> Result<Exit, Failure> {
+    let interrupts = signals.interrupts().map_err(Failure::Signals)?;
     let mut starts = urls::parse_all(&args.urls)?;
     if starts.is_empty() {
         starts.push(start_site(&args).await?);
     }
     let crawl = Rc::new(Crawl::new(args, &starts).await?);
     let crawling = crawl.clone();
-    print_tasks_on_request(move |tasks| crawling.progress.print_tasks(&tasks)).map_err(Failure::Signals)?;
+    signals.print_tasks_on_request(move |tasks| crawling.progress.print_tasks(&tasks)).map_err(Failure::Signals)?;
     for url in starts {
         crawl.frontier.add(url, 0, None);
     }

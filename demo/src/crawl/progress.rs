@@ -3,11 +3,11 @@
 use super::report::Record;
 use bytesize::ByteSize;
 use executor::dump::Tasks;
+use executor::time::{Duration, Instant, now};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
 use url::Url;
 
 pub struct Progress {
@@ -33,7 +33,7 @@ impl Progress {
             bar: ProgressBar::with_draw_target(None, target).with_style(style),
             quiet,
             verbose,
-            start: Instant::now(),
+            start: now(),
             done: Cell::new(0),
             failed: Cell::new(0),
             redirected: Cell::new(0),
@@ -46,7 +46,7 @@ impl Progress {
     /// A page is under way until the guard goes.
     pub fn begin(&self, url: &Url) -> UnderWay<'_> {
         let number = self.begun.replace(self.begun.get() + 1);
-        self.under_way.borrow_mut().insert(number, (Instant::now(), url.path().to_owned()));
+        self.under_way.borrow_mut().insert(number, (now(), url.path().to_owned()));
         UnderWay { progress: self, number }
     }
 
@@ -82,12 +82,12 @@ impl Progress {
         if self.bar.is_hidden() {
             return;
         }
-        let seconds = self.start.elapsed().as_secs_f64().max(0.001);
+        let seconds = (now() - self.start).as_secs_f64().max(0.001);
         let rate = ByteSize::b((self.bytes.get() as f64 / seconds) as u64);
         let mut message =
             format!("{} done · {queued} queued · {} · {rate}/s", self.done.get(), ByteSize::b(self.bytes.get()));
         if let Some((since, path)) = self.under_way.borrow().values().next() {
-            message += &format!(" · slowest: {:.1}s {path}", since.elapsed().as_secs_f64());
+            message += &format!(" · slowest: {:.1}s {path}", (now() - *since).as_secs_f64());
         }
         self.bar.set_message(message);
         self.bar.tick();
@@ -105,7 +105,7 @@ impl Progress {
 
     /// What was done in all.
     pub fn summary(&self, directory: &Path, left: usize) {
-        let elapsed = self.start.elapsed();
+        let elapsed = now() - self.start;
         let seconds = elapsed.as_secs_f64().max(0.001);
         let (done, failed, redirected) = (self.done.get(), self.failed.get(), self.redirected.get());
         let saved = done - failed - redirected;

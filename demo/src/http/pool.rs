@@ -3,10 +3,10 @@
 use super::connection::in_time;
 use super::{Connection, Error, Limits};
 use executor::net;
+use executor::time::{Duration, Instant, now};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
 use url::Url;
 
 /// Servers close idle connections after some time; a connection older than this isn't tried.
@@ -15,7 +15,8 @@ const IDLE: Duration = Duration::from_secs(15);
 /// The connections of a crawl. For one thread.
 #[derive(Default)]
 pub struct Pool {
-    idle: RefCell<HashMap<String, Vec<(Connection, Instant)>>>,
+    /// In order: those that are left are closed in it.
+    idle: RefCell<BTreeMap<String, Vec<(Connection, Instant)>>>,
     /// The addresses of servers that were connected to, which need no look-up any more.
     known: RefCell<HashMap<String, IpAddr>>,
 }
@@ -68,14 +69,14 @@ impl Pool {
     /// Keeps a connection, if it can be used again.
     pub fn put(&self, url: &Url, connection: Connection) {
         if connection.is_reusable() {
-            self.idle.borrow_mut().entry(server(url)).or_default().push((connection, Instant::now()));
+            self.idle.borrow_mut().entry(server(url)).or_default().push((connection, now()));
         }
     }
 
     fn take(&self, server: &str) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(server)?;
-        connections.retain(|(_, since)| since.elapsed() < IDLE);
+        connections.retain(|(_, since)| now() - *since < IDLE);
         connections.pop().map(|(connection, _)| connection)
     }
 }

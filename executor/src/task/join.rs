@@ -1,6 +1,6 @@
 //! [`JoinHandle`]: the right to a task's output, and to cancel it.
 
-use super::cell::{Finish, Header, TaskId, TaskRef, cancel, discard, drop_reference, with_present};
+use super::cell::{Finish, Header, TaskId, TaskRef, cancel, discard, drop_reference, wake, with_present};
 use super::extras::{Cancellation, CancelledBy};
 use super::state::{Leave, TaskState, Wake};
 use super::waker::Runnable;
@@ -94,6 +94,14 @@ impl Canceller {
         }
         // SAFETY: this holds a reference.
         unsafe { cancel(self.header) };
+    }
+
+    /// Ends the task whatever shields it has.
+    pub(crate) fn end_at(&self, at: &'static Location<'static>, reason: &str) {
+        self.cancel_at(at, Some(reason.to_owned()));
+        self.task().0.pierce_shields();
+        // SAFETY: this holds a reference. One that was cancelled before waits for its shields.
+        unsafe { wake(self.header) };
     }
 
     /// # Safety

@@ -2,15 +2,16 @@
 //!
 //! [`Backend`] is the first of the runtime's three seams. Two stand here: [`operating_system`]
 //! (epoll on Linux, kqueue on macOS and the BSDs, both through the `polling` crate) and
-//! [`Simulation`], whose clock is virtual. Another one plugs in with
-//! [`Reactor::with`](crate::Reactor::with).
+//! [`Simulation`], whose clock is virtual, and which may have a [`Network`] of its own. Another one
+//! plugs in with [`Reactor::with`](crate::Reactor::with).
 
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
 mod simulation;
 
-pub use simulation::Simulation;
+pub use simulation::{Crashed, EnteredHost, Host, Link, Network, Run, Simulation};
+pub(crate) use simulation::{SimulatedSocket, SocketRef};
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -86,6 +87,12 @@ pub trait Backend: Send + Sync {
     /// Whether its clock is not the world's.
     fn is_simulated(&self) -> bool {
         false
+    }
+
+    /// The network in which TCP sockets live, if that is not the system's. Their readiness is among
+    /// the events of [`wait`](Backend::wait).
+    fn network(&self) -> Option<Network> {
+        None
     }
 
     /// Work began (+1) or ended (-1) outside of the reactor's sight that may still wake tasks: a

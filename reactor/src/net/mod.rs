@@ -3,11 +3,15 @@
 //!
 //! Streams are [`AsyncRead`](crate::io::AsyncRead) and [`AsyncWrite`](crate::io::AsyncWrite), by
 //! value, by `&mut` and by `&`, so two tasks can share one: one reads, the other writes.
+//!
+//! On a reactor with a simulated [`Network`](crate::backend::Network), TCP sockets live in that. They have no
+//! file descriptor: to ask for it, by `get_ref` or [`AsFd`](std::os::fd::AsFd), panics.
 
 mod addr;
 mod socket;
 mod stream;
 mod tcp;
+mod tcp_socket;
 mod udp;
 mod unix;
 

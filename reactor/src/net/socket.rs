@@ -25,21 +25,25 @@ pub(super) fn new_stream(family: AddressFamily) -> io::Result<OwnedFd> {
     prepared(socket_with(family, SocketType::STREAM, FLAGS, None)?)
 }
 
-/// What every socket has: a newtype over an `Async` of std's, or over an `Arc` of one.
+/// What every socket has: a newtype over an `Async` of std's, or of something that has one, or over an `Arc` of such.
 macro_rules! socket {
     ($type:ident, $std:ty, $address:ty) => {
+        socket!($type, $std, $address, |socket| socket);
+    };
+    ($type:ident, $std:ty, $address:ty, |$inner:ident| $system:expr) => {
         impl $type {
             /// Takes over a socket of std's, making it non-blocking.
             ///
             /// # Errors
             /// As [`Async::new`](crate::io::Async::new).
             pub fn from_std(socket: $std) -> std::io::Result<$type> {
-                Ok($type(crate::io::Async::new(socket)?.into()))
+                Ok($type(crate::io::Async::new(socket.into())?.into()))
             }
 
             /// std's socket, for its options. It is non-blocking.
             pub fn get_ref(&self) -> &$std {
-                self.0.get_ref()
+                let $inner = self.0.get_ref();
+                $system
             }
 
             /// The address of this end.
@@ -47,7 +51,7 @@ macro_rules! socket {
             /// # Errors
             /// Those of the system.
             pub fn local_addr(&self) -> std::io::Result<$address> {
-                self.get_ref().local_addr()
+                self.0.get_ref().local_addr()
             }
         }
 

@@ -62,14 +62,11 @@ pub(crate) use write_through;
 /// The system takes no more in one call (UIO_MAXIOV); std passes on no more.
 pub(super) const BUFFERS: usize = 1024;
 
-/// Gives a stream type (a newtype over `Arc<Async<std's type>>`) its reads, writes and halves.
+/// Gives a stream type (a newtype over an `Arc<Async<…>>` of something that is `Read`, `Write` and [`Peek`]) its
+/// reads, writes and halves.
 macro_rules! stream_socket {
-    ($stream:ident, $std:ty, $address:ty, short_means_drained: $drained:expr) => {
+    ($stream:ident, $address:ty, short_means_drained: $drained:expr) => {
         impl $stream {
-            pub(super) fn register(io: $std, assumed: Readiness) -> io::Result<$stream> {
-                Ok($stream(Arc::new(Async::register(io, assumed)?)))
-            }
-
             /// The size against which a transfer counts as short, and so as proof that the kernel's
             /// buffer is empty or full; 0 where it proves nothing.
             fn wanted(size: usize) -> usize {
@@ -130,7 +127,7 @@ macro_rules! stream_socket {
             /// }).unwrap();
             /// ```
             pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-                self.0.read_with(|io| super::stream::peek(io, buf)).await
+                self.0.read_with(|io| super::stream::Peek::peek_into(io, buf)).await
             }
 
             /// Waits until a read would not block.
@@ -245,10 +242,9 @@ macro_rules! stream_socket {
 }
 pub(super) use stream_socket;
 
-/// std's Unix streams can't peek on stable; the call is the same for all sockets.
-pub(super) fn peek(io: &impl std::os::fd::AsFd, buf: &mut [u8]) -> io::Result<usize> {
-    let (_, length) = rustix::net::recv(io, buf, rustix::net::RecvFlags::PEEK)?;
-    Ok(length)
+/// Reads without taking.
+pub(super) trait Peek {
+    fn peek_into(&self, buf: &mut [u8]) -> io::Result<usize>;
 }
 
 /// The reading half of a stream. Made by its `split`.

@@ -1,24 +1,19 @@
 //! TCP: [`TcpListener`] and [`TcpStream`].
 
-use super::socket::{FLAGS, new_stream, prepared, socket};
+use super::socket::socket;
 use super::stream::stream_socket;
-use super::{BACKLOG, IntoSocketAddr, ReadHalf, Shutdown, SocketAddr, WriteHalf};
+use super::tcp_socket::TcpSocket;
+use super::{IntoSocketAddr, ReadHalf, Shutdown, SocketAddr, WriteHalf};
 use crate::backend::Readiness;
 use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
 use crate::observer::Direction;
 use futures_lite::{Stream, stream};
-use rustix::net::{self as sys, AddressFamily, sockopt};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net;
-use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-
-fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
-    new_stream(if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 })
-}
 
 /// Waits for connections.
 ///
@@ -42,9 +37,9 @@ fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
 /// }).unwrap();
 /// ```
 #[derive(Debug)]
-pub struct TcpListener(Async<net::TcpListener>);
+pub struct TcpListener(Async<TcpSocket<net::TcpListener>>);
 
-socket!(TcpListener, net::TcpListener, SocketAddr);
+socket!(TcpListener, net::TcpListener, SocketAddr, |socket| socket.system());
 
 impl TcpListener {
     /// Binds to an address and listens on it; port 0 lets the system choose one. On Unix a port whose old
@@ -53,12 +48,8 @@ impl TcpListener {
     /// # Errors
     /// Those of the system: the address is in use, isn't this machine's, or needs rights.
     pub async fn bind(address: impl IntoSocketAddr) -> io::Result<TcpListener> {
-        let address = address.into_socket_addr()?;
-        let socket = new_socket(address)?;
-        sockopt::set_socket_reuseaddr(&socket, true)?;
-        sys::bind(&socket, &address)?;
-        sys::listen(&socket, BACKLOG)?;
-        Ok(TcpListener(Async::register(socket.into(), Readiness::READABLE)?))
+        let socket = TcpSocket::listen(address.into_socket_addr()?)?;
+        Ok(TcpListener(socket.register(Readiness::READABLE)?))
     }
 
     /// The next connection, and where it comes from. Several tasks may accept at once.
@@ -70,7 +61,7 @@ impl TcpListener {
     /// # Cancel safety
     /// Dropped before it is ready, it has taken no connection.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let accepted = self.0.read_with(accept).await?;
+        let accepted = self.0.read_with(TcpSocket::accept).await?;
         let address = accepted.1;
         Ok((register(accepted)?, address))
     }
@@ -92,29 +83,27 @@ impl TcpListener {
     /// }).unwrap();
     /// ```
     pub fn incoming(&self) -> impl Stream<Item = io::Result<TcpStream>> + Unpin {
-        stream::poll_fn(|cx| self.0.poll_read_with(cx, accept).map(|accepted| Some(accepted.and_then(register))))
+        stream::poll_fn(|cx| {
+            self.0.poll_read_with(cx, TcpSocket::accept).map(|accepted| Some(accepted.and_then(register)))
+        })
     }
 }
 
-fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
-    let (socket, address) = sys::acceptfrom_with(listener, FLAGS)?;
-    let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted))?;
-    Ok((prepared(socket)?.into(), address.try_into()?))
-}
-
 /// What the client sent with its connect is often there already, so reading is worth an attempt.
-fn register((socket, _): (net::TcpStream, SocketAddr)) -> io::Result<TcpStream> {
+fn register((socket, _): (TcpSocket<net::TcpStream>, SocketAddr)) -> io::Result<TcpStream> {
     TcpStream::register(socket, Readiness::READABLE | Readiness::WRITABLE)
 }
 
 /// A TCP connection. Clones share the socket, which is closed when the last one is dropped.
 ///
+/// In a simulated network it has no file descriptor: then [`get_ref`](TcpStream::get_ref) and `as_fd` panic.
+///
 /// See [`TcpListener`] for an example.
 #[derive(Clone, Debug)]
-pub struct TcpStream(Arc<Async<net::TcpStream>>);
+pub struct TcpStream(Arc<Async<TcpSocket<net::TcpStream>>>);
 
-socket!(TcpStream, net::TcpStream, SocketAddr);
-stream_socket!(TcpStream, net::TcpStream, SocketAddr, short_means_drained: true);
+socket!(TcpStream, net::TcpStream, SocketAddr, |socket| socket.system());
+stream_socket!(TcpStream, SocketAddr, short_means_drained: true);
 
 impl TcpStream {
     /// Connects to an address.
@@ -144,18 +133,16 @@ impl TcpStream {
     /// }).unwrap();
     /// ```
     pub async fn connect(address: impl IntoSocketAddr) -> io::Result<TcpStream> {
-        let address = address.into_socket_addr()?;
-        let socket = new_socket(address)?;
-        match sys::connect(&socket, &address) {
-            Ok(()) => return TcpStream::register(socket.into(), Readiness::WRITABLE),
-            Err(error) if error == rustix::io::Errno::INPROGRESS => {}
-            Err(error) => return Err(error.into()),
-        }
-        let stream = TcpStream::register(socket.into(), Readiness::empty())?;
-        if !stream.0.reported_writable().await? {
-            sockopt::socket_error(&stream)??;
+        let (socket, ready) = TcpSocket::connect(address.into_socket_addr()?)?;
+        let stream = TcpStream::register(socket, ready)?;
+        if ready.is_empty() && !stream.0.reported_writable().await? {
+            stream.0.get_ref().take_error()?;
         }
         Ok(stream)
+    }
+
+    fn register(socket: TcpSocket<net::TcpStream>, assumed: Readiness) -> io::Result<TcpStream> {
+        Ok(TcpStream(Arc::new(socket.register(assumed)?)))
     }
 
     /// Whether small writes go out at once rather than wait for company (Nagle's algorithm).
@@ -197,6 +184,6 @@ impl TcpStream {
     /// }).unwrap();
     /// ```
     pub fn set_linger(&self, time: Option<Duration>) -> io::Result<()> {
-        Ok(sockopt::set_socket_linger(self, time)?)
+        self.0.get_ref().set_linger(time)
     }
 }

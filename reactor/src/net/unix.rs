@@ -1,7 +1,7 @@
 //! Unix sockets: [`UnixListener`], [`UnixStream`] and [`UnixDatagram`].
 
 use super::socket::{datagrams, new_stream, socket};
-use super::stream::stream_socket;
+use super::stream::{Peek, stream_socket};
 use super::{ReadHalf, Shutdown, WriteHalf};
 use crate::backend::Readiness;
 use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
@@ -76,7 +76,15 @@ pub struct UnixStream(Arc<Async<net::UnixStream>>);
 
 socket!(UnixStream, net::UnixStream, SocketAddr);
 // A read ends early where descriptors or credentials come with the bytes, with more behind them.
-stream_socket!(UnixStream, net::UnixStream, SocketAddr, short_means_drained: false);
+stream_socket!(UnixStream, SocketAddr, short_means_drained: false);
+
+/// std's can't on stable.
+impl Peek for net::UnixStream {
+    fn peek_into(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let (_, length) = sys::recv(self, buf, sys::RecvFlags::PEEK)?;
+        Ok(length)
+    }
+}
 
 impl UnixStream {
     /// Connects to a path. While the listener's queue is full, it tries again.
@@ -92,13 +100,17 @@ impl UnixStream {
         let mut pause = Duration::from_millis(1);
         loop {
             match sys::connect(&socket, &address) {
-                Ok(()) => return UnixStream::register(socket.into(), Readiness::READABLE | Readiness::WRITABLE),
+                Ok(()) => return UnixStream::from_connected(socket.into()),
                 // A full queue. No readiness is ever reported for it, so time has to pass.
                 Err(Errno::AGAIN) => sleep(pause).await,
                 Err(error) => return Err(error.into()),
             }
             pause = (pause * 2).min(Duration::from_millis(50));
         }
+    }
+
+    fn from_connected(socket: net::UnixStream) -> io::Result<UnixStream> {
+        Ok(UnixStream(Arc::new(Async::register(socket, Readiness::READABLE | Readiness::WRITABLE)?)))
     }
 
     /// Two streams that are connected to each other.

@@ -22,9 +22,9 @@ pub fn drive<F: Future>(future: F) -> F::Output {
     drive_on(&mut reactor::Reactor::new().unwrap(), future)
 }
 
-/// On a virtual clock: nothing takes time.
+/// On a virtual clock and a simulated network: nothing takes time.
 #[allow(dead_code)]
 pub fn drive_simulated<F: Future>(future: F) -> F::Output {
-    let backend = Box::new(reactor::backend::Simulation::new());
+    let backend = Box::new(reactor::backend::Simulation::with_network(0));
     drive_on(&mut reactor::Reactor::with(backend, None), future)
 }

@@ -1,0 +1,176 @@
+//! For tests: the same program under many seeds, on a simulated network.
+//!
+//! [`explore`] runs a test on [deterministic](crate::Builder::deterministic) runtimes, each with another seed: another
+//! order of what could happen in any order. If a run fails, its seed repeats it.
+
+pub use reactor::backend::{Crashed, Host, Link, Network, Run};
+
+use crate::{Observer, Runtime};
+use std::any::Any;
+use std::env::{self, VarError};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+/// What repeats the run with one seed.
+const VARIABLE: &str = "EXECUTOR_SEED";
+
+/// Runs a test under the seeds 0, 1, 2 and so on, `runs` of them.
+///
+/// Each run has a world of its own: a [deterministic](crate::Builder::deterministic) runtime, whose [`Network`] is
+/// given to the closure: what the run uses has to be made in there. With `EXECUTOR_SEED` in the environment there is
+/// one run, with that seed.
+///
+/// # Panics
+/// When a run does, or can't go on (a deadlock): with its seed, what it said, and the command that repeats it. When
+/// `EXECUTOR_SEED` is no number.
+///
+/// Two tasks add 1 to the same number, and await in between. That goes well as long as the first is through before the
+/// second begins, as it happens to be on any other runtime:
+///
+/// ```should_panic
+/// use executor::test::explore;
+/// use executor::{spawn_local, yield_now};
+/// use std::{cell::Cell, rc::Rc};
+///
+/// async fn add_one(number: Rc<Cell<u32>>) {
+///     let before = number.get();
+///     yield_now().await; // as a request to a database
+///     number.set(before + 1);
+/// }
+///
+/// explore(1000, |_network| async {
+///     let number = Rc::new(Cell::new(0));
+///     let first = spawn_local(add_one(number.clone()));
+///     yield_now().await;
+///     let second = spawn_local(add_one(number.clone()));
+///     first.await.unwrap();
+///     second.await.unwrap();
+///     assert_eq!(number.get(), 2, "an update was lost");
+/// });
+/// // panics: seed 0 fails (explored at src/main.rs:11:1): … an update was lost …
+/// //         repeat it: EXECUTOR_SEED=0 cargo test lost_update
+/// ```
+#[track_caller]
+pub fn explore<F: Future<Output = ()>>(runs: u64, test: impl Fn(Network) -> F) {
+    Exploration::new(runs).run(test);
+}
+
+/// What can be chosen about an exploration; else as [`explore`].
+///
+/// ```
+/// use executor::test::Exploration;
+///
+/// Exploration::new(10).run(|network| async move {
+///     assert!(network.lookup("server").is_none());
+/// });
+/// ```
+#[must_use = "an Exploration does nothing until `run`"]
+pub struct Exploration {
+    runs: u64,
+    watch: Option<Box<Watch>>,
+}
+
+/// Makes who watches the run of a seed.
+type Watch = dyn Fn(u64) -> Arc<dyn Observer>;
+
+impl Exploration {
+    /// One of so many runs.
+    pub fn new(runs: u64) -> Exploration {
+        Exploration { runs, watch: None }
+    }
+
+    /// When a run has failed, it is repeated before that is told, and watched by what this makes for its seed.
+    ///
+    /// ```
+    /// use executor::{Observer, observer::PollEnd, TaskId, test::Exploration};
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    ///
+    /// #[derive(Default)]
+    /// struct CountsPolls(AtomicU32);
+    /// impl reactor::Observer for CountsPolls {}
+    /// impl Observer for CountsPolls {
+    ///     fn poll_ends(&self, _: TaskId, _: PollEnd) {
+    ///         self.0.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let polls = Arc::new(CountsPolls::default());
+    /// let watching = polls.clone();
+    /// let failing = || Exploration::new(10).watch_failure(move |_seed| watching.clone()).run(|_| async { panic!("!") });
+    /// assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(failing)).is_err());
+    /// assert_eq!(polls.0.load(Ordering::Relaxed), 1); // of the run that failed, and no other
+    /// ```
+    pub fn watch_failure(mut self, watch: impl Fn(u64) -> Arc<dyn Observer> + 'static) -> Exploration {
+        self.watch = Some(Box::new(watch));
+        self
+    }
+
+    /// Runs the test. See [`explore`].
+    ///
+    /// # Panics
+    /// As [`explore`].
+    #[track_caller]
+    pub fn run<F: Future<Output = ()>>(self, test: impl Fn(Network) -> F) {
+        let (first, runs) = wanted_seed().map_or((0, self.runs), |seed| (seed, 1));
+        for seed in (first..=u64::MAX).take(usize::try_from(runs).unwrap_or(usize::MAX)) {
+            let Err(panic) = run_once(seed, None, &test) else { continue };
+            if let Some(watch) = &self.watch {
+                let _same_panic = run_once(seed, Some(watch(seed)), &test);
+            }
+            fail(seed, &*panic, Location::caller());
+        }
+    }
+}
+
+/// One run in a world of its own.
+fn run_once<F: Future<Output = ()>>(
+    seed: u64,
+    observer: Option<Arc<dyn Observer>>,
+    test: impl Fn(Network) -> F,
+) -> thread::Result<()> {
+    let builder = Runtime::builder().deterministic(seed);
+    let builder = observer.into_iter().fold(builder, |builder, observer| builder.observer(observer));
+    let runtime = builder.build().expect("a simulation needs nothing of the system");
+    let network = runtime.network().expect("a deterministic runtime has a network");
+    catch_unwind(AssertUnwindSafe(|| runtime.block_on(async { test(network).await })))
+}
+
+fn wanted_seed() -> Option<u64> {
+    match env::var(VARIABLE) {
+        Ok(text) => match text.parse() {
+            Ok(seed) => Some(seed),
+            Err(_) => panic!("{VARIABLE} is `{text}`, which is no seed: write a number, as {VARIABLE}=17"),
+        },
+        Err(VarError::NotPresent) => None,
+        Err(VarError::NotUnicode(_)) => panic!("{VARIABLE} is no seed: write a number, as {VARIABLE}=17"),
+    }
+}
+
+fn fail(seed: u64, panic: &(dyn Any + Send), place: &Location<'_>) -> ! {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let said = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
+    // The test's name is its thread's, unless tests run on the first thread.
+    let name = thread::current().name().filter(|name| *name != "main").map(|name| format!(" {name}"));
+    let name = name.unwrap_or_default();
+    panic!("seed {seed} fails (explored at {place}): {said}\nrepeat it: {VARIABLE}={seed} cargo test{name}");
+}
+
+/// The network of the runtime on this thread.
+///
+/// # Panics
+/// On a thread without a [deterministic](crate::Builder::deterministic) runtime.
+///
+/// ```
+/// use executor::test::{explore, network};
+///
+/// explore(1, |given| async move { assert!(network() == given) });
+/// ```
+#[track_caller]
+pub fn network() -> Network {
+    Network::current().expect(
+        "there is no simulated network on this thread: call it from inside of executor::test::explore, or of a runtime \
+         made with Runtime::builder().deterministic(seed)",
+    )
+}

@@ -1,0 +1,324 @@
+//! Simulated TCP: listeners, connections, and what a program does with them.
+//!
+//! A connection is two [`Endpoint`]s that know of each other what came in packets, and nothing else. An operation
+//! that can't go on gives `WouldBlock`, as the system's do, and the arrival that changes this is reported.
+//!
+//! Used by `packet.rs`, and by `socket.rs`, through which programs come.
+
+use super::packet::{ALL, Packet};
+use super::world::{HostId, SocketId, World, address_of};
+use crate::backend::{Readiness, Token};
+use crate::observer::Direction;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::time::Duration;
+
+/// Bytes that may be on their way to a reader, or wait for it. A writer beyond them has to wait.
+const WINDOW: usize = 64 * 1024;
+/// Bytes of a packet.
+const SEGMENT: usize = 16 * 1024;
+
+pub(super) struct Socket {
+    pub(super) host: HostId,
+    pub(super) local: SocketAddr,
+    pub(super) token: Option<Token>,
+    /// When the last packet arrives that is on its way to it.
+    pub(super) last_arrival: Duration,
+    pub(super) kind: Kind,
+}
+
+pub(super) enum Kind {
+    /// Connections that wait to be accepted.
+    Listener(VecDeque<SocketId>),
+    Stream(Endpoint),
+    /// A listener whose host has crashed.
+    Dead,
+}
+
+/// One end of a connection.
+pub(super) struct Endpoint {
+    pub(super) remote: SocketAddr,
+    pub(super) remote_host: HostId,
+    /// The other end; unknown until it has accepted.
+    pub(super) peer: Option<SocketId>,
+    /// What has arrived and was not read yet.
+    pub(super) arrived: VecDeque<u8>,
+    /// The peer will send no more, or nobody here wants to read it.
+    pub(super) read_closed: bool,
+    pub(super) write_closed: bool,
+    /// Nothing goes in either direction any more.
+    pub(super) broken: bool,
+    /// Why, until somebody was told.
+    pub(super) error: Option<ErrorKind>,
+    /// Bytes that were written, and not read as far as is known.
+    pub(super) outstanding: usize,
+    /// Bytes that were read, and the peer doesn't know.
+    pub(super) untold: usize,
+    pub(super) nodelay: bool,
+    pub(super) resets_on_close: bool,
+}
+
+impl Endpoint {
+    pub(super) fn new(remote: SocketAddr, remote_host: HostId, peer: Option<SocketId>) -> Endpoint {
+        let (arrived, outstanding, untold, error) = Default::default();
+        let (read_closed, write_closed, broken, nodelay, resets_on_close) = Default::default();
+        Endpoint {
+            remote,
+            remote_host,
+            peer,
+            arrived,
+            read_closed,
+            write_closed,
+            broken,
+            error,
+            outstanding,
+            untold,
+            nodelay,
+            resets_on_close,
+        }
+    }
+
+    pub(super) fn break_off(&mut self, error: ErrorKind) {
+        self.broken = true;
+        self.error = Some(error);
+    }
+
+    fn is_readable(&self) -> bool {
+        !self.arrived.is_empty() || self.read_closed || self.broken
+    }
+
+    fn is_writable(&self) -> bool {
+        self.broken || self.write_closed || (self.peer.is_some() && self.outstanding < WINDOW)
+    }
+}
+
+/// Finding and making sockets.
+impl World {
+    pub(super) fn endpoint(&mut self, socket: SocketId) -> Option<&mut Endpoint> {
+        match &mut self.sockets.get_mut(&socket)?.kind {
+            Kind::Stream(endpoint) => Some(endpoint),
+            _ => None,
+        }
+    }
+
+    /// An endpoint that an operation is for: as long as its socket is not closed it is there.
+    pub(super) fn open(&mut self, socket: SocketId) -> io::Result<(HostId, &mut Endpoint)> {
+        let not_connected = || io::Error::from(ErrorKind::NotConnected);
+        let socket = self.sockets.get_mut(&socket).ok_or_else(not_connected)?;
+        match &mut socket.kind {
+            Kind::Stream(endpoint) => Ok((socket.host, endpoint)),
+            _ => Err(not_connected()),
+        }
+    }
+
+    pub(super) fn add_socket(&mut self, host: HostId, local: SocketAddr, kind: Kind) -> SocketId {
+        let id = self.number_socket();
+        self.sockets.insert(id, Socket { host, local, token: None, last_arrival: Duration::ZERO, kind });
+        id
+    }
+}
+
+/// What programs do.
+impl World {
+    pub(super) fn listen(&mut self, host: HostId, address: SocketAddr) -> io::Result<SocketId> {
+        let (ip, own) = (address.ip(), address_of(host));
+        if !(ip.is_unspecified() || ip.is_loopback() || ip == own) {
+            return Err(ErrorKind::AddrNotAvailable.into());
+        }
+        let port = match address.port() {
+            0 => self.free_port(host).ok_or(ErrorKind::AddrInUse)?,
+            port if self.state(host).ports.contains_key(&port) => return Err(ErrorKind::AddrInUse.into()),
+            port => port,
+        };
+        let id = self.add_socket(host, SocketAddr::new(ip, port), Kind::Listener(VecDeque::new()));
+        self.state(host).ports.insert(port, id);
+        Ok(id)
+    }
+
+    pub(super) fn connect(&mut self, host: HostId, destination: SocketAddr) -> io::Result<SocketId> {
+        let to = self.host_at(destination.ip(), host).ok_or(ErrorKind::HostUnreachable)?;
+        let port = self.free_port(host).ok_or(ErrorKind::AddrInUse)?;
+        let (from_ip, to_ip) = match destination.ip() {
+            ip if ip.is_unspecified() => (Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()),
+            ip if ip.is_loopback() => (ip, ip),
+            ip => (address_of(host), ip),
+        };
+        let (source, destination) = (SocketAddr::new(from_ip, port), SocketAddr::new(to_ip, destination.port()));
+        let id = self.add_socket(host, source, Kind::Stream(Endpoint::new(destination, to, None)));
+        self.state(host).ports.insert(port, id);
+        self.send(host, to, Packet::Connect { from: id, source, destination });
+        Ok(id)
+    }
+
+    pub(super) fn accept(&mut self, listener: SocketId) -> io::Result<(SocketId, SocketAddr)> {
+        let id = match self.sockets.get_mut(&listener).map(|socket| &mut socket.kind) {
+            Some(Kind::Listener(queue)) => queue.pop_front().ok_or(ErrorKind::WouldBlock)?,
+            _ => return Err(crashed()),
+        };
+        let peer = self.open(id)?.1.remote;
+        Ok((id, peer))
+    }
+
+    /// Moves what has arrived into the buffers, or copies it.
+    pub(super) fn read(&mut self, socket: SocketId, bufs: &mut [IoSliceMut<'_>], take: bool) -> io::Result<usize> {
+        let (host, endpoint) = self.open(socket)?;
+        let wanted: usize = bufs.iter().map(|buf| buf.len()).sum();
+        if wanted > 0 && endpoint.arrived.is_empty() {
+            return match (endpoint.error.take(), endpoint.read_closed || endpoint.broken) {
+                (Some(error), _) => Err(error.into()),
+                (None, true) => Ok(0),
+                (None, false) => Err(ErrorKind::WouldBlock.into()),
+            };
+        }
+        let arrived = &*endpoint.arrived.make_contiguous();
+        let mut left = arrived;
+        for buf in bufs {
+            let size = buf.len().min(left.len());
+            buf[..size].copy_from_slice(&left[..size]);
+            left = &left[size..];
+        }
+        let count = arrived.len() - left.len();
+        if take {
+            endpoint.arrived.drain(..count);
+            endpoint.untold += count;
+            // Half a window at a time: in short exchanges nobody needs to know.
+            if endpoint.untold >= WINDOW / 2 {
+                let count = std::mem::take(&mut endpoint.untold);
+                let (to, remote) = (endpoint.peer, endpoint.remote_host);
+                to.into_iter().for_each(|to| self.send(host, remote, Packet::Read { to, count }));
+            }
+        }
+        Ok(count)
+    }
+
+    pub(super) fn write(&mut self, socket: SocketId, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let (host, endpoint) = self.open(socket)?;
+        if let Some(error) = endpoint.error.take() {
+            return Err(error.into());
+        }
+        if endpoint.broken || endpoint.write_closed {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let Some(peer) = endpoint.peer else { return Err(ErrorKind::WouldBlock.into()) };
+        let (room, remote) = (WINDOW - endpoint.outstanding, endpoint.remote_host);
+        let mut bytes = bufs.iter().flat_map(|buf| buf.chunks(SEGMENT)).peekable();
+        if room == 0 && bytes.peek().is_some() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let mut left = room;
+        for chunk in bytes {
+            let chunk = &chunk[..chunk.len().min(left)];
+            if !chunk.is_empty() {
+                left -= chunk.len();
+                self.send_data(host, remote, socket, peer, chunk);
+            }
+        }
+        self.open(socket)?.1.outstanding += room - left;
+        Ok(room - left)
+    }
+
+    /// Sends a piece, or loses it: then the connection breaks on both sides, as there is no other way for them to
+    /// notice.
+    fn send_data(&mut self, host: HostId, remote: HostId, from: SocketId, to: SocketId, bytes: &[u8]) {
+        let loss = self.link(host, remote).loss;
+        if loss > 0.0 && self.random.chance(loss) {
+            self.send(host, remote, Packet::Reset { to });
+            self.send(remote, host, Packet::Reset { to: from });
+        } else {
+            self.send(host, remote, Packet::Data { to, from, bytes: bytes.to_vec() });
+        }
+    }
+
+    pub(super) fn shutdown(&mut self, socket: SocketId, how: Shutdown) -> io::Result<()> {
+        let (host, endpoint) = self.open(socket)?;
+        let Some(peer) = endpoint.peer.filter(|_| !endpoint.broken) else { return Err(ErrorKind::NotConnected.into()) };
+        let remote = endpoint.remote_host;
+        if how != Shutdown::Write {
+            endpoint.read_closed = true;
+        }
+        let ends = how != Shutdown::Read && !std::mem::replace(&mut endpoint.write_closed, true);
+        if how != Shutdown::Write {
+            self.report(socket, Readiness::READABLE | Readiness::READ_CLOSED);
+        }
+        if ends {
+            self.report(socket, Readiness::WRITABLE | Readiness::WRITE_CLOSED);
+            self.send(host, remote, Packet::End { to: peer });
+        }
+        Ok(())
+    }
+
+    /// The end of a socket, by its owner. What it has sent still arrives, unless there is something that it has not
+    /// read: then the peer gets a reset, as from the system.
+    pub(super) fn close(&mut self, id: SocketId) {
+        let Some(Socket { host, local, kind, .. }) = self.sockets.remove(&id) else { return };
+        let ports = &mut self.state(host).ports;
+        if ports.get(&local.port()) == Some(&id) {
+            ports.remove(&local.port());
+        }
+        match kind {
+            Kind::Listener(queue) => queue.into_iter().for_each(|waiting| self.abandon(waiting)),
+            Kind::Stream(endpoint) => self.take_leave(host, endpoint),
+            Kind::Dead => {}
+        }
+    }
+
+    fn take_leave(&mut self, host: HostId, endpoint: Endpoint) {
+        let Some(peer) = endpoint.peer.filter(|_| !endpoint.broken) else { return };
+        if endpoint.resets_on_close || !endpoint.arrived.is_empty() {
+            self.send(host, endpoint.remote_host, Packet::Reset { to: peer });
+        } else if !endpoint.write_closed {
+            self.send(host, endpoint.remote_host, Packet::End { to: peer });
+        }
+    }
+
+    /// A connection that nobody has accepted is given up.
+    fn abandon(&mut self, socket: SocketId) {
+        if let Some(endpoint) = self.endpoint(socket) {
+            endpoint.resets_on_close = true;
+        }
+        self.close(socket);
+    }
+
+    /// Every socket of a host breaks, and whoever is at the other end hears of it.
+    pub(super) fn break_sockets(&mut self, host: HostId) {
+        let is_here = |(id, socket): (&SocketId, &Socket)| (socket.host == host).then_some(*id);
+        let sockets: Vec<SocketId> = self.sockets.iter().filter_map(is_here).collect();
+        self.state(host).ports.clear();
+        for id in sockets {
+            // One that waited to be accepted goes with its listener.
+            let Some(socket) = self.sockets.get_mut(&id) else { continue };
+            if let Kind::Stream(endpoint) = &mut socket.kind {
+                let (peer, remote) = (endpoint.peer.filter(|_| !endpoint.broken), endpoint.remote_host);
+                endpoint.arrived.clear();
+                endpoint.break_off(ErrorKind::ConnectionReset);
+                peer.into_iter().for_each(|to| self.send(host, remote, Packet::Reset { to }));
+            } else if let Kind::Listener(queue) = std::mem::replace(&mut socket.kind, Kind::Dead) {
+                queue.into_iter().for_each(|waiting| self.abandon(waiting));
+            }
+            self.report(id, ALL);
+        }
+    }
+
+    pub(super) fn is_ready(&self, socket: SocketId, direction: Direction) -> bool {
+        match (self.sockets.get(&socket).map(|socket| &socket.kind), direction) {
+            (Some(Kind::Stream(endpoint)), Direction::Read) => endpoint.is_readable(),
+            (Some(Kind::Stream(endpoint)), Direction::Write) => endpoint.is_writable(),
+            (Some(Kind::Listener(queue)), Direction::Read) => !queue.is_empty(),
+            (Some(Kind::Listener(_)), Direction::Write) => false,
+            (Some(Kind::Dead) | None, _) => true,
+        }
+    }
+
+    pub(super) fn describe(&self, id: SocketId) -> String {
+        let Some(socket) = self.sockets.get(&id) else { return "a simulated socket that is closed".into() };
+        match &socket.kind {
+            Kind::Stream(endpoint) => format!("the socket to {}", endpoint.remote),
+            _ => format!("the listener at {}", socket.local),
+        }
+    }
+}
+
+fn crashed() -> io::Error {
+    io::Error::other("the simulated host of this listener has crashed")
+}

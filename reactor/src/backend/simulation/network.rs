@@ -1,0 +1,330 @@
+//! What a test arranges: hosts, the links between them, and their faults.
+//!
+//! Public, as `reactor::backend::Network` and, for users of the executor, `executor::test::Network`.
+
+use super::world::{HostId, Shared, World, address_of};
+use crate::Handle;
+use pin_project_lite::pin_project;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// A simulated network: a handle on it, cheap to clone.
+///
+/// On a reactor that has one, `TcpListener` and `TcpStream` live in it. What runs on no other host runs on the one
+/// named `main`, at 10.0.0.1. Nothing takes time but what links are said to take: see [`Link`].
+///
+/// ```
+/// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+/// # use kit::drive_simulated;
+/// use reactor::backend::{Link, Network};
+/// use reactor::net::{TcpListener, TcpStream};
+/// use reactor::time::{Duration, now};
+/// use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+///
+/// drive_simulated(async {
+///     let network = Network::current().unwrap();
+///     let (server, main) = (network.host("server"), network.host("main"));
+///     network.set_link(&server, &main, Link { latency: Duration::from_millis(5), ..Link::default() });
+///     let serving = server.run(async {
+///         let (mut stream, _) = TcpListener::bind("0.0.0.0:80").await?.accept().await?;
+///         stream.write_all(b"hello").await
+///     });
+///     let client = async {
+///         let start = now();
+///         let mut stream = TcpStream::connect((server.address(), 80)).await?;
+///         let mut text = String::new();
+///         stream.read_to_string(&mut text).await?;
+///         assert_eq!((&*text, now() - start), ("hello", Duration::from_millis(10)));
+///         std::io::Result::Ok(())
+///     };
+///     let (served, received) = future::zip(serving, client).await;
+///     received.unwrap();
+///     served.unwrap().unwrap();
+/// });
+/// ```
+#[derive(Clone)]
+pub struct Network(Arc<Shared>);
+
+impl PartialEq for Network {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Network {
+    pub(super) fn of(shared: &Arc<Shared>) -> Network {
+        Network(shared.clone())
+    }
+
+    /// That of the reactor that is entered on this thread, if it has one.
+    pub fn current() -> Option<Network> {
+        Handle::current()?.network().cloned()
+    }
+
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
+        self.0.change(change)
+    }
+
+    /// The host of this name. The first call with a name makes it, at the next address: 10.0.0.2, 10.0.0.3 and so on.
+    ///
+    /// # Panics
+    /// When there are 16 million.
+    pub fn host(&self, name: &str) -> Host {
+        Host { network: self.clone(), id: self.change(|world| world.host(name)) }
+    }
+
+    /// The address of a host by its name, as a resolver gives it; `localhost` is the one that asks.
+    pub fn lookup(&self, name: &str) -> Option<IpAddr> {
+        match name {
+            "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+            name => self.change(|world| world.names.get(name).copied()).map(address_of),
+        }
+    }
+
+    /// How hosts reach each other of which nothing else was said.
+    ///
+    /// # Panics
+    /// On a [`Link`] that can't be.
+    pub fn set_default_link(&self, link: Link) {
+        link.check();
+        self.change(|world| world.default_link = link);
+    }
+
+    /// How two hosts reach each other, in both directions, from now on.
+    ///
+    /// # Panics
+    /// On a [`Link`] that can't be.
+    pub fn set_link(&self, a: &Host, b: &Host, link: Link) {
+        link.check();
+        self.change(|world| world.set_link(a.id, b.id, link));
+    }
+
+    /// Cuts the network between two hosts: from now on, nothing arrives. Who connects waits, for 127 seconds at
+    /// most, as on Linux.
+    ///
+    /// # Panics
+    /// On a host and itself.
+    pub fn partition(&self, a: &Host, b: &Host) {
+        assert!(a.id != b.id, "a host can't be cut off from itself: give two");
+        self.change(|world| world.cut(a.id, b.id));
+    }
+
+    /// Ends a [`partition`](Network::partition): what was sent meanwhile, or was under way at its beginning, now
+    /// goes on its way.
+    pub fn heal(&self, a: &Host, b: &Host) {
+        self.change(|world| world.heal(a.id, b.id));
+    }
+
+    /// A number from the generator that all choices of the simulation come from.
+    pub fn random(&self) -> u64 {
+        self.change(|world| world.random.next())
+    }
+
+    /// A number below `limit`, from the same generator; 0 if that is 0.
+    pub fn random_below(&self, limit: u64) -> u64 {
+        self.change(|world| world.random.below(limit))
+    }
+
+    /// The hosts that have crashed since this was asked last. For executors, which end the tasks of those.
+    pub fn take_crashed(&self) -> Vec<Host> {
+        let crashed = self.change(|world| std::mem::take(&mut world.crashed));
+        crashed.into_iter().map(|id| Host { network: self.clone(), id }).collect()
+    }
+
+    /// Whether nothing is under way, so that nothing will become ready unless somebody sends something.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.0.lock().is_quiet()
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let world = self.0.lock();
+        write!(f, "Network({} hosts, {} sockets)", world.hosts.len(), world.sockets.len())
+    }
+}
+
+/// How two hosts reach each other.
+///
+/// ```
+/// use reactor::backend::Link;
+/// use std::time::Duration;
+///
+/// let mobile = Link { latency: Duration::from_millis(50), bandwidth: Some(1_000_000), ..Link::default() };
+/// assert_eq!(Link::default().latency, Duration::from_millis(1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Link {
+    /// The time that every packet takes.
+    pub latency: Duration,
+    /// Up to so much is added, at random.
+    pub jitter: Duration,
+    /// Bytes per second in each direction; no limit if there is none.
+    pub bandwidth: Option<u64>,
+    /// With this probability a piece of data (of up to 16 KiB) is lost, and its connection broken by that: a reset for
+    /// both ends. From 0 to 1.
+    pub loss: f64,
+}
+
+impl Default for Link {
+    /// A millisecond, and no faults.
+    fn default() -> Link {
+        Link { latency: Duration::from_millis(1), jitter: Duration::ZERO, bandwidth: None, loss: 0.0 }
+    }
+}
+
+impl Link {
+    fn check(&self) {
+        assert!(
+            (0.0..=1.0).contains(&self.loss),
+            "the loss of a link is a probability, from 0 to 1, not {}",
+            self.loss
+        );
+        assert!(self.bandwidth != Some(0), "nothing would ever arrive with no bandwidth: use Network::partition");
+    }
+}
+
+/// A machine of a simulated network. Made by [`Network::host`].
+#[derive(Clone)]
+pub struct Host {
+    pub(super) network: Network,
+    pub(super) id: HostId,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Host>> = const { RefCell::new(None) };
+}
+
+impl Host {
+    /// The host on which the future runs that is being polled on this thread, if it is one of [`run`](Host::run).
+    pub fn current() -> Option<Host> {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
+    /// Makes it the current one on this thread, until the guard goes. For executors.
+    pub fn enter(&self) -> EnteredHost {
+        EnteredHost { before: CURRENT.replace(Some(self.clone())), not_send: PhantomData }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        self.network.change(|world| world.state(self.id).name.clone())
+    }
+
+    /// Its address.
+    pub fn address(&self) -> IpAddr {
+        address_of(self.id)
+    }
+
+    /// Runs a future on this host: sockets that it makes are this host's, and so are the tasks that it spawns. When
+    /// the host crashes, the future is dropped; to run another one is to start the host again.
+    pub fn run<F: Future>(&self, future: F) -> Run<F> {
+        let (crashes, key) = self.network.change(|world| {
+            let state = world.state(self.id);
+            state.runs_begun += 1;
+            (state.crashes, state.runs_begun)
+        });
+        Run { future: Some(future), place: Place { host: self.clone(), crashes, key } }
+    }
+
+    /// Ends all that runs on it at once. Its connections are reset, its listeners gone, and the futures given to
+    /// [`run`](Host::run) are dropped, with the tasks that they have spawned, before time goes on.
+    pub fn crash(&self) {
+        let wakers = self.network.change(|world| {
+            world.break_sockets(self.id);
+            world.crashed.push(self.id);
+            let state = world.state(self.id);
+            state.crashes += 1;
+            std::mem::take(&mut state.runs)
+        });
+        wakers.into_values().for_each(|waker| waker.wake());
+    }
+}
+
+impl PartialEq for Host {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.network == other.network
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Host(`{}`, {})", self.name(), self.address())
+    }
+}
+
+/// While it lives, a host is current on this thread. Made by [`Host::enter`].
+#[must_use = "the host is current only as long as this guard lives"]
+pub struct EnteredHost {
+    before: Option<Host>,
+    /// It restores the thread on which it was made.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Drop for EnteredHost {
+    fn drop(&mut self) {
+        let _left = CURRENT.replace(self.before.take());
+    }
+}
+
+/// The host on which this ran has crashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the simulated host has crashed")]
+pub struct Crashed;
+
+pin_project! {
+    /// What runs on a host. Made by [`Host::run`].
+    #[must_use = "futures do nothing until they are awaited"]
+    pub struct Run<F> {
+        #[pin]
+        future: Option<F>,
+        place: Place,
+    }
+}
+
+/// A future's place among those of its host.
+struct Place {
+    host: Host,
+    /// How often the host had crashed before.
+    crashes: u64,
+    key: u64,
+}
+
+impl<F: Future> Future for Run<F> {
+    type Output = Result<F::Output, Crashed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Place { host, crashes, key } = &*this.place;
+        let _entered = host.enter();
+        let waker = cx.waker().clone();
+        let (is_alive, replaced) = host.network.change(|world| {
+            let state = world.state(host.id);
+            let is_alive = state.crashes == *crashes;
+            (is_alive, if is_alive { state.runs.insert(*key, waker) } else { Some(waker) })
+        });
+        drop(replaced); // outside of the lock
+        let future = this.future.as_mut().as_pin_mut().filter(|_| is_alive);
+        let output = match future.map(|future| future.poll(cx)) {
+            Some(Poll::Pending) => return Poll::Pending,
+            Some(Poll::Ready(output)) => Ok(output),
+            None => Err(Crashed),
+        };
+        this.future.set(None);
+        Poll::Ready(output)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let waker = self.host.network.change(|world| world.state(self.host.id).runs.remove(&self.key));
+        drop(waker); // outside of the lock
+    }
+}

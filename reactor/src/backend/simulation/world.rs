@@ -1,0 +1,315 @@
+//! The state of a simulation: the time, the hosts, the links between them, and the packets under way.
+//!
+//! Everything that travels is a [`Packet`]: it leaves its sender when it is sent and has its effect when it arrives, at
+//! a time that its link says. What that effect is stands in `packet.rs`. A link that is cut keeps its packets until it is
+//! whole again.
+//!
+//! Used by the other files of this folder, under one lock.
+
+use super::connection::Socket;
+use super::network::Link;
+use super::packet::Packet;
+use super::random::Random;
+use crate::backend::{Event, Readiness};
+use crate::lock;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// What the backend and the handles on the network share.
+pub(super) struct Shared {
+    pub(super) start: Instant,
+    world: Mutex<World>,
+    pub(super) changed: Condvar,
+}
+
+impl Shared {
+    pub(super) fn new(seed: u64) -> Shared {
+        let world = World { random: Random::new(seed), ..World::empty() };
+        Shared { start: Instant::now(), world: Mutex::new(world), changed: Condvar::new() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+
+    /// Changes something that whoever waits has to look at.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
+        let result = change(&mut self.lock());
+        self.changed.notify_one();
+        result
+    }
+}
+
+/// Numbers hosts in the order in which they were named. The first one is where everything is that no other
+/// host runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct HostId(pub(super) u32);
+
+pub(super) const MAIN: HostId = HostId(0);
+
+/// Numbers sockets in the order in which they were made. None has the number of another one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SocketId(pub(super) u64);
+
+/// The first port that is given to whoever asks for none in particular.
+const FIRST_PORT: u16 = 49_152;
+
+pub(super) struct World {
+    pub(super) elapsed: Duration,
+    pub(super) notified: bool,
+    /// Work outside that may still wake somebody. While there is any, time stands still.
+    pub(super) outside: isize,
+    pub(super) random: Random,
+    pub(super) hosts: Vec<HostState>,
+    pub(super) names: HashMap<String, HostId>,
+    pub(super) default_link: Link,
+    /// What was said about two hosts, the one with the lower number first.
+    routes: HashMap<(HostId, HostId), Route>,
+    pub(super) sockets: BTreeMap<SocketId, Socket>,
+    sockets_made: u64,
+    under_way: BinaryHeap<Reverse<Flight>>,
+    packets_sent: u64,
+    /// What became ready, until the backend's next report.
+    ready: Vec<Event>,
+    /// Hosts that have crashed, until the executor asks.
+    pub(super) crashed: Vec<HostId>,
+}
+
+/// A host.
+pub(super) struct HostState {
+    pub(super) name: String,
+    /// Who uses which port.
+    pub(super) ports: BTreeMap<u16, SocketId>,
+    next_port: u16,
+    /// How often it has crashed.
+    pub(super) crashes: u64,
+    /// What runs on it, to be woken when it crashes.
+    pub(super) runs: BTreeMap<u64, Waker>,
+    pub(super) runs_begun: u64,
+}
+
+/// How two hosts reach each other.
+#[derive(Default)]
+struct Route {
+    link: Option<Link>,
+    /// When the bytes that were sent are through the narrowest place: from the lower to the higher, and back.
+    busy_until: [Duration; 2],
+    is_cut: bool,
+    /// What was sent while it was cut, or was under way then.
+    held: Vec<Flight>,
+}
+
+/// A packet under way. The first to arrive is the least; of those that arrive at once, the first sent.
+pub(super) struct Flight {
+    at: Duration,
+    number: u64,
+    from: HostId,
+    to: HostId,
+    packet: Packet,
+}
+
+impl PartialEq for Flight {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Flight {}
+
+impl PartialOrd for Flight {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Flight {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
+
+impl World {
+    fn empty() -> World {
+        let mut world = World {
+            elapsed: Duration::ZERO,
+            notified: false,
+            outside: 0,
+            random: Random::new(0),
+            hosts: Vec::new(),
+            names: HashMap::new(),
+            default_link: Link::default(),
+            routes: HashMap::new(),
+            sockets: BTreeMap::new(),
+            sockets_made: 0,
+            under_way: BinaryHeap::new(),
+            packets_sent: 0,
+            ready: Vec::new(),
+            crashed: Vec::new(),
+        };
+        world.host("main");
+        world
+    }
+
+    /// The host of this name, which is made if there is none.
+    pub(super) fn host(&mut self, name: &str) -> HostId {
+        if let Some(known) = self.names.get(name) {
+            return *known;
+        }
+        let id = HostId(self.hosts.len() as u32);
+        assert!(id.0 < 0xff_ffff, "a simulated network has addresses for 16 million hosts, and all are taken");
+        let (ports, crashes, runs, runs_begun) = Default::default();
+        self.hosts.push(HostState { name: name.to_owned(), ports, next_port: FIRST_PORT, crashes, runs, runs_begun });
+        self.names.insert(name.to_owned(), id);
+        id
+    }
+
+    pub(super) fn state(&mut self, host: HostId) -> &mut HostState {
+        &mut self.hosts[host.0 as usize]
+    }
+
+    /// The host at an address, as seen from another.
+    pub(super) fn host_at(&self, address: IpAddr, from: HostId) -> Option<HostId> {
+        match address {
+            IpAddr::V4(ip) if ip.octets()[0] == 10 => {
+                let id = (u32::from(ip) & 0xff_ffff).checked_sub(1)?;
+                ((id as usize) < self.hosts.len()).then_some(HostId(id))
+            }
+            address => (address.is_loopback() || address.is_unspecified()).then_some(from),
+        }
+    }
+
+    /// A number for a socket that is about to be made.
+    pub(super) fn number_socket(&mut self) -> SocketId {
+        self.sockets_made += 1;
+        SocketId(self.sockets_made)
+    }
+
+    /// A port that nobody uses: one after the other, from the first again after the last.
+    pub(super) fn free_port(&mut self, host: HostId) -> Option<u16> {
+        let state = self.state(host);
+        for _ in FIRST_PORT..=u16::MAX {
+            let port = state.next_port;
+            state.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
+            if !state.ports.contains_key(&port) {
+                return Some(port);
+            }
+        }
+        None
+    }
+
+    fn route(&mut self, a: HostId, b: HostId) -> &mut Route {
+        self.routes.entry((a.min(b), a.max(b))).or_default()
+    }
+
+    pub(super) fn link(&mut self, a: HostId, b: HostId) -> Link {
+        const LOOPBACK: Link = Link { latency: Duration::ZERO, jitter: Duration::ZERO, bandwidth: None, loss: 0.0 };
+        let default = if a == b { LOOPBACK } else { self.default_link };
+        self.route(a, b).link.unwrap_or(default)
+    }
+
+    pub(super) fn set_link(&mut self, a: HostId, b: HostId, link: Link) {
+        self.route(a, b).link = Some(link);
+    }
+
+    /// Sends a packet on its way.
+    pub(super) fn send(&mut self, from: HostId, to: HostId, packet: Packet) {
+        self.packets_sent += 1;
+        let flight = Flight { at: Duration::ZERO, number: self.packets_sent, from, to, packet };
+        match self.route(from, to).is_cut {
+            true => self.hold(flight),
+            false => self.launch(flight),
+        }
+    }
+
+    fn launch(&mut self, mut flight: Flight) {
+        let (link, now) = (self.link(flight.from, flight.to), self.elapsed);
+        let jitter = Duration::from_nanos(self.random.below(link.jitter.as_nanos() as u64 + 1));
+        let (from, to) = (flight.from, flight.to);
+        let busy_until = &mut self.route(from, to).busy_until[usize::from(from > to)];
+        if let Some(bandwidth) = link.bandwidth {
+            let nanos = flight.packet.size() as u128 * 1_000_000_000 / u128::from(bandwidth);
+            *busy_until = now.max(*busy_until) + Duration::from_nanos(nanos as u64);
+        }
+        flight.at = now.max(*busy_until) + link.latency + jitter;
+        // What goes to one socket doesn't overtake.
+        if let Some(socket) = flight.packet.to().and_then(|to| self.sockets.get_mut(&to)) {
+            flight.at = flight.at.max(socket.last_arrival);
+            socket.last_arrival = flight.at;
+        }
+        self.under_way.push(Reverse(flight));
+    }
+
+    fn hold(&mut self, flight: Flight) {
+        if let Packet::Connect { from, .. } = flight.packet {
+            self.give_up_later(flight.from, from);
+        }
+        self.route(flight.from, flight.to).held.push(flight);
+    }
+
+    /// Has an attempt to connect fail as the system's do that get no answer to six retries.
+    fn give_up_later(&mut self, host: HostId, socket: SocketId) {
+        const PATIENCE: Duration = Duration::from_secs(127);
+        self.packets_sent += 1;
+        let (at, packet) = (self.elapsed + PATIENCE, Packet::GiveUp { to: socket });
+        self.under_way.push(Reverse(Flight { at, number: self.packets_sent, from: host, to: host, packet }));
+    }
+
+    /// From now on, nothing arrives between these two.
+    pub(super) fn cut(&mut self, a: HostId, b: HostId) {
+        if std::mem::replace(&mut self.route(a, b).is_cut, true) {
+            return;
+        }
+        let is_between =
+            |flight: &Flight| (flight.from.min(flight.to), flight.from.max(flight.to)) == (a.min(b), a.max(b));
+        let under_way = std::mem::take(&mut self.under_way).into_sorted_vec();
+        for Reverse(flight) in under_way.into_iter().rev() {
+            match is_between(&flight) {
+                true => self.hold(flight),
+                false => self.under_way.push(Reverse(flight)),
+            }
+        }
+    }
+
+    /// What was held is sent again.
+    pub(super) fn heal(&mut self, a: HostId, b: HostId) {
+        let route = self.route(a, b);
+        route.is_cut = false;
+        for flight in std::mem::take(&mut route.held) {
+            self.launch(flight);
+        }
+    }
+
+    /// When the next packet arrives.
+    pub(super) fn next_arrival(&self) -> Option<Duration> {
+        self.under_way.peek().map(|Reverse(flight)| flight.at)
+    }
+
+    /// Whether nothing will ever happen unless somebody sends something.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.under_way.is_empty() && self.ready.is_empty()
+    }
+
+    /// Has everything arrive that is due, and gives what became ready by that or before.
+    pub(super) fn deliver_due(&mut self, events: &mut Vec<Event>) {
+        while self.next_arrival().is_some_and(|at| at <= self.elapsed) {
+            let Some(Reverse(flight)) = self.under_way.pop() else { break };
+            self.arrive(flight.from, flight.to, flight.packet);
+        }
+        events.append(&mut self.ready);
+    }
+
+    /// A socket is ready for something. If nobody has registered it, that will be found out by trying.
+    pub(super) fn report(&mut self, socket: SocketId, readiness: Readiness) {
+        let token = self.sockets.get(&socket).and_then(|socket| socket.token);
+        self.ready.extend(token.map(|token| Event { token, readiness }));
+    }
+}
+
+/// The address of a host: 10.0.0.1 is the first.
+pub(super) fn address_of(host: HostId) -> IpAddr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 1)) + host.0).into()
+}

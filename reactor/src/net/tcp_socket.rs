@@ -1,0 +1,212 @@
+//! What is inside of a TCP listener or stream: a socket of the system, or one of the reactor's simulated network.
+//!
+//! Which of the two is decided once, when it is made; after that each operation has one branch. For `tcp.rs`.
+
+use super::socket::{FLAGS, new_stream, prepared};
+use super::stream::Peek;
+use super::{BACKLOG, Shutdown, SocketAddr};
+use crate::Handle;
+use crate::backend::{Network, Readiness, SimulatedSocket};
+use crate::io::Async;
+use crate::source::Watched;
+use rustix::net::{self as sys, AddressFamily, sockopt};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+pub(super) enum TcpSocket<S> {
+    System(S),
+    Simulated(SimulatedSocket),
+}
+
+use TcpSocket::{Simulated, System};
+
+impl<S> From<S> for TcpSocket<S> {
+    fn from(socket: S) -> Self {
+        System(socket)
+    }
+}
+
+fn present_network() -> Option<Network> {
+    Handle::with_current(|reactor| reactor?.network().cloned())
+}
+
+fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
+    new_stream(if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 })
+}
+
+impl<S: AsFd> TcpSocket<S> {
+    /// std's socket.
+    pub(super) fn system(&self) -> &S {
+        match self {
+            System(socket) => socket,
+            Simulated(_) => panic!(
+                "a socket of a simulated network was asked for its file descriptor, and has none: set its options \
+                 through the methods of TcpStream, and leave out what there is no method for"
+            ),
+        }
+    }
+
+    pub(super) fn register(self, assumed: Readiness) -> io::Result<Async<TcpSocket<S>>> {
+        match &self {
+            System(_) => Async::register(self, assumed),
+            Simulated(socket) => {
+                let watched = Watched::Simulated(socket.reference().clone());
+                Async::register_as(self, watched, assumed)
+            }
+        }
+    }
+}
+
+impl<S: AsFd> AsFd for TcpSocket<S> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.system().as_fd()
+    }
+}
+
+impl TcpSocket<TcpListener> {
+    pub(super) fn listen(address: SocketAddr) -> io::Result<Self> {
+        if let Some(network) = present_network() {
+            return Ok(Simulated(SimulatedSocket::listen(&network, address)?));
+        }
+        let socket = new_socket(address)?;
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        sys::bind(&socket, &address)?;
+        sys::listen(&socket, BACKLOG)?;
+        Ok(System(socket.into()))
+    }
+
+    pub(super) fn accept(&self) -> io::Result<(TcpSocket<TcpStream>, SocketAddr)> {
+        match self {
+            System(listener) => {
+                let (socket, address) = sys::acceptfrom_with(listener, FLAGS)?;
+                let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted))?;
+                Ok((System(prepared(socket)?.into()), address.try_into()?))
+            }
+            Simulated(listener) => listener.accept().map(|(socket, address)| (Simulated(socket), address)),
+        }
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            System(listener) => listener.local_addr(),
+            Simulated(listener) => listener.local_addr(),
+        }
+    }
+}
+
+impl TcpSocket<TcpStream> {
+    /// Begins to connect. What it is ready for now: nothing, unless it is connected already.
+    pub(super) fn connect(address: SocketAddr) -> io::Result<(Self, Readiness)> {
+        if let Some(network) = present_network() {
+            return Ok((Simulated(SimulatedSocket::connect(&network, address)?), Readiness::empty()));
+        }
+        let socket = new_socket(address)?;
+        match sys::connect(&socket, &address) {
+            Ok(()) => Ok((System(socket.into()), Readiness::WRITABLE)),
+            Err(error) if error == rustix::io::Errno::INPROGRESS => Ok((System(socket.into()), Readiness::empty())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Why it could not connect, if so.
+    pub(super) fn take_error(&self) -> io::Result<()> {
+        match self {
+            System(socket) => Ok(sockopt::socket_error(socket)??),
+            Simulated(socket) => socket.take_error(),
+        }
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            System(socket) => socket.local_addr(),
+            Simulated(socket) => socket.local_addr(),
+        }
+    }
+
+    pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            System(socket) => socket.peer_addr(),
+            Simulated(socket) => socket.peer_addr(),
+        }
+    }
+
+    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        match self {
+            System(socket) => socket.shutdown(how),
+            Simulated(socket) => socket.shutdown(how),
+        }
+    }
+
+    pub(super) fn nodelay(&self) -> io::Result<bool> {
+        match self {
+            System(socket) => socket.nodelay(),
+            Simulated(socket) => socket.nodelay(),
+        }
+    }
+
+    pub(super) fn set_nodelay(&self, on: bool) -> io::Result<()> {
+        match self {
+            System(socket) => socket.set_nodelay(on),
+            Simulated(socket) => socket.set_nodelay(on),
+        }
+    }
+
+    pub(super) fn set_linger(&self, time: Option<Duration>) -> io::Result<()> {
+        match self {
+            System(socket) => Ok(sockopt::set_socket_linger(socket, time)?),
+            Simulated(socket) => socket.set_linger(time),
+        }
+    }
+}
+
+impl Peek for TcpSocket<TcpStream> {
+    fn peek_into(&self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            System(socket) => socket.peek(buf),
+            Simulated(socket) => socket.peek(buf),
+        }
+    }
+}
+
+impl Read for &TcpSocket<TcpStream> {
+    #[inline]
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            System(socket) => (&*socket).read(buf),
+            Simulated(socket) => socket.read(&mut [IoSliceMut::new(buf)]),
+        }
+    }
+
+    #[inline]
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        match self {
+            System(socket) => (&*socket).read_vectored(bufs),
+            Simulated(socket) => socket.read(bufs),
+        }
+    }
+}
+
+impl Write for &TcpSocket<TcpStream> {
+    #[inline]
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            System(socket) => (&*socket).write(buf),
+            Simulated(socket) => socket.write(&[IoSlice::new(buf)]),
+        }
+    }
+
+    #[inline]
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            System(socket) => (&*socket).write_vectored(bufs),
+            Simulated(socket) => socket.write(bufs),
+        }
+    }
+
+    /// The system, or the network, has it all.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
