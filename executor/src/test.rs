@@ -5,7 +5,8 @@
 
 pub use reactor::backend::{Crashed, Host, Link, Network, Run};
 
-use crate::{Observer, Runtime};
+use crate::Runtime;
+use crate::trace::Recorder;
 use std::any::Any;
 use std::env::{self, VarError};
 use std::future::Future;
@@ -20,7 +21,8 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 ///
 /// Each run has a world of its own: a [deterministic](crate::Builder::deterministic) runtime, whose [`Network`] is
 /// given to the closure: what the run uses has to be made in there. With `EXECUTOR_SEED` in the environment there is
-/// one run, with that seed.
+/// one run, with that seed. A run that fails is made once more, recorded, and the [recording](crate::trace) saved in the
+/// directory for temporary files.
 ///
 /// # Panics
 /// When a run does, or can't go on (a deadlock): with its seed, what it said, and the command that repeats it. When
@@ -51,83 +53,24 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 /// });
 /// // panics: seed 0 fails (explored at src/main.rs:11:1): … an update was lost …
 /// //         repeat it: EXECUTOR_SEED=0 cargo test lost_update
+/// //         step through it: demo step --replay /tmp/executor-lost_update-0.jsonl
 /// ```
 #[track_caller]
 pub fn explore<F: Future<Output = ()>>(runs: u64, test: impl Fn(Network) -> F) {
-    Exploration::new(runs).run(test);
-}
-
-/// What can be chosen about an exploration; else as [`explore`].
-///
-/// ```
-/// use executor::test::Exploration;
-///
-/// Exploration::new(10).run(|network| async move {
-///     assert!(network.lookup("server").is_none());
-/// });
-/// ```
-#[must_use = "an Exploration does nothing until `run`"]
-pub struct Exploration {
-    runs: u64,
-    watch: Option<Box<Watch>>,
-}
-
-/// Makes who watches the run of a seed.
-type Watch = dyn Fn(u64) -> Arc<dyn Observer>;
-
-impl Exploration {
-    /// One of so many runs.
-    pub fn new(runs: u64) -> Exploration {
-        Exploration { runs, watch: None }
-    }
-
-    /// When a run has failed, it is repeated before that is told, and watched by what this makes for its seed.
-    ///
-    /// ```
-    /// use executor::{Observer, observer::PollEnd, TaskId, test::Exploration};
-    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
-    ///
-    /// #[derive(Default)]
-    /// struct CountsPolls(AtomicU32);
-    /// impl reactor::Observer for CountsPolls {}
-    /// impl Observer for CountsPolls {
-    ///     fn poll_ends(&self, _: TaskId, _: PollEnd) {
-    ///         self.0.fetch_add(1, Ordering::Relaxed);
-    ///     }
-    /// }
-    ///
-    /// let polls = Arc::new(CountsPolls::default());
-    /// let watching = polls.clone();
-    /// let failing = || Exploration::new(10).watch_failure(move |_seed| watching.clone()).run(|_| async { panic!("!") });
-    /// assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(failing)).is_err());
-    /// assert_eq!(polls.0.load(Ordering::Relaxed), 1); // of the run that failed, and no other
-    /// ```
-    pub fn watch_failure(mut self, watch: impl Fn(u64) -> Arc<dyn Observer> + 'static) -> Exploration {
-        self.watch = Some(Box::new(watch));
-        self
-    }
-
-    /// Runs the test. See [`explore`].
-    ///
-    /// # Panics
-    /// As [`explore`].
-    #[track_caller]
-    pub fn run<F: Future<Output = ()>>(self, test: impl Fn(Network) -> F) {
-        let (first, runs) = wanted_seed().map_or((0, self.runs), |seed| (seed, 1));
-        for seed in (first..=u64::MAX).take(usize::try_from(runs).unwrap_or(usize::MAX)) {
-            let Err(panic) = run_once(seed, None, &test) else { continue };
-            if let Some(watch) = &self.watch {
-                let _same_panic = run_once(seed, Some(watch(seed)), &test);
-            }
-            fail(seed, &*panic, Location::caller());
-        }
+    let (first, runs) = wanted_seed().map_or((0, runs), |seed| (seed, 1));
+    for seed in (first..=u64::MAX).take(usize::try_from(runs).unwrap_or(usize::MAX)) {
+        let Err(panic) = run_once(seed, None, &test) else { continue };
+        // As it can be repeated, only what fails is recorded.
+        let recorder = Arc::new(Recorder::new());
+        let _same_panic = run_once(seed, Some(recorder.clone()), &test);
+        fail(seed, &*panic, Location::caller(), &recorder);
     }
 }
 
 /// One run in a world of its own.
 fn run_once<F: Future<Output = ()>>(
     seed: u64,
-    observer: Option<Arc<dyn Observer>>,
+    observer: Option<Arc<Recorder>>,
     test: impl Fn(Network) -> F,
 ) -> thread::Result<()> {
     let builder = Runtime::builder().deterministic(seed);
@@ -148,13 +91,20 @@ fn wanted_seed() -> Option<u64> {
     }
 }
 
-fn fail(seed: u64, panic: &(dyn Any + Send), place: &Location<'_>) -> ! {
+fn fail(seed: u64, panic: &(dyn Any + Send), place: &Location<'_>, recorder: &Recorder) -> ! {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let said = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
     // The test's name is its thread's, unless tests run on the first thread.
-    let name = thread::current().name().filter(|name| *name != "main").map(|name| format!(" {name}"));
-    let name = name.unwrap_or_default();
-    panic!("seed {seed} fails (explored at {place}): {said}\nrepeat it: {VARIABLE}={seed} cargo test{name}");
+    let thread = thread::current();
+    let name = thread.name().filter(|name| *name != "main").unwrap_or_default();
+    let file = env::temp_dir().join(format!("executor-{}-{seed}.jsonl", name.replace("::", "-")));
+    let saved = match recorder.save(&file) {
+        Ok(()) => format!("step through it: demo step --replay {}", file.display()),
+        Err(error) => format!("it could not be recorded in {}: {error}", file.display()),
+    };
+    let command = format!("{VARIABLE}={seed} cargo test {name}");
+    let command = command.trim_end();
+    panic!("seed {seed} fails (explored at {place}): {said}\nrepeat it: {command}\n{saved}");
 }
 
 /// The network of the runtime on this thread.

@@ -7,9 +7,10 @@ mod lines;
 
 use executor::net::{TcpListener, TcpStream};
 use executor::sync::channel;
-use executor::test::{Exploration, Link, Network, explore, network};
+use executor::test::{Link, Network, explore, network};
 use executor::time::{Duration, now, sleep};
-use executor::{Observer, Runtime, named, spawn, spawn_blocking, spawn_local, yield_now};
+use executor::trace::{Event, Record, Recorder, Trace};
+use executor::{Runtime, named, spawn, spawn_blocking, spawn_local, yield_now};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use lines::Lines;
 use std::cell::{Cell, RefCell};
@@ -248,17 +249,32 @@ fn explore_finds_a_race_and_its_seed_repeats_it() {
 }
 
 #[test]
-fn a_failing_run_is_repeated_for_whoever_watches() {
-    let watched = Rc::new(Cell::new(None));
-    let (seen, lines) = (watched.clone(), Arc::new(Lines::default()));
-    let watch = lines.clone();
-    let exploration = Exploration::new(1000).watch_failure(move |seed| {
-        assert_eq!(seen.replace(Some(seed)), None);
-        watch.clone() as Arc<dyn Observer>
-    });
-    let told = message(|| exploration.run(lost_update));
-    assert_eq!(watched.get(), Some(seed_in(&told)));
-    assert!(lines.text().contains("spawned by"), "{}", lines.text());
+fn a_failing_run_is_recorded_to_be_stepped_through() {
+    let told = message(|| explore(1000, lost_update));
+    let file = told.split_once("demo step --replay ").expect("it says where").1.trim();
+    assert!(file.ends_with(&format!("a_failing_run_is_recorded_to_be_stepped_through-{}.jsonl", seed_in(&told))));
+    let trace = Trace::open(file).unwrap();
+    let panicked = |record: &Record| {
+        matches!(&record.event, Event::Panicked { message: Some(words), .. }
+        if words.contains("an update was lost"))
+    };
+    assert!(trace.head.simulated && trace.records.iter().any(panicked), "{told}");
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn the_same_seed_is_recorded_byte_for_byte() {
+    let record = |seed| {
+        let recorder = Arc::new(Recorder::new());
+        let runtime = Runtime::builder().deterministic(seed).observer(recorder.clone()).build().unwrap();
+        let network = runtime.network().unwrap();
+        let _may_fail = catch_unwind(AssertUnwindSafe(|| runtime.block_on(program(network))));
+        let mut file = Vec::new();
+        recorder.trace().write(&mut file).unwrap();
+        file
+    };
+    assert_eq!(record(7), record(7));
+    assert!((0..20).any(|seed| record(seed) != record(7)));
 }
 
 #[test]
