@@ -202,7 +202,7 @@ pub(crate) struct Core {
     pub(crate) slow: SlowPolls,
     deadlock: Cell<Deadlock>,
     /// What is different where the network is simulated.
-    simulated: Option<Box<Simulated>>,
+    pub(crate) simulated: Option<Box<Simulated>>,
     /// Polls since the reactor was looked at.
     polls: Cell<usize>,
     /// The runtime ends: tasks that are made from now on are cancelled at once.
