@@ -66,3 +66,24 @@ impl Simulated {
         tasks.iter().for_each(|task| task.end_at(Location::caller(), &reason));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::single::with_core;
+    use crate::test::explore;
+    use crate::{spawn_local, yield_now};
+
+    #[test]
+    fn a_task_that_is_over_is_forgotten() {
+        let tasks = || with_core(|core| core.unwrap().simulated.as_ref().unwrap().tasks.borrow().len());
+        explore(1, |network| async move {
+            let running = network.host("a").run(async {
+                let waits = spawn_local(yield_now());
+                assert_eq!(tasks(), 1);
+                waits.await.unwrap();
+            });
+            running.await.unwrap();
+            assert_eq!(tasks(), 0);
+        });
+    }
+}

@@ -197,7 +197,7 @@ pub(crate) struct Core {
     pub(crate) slow: SlowPolls,
     deadlock: Cell<Deadlock>,
     /// What is different where the network is simulated.
-    simulated: Option<Box<Simulated>>,
+    pub(crate) simulated: Option<Box<Simulated>>,
     /// Polls since the reactor was looked at.
     polls: Cell<usize>,
     /// A task is being polled to hear where it stands: that is not for the observer to hear.
@@ -514,7 +514,8 @@ impl Core {
     /// run, its handle learns of it.
     fn end(&self, reactor: &mut Reactor) {
         self.ending.set(true);
-        self.slabs.cancel_all();
+        // For a run that is to be the same each time, or is looked at, it matters who is the first.
+        self.slabs.cancel_all(self.simulated.is_some() || self.shared.observer.is_some());
         while self.unfinished.get() > 0 {
             self.shared.inbox.take(&self.queue);
             while let Some(task) = self.queue.pop() {

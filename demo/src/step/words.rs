@@ -90,6 +90,7 @@ impl Words {
         match event {
             Event::RunBegins => "block_on begins".into(),
             Event::RunEnds => "block_on ends: all tasks are gone".into(),
+            Event::SourceAdded { source, fd: -1 } => format!("source {source} is registered (a simulated socket)"),
             Event::SourceAdded { source, fd } => format!("source {source} is registered (file descriptor {fd})"),
             Event::SourceRemoved { source } => format!("source {source} is deregistered"),
             Event::SourceWaits { source, direction } => {

@@ -22,7 +22,7 @@
 //! After Jeff Bonwick, "The Slab Allocator: An Object-Caching Kernel Memory Allocator", 1994. Used by
 //! `cell.rs`, and by schedulers, which own slabs.
 
-use super::cell::{Header, cancel, wake};
+use super::cell::{Header, TaskRef, cancel, wake};
 use super::join::Canceller;
 use crate::shim::{AtomicUsize, Ordering, thread_local};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -246,14 +246,22 @@ impl<S> Slabs<S> {
         Entered { before: PRESENT.with(|present| present.replace(self.number)) }
     }
 
-    /// Cancels every task, shielded or not; those that were not queued get scheduled.
-    pub(crate) fn cancel_all(&self) {
+    /// Cancels every task, shielded or not, if it matters in the order of their numbers; those that were not queued get
+    /// scheduled.
+    pub(crate) fn cancel_all(&self, in_order: bool) {
+        let mut tasks = Vec::new();
+        self.each(|task| tasks.push(task));
         // SAFETY: the tasks are there; `cancel` and `wake` only schedule, so that no slab is freed meanwhile.
-        self.each(|task| unsafe {
-            task.as_ref().pierce_shields();
-            cancel(task);
-            wake(task); // one that was cancelled before waits for its shields
-        });
+        unsafe {
+            if in_order {
+                tasks.sort_by_key(|task| TaskRef(task.as_ref()).id());
+            }
+            for task in tasks {
+                task.as_ref().pierce_shields();
+                cancel(task);
+                wake(task); // one that was cancelled before waits for its shields
+            }
+        }
     }
 
     /// All tasks that are not over.

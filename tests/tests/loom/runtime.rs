@@ -143,7 +143,7 @@ impl Home {
 
     /// As `Core::end`: cancels what is left, and waits for tasks that another thread has in its hands.
     fn end(&self) {
-        self.slabs.cancel_all();
+        self.slabs.cancel_all(false);
         while self.unfinished.get() > 0 {
             self.pass();
             if self.unfinished.get() > 0 {

@@ -191,7 +191,7 @@ pub fn reactor(app: &App, area: Rect) -> Vec<Line<'static>> {
     let sources = state.sources.iter().map(|(id, source)| {
         let waiters = source.waiters.iter().map(|(task, direction)| format!("{} {task}", direction_word(*direction)));
         let waiters: Vec<_> = waiters.collect();
-        let fd = source.fd.map(|fd| format!(" fd {fd}")).unwrap_or_default();
+        let fd = source.fd.filter(|fd| *fd >= 0).map(|fd| format!(" fd {fd}")).unwrap_or_default();
         let ready =
             if source.ready.is_empty() { String::new() } else { format!(" · {}", source.ready.replace('_', " ")) };
         let waiters = if waiters.is_empty() { String::new() } else { format!(" ← {}", waiters.join(", ")) };
