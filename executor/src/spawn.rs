@@ -164,6 +164,7 @@ impl Future for YieldNow {
         }
         self.yielded = true;
         cx.waker().wake_by_ref();
+        reactor::leaf::pending(|| "its next turn (yield_now)".into());
         Poll::Pending
     }
 }

@@ -201,7 +201,7 @@ impl State {
             }
             Event::BlockingBegins { task } => self.task(*task, |task, at| task.enter(Phase::Blocking, at)),
             Event::Stranded { task, .. } => self.task(*task, |task, _| task.is_stranded = true),
-            Event::Finished { task, how } => self.finish(*task, *how),
+            Event::Finished { task, how, .. } => self.finish(*task, *how),
             event => self.apply_reactor(event),
         }
     }

@@ -108,8 +108,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<Arc<str>>,
     },
-    /// [`task_finished`](crate::Observer::task_finished): its future has been dropped.
-    Finished { task: u64, how: How },
+    /// [`task_finished`](crate::Observer::task_finished): its future has been dropped. So many wakers are left.
+    Finished {
+        task: u64,
+        how: How,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        wakers: u64,
+    },
     /// [`output_dropped`](crate::Observer::output_dropped).
     OutputDropped { task: u64, how: How },
     /// [`task_freed`](crate::Observer::task_freed).
@@ -187,6 +192,17 @@ fn once() -> u32 {
 
 fn is_once(times: &u32) -> bool {
     *times == 1
+}
+
+impl Waiting {
+    /// Whether it could go on, but has done so much in this poll that others come first: see [`reactor::budget`].
+    pub fn is_out_of_budget(&self) -> bool {
+        *self.leaf == *reactor::budget::SPENT
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Who woke or cancelled a task.

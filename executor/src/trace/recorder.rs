@@ -402,7 +402,8 @@ impl Observer for Recorder {
     }
 
     fn task_finished(&self, task: TaskRef<'_>, finish: Finish) {
-        self.record(|_| Event::Finished { task: task.id().0, how: how(finish) });
+        let wakers = task.wakers() as u64;
+        self.record(|_| Event::Finished { task: task.id().0, how: how(finish), wakers });
     }
 
     fn output_dropped(&self, task: TaskRef<'_>, finish: Finish) {
