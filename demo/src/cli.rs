@@ -160,6 +160,9 @@ pub struct StepArgs {
     /// Write the run into this file, for ui.perfetto.dev
     #[arg(long, value_name = "FILE")]
     pub perfetto: Option<PathBuf>,
+    /// Print what is wrong with the run; then the exit code is 3
+    #[arg(long, conflicts_with = "live")]
+    pub lint: bool,
 }
 
 /// What `demo ways` prints.

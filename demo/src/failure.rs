@@ -10,7 +10,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All well.
     Success,
-    /// Some URLs failed.
+    /// Some URLs failed; or something is wrong with a run that was looked at.
     SomeFailed,
     /// Ctrl-C.
     Interrupted,
