@@ -55,6 +55,20 @@ pub enum Failure {
     /// The recording can't be shown.
     #[error(transparent)]
     Trace(#[from] executor::trace::TraceError),
+    /// The program that is to be watched can't be reached.
+    #[error("nobody shows itself at {}: {source}; start the program with EXECUTOR_CONSOLE={}, and look while it runs", .path.display(), .path.display())]
+    Console {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The program that is to be watched says nothing.
+    #[error("{} says nothing: is it a console that a program has opened with EXECUTOR_CONSOLE, and has it begun to run?", .path.display())]
+    Silent {
+        /// The socket.
+        path: PathBuf,
+    },
     /// A file can't be written.
     #[error("can't write {}: {source}", .path.display())]
     Written {

@@ -113,7 +113,7 @@ impl Task {
         }
     }
 
-    fn enter(&mut self, phase: Phase, at: u64) {
+    pub(crate) fn enter(&mut self, phase: Phase, at: u64) {
         let time = at.saturating_sub(self.since);
         match self.phase {
             Phase::Waiting | Phase::Pooled => self.idle += time,

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `EXECUTOR_TRACE=FILE` | writes the recording there whenever a `block_on` ends, also by a panic. Further runtimes of the process write `FILE-2`, …; `%p` becomes the process's number |
 //! | `EXECUTOR_TRACE_CHAINS=off` | leaves out where polls went pending, which is what takes longest to record |
+//! | `EXECUTOR_TRACE_EVENTS=NUMBER` | keeps so many of the newest events; a million unless told, some hundred megabytes |
 //! | `EXECUTOR_CONSOLE=PATH` | shows the recording as it grows to whoever connects to this Unix socket |
 //!
 //! # The format
@@ -29,6 +30,9 @@
 //! {"chain":0,"frames":[{"function":"main::visit","file":"src/main.rs","line":9}]}
 //! {"at":52417,"event":"spawned","task":2,"by":1,"name":"visitor","place":0,"size":120}
 //! ```
+//!
+//! A console sends two more, between events: `{"missed":12}` says that so many are missing here, as the client was
+//! too slow, and that what they said of what is still there is said again; `{"now":52417}` that this is all so far.
 //!
 //! A chain is the futures that await each other, the outermost first. `at` is in nanoseconds since the recording
 //! began, by the runtime's clock. The events and their fields are those of [`Event`]: names in snake case, times in
@@ -255,8 +259,8 @@ pub enum How {
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // see there
 pub enum Direction {
-    Read,
-    Write,
+    Read = 0,
+    Write = 1,
 }
 
 /// A place in the source.
