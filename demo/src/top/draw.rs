@@ -9,7 +9,8 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::{self, Block, Borders, Paragraph, Wrap};
+use ratatui::widgets::{self, Block, Borders, Paragraph};
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// The columns that narrow screens do without: the details of the selected task have most of them.
@@ -30,16 +31,20 @@ pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen, watched: &Watched) {
     frame.render_widget(Paragraph::new(totals(shown, watched, paused.is_some())), top);
     frame.render_widget(Paragraph::new(tab_line(screen, shown)), tabs);
     let selected = draw_table(frame, table, screen, shown);
-    let lines: Vec<Line<'_>> = match selected {
-        Some(task) => tables::details(shown, task).into_iter().map(Line::from).collect(),
-        None => Vec::new(),
-    };
+    let lines = selected.map(|task| tables::details(shown, task)).unwrap_or_default();
+    let lines = lines.iter().flat_map(|line| wrapped(line, details.width)).map(Line::from).collect::<Vec<_>>();
     let block = Block::new().borders(Borders::TOP).border_style(Style::new().dim());
-    let lines = Paragraph::new(Text::from(lines)).wrap(Wrap { trim: false });
-    frame.render_widget(lines.block(block), details);
+    frame.render_widget(Paragraph::new(lines).block(block), details);
     let keys = " ↑↓ select  1 2 3 tables  s sort  r reverse  space pause  q quit";
     frame.render_widget(Paragraph::new(keys).dim(), bottom);
     screen.paused = paused;
+}
+
+/// A line in as many as it takes, further ones indented.
+fn wrapped(line: &str, width: u16) -> Vec<String> {
+    let indent = " ".repeat(line.len() - line.trim_start().len() + 4);
+    let options = textwrap::Options::new(width.into()).subsequent_indent(&indent);
+    textwrap::wrap(line, options).into_iter().map(Cow::into_owned).collect()
 }
 
 fn totals<'a>(shown: &Watched, present: &Watched, is_paused: bool) -> Line<'a> {

@@ -79,7 +79,9 @@ impl Feed {
         for _ in 0..LINES {
             let Some(console) = &self.console else { break };
             match console.lines.try_recv() {
-                Ok(line) => drop(self.watched.add_line(&line)?),
+                Ok(line) => {
+                    self.watched.add_line(&line)?;
+                }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => self.end()?,
             }

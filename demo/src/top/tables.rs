@@ -5,6 +5,7 @@ use crate::step::model::{Phase, Source, Task, Timer};
 use crate::step::words::{self, count, direction_word, frame, place_of};
 use clap::ValueEnum;
 use std::cmp::Reverse;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A column of the table of tasks that it can be sorted by.
@@ -76,26 +77,24 @@ pub fn tasks(watched: &Watched, sort: Column, reverse: bool) -> Table {
         number("IDLE", 7),
         text("WAITS FOR", 0),
     ];
-    let mut tasks: Vec<(&Task, [u64; 3])> =
-        watched.state().tasks.values().map(|task| (&**task, watched.times(task))).collect();
-    tasks.sort_by(|(a, _), (b, _)| match sort {
-        Column::Name => a.name.cmp(&b.name),
-        Column::State => a.phase.word().cmp(b.phase.word()),
-        _ => std::cmp::Ordering::Equal,
-    });
-    tasks.sort_by_key(|(task, [busy, scheduled, idle])| match sort {
-        Column::Polls => Reverse(task.polls),
-        Column::Wakes => Reverse(task.wakes),
-        Column::SelfWakes => Reverse(task.self_wakes),
-        Column::Busy => Reverse(*busy),
-        Column::Scheduled => Reverse(*scheduled),
-        Column::Idle => Reverse(*idle),
-        Column::Task | Column::Name | Column::State => Reverse(0), // as they are
-    });
+    let with_times = |task: &'_ Rc<Task>| (task.clone(), watched.times(task));
+    let mut tasks: Vec<_> = watched.state().tasks.values().map(with_times).collect();
+    let mut by_number = |key: fn(&Task, [u64; 3]) -> u64| tasks.sort_by_key(|(task, times)| Reverse(key(task, *times)));
+    match sort {
+        Column::Task => {} // as they are
+        Column::Name => tasks.sort_by_cached_key(|(task, _)| name(watched, task)),
+        Column::State => tasks.sort_by_key(|(task, _)| task.phase.word()),
+        Column::Polls => by_number(|task, _| task.polls),
+        Column::Wakes => by_number(|task, _| task.wakes),
+        Column::SelfWakes => by_number(|task, _| task.self_wakes),
+        Column::Busy => by_number(|_, [busy, ..]| busy),
+        Column::Scheduled => by_number(|_, [_, scheduled, _]| scheduled),
+        Column::Idle => by_number(|_, [.., idle]| idle),
+    }
     if reverse {
         tasks.reverse();
     }
-    Table { heads, rows: tasks.into_iter().map(|(task, times)| task_row(watched, task, times)).collect() }
+    Table { heads, rows: tasks.iter().map(|(task, times)| task_row(watched, task, *times)).collect() }
 }
 
 /// What a task is called, or else the end of the place where it was spawned: `store.rs:63`.
@@ -184,7 +183,7 @@ pub fn details(watched: &Watched, id: u64) -> Vec<String> {
     let mut lines = vec![
         format!("{}, spawned{by}{at}, a future of {}", task.title(), count(task.size as usize, "byte")),
         format!(
-            "{since}; busy {busy}, scheduled {scheduled}, idle {idle}; {}, {}, {} by itself",
+            "{since}; busy {busy}, scheduled {scheduled}, idle {idle}; {}, {} ({} own)",
             count(task.polls as usize, "poll"),
             count(task.wakes as usize, "wake"),
             task.self_wakes

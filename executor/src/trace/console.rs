@@ -8,6 +8,7 @@ use super::file::{write_chains, write_line, write_missed, write_now, write_place
 use super::recorder::{Known, Recorder, frames};
 use crate::dump::Names;
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,8 +50,10 @@ impl Drop for Console {
     }
 }
 
+/// Whether it is a socket, and none that anybody listens at.
 fn is_abandoned(path: &Path) -> bool {
-    UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 fn serve(listener: &UnixListener, recorder: &Arc<Recorder>) {

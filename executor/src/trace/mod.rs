@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `EXECUTOR_TRACE=FILE` | writes the recording there whenever a `block_on` ends, also by a panic. Further runtimes of the process write `FILE-2`, …; `%p` becomes the process's number |
 //! | `EXECUTOR_TRACE_CHAINS=off` | leaves out where polls went pending, which is what takes longest to record |
-//! | `EXECUTOR_TRACE_EVENTS=NUMBER` | keeps so many of the newest events; a million unless told, some hundred megabytes |
+//! | `EXECUTOR_TRACE_EVENTS=NUMBER` | keeps so many of the newest events; a million unless told, about a hundred megabytes |
 //! | `EXECUTOR_CONSOLE=PATH` | shows the recording as it grows to whoever connects to this Unix socket |
 //!
 //! # The format
