@@ -1,9 +1,10 @@
 //! The command line.
 
 use crate::step::Program;
+use crate::top::Column;
 use crate::ways::Way;
 use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub enum Command {
     Ways(WaysArgs),
     /// Watch a program one event at a time, forwards and backwards
     Step(StepArgs),
+    /// Show the tasks, sockets and timers of a program that runs, or of a recording
+    Top(TopArgs),
     /// One of the ways, in the process that `ways` measures
     #[command(hide = true)]
     WaysRun(WaysRunArgs),
@@ -160,6 +163,30 @@ pub struct StepArgs {
     /// Write the run into this file, for ui.perfetto.dev
     #[arg(long, value_name = "FILE")]
     pub perfetto: Option<PathBuf>,
+    /// Print what is wrong with the run; then the exit code is 3
+    #[arg(long, conflicts_with = "live")]
+    pub lint: bool,
+}
+
+/// Options of `demo top`.
+#[derive(Clone, Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["connect", "replay"])))]
+pub struct TopArgs {
+    /// A program that was started with EXECUTOR_CONSOLE=SOCKET
+    #[arg(long, value_name = "SOCKET")]
+    pub connect: Option<PathBuf>,
+    /// A recorded run: record one with EXECUTOR_TRACE=FILE
+    #[arg(long, value_name = "FILE")]
+    pub replay: Option<PathBuf>,
+    /// Show the recording as it was so long after its beginning (10ms, 3s), not at its end
+    #[arg(long, value_name = "TIME", requires = "replay", value_parser = humantime::parse_duration)]
+    pub at: Option<Duration>,
+    /// Sort the tasks by this column
+    #[arg(long, value_name = "COLUMN", default_value = "busy")]
+    pub sort: Column,
+    /// Print the tables once, as text: also if standard output is no terminal
+    #[arg(long)]
+    pub once: bool,
 }
 
 /// What `demo ways` prints.

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All well.
     Success,
-    /// Some URLs failed.
+    /// Some URLs failed; or something is wrong with a run that was looked at.
     SomeFailed,
     /// Ctrl-C.
     Interrupted,
@@ -58,9 +58,20 @@ pub enum Failure {
     /// There is nobody to look at it.
     #[error("a terminal is needed to step: --html FILE writes the run as a page, --perfetto FILE for ui.perfetto.dev")]
     NoTerminal,
-    /// The terminal fails.
-    #[error("the terminal fails: {0}")]
-    Terminal(#[source] io::Error),
+    /// The program that is to be watched can't be reached.
+    #[error("nobody shows itself at {}: {source}; start the program with EXECUTOR_CONSOLE={}, and look while it runs", .path.display(), .path.display())]
+    Console {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The program that is to be watched says nothing.
+    #[error("{} says nothing: is it a console that a program has opened with EXECUTOR_CONSOLE, and has it begun to run?", .path.display())]
+    Silent {
+        /// The socket.
+        path: PathBuf,
+    },
     /// A file can't be written.
     #[error("can't write {}: {source}", .path.display())]
     Written {

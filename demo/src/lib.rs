@@ -6,6 +6,7 @@
 //! | `http/` | HTTP/1.1 over any stream, both sides |
 //! | `site/` | `demo serve`: the built-in site, files from disk |
 //! | `step/` | `demo step`: a run of a program, one event at a time |
+//! | `top/` | `demo top`: the tasks, sockets and timers of a program that runs |
 //! | `ways/` | `demo ways`: the same download in six ways |
 //!
 //! It uses the public face of the runtime and nothing else.
@@ -17,6 +18,7 @@ pub mod http;
 pub mod signals;
 pub mod site;
 pub mod step;
+pub mod top;
 pub mod ways;
 
 pub use failure::{Exit, Failure};
@@ -44,6 +46,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         // Only one of the six is on the runtime, and it makes its own.
         Command::Ways(args) => ways::run(&args),
         Command::Step(args) => step::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::WaysRun(args) => ways::run_one(&args),
         Command::WaysWorker(args) => ways::work(&args),
     }

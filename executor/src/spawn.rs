@@ -175,7 +175,7 @@ impl Future for YieldNow {
         }
         self.yielded = true;
         cx.waker().wake_by_ref();
-        leaf::pending(|| "its next turn".into());
+        leaf::pending(|| "its next turn (yield_now)".into());
         Poll::Pending
     }
 }

@@ -6,11 +6,15 @@
 //! task. Under one that does not, the counter refills itself when it runs out: one yield in
 //! [`OPERATIONS`] operations, and still no starvation.
 
+use crate::leaf;
 use std::cell::Cell;
 use std::task::{Context, Poll};
 
 /// Operations a task may do in one poll.
 pub const OPERATIONS: u8 = 128;
+
+/// What a task waits for that has none left.
+pub const SPENT: &str = "its next turn, as it has done 128 operations in this one";
 
 thread_local! {
     static LEFT: Cell<u8> = const { Cell::new(OPERATIONS) };
@@ -43,6 +47,7 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     }
     LEFT.set(OPERATIONS);
     cx.waker().wake_by_ref();
+    leaf::pending(|| SPENT.into());
     Poll::Pending
 }
 

@@ -35,7 +35,7 @@ fn event() -> impl Strategy<Value = Event> {
         task.clone().prop_map(move |task| Event::Waits { task, waits: vec![waits.clone()].into() }),
         (task.clone(), end).prop_map(|(task, end)| Event::PollEnds { task, end }),
         (task.clone(), any::<bool>()).prop_map(|(task, lost)| Event::Stranded { task, lost }),
-        (task.clone(), how).prop_map(|(task, how)| Event::Finished { task, how }),
+        (task.clone(), how).prop_map(|(task, how)| Event::Finished { task, how, wakers: 0 }),
         task.clone().prop_map(|task| Event::BlockingQueued { task }),
         task.clone().prop_map(|task| Event::BlockingBegins { task }),
         task.prop_map(|task| Event::Freed { task }),
@@ -58,7 +58,7 @@ fn event() -> impl Strategy<Value = Event> {
 fn trace(events: Vec<Event>) -> Trace {
     let records = (0..).zip(events).map(|(number, event)| Record { at: number * 10, event }).collect();
     let places = vec![SourcePlace { file: "src/main.rs".into(), line: 1, column: 1 }];
-    Trace { head: Head::default(), places, chains: vec![Vec::new()], records }
+    Trace { head: Head::default(), places, chains: vec![Vec::new()], records, now: None }
 }
 
 /// The state after each event, folded straight from the first one.

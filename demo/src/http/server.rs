@@ -159,7 +159,7 @@ async fn connection(stream: TcpStream, handler: Rc<impl Handler>) {
 }
 
 async fn drain(stream: &TcpStream) -> Result<(), Error> {
-    let mut scratch = [0; 4096];
+    let mut scratch = vec![0; 4096]; // not in the task of each connection
     while stream.read(&mut scratch).await? > 0 {}
     Ok(())
 }

@@ -14,10 +14,12 @@
 //! | `/size/…` | bodies from 0 bytes to 8 MiB |
 //! | `/trouble/…` | not linked: an endless redirect, a page that is missing, one that fails |
 
-use crate::http::server::{Answer, Body, Handler, LocalFuture, Request};
+use crate::http::server::{Answer, Body, Handler, LocalFuture, PieceByPiece, Request};
 use executor::time::sleep;
 use http::StatusCode;
 use std::fmt::Write as _;
+use std::future::ready;
+use std::io;
 use std::time::Duration;
 
 const TREE_CHILDREN: usize = 3;
@@ -101,7 +103,11 @@ fn answer(target: &str, host: &str) -> Option<Answer> {
         ["framing", name] => framing(name),
         ["size", name] => {
             let (_, size) = SIZES.iter().find(|(known, _)| known == name)?;
-            Some(Answer::new(StatusCode::OK, "application/octet-stream", Body::Whole(noise(*size))))
+            Some(Answer::new(
+                StatusCode::OK,
+                "application/octet-stream",
+                Body::Stream(*size as u64, Box::new(Noise::of(*size))),
+            ))
         }
         ["trouble", "circle"] => Some(Answer::plain(StatusCode::FOUND).with("location", "/trouble/circle")),
         ["trouble", "failure"] => Some(Answer::plain(StatusCode::INTERNAL_SERVER_ERROR)),
@@ -181,16 +187,34 @@ fn number(segment: &str, limit: usize) -> Option<usize> {
     segment.parse().ok().filter(|n: &usize| *n < limit && n.to_string() == segment)
 }
 
-/// Bytes that look random and are the same in every run: xorshift64 (Marsaglia, 2003).
-fn noise(size: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = Vec::with_capacity(size + 8);
-    while bytes.len() < size {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend(state.to_le_bytes());
+/// Bytes that look random and are the same in every run: xorshift64 (Marsaglia, 2003). They are made while they are
+/// sent: all of them at once would hold up whoever else is served.
+struct Noise {
+    state: u64,
+    left: usize,
+}
+
+impl Noise {
+    const PIECE: usize = 64 << 10;
+
+    fn of(size: usize) -> Noise {
+        Noise { state: 0x9e37_79b9_7f4a_7c15, left: size }
     }
-    bytes.truncate(size);
-    bytes
+
+    fn eight_bytes(&mut self) -> [u8; 8] {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        self.state.to_le_bytes()
+    }
+}
+
+impl PieceByPiece for Noise {
+    fn next(&mut self) -> LocalFuture<'_, io::Result<Vec<u8>>> {
+        let size = self.left.min(Noise::PIECE);
+        self.left -= size;
+        let mut piece: Vec<u8> = (0..size.div_ceil(8)).flat_map(|_| self.eight_bytes()).collect();
+        piece.truncate(size);
+        Box::pin(ready(Ok(piece)))
+    }
 }

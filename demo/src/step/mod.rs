@@ -5,6 +5,7 @@
 //! | `programs/` | small programs to step through |
 //! | `model.rs` | the state at each event |
 //! | `words.rs` | events as sentences |
+//! | `lints/` | what is wrong with a run |
 //! | `source.rs` | the text of source files |
 //! | `tui/` | the stepper in the terminal |
 //! | `html/` | the run as one page for a browser |
@@ -24,9 +25,9 @@ pub use source::Sources;
 
 use crate::cli::StepArgs;
 use crate::{Exit, Failure};
-use executor::trace::Trace;
+use executor::trace::{Event, Record, Trace};
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use tui::{App, Live};
 
@@ -51,11 +52,36 @@ pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
     if let Some(path) = &args.perfetto {
         write(path, |file| perfetto::write(&trace, file))?;
     }
+    if args.lint {
+        return print_findings(&trace);
+    }
     if args.html.is_none() && args.perfetto.is_none() {
         tui::show(App::new(title, trace, sources))?;
     }
     Ok(Exit::Success)
 }
+
+/// Prints what is wrong with the run.
+fn print_findings(trace: &Trace) -> Result<Exit, Failure> {
+    let findings = lints::lint(trace);
+    let mut out = io::stdout().lock();
+    for finding in &findings {
+        let text = format!("event {}, {}: {}", finding.event, finding.kind, finding.text);
+        let lines = textwrap::fill(&text, textwrap::Options::new(WIDTH).subsequent_indent("    "));
+        writeln!(out, "{lines}").map_err(Failure::Output)?;
+    }
+    if !findings.is_empty() {
+        return Ok(Exit::SomeFailed);
+    }
+    let is_spawn = |record: &&Record| matches!(record.event, Event::Spawned { .. });
+    let (events, tasks) = (trace.records.len(), trace.records.iter().filter(is_spawn).count());
+    writeln!(out, "nothing is wrong in {} of {}", words::count(events, "event"), words::count(tasks, "task"))
+        .map_err(Failure::Output)?;
+    Ok(Exit::Success)
+}
+
+/// Findings are printed in lines of so many columns, as they are for reading.
+const WIDTH: usize = 80;
 
 fn write(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> Result<(), Failure> {
     File::create(path).and_then(write).map_err(|source| Failure::Written { path: path.into(), source })

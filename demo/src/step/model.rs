@@ -116,7 +116,7 @@ impl Task {
         }
     }
 
-    fn enter(&mut self, phase: Phase, at: u64) {
+    pub(crate) fn enter(&mut self, phase: Phase, at: u64) {
         let time = at.saturating_sub(self.since);
         match self.phase {
             Phase::Waiting | Phase::Pooled => self.idle += time,
@@ -202,7 +202,7 @@ impl State {
             Event::BlockingQueued { task } => self.enter(*task, Phase::Pooled),
             Event::BlockingBegins { task } => self.enter(*task, Phase::Blocking),
             Event::Stranded { task, .. } => self.task(*task, |task, _| task.is_stranded = true),
-            Event::Finished { task, how } => self.finish(*task, *how),
+            Event::Finished { task, how, .. } => self.finish(*task, *how),
             event => self.apply_reactor(event),
         }
     }

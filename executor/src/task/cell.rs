@@ -94,6 +94,11 @@ impl<'a> TaskRef<'a> {
         self.0.state.polls()
     }
 
+    /// How many wakers of it exist, if it is watched by an [`Observer`](crate::Observer); else 0.
+    pub fn wakers(self) -> usize {
+        self.0.extras().map_or(0, |extras| extras.wakers.load(Ordering::Acquire))
+    }
+
     pub(crate) fn header(self) -> &'a Header {
         self.0
     }

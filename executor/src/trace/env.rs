@@ -28,10 +28,7 @@ impl Outlets {
         if file.is_none() && console.is_none() {
             return Ok(Outlets::default());
         }
-        let recorder = Arc::new(match env::var_os("EXECUTOR_TRACE_CHAINS").is_some_and(|chains| chains == "off") {
-            true => Recorder::new().without_chains(),
-            false => Recorder::new(),
-        });
+        let recorder = Arc::new(recorder()?);
         let number = RUNTIMES.fetch_add(1, Ordering::Relaxed) + 1;
         let path = |path: PathBuf| numbered(&path, number);
         // Made now, so that a path that can't be written is told before the program runs.
@@ -55,6 +52,23 @@ impl Outlets {
     pub(crate) fn saving(&self) -> Saving<'_> {
         Saving(self)
     }
+}
+
+/// As it is asked for.
+fn recorder() -> io::Result<Recorder> {
+    let mut recorder = Recorder::new();
+    if env::var_os("EXECUTOR_TRACE_CHAINS").is_some_and(|chains| chains == "off") {
+        recorder = recorder.without_chains();
+    }
+    if let Some(events) = env::var_os("EXECUTOR_TRACE_EVENTS") {
+        let limit = events.to_str().and_then(|events| events.parse().ok()).filter(|limit| *limit > 0);
+        let wrong = || {
+            let message = format!("EXECUTOR_TRACE_EVENTS={}: give a number of events, from 1", events.display());
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        };
+        recorder = recorder.with_limit(limit.ok_or_else(wrong)?);
+    }
+    Ok(recorder)
 }
 
 pub(crate) struct Saving<'a>(&'a Outlets);

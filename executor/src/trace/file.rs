@@ -33,6 +33,8 @@ pub struct Trace {
     pub chains: Vec<Vec<Frame>>,
     /// What happened, in order.
     pub records: Vec<Record>,
+    /// How late it was when a console had sent all that there was, in nanoseconds since the recording began.
+    pub now: Option<u64>,
 }
 
 /// About a recording as a whole.
@@ -91,6 +93,18 @@ struct ChainLine {
     frames: Vec<Frame>,
 }
 
+/// Events are missing between the lines before this one and those behind it.
+#[derive(Serialize, Deserialize)]
+struct MissedLine {
+    missed: u64,
+}
+
+/// All that there is has been sent.
+#[derive(Serialize, Deserialize)]
+struct NowLine {
+    now: u64,
+}
+
 impl Trace {
     /// Reads a file.
     ///
@@ -122,37 +136,43 @@ impl Trace {
         }
     }
 
-    /// Adds a line to what has been read; the first one has the number 1.
+    /// Adds a line to what has been read; the first one has the number 1. What it says goes to the end of one of
+    /// the lists, or into [`now`](Trace::now), or into the number of events that are missing.
     ///
     /// # Errors
     /// When it is not one of a recording.
     pub fn add_line(&mut self, text: &str, line: usize) -> Result<(), TraceError> {
-        let wrong = |source| TraceError::Line { line, source };
-        match text {
+        let is_known = match text {
             _ if line == 1 => {
-                self.head = serde_json::from_str(text).map_err(wrong)?;
+                self.head = parse(text, line)?;
                 return match self.head.executor_trace {
                     VERSION => Ok(()),
                     other => Err(TraceError::Version(other)),
                 };
             }
             _ if text.starts_with("{\"place\"") => {
-                let PlaceLine { place, at } = serde_json::from_str(text).map_err(wrong)?;
+                let PlaceLine { place, at } = parse(text, line)?;
                 self.places.push(at);
-                return self.known(place + 1 == self.places.len() as u32, line);
+                place as usize + 1 == self.places.len()
             }
             _ if text.starts_with("{\"chain\"") => {
-                let ChainLine { chain, frames } = serde_json::from_str(text).map_err(wrong)?;
+                let ChainLine { chain, frames } = parse(text, line)?;
                 self.chains.push(frames);
-                return self.known(chain + 1 == self.chains.len() as u32, line);
+                chain as usize + 1 == self.chains.len()
             }
-            _ => self.records.push(serde_json::from_str(text).map_err(wrong)?),
-        }
-        let refers = self.records.last().is_some_and(|record| self.has_all_of(record));
-        self.known(refers, line)
-    }
-
-    fn known(&self, is_known: bool, line: usize) -> Result<(), TraceError> {
+            _ if text.starts_with("{\"missed\"") => {
+                self.head.dropped = self.head.dropped.saturating_add(parse::<MissedLine>(text, line)?.missed);
+                true
+            }
+            _ if text.starts_with("{\"now\"") => {
+                self.now = Some(parse::<NowLine>(text, line)?.now);
+                true
+            }
+            _ => {
+                self.records.push(parse(text, line)?);
+                self.records.last().is_some_and(|record| self.has_all_of(record))
+            }
+        };
         if is_known { Ok(()) } else { Err(TraceError::Unknown { line }) }
     }
 
@@ -181,6 +201,18 @@ impl Trace {
         self.records.iter().try_for_each(|record| write_line(&mut to, record))?;
         to.flush()
     }
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a str, line: usize) -> Result<T, TraceError> {
+    serde_json::from_str(text).map_err(|source| TraceError::Line { line, source })
+}
+
+pub(super) fn write_missed(to: &mut impl Write, missed: u64) -> io::Result<()> {
+    if missed > 0 { write_line(to, &MissedLine { missed }) } else { Ok(()) }
+}
+
+pub(super) fn write_now(to: &mut impl Write, now: u64) -> io::Result<()> {
+    write_line(to, &NowLine { now })
 }
 
 pub(super) fn write_line(to: &mut impl Write, line: &impl Serialize) -> io::Result<()> {

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `EXECUTOR_TRACE=FILE` | writes the recording there whenever a `block_on` ends, also by a panic. Further runtimes of the process write `FILE-2`, …; `%p` becomes the process's number |
 //! | `EXECUTOR_TRACE_CHAINS=off` | leaves out where polls went pending, which is what takes longest to record |
+//! | `EXECUTOR_TRACE_EVENTS=NUMBER` | keeps so many of the newest events; a million unless told, about a hundred megabytes |
 //! | `EXECUTOR_CONSOLE=PATH` | shows the recording as it grows to whoever connects to this Unix socket |
 //!
 //! A program that is killed has written nothing; one that hangs can be watched at the socket.
@@ -31,6 +32,9 @@
 //! {"chain":0,"frames":[{"function":"main::visit","file":"src/main.rs","line":9}]}
 //! {"at":52417,"event":"spawned","task":2,"by":1,"name":"visitor","place":0,"size":120}
 //! ```
+//!
+//! A console sends two more, between events: `{"missed":12}` says that so many are missing here, as the client was
+//! too slow, and that what they said of what is still there is said again; `{"now":52417}` that this is all so far.
 //!
 //! A chain is the futures that await each other, or the functions that call each other, the outermost first. `at` is in nanoseconds since the recording
 //! began, by the runtime's clock. The events and their fields are those of [`Event`]: names in snake case, times in
@@ -115,8 +119,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<Arc<str>>,
     },
-    /// [`task_finished`](crate::Observer::task_finished): its future has been dropped.
-    Finished { task: u64, how: How },
+    /// [`task_finished`](crate::Observer::task_finished): its future has been dropped. So many wakers are left.
+    Finished {
+        task: u64,
+        how: How,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        wakers: u64,
+    },
     /// [`output_dropped`](crate::Observer::output_dropped).
     OutputDropped { task: u64, how: How },
     /// [`task_freed`](crate::Observer::task_freed).
@@ -196,6 +205,17 @@ fn is_once(times: &u32) -> bool {
     *times == 1
 }
 
+impl Waiting {
+    /// Whether it could go on, but has done so much in this poll that others come first: see [`reactor::budget`].
+    pub fn is_out_of_budget(&self) -> bool {
+        *self.leaf == *reactor::budget::SPENT
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// Who woke or cancelled a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -246,8 +266,8 @@ pub enum How {
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // see there
 pub enum Direction {
-    Read,
-    Write,
+    Read = 0,
+    Write = 1,
 }
 
 /// A place in the source.

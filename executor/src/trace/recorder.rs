@@ -5,7 +5,8 @@
 //! a stack when the recording is read out, not when it is made.
 //!
 //! An old event that goes may be all that told of a task which is still there. So those that told of a task, a source
-//! or a timer go only when that is over too, and until then stand at the front: a recording is always whole.
+//! or a timer, and of the last poll of a task, go only when that is over too, and until then stand at the front: a
+//! recording is always whole.
 
 use super::{By, Direction, End, Event, Frame, Head, How, Record, SourcePlace, Trace, VERSION, Waiting};
 use crate::dump::{Names, Stack, Standing};
@@ -110,39 +111,76 @@ impl<T: Hash + Eq + Clone> Table<T> {
     }
 }
 
-/// Events that are older than the recording and tell of what is still there.
+/// Events that are older than the recording and tell of what is still there, each with its number.
 #[derive(Default)]
 struct Kept {
-    run: Option<Record>,
-    tasks: BTreeMap<u64, Record>,
-    sources: BTreeMap<u64, Record>,
-    timers: BTreeMap<u64, Record>,
+    run: Option<(u64, Record)>,
+    tasks: BTreeMap<u64, KeptTask>,
+    sources: BTreeMap<u64, KeptSource>,
+    timers: BTreeMap<u64, (u64, Record)>,
+}
+
+struct KeptTask {
+    spawned: (u64, Record),
+    /// Its last poll, and what was done to it since.
+    polled: Vec<(u64, Record)>,
+}
+
+struct KeptSource {
+    added: (u64, Record),
+    /// Who was the last to wait to read, and to write.
+    waits: [Option<(u64, Record)>; 2],
 }
 
 impl Kept {
-    /// An event is dropped from the recording.
-    fn add(&mut self, record: Record) {
+    /// The event of this number is dropped from the recording.
+    fn add(&mut self, number: u64, record: Record) {
         match record.event {
             Event::RunBegins => {
-                self.run = Some(record);
+                self.run = Some((number, record));
                 self.tasks.clear();
             }
-            Event::Spawned { task, .. } => drop(self.tasks.insert(task, record)),
+            Event::Spawned { task, .. } => {
+                self.tasks.insert(task, KeptTask { spawned: (number, record), polled: Vec::new() });
+            }
             Event::Finished { task, .. } => drop(self.tasks.remove(&task)),
-            Event::SourceAdded { source, .. } => drop(self.sources.insert(source, record)),
-            Event::SourceRemoved { source } => drop(self.sources.remove(&source)),
-            Event::TimerSet { timer, .. } => drop(self.timers.insert(timer, record)),
+            Event::TimerSet { timer, .. } => drop(self.timers.insert(timer, (number, record))),
             Event::TimerFired { timer } | Event::TimerCancelled { timer } => drop(self.timers.remove(&timer)),
+            _ if record.event.task().is_some() => self.add_to_task(number, record),
+            _ => self.add_to_source(number, record),
+        }
+    }
+
+    fn add_to_task(&mut self, number: u64, record: Record) {
+        let Some(task) = record.event.task().and_then(|task| self.tasks.get_mut(&task)) else { return };
+        if let Event::PollBegins { .. } = record.event {
+            task.polled.clear();
+        }
+        task.polled.push((number, record));
+    }
+
+    fn add_to_source(&mut self, number: u64, record: Record) {
+        match record.event {
+            Event::SourceAdded { source, .. } => {
+                self.sources.insert(source, KeptSource { added: (number, record), waits: [None, None] });
+            }
+            Event::SourceRemoved { source } => drop(self.sources.remove(&source)),
+            Event::SourceWaits { source, direction } => {
+                let source = self.sources.get_mut(&source);
+                source.into_iter().for_each(|source| source.waits[direction as usize] = Some((number, record.clone())));
+            }
             _ => {}
         }
     }
 
     /// In their order.
     fn records(&self) -> Vec<Record> {
-        let all = self.run.iter().chain(self.tasks.values()).chain(self.sources.values()).chain(self.timers.values());
-        let mut all: Vec<_> = all.cloned().collect();
-        all.sort_by_key(|record| record.at);
-        all
+        let tasks = self.tasks.values().flat_map(|task| [&task.spawned].into_iter().chain(&task.polled));
+        let sources = self.sources.values();
+        let sources = sources.flat_map(|source| [&source.added].into_iter().chain(source.waits.iter().flatten()));
+        let mut all: Vec<_> = self.run.iter().chain(tasks).chain(sources).chain(self.timers.values()).collect();
+        all.sort_by_key(|(number, _)| *number);
+        all.into_iter().map(|(_, record)| record.clone()).collect()
     }
 }
 
@@ -151,8 +189,8 @@ impl State {
         if self.records.len() >= limit
             && let Some(oldest) = self.records.pop_front()
         {
+            self.kept.add(self.dropped, oldest);
             self.dropped += 1;
-            self.kept.add(oldest);
         }
         self.records.push_back(Record { at, event });
     }
@@ -248,7 +286,7 @@ impl Recorder {
         let places = state.places.values.iter().map(source_place).collect();
         let (head, chains) = (state.head(), state.chains.values.clone());
         drop(state); // to name what is on the stacks takes long
-        Trace { head, places, chains: self.tell(&chains), records }
+        Trace { head, places, chains: self.tell(&chains), records, now: None }
     }
 
     /// The names of what is on these stacks, which are the first of all.
@@ -293,10 +331,13 @@ impl Recorder {
             state = self.grown.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         // Whoever has missed events gets what is left of them.
-        let mut records = if known.events < state.dropped { state.kept.records() } else { Vec::new() };
-        let missed = known.events.saturating_sub(state.dropped) as usize;
-        records.extend(state.records.iter().skip(missed).cloned());
+        let missed = state.dropped.saturating_sub(known.events);
+        let mut records = if missed > 0 { state.kept.records() } else { Vec::new() };
+        let seen = known.events.saturating_sub(state.dropped) as usize;
+        records.extend(state.records.iter().skip(seen).cloned());
         let news = News {
+            missed,
+            now: state.now(),
             first_place: known.places as u32,
             first_chain: known.chains as u32,
             places: state.places.values[known.places..].iter().map(source_place).collect(),
@@ -343,6 +384,9 @@ pub(super) struct Known {
 
 /// What came since.
 pub(super) struct News {
+    /// So many events have gone that he has not seen; what is left of all before is said again.
+    pub(super) missed: u64,
+    pub(super) now: u64,
     pub(super) first_place: u32,
     pub(super) first_chain: u32,
     pub(super) places: Vec<SourcePlace>,
@@ -464,7 +508,8 @@ impl Observer for Recorder {
     }
 
     fn task_finished(&self, task: TaskRef<'_>, finish: Finish) {
-        self.record(|_| Event::Finished { task: task.id().0, how: how(finish) });
+        let wakers = task.wakers() as u64;
+        self.record(|_| Event::Finished { task: task.id().0, how: how(finish), wakers });
     }
 
     fn output_dropped(&self, task: TaskRef<'_>, finish: Finish) {

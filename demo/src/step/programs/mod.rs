@@ -5,10 +5,16 @@
 mod blocked;
 mod cancel;
 mod downloads;
+mod large_future;
+mod leaked_waker;
 mod lost_wake;
+mod never_woken;
+mod never_yields;
 mod ping_pong;
+mod self_wake;
 mod semaphore;
 mod two_sleeps;
+mod unjoined;
 
 use clap::ValueEnum;
 use executor::trace::{Recorder, Trace};
@@ -33,6 +39,18 @@ pub enum Program {
     Cancel,
     /// Ten pages, downloaded at once
     Downloads,
+    /// A future that has a large array in it
+    LargeFuture,
+    /// A list of wakers that nobody clears
+    LeakedWaker,
+    /// A future that leaves no waker at all
+    NeverWoken,
+    /// A task that never has to wait, and lets nobody else run
+    NeverYields,
+    /// A task that asks all the time
+    SelfWake,
+    /// A task that fails, and nobody hears of it
+    Unjoined,
 }
 
 impl Program {
@@ -51,6 +69,12 @@ impl Program {
             Program::Semaphore => source!("semaphore.rs"),
             Program::Cancel => source!("cancel.rs"),
             Program::Downloads => source!("downloads.rs"),
+            Program::LargeFuture => source!("large_future.rs"),
+            Program::LeakedWaker => source!("leaked_waker.rs"),
+            Program::NeverWoken => source!("never_woken.rs"),
+            Program::NeverYields => source!("never_yields.rs"),
+            Program::SelfWake => source!("self_wake.rs"),
+            Program::Unjoined => source!("unjoined.rs"),
         }
     }
 
@@ -65,8 +89,8 @@ impl Program {
     /// When the system gives no runtime.
     pub fn run(self, observer: Arc<dyn Observer>) -> io::Result<()> {
         let builder = match self {
-            // These two take their time from the world.
-            Program::Blocked | Program::Downloads => Runtime::builder(),
+            // These take their time from the world.
+            Program::Blocked | Program::Downloads | Program::NeverYields | Program::SelfWake => Runtime::builder(),
             _ => Runtime::builder().virtual_clock(),
         };
         let runtime = builder.observer(observer).slow_poll(SLOW).build()?;
@@ -78,6 +102,12 @@ impl Program {
             Program::Semaphore => runtime.block_on(semaphore::main()),
             Program::Cancel => runtime.block_on(cancel::main()),
             Program::Downloads => runtime.block_on(downloads::main()),
+            Program::LargeFuture => runtime.block_on(large_future::main()),
+            Program::LeakedWaker => runtime.block_on(leaked_waker::main()),
+            Program::NeverWoken => runtime.block_on(never_woken::main()),
+            Program::NeverYields => runtime.block_on(never_yields::main()),
+            Program::SelfWake => runtime.block_on(self_wake::main()),
+            Program::Unjoined => runtime.block_on(unjoined::main()),
         }
         Ok(())
     }

@@ -31,10 +31,10 @@ pub fn show(mut app: App) -> Result<(), Failure> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Failure::NoTerminal);
     }
-    let mut terminal = ratatui::try_init().map_err(Failure::Terminal)?;
+    let mut terminal = ratatui::try_init().map_err(Failure::Output)?;
     let result = steps(&mut app, |app| terminal.draw(|frame| draw(frame, app)).map(drop));
     ratatui::restore();
-    result.map_err(Failure::Terminal)
+    result.map_err(Failure::Output)
 }
 
 /// Most programs do their next step at once: then the next key finds it done.

@@ -1,0 +1,206 @@
+//! What is wrong with a run, as far as its events show it: the place, the reason, and what to write instead.
+//!
+//! | file | what it looks at |
+//! |---|---|
+//! | `polls.rs` | what a poll takes and does: blocked, never yields, wakes itself |
+//! | `wakers.rs` | wakers that are not there: never woken, lost; and that are there for ever: leaked |
+//! | `tasks.rs` | a task as a whole: its size, its failure that nobody hears of |
+//!
+//! All of them look at one fold over the events. Used by `demo step --lint`, and for whoever shows a run.
+
+mod polls;
+mod tasks;
+mod wakers;
+
+use super::model::State;
+use super::words;
+use executor::trace::{Event, Frame, Trace, Waiting};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::rc::Rc;
+
+/// What may be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// One poll held the thread for 100 ms, in a call that blocks or a computation.
+    Blocked,
+    /// One poll held the thread for as long with many small steps, none of which had to wait.
+    NeverYields,
+    /// A task is polled all the time because it wakes itself, and does nothing.
+    SelfWake,
+    /// A task waits, and never left a waker with anybody.
+    NeverWoken,
+    /// A task waits, and its last waker was dropped.
+    LostWake,
+    /// A waker outlives its task, and the run.
+    LeakedWaker,
+    /// A future of more than 4 KiB is moved into a task.
+    LargeFuture,
+    /// A task panicked, and nobody joined it.
+    Unjoined,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Blocked => "blocked",
+            Kind::NeverYields => "never yields",
+            Kind::SelfWake => "wakes itself",
+            Kind::NeverWoken => "never woken",
+            Kind::LostWake => "lost wake",
+            Kind::LeakedWaker => "leaked waker",
+            Kind::LargeFuture => "large future",
+            Kind::Unjoined => "unjoined",
+        })
+    }
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What.
+    pub kind: Kind,
+    /// The number of the event at which it shows.
+    pub event: usize,
+    /// The task.
+    pub task: u64,
+    /// What, where, why that is bad, and what to write instead.
+    pub text: String,
+}
+
+/// All that is wrong with a run, in the order of the events: each kind once for a task, and once for all the tasks
+/// that are spawned at one place.
+///
+/// ```
+/// use demo::step::{Program, lints::{Kind, lint}};
+///
+/// let findings = lint(&Program::LostWake.record()?);
+/// assert_eq!(findings[0].kind, Kind::LostWake);
+/// assert!(findings[0].text.starts_with("task 2 `waits` (spawned at demo/src/step/programs/lost_wake.rs:13)"));
+/// # std::io::Result::Ok(())
+/// ```
+pub fn lint(trace: &Trace) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    let mut run = Run::default();
+    for (number, record) in trace.records.iter().enumerate() {
+        if record.event == Event::RunBegins && number > 0 {
+            run.end(trace, number - 1, &mut findings);
+            run = Run { state: std::mem::take(&mut run.state), ..Run::default() };
+        }
+        run.see(trace, number, &mut findings);
+    }
+    if let Some(last) = trace.records.len().checked_sub(1) {
+        run.end(trace, last, &mut findings);
+    }
+    findings.finish(trace)
+}
+
+/// The events of one `block_on`, shown to all lints.
+#[derive(Default)]
+struct Run {
+    state: State,
+    stood: HashMap<u64, Rc<[Waiting]>>,
+    polls: polls::Polls,
+    wakers: wakers::Wakers,
+}
+
+impl Run {
+    fn see(&mut self, trace: &Trace, number: usize, findings: &mut Findings) {
+        let record = &trace.records[number];
+        self.state.apply(number, record);
+        if let Event::Waits { task, waits } = &record.event {
+            self.stood.insert(*task, waits.iter().cloned().collect());
+        }
+        let view = View { trace, number, state: &self.state, stood: &self.stood };
+        self.polls.see(&view, findings);
+        self.wakers.see(&view);
+        tasks::see(&view, findings);
+    }
+
+    fn end(&mut self, trace: &Trace, number: usize, findings: &mut Findings) {
+        let view = View { trace, number, state: &self.state, stood: &self.stood };
+        self.polls.end(&view, findings);
+        self.wakers.end(&view, findings);
+        findings.told.clear();
+    }
+}
+
+/// What the lints see: an event, and the state after it.
+struct View<'a> {
+    trace: &'a Trace,
+    number: usize,
+    state: &'a State,
+    /// What each task was said to wait for last.
+    stood: &'a HashMap<u64, Rc<[Waiting]>>,
+}
+
+impl View<'_> {
+    fn at(&self) -> u64 {
+        self.trace.records[self.number].at
+    }
+
+    fn event(&self) -> &Event {
+        &self.trace.records[self.number].event
+    }
+
+    /// Where a task has gone pending last: the deepest of its futures, at the first leaf.
+    fn place(&self, task: u64) -> Option<String> {
+        let wait = self.stood.get(&task)?.first()?;
+        let chain: &Vec<Frame> = self.trace.chains.get(wait.chain as usize)?;
+        Some(words::frame(chain.last()?))
+    }
+
+    /// `It waits in main::fetch at src/main.rs:7.`, if that is known.
+    fn standing(&self, task: u64) -> String {
+        self.place(task).map(|place| format!(" It waits in {place}.")).unwrap_or_default()
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Findings {
+    found: Vec<Found>,
+    /// What was told of tasks of this run.
+    told: HashSet<(Kind, u64)>,
+}
+
+struct Found {
+    finding: Finding,
+    /// Where the task was spawned.
+    place: Option<u32>,
+    /// How many others that were spawned there have the same.
+    others: usize,
+}
+
+impl Findings {
+    /// Something shows at the event of this number; `what` goes on after the task's name and place.
+    fn add(&mut self, view: &View<'_>, number: usize, kind: Kind, task: u64, what: impl FnOnce() -> String) {
+        if !self.told.insert((kind, task)) {
+            return;
+        }
+        let known = view.state.tasks.get(&task);
+        let place = known.and_then(|task| task.place);
+        let same = |found: &&mut Found| found.finding.kind == kind && place.is_some() && found.place == place;
+        if let Some(same) = self.found.iter_mut().find(same) {
+            same.others += 1;
+            return;
+        }
+        let name = known.and_then(|task| task.name.as_ref()).map(|name| format!(" `{name}`")).unwrap_or_default();
+        let spawned = place.map(|place| format!(" (spawned at {})", words::place_of(view.trace, place)));
+        let text = format!("task {task}{name}{} {}", spawned.unwrap_or_default(), what());
+        self.found.push(Found { finding: Finding { kind, event: number, task, text }, place, others: 0 });
+    }
+
+    fn finish(self, trace: &Trace) -> Vec<Finding> {
+        let told = |Found { mut finding, place, others }: Found| {
+            if let (Some(place), 1..) = (place, others) {
+                let others = words::count(others, "other task");
+                finding.text += &format!(" The same holds for {others} spawned at {}.", words::place_of(trace, place));
+            }
+            finding
+        };
+        let mut findings: Vec<_> = self.found.into_iter().map(told).collect();
+        findings.sort_by_key(|finding| finding.event);
+        findings
+    }
+}

@@ -1,0 +1,92 @@
+//! Wakers that are not there though a task waits, and that are there for ever.
+//!
+//! Who waits without a waker is only told of at the end of the run: it may be polled again for another reason. One
+//! that never left a waker and is cancelled by its program has done what `std::future::pending()` is there for.
+
+use super::{Findings, Kind, View};
+use executor::trace::{By, Event};
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub(super) struct Wakers {
+    /// Who waits and can't be woken: since which event, and whether there was a waker.
+    stranded: BTreeMap<u64, (usize, bool)>,
+    /// Whose wakers have outlived it: since which event, and how many.
+    outlived: BTreeMap<u64, (usize, u64)>,
+    /// Who is just over.
+    finishing: Option<u64>,
+    /// Whose handle has a waker of whom: it stays there until the memory of the first goes.
+    joined: Vec<(u64, u64)>,
+    has_ended: bool,
+}
+
+impl Wakers {
+    pub(super) fn see(&mut self, view: &View<'_>) {
+        match view.event() {
+            Event::Stranded { task, lost } => drop(self.stranded.insert(*task, (view.number, *lost))),
+            Event::PollBegins { task } if !view.state.tasks.get(task).is_some_and(|task| task.is_cancelled) => {
+                self.stranded.remove(task);
+            }
+            Event::Cancelled { task, place: Some(_), .. } if self.stranded.get(task).is_some_and(|(_, lost)| !lost) => {
+                self.stranded.remove(task);
+            }
+            Event::Finished { task, wakers: wakers @ 1.., .. } => {
+                self.finishing = Some(*task);
+                self.outlived.insert(*task, (view.number, *wakers));
+            }
+            Event::Woken { task, by: By::Task(by), .. } if self.finishing == Some(*by) => {
+                self.joined.push((*by, *task))
+            }
+            Event::PollEnds { .. } => self.finishing = None,
+            Event::Freed { task } => drop(self.outlived.remove(task)),
+            Event::RunEnds => self.has_ended = true,
+            _ => {}
+        }
+    }
+
+    pub(super) fn end(&mut self, view: &View<'_>, findings: &mut Findings) {
+        for (task, (number, lost)) in std::mem::take(&mut self.stranded) {
+            match lost {
+                true => findings.add(view, number, Kind::LostWake, task, || lost_wake(view, task)),
+                false => findings.add(view, number, Kind::NeverWoken, task, || never_woken(view, task)),
+            }
+        }
+        // While the run goes on, whoever has a waker may still let it go.
+        if !self.has_ended {
+            return;
+        }
+        let leaked = self.joined.iter().filter(|(task, _)| self.outlived.contains_key(task));
+        for joiner in leaked.map(|(_, joiner)| *joiner).collect::<Vec<_>>() {
+            self.outlived.entry(joiner).and_modify(|(_, wakers)| *wakers = wakers.saturating_sub(1));
+        }
+        let outlived = std::mem::take(&mut self.outlived).into_iter().filter(|(_, (_, wakers))| *wakers > 0);
+        for (task, (number, wakers)) in outlived {
+            findings.add(view, number, Kind::LeakedWaker, task, || leaked_waker(view, task, wakers));
+        }
+    }
+}
+
+fn lost_wake(view: &View<'_>, task: u64) -> String {
+    format!(
+        "waits, and its last waker was dropped: nobody can wake it any more.{} Keep the waker where whoever makes \
+         the future ready finds it, and call wake() there; a structure that goes away has to wake who waits at it.",
+        view.standing(task)
+    )
+}
+
+fn never_woken(view: &View<'_>, task: u64) -> String {
+    format!(
+        "waits, and has left no waker with anybody: nobody can ever wake it.{} Before a future returns Pending it \
+         has to put cx.waker().clone() where whoever makes it ready finds it, or to poll a future that does.",
+        view.standing(task)
+    )
+}
+
+fn leaked_waker(view: &View<'_>, task: u64, wakers: u64) -> String {
+    let place = view.place(task).map(|place| format!(" It has waited in {place}.")).unwrap_or_default();
+    let (wakers, are) = if wakers == 1 { ("a waker".to_owned(), "is") } else { (format!("{wakers} wakers"), "are") };
+    format!(
+        "is over, but {wakers} of it {are} still there at the end of the run: its memory can't be freed.{place} Whoever \
+         keeps wakers lets them go when the future that left them is dropped: take the waker back in its Drop."
+    )
+}

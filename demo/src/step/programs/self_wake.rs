@@ -1,0 +1,28 @@
+//! Waking itself: one task asks all the time whether the other is done. It works, and takes the processor for it.
+
+use executor::named;
+use executor::time::{Duration, sleep};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+pub(super) async fn main() {
+    let is_done = Arc::new(AtomicBool::new(false));
+    let asks = named("asks").spawn({
+        let is_done = is_done.clone();
+        poll_fn(move |cx| match is_done.load(Ordering::Relaxed) {
+            true => Poll::Ready(()),
+            false => {
+                cx.waker().wake_by_ref(); // polled again at once: should have been left with `sets`
+                Poll::Pending
+            }
+        })
+    });
+    let sets = named("sets").spawn(async move {
+        sleep(Duration::from_millis(50)).await;
+        is_done.store(true, Ordering::Relaxed);
+    });
+    sets.await.expect("it only sets a flag");
+    asks.await.expect("it only asks");
+}

@@ -1,0 +1,182 @@
+//! How it looks: on a terminal of any size, and as plain text.
+
+use super::screen::{Screen, Tab};
+use super::tables::{self, Head, Table, amount, time};
+use super::watched::{Status, Watched};
+use crate::step::model::Phase;
+use comfy_table::{CellAlignment, presets};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style, Stylize};
+use ratatui::text::{Line, Span, Text};
+use ratatui::widgets::{self, Block, Borders, Paragraph};
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// The columns that narrow screens do without: the details of the selected task have most of them.
+const WIDE_ONLY: [&str; 4] = ["WAKES", "SELF", "SCHED", "FD"];
+/// Narrow screens have fewer columns of characters.
+const WIDE: u16 = 110;
+
+/// Draws one picture.
+pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen, watched: &Watched) {
+    let paused = screen.paused.take();
+    let shown = paused.as_ref().unwrap_or(watched);
+    let details_height = (frame.area().height / 3).clamp(4, 16);
+    let heights = [1, 1, 0, details_height, 1].map(|lines| match lines {
+        0 => Constraint::Min(3),
+        lines => Constraint::Length(lines),
+    });
+    let [top, tabs, table, details, bottom] = Layout::vertical(heights).areas(frame.area());
+    frame.render_widget(Paragraph::new(totals(shown, watched, paused.is_some())), top);
+    frame.render_widget(Paragraph::new(tab_line(screen, shown)), tabs);
+    let selected = draw_table(frame, table, screen, shown);
+    let lines = selected.map(|task| tables::details(shown, task)).unwrap_or_default();
+    let lines = lines.iter().flat_map(|line| wrapped(line, details.width)).map(Line::from).collect::<Vec<_>>();
+    let block = Block::new().borders(Borders::TOP).border_style(Style::new().dim());
+    frame.render_widget(Paragraph::new(lines).block(block), details);
+    let keys = " ↑↓ select  1 2 3 tables  s sort  r reverse  space pause  q quit";
+    frame.render_widget(Paragraph::new(keys).dim(), bottom);
+    screen.paused = paused;
+}
+
+/// A line in as many as it takes, further ones indented.
+fn wrapped(line: &str, width: u16) -> Vec<String> {
+    let indent = " ".repeat(line.len() - line.trim_start().len() + 4);
+    let options = textwrap::Options::new(width.into()).subsequent_indent(&indent);
+    textwrap::wrap(line, options).into_iter().map(Cow::into_owned).collect()
+}
+
+fn totals<'a>(shown: &Watched, present: &Watched, is_paused: bool) -> Line<'a> {
+    let status = match (is_paused, present.status()) {
+        (true, _) => Span::from("paused").yellow(),
+        (false, Status::Running) => word(present.status()).green(),
+        (false, _) => word(present.status()).into(),
+    };
+    let program = format!(" {}  ", shown.trace().head.program);
+    Line::from(vec![program.bold(), status.bold(), format!("  {}", summary(shown)).into()])
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Running => "running",
+        Status::Ended => "has ended",
+        Status::Recorded => "recorded",
+    }
+}
+
+/// The totals: `3 tasks, 17 over  12 polls/s …`.
+fn summary(watched: &Watched) -> String {
+    let (totals, rates) = (watched.totals(), watched.rates());
+    format!(
+        "{} alive, {} over  {} polls/s  {} events/s  busy {:.0}%  {}",
+        amount(watched.alive() as u64),
+        amount(totals.over),
+        amount(rates.polls.round() as u64),
+        amount(rates.events.round() as u64),
+        rates.busy * 100.0,
+        time(totals.now)
+    )
+}
+
+/// How many events nobody has seen, if any.
+fn dropped(watched: &Watched) -> Option<String> {
+    let dropped = watched.trace().head.dropped;
+    (dropped > 0).then(|| format!("  {} events were dropped", amount(dropped)))
+}
+
+fn tab_line<'a>(screen: &Screen, watched: &Watched) -> Line<'a> {
+    let state = watched.state();
+    let counts = [state.tasks.len(), state.sources.len(), state.timers.len()];
+    let mut spans = vec![Span::from(" ")];
+    for ((tab, name), count) in Tab::ALL.into_iter().zip(["tasks", "sockets", "timers"]).zip(counts) {
+        let title = format!(" {} {name} {count} ", tab as usize + 1);
+        spans.push(if tab == screen.tab { title.reversed() } else { title.dim() });
+    }
+    if screen.tab == Tab::Tasks {
+        let order = if screen.reverse { ", reversed" } else { "" };
+        spans.push(format!("  by {:?}{order}", screen.sort).to_lowercase().dim());
+    }
+    spans.extend(dropped(watched).map(|dropped| dropped.yellow()));
+    Line::from(spans)
+}
+
+/// Draws the table, and gives the task that the selected row is about.
+fn draw_table(frame: &mut Frame<'_>, area: Rect, screen: &mut Screen, watched: &Watched) -> Option<u64> {
+    let table = screen.table(screen.tab, watched);
+    let row = screen.row(&table);
+    screen.page = usize::from(area.height.saturating_sub(2)).max(1);
+    if row.is_none() {
+        let nothing = match screen.tab {
+            Tab::Tasks => " No task is there.",
+            Tab::Sockets => " No socket is open.",
+            Tab::Timers => " No timer is set.",
+        };
+        frame.render_widget(Paragraph::new(nothing).dim(), area);
+    } else {
+        let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+        frame.render_stateful_widget(widget(&table, area.width), inner, &mut screen.states[screen.tab as usize]);
+    }
+    row.and_then(|row| table.rows[row].task)
+}
+
+/// The columns for which there is room.
+fn widget(table: &Table, width: u16) -> widgets::Table<'_> {
+    let is_shown = |head: &Head| width >= WIDE || !WIDE_ONLY.contains(&head.title);
+    let shown: Vec<usize> = (0..table.heads.len()).filter(|column| is_shown(&table.heads[*column])).collect();
+    let cells = |texts: &dyn Fn(usize) -> String| {
+        let cell = |column: &usize| match table.heads[*column].is_number {
+            true => Text::from(texts(*column)).right_aligned(),
+            false => Text::from(texts(*column)),
+        };
+        widgets::Row::new(shown.iter().map(cell).collect::<Vec<_>>())
+    };
+    let widths = shown.iter().map(|column| match table.heads[*column].width {
+        0 => Constraint::Fill(1),
+        width => Constraint::Length(width),
+    });
+    let rows = table
+        .rows
+        .iter()
+        .map(|row| cells(&|column| row.cells[column].clone()).style(row.phase.map(style).unwrap_or_default()));
+    let heads = cells(&|column| table.heads[column].title.to_owned()).style(Style::new().bold());
+    widgets::Table::new(rows, widths).header(heads).row_highlight_style(Modifier::REVERSED)
+}
+
+fn style(phase: Phase) -> Style {
+    match phase {
+        Phase::Waiting => Style::new(),
+        Phase::Queued => Style::new().fg(Color::Yellow),
+        Phase::Running => Style::new().fg(Color::Green),
+        Phase::Pooled | Phase::Blocking => Style::new().fg(Color::Cyan),
+        Phase::Done | Phase::Cancelled => Style::new().dim(),
+        Phase::Panicked => Style::new().fg(Color::Red),
+    }
+}
+
+/// All tables as text.
+pub fn plain(screen: &Screen, watched: &Watched) -> String {
+    let status = word(watched.status());
+    let (program, dropped) = (&watched.trace().head.program, dropped(watched).unwrap_or_default());
+    let mut text = format!("{program}  {status}  {}{dropped}\n", summary(watched));
+    for tab in Tab::ALL {
+        let table = screen.table(tab, watched);
+        if !table.rows.is_empty() {
+            let _ = write!(text, "\n{}\n", plain_table(&table));
+        }
+    }
+    text
+}
+
+fn plain_table(table: &Table) -> String {
+    let mut plain = comfy_table::Table::new();
+    plain.load_style(presets::NOTHING).set_header(table.heads.iter().map(|head| head.title));
+    plain.add_rows(table.rows.iter().map(|row| &row.cells));
+    for (column, head) in plain.column_iter_mut().zip(&table.heads) {
+        column.set_padding((0, 2));
+        if head.is_number {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    plain.trim_fmt()
+}

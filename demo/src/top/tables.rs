@@ -1,0 +1,233 @@
+//! The tables of tasks, sockets and timers, as rows of texts; and what is known of one task.
+
+use super::watched::Watched;
+use crate::step::model::{Phase, Source, Task, Timer};
+use crate::step::words::{self, count, direction_word, frame, place_of};
+use clap::ValueEnum;
+use std::cmp::Reverse;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A column of the table of tasks that it can be sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Column {
+    /// The number: in the order in which they were spawned
+    Task,
+    /// The name
+    Name,
+    /// Where it is in its life
+    State,
+    /// How often it was polled
+    Polls,
+    /// How often it was woken
+    Wakes,
+    /// How often it woke itself
+    SelfWakes,
+    /// How long it was polled
+    Busy,
+    /// How long it was ready, and others ran
+    Scheduled,
+    /// How long it waited
+    Idle,
+}
+
+/// What stands above a column.
+pub struct Head {
+    pub title: &'static str,
+    /// So many characters; 0 takes what is left.
+    pub width: u16,
+    pub is_number: bool,
+}
+
+/// A line of a table.
+pub struct Row {
+    /// The number of the task, source or timer.
+    pub id: u64,
+    /// The task to tell more of.
+    pub task: Option<u64>,
+    pub cells: Vec<String>,
+    pub phase: Option<Phase>,
+}
+
+/// A table.
+pub struct Table {
+    pub heads: Vec<Head>,
+    pub rows: Vec<Row>,
+}
+
+const fn text(title: &'static str, width: u16) -> Head {
+    Head { title, width, is_number: false }
+}
+
+const fn number(title: &'static str, width: u16) -> Head {
+    Head { title, width, is_number: true }
+}
+
+/// Of tasks, in the order of a column, the largest first where it is one of numbers.
+pub fn tasks(watched: &Watched, sort: Column, reverse: bool) -> Table {
+    let heads = vec![
+        number("TASK", 6),
+        text("NAME", 16),
+        text("STATE", 9),
+        number("POLLS", 7),
+        number("WAKES", 7),
+        number("SELF", 6),
+        number("BUSY", 7),
+        number("SCHED", 7),
+        number("IDLE", 7),
+        text("WAITS FOR", 0),
+    ];
+    let with_times = |task: &'_ Rc<Task>| (task.clone(), watched.times(task));
+    let mut tasks: Vec<_> = watched.state().tasks.values().map(with_times).collect();
+    let mut by_number = |key: fn(&Task, [u64; 3]) -> u64| tasks.sort_by_key(|(task, times)| Reverse(key(task, *times)));
+    match sort {
+        Column::Task => {} // as they are
+        Column::Name => tasks.sort_by_cached_key(|(task, _)| name(watched, task)),
+        Column::State => tasks.sort_by_key(|(task, _)| task.phase.word()),
+        Column::Polls => by_number(|task, _| task.polls),
+        Column::Wakes => by_number(|task, _| task.wakes),
+        Column::SelfWakes => by_number(|task, _| task.self_wakes),
+        Column::Busy => by_number(|_, [busy, ..]| busy),
+        Column::Scheduled => by_number(|_, [_, scheduled, _]| scheduled),
+        Column::Idle => by_number(|_, [.., idle]| idle),
+    }
+    if reverse {
+        tasks.reverse();
+    }
+    Table { heads, rows: tasks.iter().map(|(task, times)| task_row(watched, task, *times)).collect() }
+}
+
+/// What a task is called, or else the end of the place where it was spawned: `store.rs:63`.
+fn name(watched: &Watched, task: &Task) -> String {
+    let place = || task.place.map(|place| place_of(watched.trace(), place)).unwrap_or_default();
+    let file = |place: String| place.rsplit('/').next().unwrap_or_default().to_owned();
+    task.name.as_deref().map_or_else(|| file(place()), str::to_owned)
+}
+
+fn task_row(watched: &Watched, task: &Task, [busy, scheduled, idle]: [u64; 3]) -> Row {
+    let cells = vec![
+        task.id.to_string(),
+        name(watched, task),
+        task.phase.word().to_owned(),
+        amount(task.polls),
+        amount(task.wakes),
+        amount(task.self_wakes),
+        time(busy),
+        time(scheduled),
+        time(idle),
+        waits_for(task),
+    ];
+    Row { id: task.id, task: Some(task.id), cells, phase: Some(task.phase) }
+}
+
+fn waits_for(task: &Task) -> String {
+    match (task.phase, &*task.waits) {
+        (Phase::Pooled, _) => "a thread of the pool".into(),
+        (Phase::Blocking, _) => "a call that blocks".into(),
+        (Phase::Waiting, _) if task.is_stranded => "nothing: nobody can wake it".into(),
+        (Phase::Waiting, [only]) => only.leaf.to_string(),
+        (Phase::Waiting, [first, others @ ..]) => format!("{}, or {} more", first.leaf, others.len()),
+        _ => String::new(),
+    }
+}
+
+/// Of sources.
+pub fn sources(watched: &Watched) -> Table {
+    let heads =
+        vec![number("SOURCE", 6), number("FD", 5), text("WHAT", 32), text("LAST READY FOR", 18), text("WHO WAITS", 0)];
+    let row = |(id, source): (&u64, &Source)| {
+        let waiters = source.waiters.iter().map(|(task, direction)| {
+            let title = watched.state().tasks.get(task).map_or_else(|| format!("task {task}"), |task| task.title());
+            format!("{title}, to {}", direction_word(*direction))
+        });
+        let cells = vec![
+            id.to_string(),
+            source.fd.map(|fd| fd.to_string()).unwrap_or_default(),
+            watched.source_name(*id).unwrap_or_default().to_owned(),
+            source.ready.replace('_', " "),
+            waiters.collect::<Vec<_>>().join("; "),
+        ];
+        Row { id: *id, task: source.waiters.first().map(|(task, _)| *task), cells, phase: None }
+    };
+    Table { heads, rows: watched.state().sources.iter().map(row).collect() }
+}
+
+/// Of timers, the next one first.
+pub fn timers(watched: &Watched) -> Table {
+    let heads = vec![number("TIMER", 6), number("IN", 7), text("OF", 24), text("SET AT", 0)];
+    let mut timers: Vec<(&u64, &Timer)> = watched.state().timers.iter().collect();
+    timers.sort_by_key(|(_, timer)| timer.deadline);
+    let row = |(id, timer): (&u64, &Timer)| {
+        let task = timer.task.and_then(|task| watched.state().tasks.get(&task));
+        let cells = vec![
+            id.to_string(),
+            time(timer.deadline.saturating_sub(watched.now())),
+            task.map(|task| task.title()).unwrap_or_default(),
+            place_of(watched.trace(), timer.place),
+        ];
+        Row { id: *id, task: timer.task, cells, phase: None }
+    };
+    Table { heads, rows: timers.into_iter().map(row).collect() }
+}
+
+/// All that is known of a task, in lines.
+pub fn details(watched: &Watched, id: u64) -> Vec<String> {
+    let Some(task) = watched.state().tasks.get(&id) else { return vec![format!("task {id} is over")] };
+    let by = task.by.map(|by| format!(" by task {by}")).unwrap_or_default();
+    let at = task.place.map(|place| format!(" at {}", place_of(watched.trace(), place))).unwrap_or_default();
+    let [busy, scheduled, idle] = watched.times(task).map(time);
+    let since = match task.phase.is_over() {
+        true => task.phase.word().to_owned(),
+        false => format!("{} for {}", task.phase.word(), time(watched.now().saturating_sub(task.since))),
+    };
+    let mut lines = vec![
+        format!("{}, spawned{by}{at}, a future of {}", task.title(), count(task.size as usize, "byte")),
+        format!(
+            "{since}; busy {busy}, scheduled {scheduled}, idle {idle}; {}, {} ({} own)",
+            count(task.polls as usize, "poll"),
+            count(task.wakes as usize, "wake"),
+            task.self_wakes
+        ),
+    ];
+    let mut above: &[_] = &[];
+    for wait in task.waits.iter() {
+        let chain = watched.trace().chains.get(wait.chain as usize).map_or(&[][..], |chain| chain);
+        let same = chain.iter().zip(above).take_while(|(a, b)| a == b).count();
+        let indent = if above.is_empty() { "  " } else { "    " };
+        lines.extend(chain[same..].iter().map(|place| format!("{indent}{}", frame(place))));
+        lines.push(format!("{indent}waits for: {}", words::waits_for(wait)));
+        above = chain;
+    }
+    lines
+}
+
+/// A number in six characters at most: `12345`, `1.2M`.
+pub fn amount(number: u64) -> String {
+    match number {
+        0..100_000 => number.to_string(),
+        100_000..1_000_000 => format!("{}k", number / 1_000),
+        1_000_000..100_000_000 => format!("{:.1}M", number as f64 / 1e6),
+        100_000_000..10_000_000_000 => format!("{}M", number / 1_000_000),
+        _ => format!("{}G", number / 1_000_000_000),
+    }
+}
+
+/// A time in six characters at most: `12µs`, `1.25ms`, `3m12s`.
+pub fn time(nanoseconds: u64) -> String {
+    let seconds = Duration::from_nanos(nanoseconds).as_secs();
+    let three = |unit: &str, of: u64| match nanoseconds as f64 / of as f64 {
+        small @ ..9.995 => format!("{small:.2}{unit}"),
+        more @ ..99.95 => format!("{more:.1}{unit}"),
+        many => format!("{many:.0}{unit}"),
+    };
+    match nanoseconds {
+        0 => "0".into(),
+        1..1_000 => format!("{nanoseconds}ns"),
+        1_000..1_000_000 => three("µs", 1_000),
+        1_000_000..1_000_000_000 => three("ms", 1_000_000),
+        1_000_000_000..60_000_000_000 => three("s", 1_000_000_000),
+        _ if seconds < 3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ if seconds < 360_000 => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}

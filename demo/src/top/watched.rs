@@ -1,0 +1,230 @@
+//! What is known of a program that is watched: the state after the last event, and totals.
+//!
+//! While the program runs, what is over is forgotten, events as soon as they are applied: what is kept does not grow with
+//! time. Of a recording the tasks that are over are kept, as those are what one wants to see.
+
+use crate::step::model::{State, Task};
+use executor::trace::{Event, Record, Trace, TraceError};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// Rates are of so long.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// What is known of a program.
+#[derive(Clone)]
+pub struct Watched {
+    trace: Trace,
+    lines: usize,
+    state: State,
+    totals: Totals,
+    /// What the sources are.
+    names: BTreeMap<u64, String>,
+    /// Where the poll that is under way has left its waker.
+    asked: Vec<u64>,
+    status: Status,
+    /// When the program last said how late it is.
+    heard: Instant,
+    samples: VecDeque<(Duration, Totals)>,
+    start: Instant,
+}
+
+/// Whether there is more to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The program runs.
+    Running,
+    /// The program has ended.
+    Ended,
+    /// It is a recording.
+    Recorded,
+}
+
+/// What has been counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// All events.
+    pub events: u64,
+    /// Polls of all tasks.
+    pub polls: u64,
+    /// Tasks that are over.
+    pub over: u64,
+    /// How long the thread waited on the reactor, in nanoseconds.
+    pub parked: u64,
+    /// How late it is, in nanoseconds since the recording began.
+    pub now: u64,
+}
+
+/// What happened in a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Events.
+    pub events: f64,
+    /// Polls.
+    pub polls: f64,
+    /// The part of the time in which the thread did not wait.
+    pub busy: f64,
+}
+
+impl Watched {
+    fn new(trace: Trace, status: Status) -> Watched {
+        let (lines, state, totals, names, asked, samples) = Default::default();
+        let start = Instant::now();
+        Watched { trace, lines, state, totals, names, asked, status, heard: start, samples, start }
+    }
+
+    /// A program that runs, of which nothing is known yet.
+    pub fn live() -> Watched {
+        Watched::new(Trace::default(), Status::Running)
+    }
+
+    /// A recording, as it was so long after its beginning, or at its end.
+    pub fn replay(mut trace: Trace, at: Option<Duration>) -> Watched {
+        let records = std::mem::take(&mut trace.records);
+        let last = records.last().map_or(0, |record| record.at);
+        let until = at.map_or(last, |at| u64::try_from(at.as_nanos()).unwrap_or(u64::MAX));
+        let mut watched = Watched::new(trace, Status::Recorded);
+        records.iter().take_while(|record| record.at <= until).for_each(|record| watched.apply(record));
+        watched.totals.now = until.min(last);
+        watched
+    }
+
+    /// A line of the recording has come. Whether that was all for now.
+    ///
+    /// # Errors
+    /// When it is none of a recording.
+    pub fn add_line(&mut self, text: &str) -> Result<bool, TraceError> {
+        self.lines += 1;
+        let missed = self.trace.head.dropped;
+        self.trace.add_line(text, self.lines)?;
+        if self.trace.head.dropped > missed {
+            // What is left is said again.
+            (self.state, self.names) = Default::default();
+        }
+        for record in std::mem::take(&mut self.trace.records) {
+            self.apply(&record);
+        }
+        let Some(now) = self.trace.now.take() else { return Ok(false) };
+        self.totals.now = now;
+        self.heard = Instant::now();
+        Ok(true)
+    }
+
+    fn apply(&mut self, record: &Record) {
+        if let (Event::WaitEnds { .. }, Some((since, _))) = (&record.event, self.state.parked) {
+            self.totals.parked += record.at.saturating_sub(since);
+        }
+        self.state.apply(self.totals.events as usize, record);
+        self.totals.events += 1;
+        self.totals.now = self.totals.now.max(record.at);
+        match &record.event {
+            Event::PollBegins { .. } => {
+                self.totals.polls += 1;
+                self.asked.clear();
+            }
+            Event::SourceWaits { source, .. } => self.asked.push(*source),
+            Event::Waits { task, .. } => self.name_sources(*task),
+            Event::SourceRemoved { source } => drop(self.names.remove(source)),
+            Event::Finished { task, .. } => {
+                self.totals.over += 1;
+                if self.status != Status::Recorded {
+                    self.state.tasks.remove(task);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A task that has left wakers at sources says what these are, in the same order.
+    fn name_sources(&mut self, task: u64) {
+        let asked = std::mem::take(&mut self.asked);
+        let Some(task) = self.state.tasks.get(&task) else { return };
+        let sockets = task.waits.iter().filter_map(|wait| {
+            let name = wait.leaf.strip_prefix("readable on ").or_else(|| wait.leaf.strip_prefix("writable on "));
+            name.map(|name| std::iter::repeat_n(name, wait.times as usize))
+        });
+        let sockets: Vec<_> = sockets.flatten().collect();
+        if sockets.len() == asked.len() {
+            self.names.extend(asked.into_iter().zip(sockets.into_iter().map(str::to_owned)));
+        }
+    }
+
+    /// About the recording, the places and the chains.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Where everything stands.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What a source is, if a task has waited there.
+    pub fn source_name(&self, source: u64) -> Option<&str> {
+        self.names.get(&source).map(String::as_str)
+    }
+
+    /// How many tasks are not over.
+    pub fn alive(&self) -> usize {
+        self.state.tasks.values().filter(|task| !task.phase.is_over()).count()
+    }
+
+    /// Whether there is more to come.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The program has ended: nothing more will come, and its time stands still.
+    pub fn end(&mut self) {
+        self.totals.now = self.now();
+        self.status = Status::Ended;
+    }
+
+    /// How late it is: a program that says nothing does nothing, and that takes time too.
+    pub fn now(&self) -> u64 {
+        let goes_on = self.status == Status::Running && !self.trace.head.simulated;
+        self.totals.now + if goes_on { self.heard.elapsed().as_nanos() as u64 } else { 0 }
+    }
+
+    /// The totals, with the time up to now.
+    pub fn totals(&self) -> Totals {
+        let now = self.now();
+        let parked = self.state.parked.map_or(0, |(since, _)| now.saturating_sub(since));
+        Totals { now, parked: self.totals.parked + parked, ..self.totals }
+    }
+
+    /// A task's times with that up to now: busy, scheduled, idle.
+    pub fn times(&self, task: &Task) -> [u64; 3] {
+        let mut task = task.clone();
+        task.enter(task.phase, self.now());
+        [task.busy, task.scheduled, task.idle]
+    }
+
+    /// Notes the totals, for the rates; call it some times a second.
+    pub fn sample(&mut self) {
+        let now = self.start.elapsed();
+        self.samples.push_back((now, self.totals()));
+        while self.samples.front().is_some_and(|(at, _)| *at + WINDOW < now) && self.samples.len() > 2 {
+            self.samples.pop_front();
+        }
+    }
+
+    /// What happens in a second: of late, while it runs; then, all along.
+    pub fn rates(&self) -> Rates {
+        let now = self.totals();
+        let before = self
+            .samples
+            .front()
+            .filter(|_| self.status == Status::Running)
+            .map(|(_, totals)| *totals)
+            .unwrap_or_default();
+        let time = now.now.saturating_sub(before.now);
+        if time == 0 {
+            return Rates::default();
+        }
+        let seconds = time as f64 / 1e9;
+        let of = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
+        let busy = 1.0 - of(now.parked, before.parked) / 1e9;
+        Rates { events: of(now.events, before.events), polls: of(now.polls, before.polls), busy: busy.clamp(0.0, 1.0) }
+    }
+}

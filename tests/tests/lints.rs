@@ -1,0 +1,203 @@
+//! The lints over a recording: each program that does something wrong is told so, once, and no other is.
+//!
+//! A thread that the system gives to another program for a tenth of a second can't be told from one that is blocked. So
+//! what runs by the system's clock is run again when that is said of it: what is really wrong is wrong each time.
+
+use demo::step::Program;
+use demo::step::lints::{Finding, Kind, lint};
+use executor::sync::unbounded;
+use executor::time::{Duration, sleep, timeout};
+use executor::trace::{Recorder, Trace};
+use executor::{Runtime, spawn, yield_now};
+use std::future::{Future, pending, poll_fn};
+use std::process::Command;
+use std::sync::Arc;
+use std::task::Poll;
+use tests::demo::{Place, executor_examples};
+
+/// So often at most.
+const RUNS: usize = 5;
+
+/// What is found in the first run in which nothing else is than what is `wanted`, or in the last.
+fn found(run: impl Fn() -> Vec<Finding>, wanted: &[Kind]) -> Vec<Finding> {
+    let is_as_wanted = |findings: &Vec<Finding>| findings.iter().all(|finding| wanted.contains(&finding.kind));
+    (1..RUNS).map(|_| run()).find(is_as_wanted).unwrap_or_else(run)
+}
+
+fn of_program(program: Program) -> Vec<Finding> {
+    lint(&program.record().expect("the system gives a runtime"))
+}
+
+/// What a future does on a virtual clock.
+fn recorded<F: Future>(future: F) -> Trace {
+    let recorder = Arc::new(Recorder::new());
+    let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).slow_poll(Duration::MAX).build();
+    runtime.unwrap().block_on(future);
+    recorder.trace()
+}
+
+/// Sees to it that the lint finds this in this program, and nothing else; and that it says which task, where in the
+/// program it was spawned or waits, and all of that.
+#[track_caller]
+fn only(program: Program, kind: Kind, task: &str, lines: &[u32], says: &str) {
+    let findings = found(|| of_program(program), &[kind]);
+    let [finding] = &findings[..] else { panic!("{program:?}: {findings:#?}") };
+    assert_eq!(finding.kind, kind, "{finding:#?}");
+    let (file, _) = program.source();
+    let places = lines.iter().map(|line| format!("{file}:{line}"));
+    for wanted in places.chain([task, says].map(str::to_owned)) {
+        assert!(finding.text.contains(&wanted), "`{wanted}` is not in {finding:#?}");
+    }
+}
+
+#[test]
+fn each_program_that_does_something_wrong_is_told_so() {
+    only(Program::Blocked, Kind::Blocked, "task 3 `wrong`", &[14], "from its start to its end");
+    only(Program::NeverYields, Kind::NeverYields, "`clerk`", &[14, 15], "Await yield_now()");
+    only(Program::SelfWake, Kind::SelfWake, "task 2 `asks`", &[12], "100 polls in a row");
+    only(Program::NeverWoken, Kind::NeverWoken, "task 2 `waits`", &[9], "has left no waker");
+    only(Program::LostWake, Kind::LostWake, "task 2 `waits`", &[13], "its last waker was dropped");
+    only(Program::LeakedWaker, Kind::LeakedWaker, "task 2 `listens`", &[13, 19], "2 wakers of it are");
+    only(Program::LargeFuture, Kind::LargeFuture, "task 2 `reads`", &[7], "Vec");
+    only(Program::Unjoined, Kind::Unjoined, "task 2 `fails`", &[7], "panicked (a number: ParseIntError");
+}
+
+#[test]
+fn a_finding_is_at_the_event_at_which_it_shows() {
+    let trace = Program::LostWake.record().unwrap();
+    let [finding] = &lint(&trace)[..] else { panic!() };
+    assert!(format!("{:?}", trace.records[finding.event].event).starts_with("Stranded { task: 2, lost: true"));
+    assert_eq!(finding.task, 2);
+}
+
+#[test]
+fn programs_that_do_nothing_wrong_are_told_nothing() {
+    let good = [Program::TwoSleeps, Program::PingPong, Program::Semaphore, Program::Cancel, Program::Downloads];
+    for program in good {
+        let findings = found(|| of_program(program), &[]);
+        assert!(findings.is_empty(), "{program:?}: {findings:#?}");
+    }
+}
+
+/// What `demo step --replay --lint` finds in a recording of this command.
+fn replayed(place: &Place, command: &mut Command) -> String {
+    let ran = command.env("EXECUTOR_TRACE", place.path("run.jsonl")).env("RUST_BACKTRACE", "0").output();
+    ran.expect("it can be started");
+    place.run(&["step", "--replay", "run.jsonl", "--lint"]).stdout
+}
+
+#[track_caller]
+fn nothing_is_wrong(name: &str, run: impl Fn() -> String) {
+    let said = (0..RUNS).map(|_| run()).find(|said| said.starts_with("nothing is wrong in "));
+    assert!(said.is_some(), "{name}: {}", run());
+}
+
+#[test]
+fn a_crawl_is_told_nothing() {
+    let place = Place::new();
+    nothing_is_wrong("crawl", || replayed(&place, &mut place.command(&["-q"])));
+}
+
+#[test]
+fn the_executors_examples_are_told_nothing_but_the_one_that_blocks() {
+    let place = Place::new();
+    let examples = ["callback", "cancel", "completed", "deadlock", "download", "gather", "group", "hello", "locals"];
+    for name in examples.into_iter().chain(["messages", "race", "share", "states", "wait"]) {
+        nothing_is_wrong(name, || replayed(&place, &mut Command::new(executor_examples().join(name))));
+    }
+    let said = replayed(&place, &mut Command::new(executor_examples().join("blocking")));
+    assert!(said.contains(", blocked: task 2 `index 1` (spawned at"), "{said}");
+}
+
+#[test]
+fn the_command_line_prints_lines_of_80_columns_and_ends_with_3() {
+    let place = Place::new();
+    let wrong = place.run(&["step", "never-woken", "--lint"]).exits(3).stdout;
+    assert!(wrong.starts_with("event 8, never woken: task 2 `waits` (spawned at"), "{wrong}");
+    assert!(wrong.lines().count() > 2 && wrong.lines().all(|line| line.len() <= 80), "{wrong}");
+    let right = place.run(&["step", "two-sleeps", "--lint"]).exits(0).stdout;
+    assert!(right.starts_with("nothing is wrong in ") && right.ends_with(" events of 3 tasks\n"), "{right}");
+}
+
+#[test]
+fn tasks_of_one_place_are_told_of_together() {
+    let trace = recorded(async {
+        for _ in 0..100 {
+            spawn(pending::<()>());
+        }
+        sleep(Duration::from_secs(1)).await;
+    });
+    let findings = lint(&trace);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    let text = &findings[0].text;
+    assert!(text.starts_with("task 2 (") && text.contains("The same holds for 99 other tasks spawned at "), "{text}");
+}
+
+#[test]
+fn two_runs_of_a_runtime_are_told_apart() {
+    let recorder = Arc::new(Recorder::new());
+    let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
+    runtime.block_on(async { timeout(Duration::from_secs(1), spawn(pending::<()>())).await.unwrap_err() });
+    runtime.block_on(async { spawn(async { sleep(Duration::from_secs(1)).await }).await.unwrap() });
+    let findings = lint(&recorder.trace());
+    assert_eq!(findings.len(), 1, "{findings:#?}"); // not task 2 of the second run, and once for that of the first
+}
+
+#[test]
+fn who_waits_for_a_cancel_is_right() {
+    let trace = recorded(async {
+        let waits = spawn(pending::<()>());
+        yield_now().await;
+        waits.cancel();
+        waits.await.unwrap_err();
+    });
+    assert_eq!(lint(&trace), []);
+}
+
+#[test]
+fn who_yields_now_and_then_or_takes_much_from_a_queue_is_right() {
+    let trace = recorded(async {
+        for _ in 0..50 {
+            yield_now().await;
+        }
+        let (sender, receiver) = unbounded();
+        let fills = spawn(async move {
+            for n in 0..20_000 {
+                sender.send(n).await.unwrap(); // made to yield by its budget, a hundred times and more
+            }
+        });
+        fills.await.unwrap();
+        while receiver.recv().await.is_ok() {}
+    });
+    assert_eq!(lint(&trace), []);
+}
+
+#[test]
+fn who_yields_all_the_time_is_not() {
+    let trace = recorded(async {
+        for _ in 0..150 {
+            yield_now().await;
+        }
+    });
+    let findings = lint(&trace);
+    assert_eq!(findings.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [Kind::SelfWake], "{findings:#?}");
+}
+
+#[test]
+fn a_task_that_is_polled_again_was_not_lost() {
+    let trace = recorded(async {
+        let mut polled = false;
+        let waits = spawn(poll_fn(move |cx| match polled {
+            true => Poll::Ready(()),
+            false => {
+                polled = true;
+                drop(cx.waker().clone());
+                Poll::Pending
+            }
+        }));
+        yield_now().await;
+        println!("{}", executor::tasks()); // asks it, which polls it
+        waits.await.unwrap();
+    });
+    assert_eq!(lint(&trace), []);
+}
