@@ -134,7 +134,7 @@ fn a_recording_is_shown_with_what_is_over_and_as_it_was() {
     let text = place.run(&["top", "--replay", "run.jsonl", "--once", "--sort", "idle"]).exits(0).stdout;
     assert!(text.starts_with("demo  recorded  0 alive, 4 over"), "{text}");
     let order: Vec<_> = text.lines().skip(3).take(4).map(|line| line.split_whitespace().nth(1).unwrap()).collect();
-    assert!(order[0].starts_with("mod.rs:") && order[1] == "Cleo", "{text}");
+    assert!(order[0] == "main" && order[1] == "Cleo", "{text}");
     let text = place.run(&["top", "--replay", "run.jsonl", "--at", "50ms"]).exits(0).stdout;
     assert_eq!(line(&text, "Cleo")[2], "waiting", "{text}");
     assert!(line(&text, "Ann  ")[9].starts_with("sleep for another 100.0ms"), "{text}");
@@ -200,7 +200,7 @@ fn keys_sort_select_and_pause() {
     let mut screen = Screen::new(Column::Task);
     let press = |screen: &mut Screen, key: char| assert!(!screen.press(KeyCode::Char(key).into(), &before));
     let (names, details) = seen(&mut screen, &before);
-    assert_eq!((&names[..], &*details), (&["mod.rs:1", "Ann", "Bob", "Cleo"].map(String::from)[..], "task 1"));
+    assert_eq!((&names[..], &*details), (&["main", "Ann", "Bob", "Cleo"].map(String::from)[..], "task 1 main"));
     press(&mut screen, 'j');
     press(&mut screen, 'r'); // what is selected stays so, wherever it goes
     let (names, details) = seen(&mut screen, &before);
@@ -208,7 +208,7 @@ fn keys_sort_select_and_pause() {
     press(&mut screen, 's');
     press(&mut screen, 'r');
     assert_eq!(seen(&mut screen, &before).0[..2], ["Ann", "Bob"].map(String::from));
-    for (key, wanted) in [(KeyCode::End, "task 1"), (KeyCode::Home, "task 2 Ann"), (KeyCode::PageDown, "task 1")] {
+    for (key, wanted) in [(KeyCode::End, "task 1 main"), (KeyCode::Home, "task 2 Ann"), (KeyCode::PageDown, "task 1 main")] {
         screen.press(key.into(), &before);
         assert_eq!(seen(&mut screen, &before).1, wanted);
     }

@@ -180,8 +180,16 @@ pub fn shortened(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// `module::function at main.rs:7`.
+/// `function at src/main.rs:7`.
 pub fn frame(frame: &Frame) -> String {
+    match frame.line {
+        0 => frame.function.to_string(),
+        line => format!("{} at {}:{line}", frame.function, frame.file),
+    }
+}
+
+/// The same in short: `module::function at main.rs:7`.
+pub fn short_frame(frame: &Frame) -> String {
     let mut parts = frame.function.rsplitn(3, "::");
     let (name, module) = (parts.next().unwrap_or_default(), parts.next());
     let function = module.map_or(name.to_owned(), |module| format!("{module}::{name}"));

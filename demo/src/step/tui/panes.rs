@@ -3,7 +3,7 @@
 use super::app::{App, Mode, Question};
 use super::breakpoint::lines;
 use crate::step::model::{Phase, Task};
-use crate::step::words::{count, direction_word, frame, place_of, shortened, time, waits_for};
+use crate::step::words::{count, direction_word, place_of, short_frame, shortened, time, waits_for};
 use executor::trace::{By, Event};
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style, Stylize};
@@ -308,7 +308,7 @@ pub fn task(app: &App, _: Rect) -> Vec<Line<'static>> {
     for wait in task.waits.iter() {
         lines.push(Line::from(format!(" {waits}: {}", shortened(&waits_for(wait)))).cyan());
         let frames = trace.chains.get(wait.chain as usize).into_iter().flatten().rev();
-        lines.extend(frames.map(|at| Line::from(format!("   in {}", frame(at)))));
+        lines.extend(frames.map(|at| Line::from(format!("   in {}", short_frame(at)))));
     }
     lines
 }
