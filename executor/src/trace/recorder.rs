@@ -24,7 +24,7 @@ use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io, path::Path, thread};
 
-/// Keeps what happens in a runtime: see [`trace`](self).
+/// Keeps what happens in a runtime: see [`trace`](crate::trace).
 ///
 /// An event takes a tenth of a microsecond; to find out where a poll went pending takes some microseconds more.
 ///
