@@ -7,7 +7,7 @@ use demo::step::Program;
 use demo::step::lints::{Finding, Kind, lint};
 use executor::sync::unbounded;
 use executor::time::{Duration, sleep, timeout};
-use executor::trace::{Recorder, Trace};
+use executor::trace::{Event, Record, Recorder, Trace};
 use executor::{Runtime, spawn, yield_now};
 use std::future::{Future, pending, poll_fn};
 use std::process::Command;
@@ -134,13 +134,38 @@ fn tasks_of_one_place_are_told_of_together() {
 }
 
 #[test]
+fn a_waker_that_goes_before_the_end_was_not_leaked() {
+    let wakers = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let trace = recorded(async {
+        let kept = wakers.clone();
+        let leaves = spawn(async move {
+            let mut polled = false;
+            poll_fn(|cx| {
+                kept.lock().unwrap().push(cx.waker().clone());
+                cx.waker().wake_by_ref();
+                if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        });
+        leaves.await.unwrap();
+        wakers.lock().unwrap().clear(); // the task is over, and now its memory goes
+    });
+    assert_eq!(lint(&trace), []);
+}
+
+#[test]
 fn two_runs_of_a_runtime_are_told_apart() {
     let recorder = Arc::new(Recorder::new());
     let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
     runtime.block_on(async { timeout(Duration::from_secs(1), spawn(pending::<()>())).await.unwrap_err() });
     runtime.block_on(async { spawn(async { sleep(Duration::from_secs(1)).await }).await.unwrap() });
     let findings = lint(&recorder.trace());
-    assert_eq!(findings.len(), 1, "{findings:#?}"); // not task 2 of the second run, and once for that of the first
+    assert_eq!(findings.len(), 1, "{findings:#?}"); // that of the first run, and not task 2 of the second
+    runtime.block_on(async {
+        spawn(pending::<()>());
+        yield_now().await;
+    });
+    assert_eq!(lint(&recorder.trace()).len(), 2, "task 2 of the third run is another one");
 }
 
 #[test]
@@ -170,6 +195,37 @@ fn who_yields_now_and_then_or_takes_much_from_a_queue_is_right() {
         while receiver.recv().await.is_ok() {}
     });
     assert_eq!(lint(&trace), []);
+}
+
+#[test]
+fn who_yields_but_works_in_between_is_right() {
+    let findings = found(
+        || {
+            let recorder = Arc::new(Recorder::new());
+            let runtime = Runtime::builder().observer(recorder.clone()).build().unwrap();
+            runtime.block_on(async {
+                for n in 0..250 {
+                    if n % 50 == 0 {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    yield_now().await;
+                }
+            });
+            lint(&recorder.trace())
+        },
+        &[],
+    );
+    assert_eq!(findings, []);
+}
+
+#[test]
+fn a_panic_that_takes_long_to_print_holds_nobody_up() {
+    let mut trace = Program::Blocked.record().unwrap();
+    let wrong = |record: &Record| matches!(record.event, Event::Finished { task: 3, .. });
+    let end = trace.records.iter().position(wrong).unwrap();
+    let panicked = Event::Panicked { task: 3, message: None };
+    trace.records.insert(end, Record { at: trace.records[end].at, event: panicked });
+    assert!(!lint(&trace).iter().any(|finding| finding.task == 3));
 }
 
 #[test]

@@ -238,7 +238,10 @@ fn overflowed(limit: usize) -> Trace {
         let never = Arc::new(Signal::new());
         let waits = named("waits").spawn({
             let never = never.clone();
-            async move { never.wait().await }
+            async move {
+                yield_now().await;
+                never.wait().await
+            }
         });
         let _sleeps = named("sleeps").spawn(sleep(Duration::from_secs(60)));
         let over = named("over").spawn(async {});
@@ -265,7 +268,7 @@ fn a_full_recorder_keeps_what_tells_of_what_is_still_there() {
     assert_eq!(kept[0], &Event::RunBegins);
     let of = |id: u64| kept.iter().filter(|event| event.task() == Some(id)).collect::<Vec<_>>();
     for id in [2, 3] {
-        // Where it stands: that it was spawned, and its last poll.
+        // Where it stands: that it was spawned, and its last poll, not the one before.
         assert!(
             matches!(
                 of(id)[..],

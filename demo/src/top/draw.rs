@@ -23,11 +23,8 @@ pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen, watched: &Watched) {
     let paused = screen.paused.take();
     let shown = paused.as_ref().unwrap_or(watched);
     let details_height = (frame.area().height / 3).clamp(4, 16);
-    let heights = [1, 1, 0, details_height, 1].map(|lines| match lines {
-        0 => Constraint::Min(3),
-        lines => Constraint::Length(lines),
-    });
-    let [top, tabs, table, details, bottom] = Layout::vertical(heights).areas(frame.area());
+    let [line, rest, details] = [Constraint::Length(1), Constraint::Min(3), Constraint::Length(details_height)];
+    let [top, tabs, table, details, bottom] = Layout::vertical([line, line, rest, details, line]).areas(frame.area());
     frame.render_widget(Paragraph::new(totals(shown, watched, paused.is_some())), top);
     frame.render_widget(Paragraph::new(tab_line(screen, shown)), tabs);
     let selected = draw_table(frame, table, screen, shown);

@@ -42,8 +42,11 @@ impl Feed {
         let stream = UnixStream::connect(path).map_err(failure)?;
         let (send, lines) = sync_channel(LINES);
         let read = move || {
-            let lines = BufReader::new(stream).lines().map_while(Result::ok);
-            lines.map(|line| send.send(line)).find(Result::is_err)
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    return; // nobody looks any more
+                }
+            }
         };
         thread::Builder::new().name("console".into()).spawn(read).map_err(failure)?;
         Ok(Feed { watched: Watched::live(), console: Some(Console { path: path.into(), lines }) })
