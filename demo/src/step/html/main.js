@@ -1,0 +1,216 @@
+// The cursor, and everything that moves it: keys, buttons, search. Buttons, keys and the help are one table.
+
+const recorded = new History(JSON.parse(document.querySelector("#recording").textContent));
+const find = (selector) => document.querySelector(selector);
+
+const panes = new Panes(recorded, { go });
+const chart = new Chart(find("#chart canvas"), recorded, go);
+const been = [];
+let cursor = 0;
+let wanted = null;
+let hits = [];
+
+/** Chooses an event. What it shows is written once a picture, however quick the keys are. */
+function go(index, isJump = true) {
+  const to = Math.min(Math.max(index, 0), recorded.end - 1);
+  if (to === cursor && wanted !== null) return;
+  if (isJump && to !== cursor) been.push(cursor);
+  cursor = to;
+  const { lane, running } = recorded.events[cursor];
+  chart.choose(cursor, lane?.row ?? running?.row ?? 0);
+  wanted ??= requestAnimationFrame(show);
+}
+
+function show() {
+  wanted = null;
+  panes.show(cursor);
+  find("#filter").textContent = panes.filter ? `Only ${laneText(panes.filter)}` : "All tasks";
+  find("#filter").setAttribute("aria-pressed", `${panes.filter !== null}`);
+  find("#filter").disabled = !panes.filter && !panes.lane;
+  find("#chart canvas").setAttribute("aria-label", `Chart of the tasks. ${find("#says").textContent}`);
+  buttonOf("back").disabled = been.length === 0;
+  buttonOf("cause").disabled = recorded.causeOf(recorded.events[cursor]) < 0;
+}
+
+/** The next event, forwards or backwards, that is one. */
+function seek(step, isIt) {
+  for (let at = cursor + step; at >= 0 && at < recorded.end; at += step) {
+    if (isIt(recorded.events[at])) return go(at, false);
+  }
+  say(step > 0 ? "There is none after this." : "There is none before this.");
+}
+
+const of = (...kinds) => (event) => kinds.includes(event.event);
+
+function seekSame(step) {
+  const { lane } = panes;
+  if (lane) seek(step, (event) => event.lane === lane);
+}
+
+function followCause() {
+  const cause = recorded.causeOf(recorded.events[cursor]);
+  if (cause >= 0) go(cause);
+  else say("Nothing earlier is known to be its cause.");
+}
+
+function goBack() {
+  const before = been.pop();
+  if (before !== undefined) go(before, false);
+}
+
+function toggleFilter() {
+  panes.setFilter(panes.filter ? null : panes.lane);
+  wanted ??= requestAnimationFrame(show);
+}
+
+function say(words) {
+  find("#said").textContent = words;
+}
+
+// Search.
+
+let texts = null;
+
+/** The events of which every word is told: in the sentence, or the kind. */
+function search(query) {
+  say("");
+  hits = [];
+  if (query.trim()) {
+    texts ??= recorded.events.map((event) => `${plain(sentence(recorded, event))} ${event.event}`.toLowerCase());
+    const literal = query.trim().toLowerCase().replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    const pattern = new RegExp(/\d$/.test(literal) ? `${literal}(?!\\d)` : literal);
+    hits = texts.flatMap((text, index) => (pattern.test(text) ? [index] : []));
+    say(hits.length > 0 ? `${count(hits.length, "event")} found` : "Nothing found.");
+  }
+  chart.hits = hits;
+  chart.redraw();
+  panes.hits = new Set(hits);
+  panes.showList();
+}
+
+function nextHit(step) {
+  if (hits.length === 0) return find("#search").value ? say("Nothing found.") : find("#search").focus();
+  const upTo = lastUpTo(hits, step > 0 ? cursor : cursor - 1);
+  const at = (upTo + (step > 0 ? 1 : 0) + hits.length) % hits.length;
+  go(hits[at], false);
+  say(`${at + 1} of ${hits.length} found`);
+}
+
+// Commands.
+
+const COMMANDS = [
+  { id: "first", key: "Home", sign: "⇤", title: "The first event", run: () => go(0) },
+  { id: "previous", key: "ArrowLeft", shown: "←", sign: "←", title: "The event before", run: () => go(cursor - 1, false) },
+  { id: "next", key: "ArrowRight", shown: "→", sign: "→", title: "The next event", run: () => go(cursor + 1, false) },
+  { id: "last", key: "End", sign: "⇥", title: "The last event", run: () => go(recorded.end - 1) },
+  { id: "task-before", key: "Shift+ArrowLeft", shown: "Shift ←", sign: "← task", title: "This task's event before", run: () => seekSame(-1) },
+  { id: "task-next", key: "Shift+ArrowRight", shown: "Shift →", sign: "task →", title: "This task's next event", run: () => seekSame(1) },
+  { id: "poll-before", key: "P", sign: "← poll", title: "The poll before", run: () => seek(-1, of("poll_begins")) },
+  { id: "poll", key: "p", sign: "poll →", title: "The next poll", run: () => seek(1, of("poll_begins")) },
+  { id: "wake-before", key: "W", sign: "← wake", title: "The wake before", run: () => seek(-1, of("woken")) },
+  { id: "wake", key: "w", sign: "wake →", title: "The next wake", run: () => seek(1, of("woken")) },
+  { id: "wait-before", key: "R", sign: "← sleep", title: "The thread's sleep before, in the reactor", run: () => seek(-1, of("wait_begins")) },
+  { id: "wait", key: "r", sign: "sleep →", title: "The thread's next sleep, in the reactor", run: () => seek(1, of("wait_begins")) },
+  { id: "cause", key: "c", sign: "cause", title: "What brought this about: from a poll to its wake, from a wake to its waker", run: followCause },
+  { id: "back", key: "b", sign: "back", title: "Back to where you jumped from", run: goBack },
+  { id: "wider", key: "+", sign: "+", title: "Zoom in", run: () => chart.zoom(1.5) },
+  { id: "narrower", key: "-", shown: "−", sign: "−", title: "Zoom out", run: () => chart.zoom(1 / 1.5) },
+  { id: "all", key: "0", sign: "all", title: "Show all of the run", run: () => chart.showAll() },
+  { id: "axis", key: "t", sign: "by event", title: "The axis: each event has the same room, or each moment", run: toggleAxis },
+  { id: "only", key: "f", title: "List all events, or this task's only", run: toggleFilter },
+  { id: "find", key: "/", title: "Search", run: () => find("#search").select() },
+  { id: "hit", key: "n", sign: "↓", title: "The next one found", run: () => nextHit(1) },
+  { id: "hit-before", key: "N", sign: "↑", title: "The one found before", run: () => nextHit(-1) },
+  { id: "theme", key: "d", sign: "◐", title: "Dark or light", run: toggleTheme },
+  { id: "help", key: "?", sign: "?", title: "What the keys do", run: () => find("#help-box").showModal() },
+];
+
+const buttonOf = (id) => find(`[data-command="${id}"]`);
+
+function toggleAxis() {
+  chart.setAxis(chart.axis === "event" ? "time" : "event");
+  buttonOf("axis").textContent = `by ${chart.axis}`;
+  say(chart.axis === "event" ? "Each event has the same room." : "Each moment has the same room.");
+}
+
+function toggleTheme() {
+  const { style } = document.documentElement;
+  const isDark = getComputedStyle(document.documentElement).colorScheme === "dark";
+  const prefersDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const now = style.colorScheme ? isDark : prefersDark;
+  style.colorScheme = now ? "light" : "dark";
+  chart.recolour();
+}
+
+function onKey(event) {
+  if (find("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target === find("#search")) return onSearchKey(event);
+  const key = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
+  const command = COMMANDS.find((command) => command.key === (key === "=" ? "+" : key));
+  if (!command) return;
+  event.preventDefault();
+  if (!command.id.startsWith("hit")) say("");
+  command.run();
+}
+
+function onSearchKey(event) {
+  if (event.key === "Enter") {
+    event.preventDefault();
+    event.target.blur();
+    nextHit(event.shiftKey ? -1 : 1);
+  }
+  if (event.key === "Escape") {
+    event.target.value = "";
+    search("");
+    event.target.blur();
+  }
+}
+
+function makeButtons() {
+  for (const place of document.querySelectorAll("[data-commands]")) {
+    for (const id of place.dataset.commands.split(" ")) {
+      const { key, shown = key, sign, title, run } = COMMANDS.find((command) => command.id === id);
+      const label = `${title} (key ${shown})`;
+      const button = element("button", { type: "button", title: label, onclick: run, "-aria-label": label }, sign);
+      button.dataset.command = id;
+      place.append(button);
+    }
+  }
+  const rows = COMMANDS.map(({ key, shown = key, title }) => {
+    return element("tr", {}, element("td", {}, element("kbd", {}, shown)), element("td", {}, title));
+  });
+  find("#keys").append(...rows);
+}
+
+function describe() {
+  const { program, simulated, dropped } = recorded.head;
+  const last = recorded.events.at(-1).at;
+  const clock = simulated ? "of a virtual clock" : "";
+  const missing = dropped > 0 ? ` The oldest ${dropped} events are missing.` : "";
+  document.title = `A run of ${program}`;
+  find("h1").textContent = `A run of ${program}`;
+  find("#about").textContent =
+    `${count(recorded.end, "event")}, ${count(recorded.lanes.length, "task")}, ${time(last)} ${clock}`.trim() + "." + missing;
+}
+
+function begin() {
+  makeButtons();
+  describe();
+  document.addEventListener("keydown", onKey);
+  find("#filter").onclick = toggleFilter;
+  let typing = null;
+  find("#search").addEventListener("input", ({ target }) => {
+    clearTimeout(typing);
+    typing = setTimeout(() => search(target.value), recorded.end > 20_000 ? 200 : 0);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.recolour());
+  const fromAddress = () => Number(/^#(\d+)$/.exec(location.hash)?.[1] ?? 1) - 1;
+  addEventListener("hashchange", () => go(fromAddress()));
+  go(fromAddress(), false);
+}
+
+if (recorded.end > 0) begin();
+else find("#says").textContent = "Nothing was recorded.";
+
+/** For the browser's console: the folded recording. */
+window.recorded = recorded;
