@@ -2,7 +2,6 @@
 // time that a picture takes depends on its size and not on the recording's.
 
 const AXIS = 28;
-const ROW = 28;
 const DASHES = { timer: [2, 4], source: [], sync: [8, 4], join: [1, 0], other: [10, 3, 2, 3], unknown: [] };
 /** Beyond so many events in view, only the arrows that touch the chosen event are drawn. */
 const MANY_ARROWS = 1500;
@@ -25,7 +24,7 @@ class Chart {
   // Where things are.
 
   get gutter() {
-    return this.width < 500 ? 96 : 172;
+    return this.width < 500 ? 112 : 172;
   }
 
   get room() {
@@ -56,13 +55,23 @@ class Chart {
     return Math.min(Math.max(index, 0), this.history.end - 1);
   }
 
+  /** The height of a row: a few tasks have more room. */
+  get row() {
+    return Math.min(Math.max(Math.floor((this.height - AXIS - 8) / this.history.rows.length), 28), 44);
+  }
+
+  /** Above and below a bar. */
+  get margin() {
+    return Math.round(this.row * 0.19);
+  }
+
   y(row) {
-    return AXIS + row * ROW - this.top;
+    return AXIS + row * this.row - this.top;
   }
 
   get rowsInView() {
-    const first = Math.max(0, Math.floor(this.top / ROW));
-    return { first, last: Math.min(this.history.rows.length - 1, Math.floor((this.top + this.height - AXIS) / ROW)) };
+    const first = Math.max(0, Math.floor(this.top / this.row));
+    return { first, last: Math.min(this.history.rows.length - 1, Math.floor((this.top + this.height - AXIS) / this.row)) };
   }
 
   // What is in view.
@@ -85,7 +94,7 @@ class Chart {
   }
 
   scroll(by) {
-    const most = this.history.rows.length * ROW + AXIS + 8 - this.height;
+    const most = this.history.rows.length * this.row + AXIS + 8 - this.height;
     this.top = Math.max(0, Math.min(this.top + by, most));
     this.redraw();
   }
@@ -127,8 +136,8 @@ class Chart {
     if (at < from + margin || at > to - margin) this.look(at - (to - from) * 0.35, at + (to - from) * 0.65);
     if (row >= 0) {
       const y = this.y(row);
-      if (y < AXIS) this.scroll(y - AXIS - ROW);
-      else if (y + ROW > this.height) this.scroll(y + 2 * ROW - this.height);
+      if (y < AXIS) this.scroll(y - AXIS - this.row);
+      else if (y + this.row > this.height) this.scroll(y + 2 * this.row - this.height);
     }
     this.redraw();
   }
@@ -182,7 +191,7 @@ class Chart {
     for (let row = first; row <= last; row++) {
       if (row % 2 === 0) continue;
       this.context.fillStyle = this.colours.stripe;
-      this.context.fillRect(0, this.y(row), this.width, ROW);
+      this.context.fillRect(0, this.y(row), this.width, this.row);
     }
   }
 
@@ -216,7 +225,7 @@ class Chart {
       const [from, to] = [this.x(waits[at].from), this.x(waits[at].to)];
       if (to <= drawn + 0.5) continue;
       drawn = Math.max(to, from + 1);
-      this.bar(from, drawn - from, y + 10, 8, this.colours.quiet, 0.55);
+      this.bar(from, drawn - from, y + this.row / 2 - 4, 8, this.colours.quiet, 0.55);
       this.label(short(waitedFor(this.history, waits[at])), from, to, y);
     }
   }
@@ -241,7 +250,7 @@ class Chart {
       const to = Math.max(this.x(polls[at].to), from + 1.5);
       if (to <= drawn + 0.5) continue;
       drawn = to;
-      this.bar(from, to - from, y + 5, ROW - 10, this.colours.running);
+      this.bar(from, to - from, y + this.margin, this.row - 2 * this.margin, this.colours.running);
       if (to - from > 52) this.text(`poll ${at + 1}`, Math.max(from, this.gutter) + 7, y, to, this.colours.panel);
     }
   }
@@ -259,14 +268,14 @@ class Chart {
     context.textBaseline = "middle";
     const x = this.x(end.from) + (this.axis === "event" ? Math.min(6, (this.x(end.from + 1) - this.x(end.from)) / 2) : 4);
     context.beginPath();
-    context.arc(x, y + ROW / 2, 7, 0, 7);
+    context.arc(x, y + this.row / 2, 7, 0, 7);
     context.fill();
     context.strokeStyle = colour;
     context.lineWidth = 1.25;
     context.stroke();
     context.fillStyle = colour;
     context.textAlign = "center";
-    context.fillText(sign, x, y + ROW / 2 + 0.5);
+    context.fillText(sign, x, y + this.row / 2 + 0.5);
     context.textAlign = "left";
   }
 
@@ -280,8 +289,8 @@ class Chart {
     context.setLineDash(DASHES[kind]);
     context.beginPath();
     for (const line of lines) {
-      context.moveTo(Math.max(from, this.gutter - 40), y + ROW / 2 + line);
-      context.lineTo(Math.min(to, this.width + 40), y + ROW / 2 + line);
+      context.moveTo(Math.max(from, this.gutter - 40), y + this.row / 2 + line);
+      context.lineTo(Math.min(to, this.width + 40), y + this.row / 2 + line);
     }
     context.stroke();
     context.setLineDash([]);
@@ -291,14 +300,15 @@ class Chart {
   queued(from, to, y) {
     const { context } = this;
     context.fillStyle = this.hatch;
-    context.fillRect(from, y + 9, to - from, ROW - 18);
+    const [top, height] = [y + 2 * this.margin - 1, this.row - 4 * this.margin + 2];
+    context.fillRect(from, top, to - from, height);
     context.strokeStyle = this.colours.queued;
     context.lineWidth = 1;
-    if (to - from > 3) context.strokeRect(from + 0.5, y + 9.5, to - from - 1, ROW - 19);
+    if (to - from > 3) context.strokeRect(from + 0.5, top + 0.5, to - from - 1, height - 1);
   }
 
   blocking(from, to, y) {
-    this.bar(from, Math.max(1.5, to - from), y + 5, ROW - 10, this.colours.blocking);
+    this.bar(from, Math.max(1.5, to - from), y + this.margin, this.row - 2 * this.margin, this.colours.blocking);
     if (to - from > 70) this.text("blocking call", Math.max(from, this.gutter) + 7, y, to, this.colours.panel);
   }
 
@@ -320,9 +330,9 @@ class Chart {
     const { context } = this;
     context.font = `11px ${this.font}`;
     const shown = fitting(context, words, room - 8);
-    const odd = Math.round((y + this.top - AXIS) / ROW) % 2 === 1;
+    const odd = Math.round((y + this.top - AXIS) / this.row) % 2 === 1;
     context.fillStyle = odd ? this.colours.stripe : this.colours.panel;
-    context.fillRect(start - 1, y + 7, context.measureText(shown).width + 8, ROW - 14);
+    context.fillRect(start - 1, y + this.row / 2 - 7, context.measureText(shown).width + 8, 14);
     this.text(shown, start + 3, y, to, this.colours.ink);
   }
 
@@ -331,7 +341,7 @@ class Chart {
     context.font = `11px ${this.font}`;
     context.textBaseline = "middle";
     context.fillStyle = colour;
-    context.fillText(fitting(context, words, to - x - 4), x, y + ROW / 2 + 0.5);
+    context.fillText(fitting(context, words, to - x - 4), x, y + this.row / 2 + 0.5);
   }
 
   drawArrows({ first, last }) {
@@ -362,7 +372,10 @@ class Chart {
     const { context, colours } = this;
     const x = this.x(event.index);
     const down = rows.to > rows.from;
-    const [from, to] = [this.y(rows.from) + ROW / 2, this.y(rows.to) + (down ? 6 : ROW - 6)];
+    // From bar to bar; of a waker that has no row, only the last bit of the way is seen.
+    const { margin } = this;
+    const from = rows.from < 0 ? this.y(rows.to) - 12 : this.y(rows.from) + (down ? this.row - margin : margin);
+    const to = this.y(rows.to) + (down ? margin + 2 : this.row - margin - 2);
     if (Math.max(from, to) < AXIS || Math.min(from, to) > this.height) return;
     context.strokeStyle = context.fillStyle = isChosen ? colours.accent : colours.ink;
     context.globalAlpha = isChosen ? 1 : 0.5;
@@ -378,6 +391,8 @@ class Chart {
     context.moveTo(x, to);
     context.lineTo(x - wide, to + (down ? -high : high));
     context.lineTo(x + wide, to + (down ? -high : high));
+    context.closePath();
+    context.moveTo(x, from);
     context.arc(x, from, isChosen ? 3.5 : 2, 0, 7);
     context.fill();
     context.globalAlpha = 1;
@@ -393,12 +408,13 @@ class Chart {
     context.textBaseline = "middle";
     const { from, to } = this.view;
     const step = niceStep(((to - from) / this.room) * 90, this.axis === "event");
-    for (let at = Math.max(0, Math.ceil(from / step) * step); at <= to; at += step) {
+    const shift = this.axis === "event" ? 1 : 0; // the first event is called 1
+    for (let at = Math.max(0, Math.ceil((from + shift) / step) * step - shift); at <= to; at += step) {
       const x = this.gutter + ((at - from) / (to - from)) * this.room;
       context.fillStyle = colours.line;
       context.fillRect(x, AXIS - 7, 1, 6);
       context.fillStyle = colours.quiet;
-      context.fillText(this.axis === "event" ? `${at + 1}` : time(at), x + 4, AXIS / 2 - 1);
+      context.fillText(this.axis === "event" ? `${Math.round(at + shift)}` : time(at), x + 4, AXIS / 2 - 1);
     }
     this.drawHits();
     const x = this.x(this.cursor);
@@ -430,15 +446,15 @@ class Chart {
       const { kind, lanes, number } = history.rows[row];
       const y = this.y(row);
       context.fillStyle = row % 2 ? colours.stripe : colours.panel;
-      context.fillRect(0, y, this.gutter, ROW);
+      context.fillRect(0, y, this.gutter, this.row);
       const lane = kind === "task" ? lanes[0] : null;
       const there = lane && lane.first <= this.cursor && !isOver(state(lane));
       const words = lane ? nameOf(lane, history) : kind === "pool" ? `blocking calls ${number}` : "the reactor waits";
       context.font = `${there ? "600 " : ""}12px ${this.font}`;
       context.textBaseline = "middle";
       context.fillStyle = there || !lane ? colours.ink : colours.quiet;
-      context.fillText(fitting(context, words, this.gutter - 34), 12, y + ROW / 2);
-      if (lane && lane.first <= this.cursor) this.stateSign(state(lane), this.gutter - 14, y + ROW / 2);
+      context.fillText(fitting(context, words, this.gutter - 36), 12, y + this.row / 2);
+      if (lane && lane.first <= this.cursor) this.stateSign(state(lane), this.gutter - 14, y + this.row / 2);
     }
     context.fillStyle = colours.line;
     context.fillRect(this.gutter - 1, 0, 1, this.height);
@@ -508,7 +524,7 @@ class Chart {
   }
 
   click({ x, y }) {
-    const number = Math.floor((y - AXIS + this.top) / ROW);
+    const number = Math.floor((y - AXIS + this.top) / this.row);
     const row = y < AXIS ? null : this.history.rows[number];
     const index = x < this.gutter ? this.cursor : this.indexAt(x);
     const arrow = x < this.gutter ? null : this.arrowNear(x, y);
@@ -521,7 +537,7 @@ class Chart {
       const rows = this.arrowOf(this.history.events[at]);
       const distance = Math.abs(this.x(at) - x);
       if (!rows || distance >= near.distance) continue;
-      const ends = [this.y(rows.from) + ROW / 2, this.y(rows.to) + ROW / 2];
+      const ends = [this.y(rows.from) + this.row / 2, this.y(rows.to) + this.row / 2];
       if (y >= Math.min(...ends) - 4 && y <= Math.max(...ends) + 4) Object.assign(near, { distance, index: at });
     }
     return near.index;

@@ -68,10 +68,6 @@ class Lane {
     return this.spans.at(-1)?.state ?? null;
   }
 
-  get label() {
-    return `task ${this.id}`;
-  }
-
   spanAt(index) {
     return this.spans[lastUpTo(this.spans, index, fromOf)];
   }
@@ -194,6 +190,15 @@ class History {
   /** Whoever waits at a source at that index. */
   waitersAt(source, index) {
     return source.waiters.filter((waiter) => waiter.from <= index && index < waiter.to);
+  }
+
+  /** The task that an event is about; if it is about none, that of the event before. */
+  laneAt(index) {
+    for (let at = index; at >= 0; at--) {
+      const { lane, running } = this.events[at];
+      if (lane ?? running) return lane ?? running;
+    }
+    return null;
   }
 
   pollAt(lane, index) {

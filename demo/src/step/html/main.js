@@ -17,7 +17,7 @@ function go(index, isJump = true) {
   if (isJump && to !== cursor) been.push(cursor);
   cursor = to;
   const { lane, running } = recorded.events[cursor];
-  chart.choose(cursor, lane?.row ?? running?.row ?? 0);
+  chart.choose(cursor, (lane ?? running)?.row ?? 0);
   wanted ??= requestAnimationFrame(show);
 }
 
@@ -50,7 +50,7 @@ function seekSame(step) {
 function followCause() {
   const cause = recorded.causeOf(recorded.events[cursor]);
   if (cause >= 0) go(cause);
-  else say("Nothing earlier is known to be its cause.");
+  else say("No cause of it is recorded.");
 }
 
 function goBack() {

@@ -38,16 +38,16 @@ class Panes {
   /** Links to tasks and places in a sentence. */
   linked(parts) {
     return parts.map((part) => {
-      if (part.lane) return this.laneLink(part.lane);
+      if (part.lane) return this.laneLink(part.lane, part.isFirst);
       if (part.place) return this.placeLink(part.place);
       return part;
     });
   }
 
-  laneLink(lane) {
+  laneLink(lane, isFirst = false) {
     const own = lane.events;
     const near = own[Math.max(0, lastUpTo(own, this.cursor))];
-    return this.link(laneText(lane), () => this.actions.go(near), `go to the last event of ${laneText(lane)}`);
+    return this.link(laneText(lane, isFirst), () => this.actions.go(near), `go to the last event of ${laneText(lane)}`);
   }
 
   placeLink(place) {
@@ -72,15 +72,15 @@ class Panes {
     const kind = element("code", {}, event.event);
     document.querySelector("#facts").replaceChildren(facts.join(" · "), " · ", kind);
     const cause = this.history.causeOf(event);
-    const because = cause < 0 ? ["nothing earlier is known to be its cause"] : ["because of ", this.eventLink(cause)];
+    const because = cause < 0 ? ["no cause of it is recorded"] : ["because of event ", this.eventLink(cause)];
     document.querySelector("#cause").replaceChildren(...because);
   }
 
   showTask(event, state) {
-    const lane = event.lane ?? event.running ?? state.running;
+    const lane = this.history.laneAt(event.index);
     const place = document.querySelector("#task");
     this.lane = lane;
-    if (!lane) return place.replaceChildren(element("p", { className: "none" }, "No task is concerned."));
+    if (!lane) return place.replaceChildren(element("p", { className: "none" }, "No task is there yet."));
     const now = this.factsOf(lane, event.index);
     const chip = element("span", { className: `chip ${now.state}` }, now.state + (now.isWoken ? ", woken while running" : ""));
     const heading = element("h2", {}, laneText(lane), " ", chip);
@@ -127,12 +127,21 @@ class Panes {
     const heading = (words) => element("h3", {}, words);
     if (now.state !== "waiting" && !said) return [];
     if (!waits?.length) return [heading("Waits for"), element("p", { className: "none" }, "something that did not say what it is")];
-    return waits.flatMap(({ leaf, chain, times = 1 }) => {
+    return waits.flatMap(({ leaf, chain, times = 1 }, at) => {
       const kind = element("span", { className: `wait ${kindOf(leaf)}`, "-title": KINDS[kindOf(leaf)] });
-      const frames = this.history.chains[chain].map((frame) => this.frame(frame));
+      const frames = this.framesAfter(waits[at - 1]?.chain, chain);
       const what = element("p", { className: "leaf" }, kind, times > 1 ? `${times} × ${leaf}` : leaf);
-      return [heading(said ? "Is about to wait for" : "Waits for"), what, element("ol", { className: "chain" }, ...frames)];
+      return [heading(at > 0 ? "or for" : said ? "Is about to wait for" : "Waits for"), what, element("ol", { className: "chain" }, ...frames)];
     });
+  }
+
+  /** The frames of a chain; those that the leaf before has, too, are left out. */
+  framesAfter(before, chain) {
+    const [other, frames] = [this.history.chains[before] ?? [], this.history.chains[chain]];
+    const same = frames.findIndex((frame, at) => frame.function !== other[at]?.function || frame.line !== other[at]?.line);
+    const shared = same < 0 ? frames.length : same;
+    const rest = frames.slice(shared).map((frame) => this.frame(frame));
+    return shared > 0 ? [element("li", {}, "…"), ...rest] : rest;
   }
 
   frame(frame) {

@@ -144,18 +144,19 @@ function wakeSentence(history, { by, waker, lane, index }) {
   return [who(by, waker), ...verb, how(), running];
 }
 
-/** The sentence of an event, capitalized and with its stop. */
+/** The sentence of an event, with a capital. */
 function sentence(history, event) {
   const parts = SENTENCES[event.event](history, event).filter((part) => part !== "");
-  if (typeof parts[0] === "string") parts[0] = parts[0][0].toUpperCase() + parts[0].slice(1);
+  if (parts[0].lane) parts[0].isFirst = true;
+  else parts[0] = parts[0][0].toUpperCase() + parts[0].slice(1);
   return parts;
 }
 
 function plain(parts) {
-  return parts.map((part) => (part.lane ? laneText(part.lane) : part.place ? placeText(part.place) : part)).join("");
+  return parts.map((part) => (part.lane ? laneText(part.lane, part.isFirst) : part.place ? placeText(part.place) : part)).join("");
 }
 
-const laneText = (lane) => (lane.name ? `${lane.label} \`${lane.name}\`` : lane.label);
+const laneText = ({ id, name }, isFirst = false) => `${isFirst ? "Task" : "task"} ${id}${name ? ` \`${name}\`` : ""}`;
 
 /** Where in the source an event is at home: a place, a chain with the frame in it, or nothing. */
 function homeOf(history, event) {
@@ -180,6 +181,6 @@ function homeOf(history, event) {
     case "cancelled":
       return place(event.place);
   }
-  const of = lane ?? running;
+  const of = lane ?? running ?? history.laneAt(index);
   return of ? (waited(of, index) ?? place(of.place)) : null;
 }
