@@ -236,9 +236,11 @@ class History {
     return wake < 0 ? -1 : lane.wakes[wake];
   }
 
-  /** A thread of the pool wakes whoever waits for the end of a blocking call. */
-  endThatWoke({ index }) {
-    return this.before(index, "finished", (event) => event.lane.isBlocking);
+  /** A thread of the pool wakes whoever waits for the end of a blocking call; of others nothing is known. */
+  endThatWoke({ index, lane }) {
+    const waits = lane.spans[lastUpTo(lane.spans, index - 1, fromOf)]?.waits ?? [];
+    const awaited = waits.flatMap(({ leaf }) => Number(/^the end of task (\d+)/.exec(leaf)?.[1] ?? []));
+    return this.before(index, "finished", (event) => event.lane.isBlocking && awaited.includes(event.task));
   }
 
   /** Not long ago: a wake stands near to what caused it. */

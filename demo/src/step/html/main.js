@@ -212,5 +212,5 @@ function begin() {
 if (recorded.end > 0) begin();
 else find("#says").textContent = "Nothing was recorded.";
 
-/** For the browser's console: the folded recording. */
-window.recorded = recorded;
+/** For the browser's console, and for tests. */
+Object.assign(window, { recorded, chart });
