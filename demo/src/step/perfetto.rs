@@ -5,7 +5,7 @@
 //! microseconds. No two events share one, so that on a virtual clock, too, a slice is wider than nothing and things are
 //! in their order: each is a nanosecond after the one before, at least.
 
-use executor::trace::{By, End, Event, How, Trace, Waiting};
+use executor::trace::{By, End, Event, How, Record, Trace, Waiting};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -52,8 +52,7 @@ fn events(trace: &Trace) -> Vec<Chrome> {
         writer.begin_run();
     }
     for record in &trace.records {
-        writer.now = record.at.max(writer.now + 1);
-        writer.event(&record.event);
+        writer.record(record);
     }
     writer.end();
     // A flow's end stands behind the slice that it leads to, and an end before a beginning.
@@ -112,11 +111,16 @@ fn microseconds(nanoseconds: u64) -> f64 {
 }
 
 impl Writer<'_> {
-    fn event(&mut self, event: &Event) {
+    fn record(&mut self, record: &Record) {
+        self.now = record.at.max(self.now + 1);
         // What the reactor reports ends with the wakes that it brings.
-        if !self.lanes.is_waiting && !matches!(event, Event::Woken { .. } | Event::HandedOver { .. }) {
+        if !self.lanes.is_waiting && !matches!(record.event, Event::Woken { .. } | Event::HandedOver { .. }) {
             self.end_turn(json!({}));
         }
+        self.event(&record.event);
+    }
+
+    fn event(&mut self, event: &Event) {
         match event {
             Event::RunBegins => self.begin_run(),
             Event::Spawned { task, by, name, place, size } => {

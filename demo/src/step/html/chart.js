@@ -34,7 +34,9 @@ class Chart {
   /** Where the axis begins and ends. */
   get bounds() {
     const last = this.history.events.at(-1).at;
-    return this.axis === "event" ? { from: -0.5, to: this.history.end + 0.5 } : { from: -last / 50, to: last * 1.02 + 1 };
+    return this.axis === "event"
+      ? { from: -0.5, to: this.history.end + 0.5 }
+      : { from: -last / 50, to: last * 1.02 + 1 };
   }
 
   position(index) {
@@ -71,7 +73,10 @@ class Chart {
 
   get rowsInView() {
     const first = Math.max(0, Math.floor(this.top / this.row));
-    return { first, last: Math.min(this.history.rows.length - 1, Math.floor((this.top + this.height - AXIS) / this.row)) };
+    return {
+      first,
+      last: Math.min(this.history.rows.length - 1, Math.floor((this.top + this.height - AXIS) / this.row)),
+    };
   }
 
   // What is in view.
@@ -209,7 +214,14 @@ class Chart {
   drawRow(row, y, range) {
     if (row.kind === "reactor") return this.drawWaits(y, range);
     const { lanes } = row;
-    for (let at = Math.max(0, lastUpTo(lanes, range.first, (lane) => lane.first)); at < lanes.length; at++) {
+    for (
+      let at = Math.max(
+        0,
+        lastUpTo(lanes, range.first, (lane) => lane.first),
+      );
+      at < lanes.length;
+      at++
+    ) {
       const lane = lanes[at];
       if (lane.first > range.last) break;
       this.drawSpans(lane, y, range);
@@ -223,7 +235,7 @@ class Chart {
     let drawn = -Infinity;
     for (let at = Math.max(0, lastUpTo(waits, first, fromOf)); at < waits.length && waits[at].from <= last; at++) {
       const [from, to] = [this.x(waits[at].from), this.x(waits[at].to)];
-      if (to <= drawn + 0.5) continue;
+      if (to <= drawn + 1) continue;
       drawn = Math.max(to, from + 1);
       this.bar(from, drawn - from, y + this.row / 2 - 4, 8, this.colours.quiet, 0.55);
       this.label(short(waitedFor(this.history, waits[at])), from, to, y);
@@ -234,8 +246,9 @@ class Chart {
     let drawn = -Infinity;
     for (let at = Math.max(0, lastUpTo(spans, first, fromOf)); at < spans.length && spans[at].from <= last; at++) {
       const span = spans[at];
+      if (span.state === "running" || isOver(span.state)) continue;
       const [from, to] = [this.x(span.from), this.x(spans[at + 1]?.from ?? this.history.end)];
-      if (to <= drawn + 0.5 || isOver(span.state) || span.state === "running") continue;
+      if (to <= drawn + 1) continue;
       drawn = to;
       if (span.state === "waiting") this.wait(span.waits, from, to, y);
       if (span.state === "queued") this.queued(from, to, y);
@@ -248,7 +261,7 @@ class Chart {
     for (let at = Math.max(0, lastUpTo(polls, first, fromOf)); at < polls.length && polls[at].from <= last; at++) {
       const from = this.x(polls[at].from);
       const to = Math.max(this.x(polls[at].to), from + 1.5);
-      if (to <= drawn + 0.5) continue;
+      if (to <= drawn + 1) continue;
       drawn = to;
       this.bar(from, to - from, y + this.margin, this.row - 2 * this.margin, this.colours.running);
       if (to - from > 52) this.text(`poll ${at + 1}`, Math.max(from, this.gutter) + 7, y, to, this.colours.panel);
@@ -266,7 +279,8 @@ class Chart {
     context.strokeStyle = context.fillStyle;
     context.font = `bold 12px ${this.font}`;
     context.textBaseline = "middle";
-    const x = this.x(end.from) + (this.axis === "event" ? Math.min(6, (this.x(end.from + 1) - this.x(end.from)) / 2) : 4);
+    const x =
+      this.x(end.from) + (this.axis === "event" ? Math.min(6, (this.x(end.from + 1) - this.x(end.from)) / 2) : 4);
     context.beginPath();
     context.arc(x, y + this.row / 2, 7, 0, 7);
     context.fill();
@@ -299,12 +313,14 @@ class Chart {
 
   queued(from, to, y) {
     const { context } = this;
-    context.fillStyle = this.hatch;
     const [top, height] = [y + 2 * this.margin - 1, this.row - 4 * this.margin + 2];
+    const isNarrow = to - from <= 3;
+    context.fillStyle = isNarrow ? this.colours.queued : this.hatch;
     context.fillRect(from, top, to - from, height);
+    if (isNarrow) return;
     context.strokeStyle = this.colours.queued;
     context.lineWidth = 1;
-    if (to - from > 3) context.strokeRect(from + 0.5, top + 0.5, to - from - 1, height - 1);
+    context.strokeRect(from + 0.5, top + 0.5, to - from - 1, height - 1);
   }
 
   blocking(from, to, y) {
@@ -316,9 +332,13 @@ class Chart {
     const { context } = this;
     context.globalAlpha = alpha;
     context.fillStyle = colour;
-    context.beginPath();
-    context.roundRect(x, y, width, height, Math.min(3, width / 3));
-    context.fill();
+    if (width < 4) {
+      context.fillRect(x, y, width, height);
+    } else {
+      context.beginPath();
+      context.roundRect(x, y, width, height, 3);
+      context.fill();
+    }
     context.globalAlpha = 1;
   }
 
@@ -449,7 +469,7 @@ class Chart {
       context.fillRect(0, y, this.gutter, this.row);
       const lane = kind === "task" ? lanes[0] : null;
       const there = lane && lane.first <= this.cursor && !isOver(state(lane));
-      const words = lane ? nameOf(lane, history) : kind === "pool" ? `blocking calls ${number}` : "the reactor waits";
+      const words = lane ? nameOf(lane, history) : kind === "pool" ? `blocking calls ${number}` : "reactor";
       context.font = `${there ? "600 " : ""}12px ${this.font}`;
       context.textBaseline = "middle";
       context.fillStyle = there || !lane ? colours.ink : colours.quiet;
@@ -546,7 +566,13 @@ class Chart {
   /** What a click in a row at an index means: what made the row what it is there. */
   eventIn(row, index, isName) {
     if (row?.kind === "reactor" && !isName) return this.history.waitAt(index)?.from ?? index;
-    const lane = row?.lanes[Math.max(0, lastUpTo(row.lanes, index, (lane) => lane.first))];
+    const lane =
+      row?.lanes[
+        Math.max(
+          0,
+          lastUpTo(row.lanes, index, (lane) => lane.first),
+        )
+      ];
     if (!lane) return index;
     const wide = this.axis === "event" && this.x(1) - this.x(0) >= 4;
     if (!isName && wide && lane.spanAt(index)?.state === "running") return index;
@@ -556,7 +582,7 @@ class Chart {
 
 const nameOf = (lane, history) => {
   const run = history.runs.length > 1 ? `${lane.run + 1}·` : "";
-  return `${run}${lane.id}  ${lane.name ?? (lane.by === null ? "the first one" : "")}`;
+  return `${run}${lane.id}  ${lane.name ?? (lane.by === null && lane.id === 1 ? "block_on" : "")}`;
 };
 
 function waitedFor(history, { from, to }) {

@@ -215,7 +215,8 @@ class History {
       case "cancelled":
         if (waker) return poll(waker);
         if (event.by.timer !== undefined) return this.before(index, "timer_fired", (e) => e.timer === event.by.timer);
-        if (event.by.source !== undefined) return this.before(index, "source_ready", (e) => e.source === event.by.source);
+        if (event.by.source !== undefined)
+          return this.before(index, "source_ready", (e) => e.source === event.by.source);
         return this.endThatWoke(event);
       case "spawned":
         return poll(waker ?? running);

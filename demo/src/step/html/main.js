@@ -40,7 +40,10 @@ function seek(step, isIt) {
   say(step > 0 ? "There is none after this." : "There is none before this.");
 }
 
-const of = (...kinds) => (event) => kinds.includes(event.event);
+const of =
+  (...kinds) =>
+  (event) =>
+    kinds.includes(event.event);
 
 function seekSame(step) {
   const { lane } = panes;
@@ -77,7 +80,10 @@ function search(query) {
   hits = [];
   if (query.trim()) {
     texts ??= recorded.events.map((event) => `${plain(sentence(recorded, event))} ${event.event}`.toLowerCase());
-    const literal = query.trim().toLowerCase().replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    const literal = query
+      .trim()
+      .toLowerCase()
+      .replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
     const pattern = new RegExp(/\d$/.test(literal) ? `${literal}(?!\\d)` : literal);
     hits = texts.flatMap((text, index) => (pattern.test(text) ? [index] : []));
     say(hits.length > 0 ? `${count(hits.length, "event")} found` : "Nothing found.");
@@ -86,6 +92,19 @@ function search(query) {
   chart.redraw();
   panes.hits = new Set(hits);
   panes.showList();
+}
+
+let typing = null;
+
+/** While somebody types, large recordings are searched when there is a pause. */
+function searchSoon() {
+  clearTimeout(typing);
+  typing = setTimeout(searchNow, recorded.end > 20_000 ? 200 : 0);
+}
+
+function searchNow() {
+  clearTimeout(typing);
+  search(find("#search").value);
 }
 
 function nextHit(step) {
@@ -99,31 +118,35 @@ function nextHit(step) {
 // Commands.
 
 const COMMANDS = [
-  { id: "first", key: "Home", sign: "⇤", title: "The first event", run: () => go(0) },
-  { id: "previous", key: "ArrowLeft", shown: "←", sign: "←", title: "The event before", run: () => go(cursor - 1, false) },
-  { id: "next", key: "ArrowRight", shown: "→", sign: "→", title: "The next event", run: () => go(cursor + 1, false) },
-  { id: "last", key: "End", sign: "⇥", title: "The last event", run: () => go(recorded.end - 1) },
-  { id: "task-before", key: "Shift+ArrowLeft", shown: "Shift ←", sign: "← task", title: "This task's event before", run: () => seekSame(-1) },
-  { id: "task-next", key: "Shift+ArrowRight", shown: "Shift →", sign: "task →", title: "This task's next event", run: () => seekSame(1) },
-  { id: "poll-before", key: "P", sign: "← poll", title: "The poll before", run: () => seek(-1, of("poll_begins")) },
-  { id: "poll", key: "p", sign: "poll →", title: "The next poll", run: () => seek(1, of("poll_begins")) },
-  { id: "wake-before", key: "W", sign: "← wake", title: "The wake before", run: () => seek(-1, of("woken")) },
-  { id: "wake", key: "w", sign: "wake →", title: "The next wake", run: () => seek(1, of("woken")) },
-  { id: "wait-before", key: "R", sign: "← sleep", title: "The thread's sleep before, in the reactor", run: () => seek(-1, of("wait_begins")) },
-  { id: "wait", key: "r", sign: "sleep →", title: "The thread's next sleep, in the reactor", run: () => seek(1, of("wait_begins")) },
-  { id: "cause", key: "c", sign: "cause", title: "What brought this about: from a poll to its wake, from a wake to its waker", run: followCause },
-  { id: "back", key: "b", sign: "back", title: "Back to where you jumped from", run: goBack },
-  { id: "wider", key: "+", sign: "+", title: "Zoom in", run: () => chart.zoom(1.5) },
-  { id: "narrower", key: "-", shown: "−", sign: "−", title: "Zoom out", run: () => chart.zoom(1 / 1.5) },
-  { id: "all", key: "0", sign: "all", title: "Show all of the run", run: () => chart.showAll() },
-  { id: "axis", key: "t", sign: "by event", title: "The axis: each event has the same room, or each moment", run: toggleAxis },
-  { id: "only", key: "f", title: "List all events, or this task's only", run: toggleFilter },
-  { id: "find", key: "/", title: "Search", run: () => find("#search").select() },
-  { id: "hit", key: "n", sign: "↓", title: "The next one found", run: () => nextHit(1) },
-  { id: "hit-before", key: "N", sign: "↑", title: "The one found before", run: () => nextHit(-1) },
-  { id: "theme", key: "d", sign: "◐", title: "Dark or light", run: toggleTheme },
-  { id: "help", key: "?", sign: "?", title: "What the keys do", run: () => find("#help-box").showModal() },
-];
+  ["first", "Home", "⇤", "The first event", () => go(0)],
+  ["previous", "ArrowLeft", "←", "The event before", () => go(cursor - 1, false)],
+  ["next", "ArrowRight", "→", "The next event", () => go(cursor + 1, false)],
+  ["last", "End", "⇥", "The last event", () => go(recorded.end - 1)],
+  ["task-before", "Shift+ArrowLeft", "← task", "This task's event before", () => seekSame(-1)],
+  ["task-next", "Shift+ArrowRight", "task →", "This task's next event", () => seekSame(1)],
+  ["poll-before", "P", "← poll", "The poll before", () => seek(-1, of("poll_begins"))],
+  ["poll", "p", "poll →", "The next poll", () => seek(1, of("poll_begins"))],
+  ["wake-before", "W", "← wake", "The wake before", () => seek(-1, of("woken"))],
+  ["wake", "w", "wake →", "The next wake", () => seek(1, of("woken"))],
+  ["wait-before", "R", "← sleep", "The thread's sleep before, in the reactor", () => seek(-1, of("wait_begins"))],
+  ["wait", "r", "sleep →", "The thread's next sleep, in the reactor", () => seek(1, of("wait_begins"))],
+  ["cause", "c", "cause", "What brought this about: of a poll its wake, of a wake its waker", followCause],
+  ["back", "b", "back", "Back to where you jumped from", goBack],
+  ["wider", "+", "+", "Zoom in", () => chart.zoom(1.5)],
+  ["narrower", "-", "−", "Zoom out", () => chart.zoom(1 / 1.5)],
+  ["all", "0", "all", "Show all of the run", () => chart.showAll()],
+  ["axis", "t", "by event", "The axis: each event has the same room, or each moment", toggleAxis],
+  ["only", "f", null, "List all events, or this task's only", toggleFilter],
+  ["find", "/", null, "Search", () => find("#search").select()],
+  ["hit", "n", "↓", "The next one found", () => nextHit(1)],
+  ["hit-before", "N", "↑", "The one found before", () => nextHit(-1)],
+  ["theme", "d", "◐", "Dark or light", toggleTheme],
+  ["help", "?", "?", "What the keys do", () => find("#help-box").showModal()],
+].map(([id, key, sign, title, run]) => ({ id, key, sign, title, run, shown: keyName(key) }));
+
+function keyName(key) {
+  return key.replace("Shift+", "Shift ").replace("ArrowLeft", "←").replace("ArrowRight", "→").replace(/^-$/, "−");
+}
 
 const buttonOf = (id) => find(`[data-command="${id}"]`);
 
@@ -157,11 +180,12 @@ function onSearchKey(event) {
   if (event.key === "Enter") {
     event.preventDefault();
     event.target.blur();
+    searchNow();
     nextHit(event.shiftKey ? -1 : 1);
   }
   if (event.key === "Escape") {
     event.target.value = "";
-    search("");
+    searchNow();
     event.target.blur();
   }
 }
@@ -169,14 +193,14 @@ function onSearchKey(event) {
 function makeButtons() {
   for (const place of document.querySelectorAll("[data-commands]")) {
     for (const id of place.dataset.commands.split(" ")) {
-      const { key, shown = key, sign, title, run } = COMMANDS.find((command) => command.id === id);
+      const { shown, sign, title, run } = COMMANDS.find((command) => command.id === id);
       const label = `${title} (key ${shown})`;
       const button = element("button", { type: "button", title: label, onclick: run, "-aria-label": label }, sign);
       button.dataset.command = id;
       place.append(button);
     }
   }
-  const rows = COMMANDS.map(({ key, shown = key, title }) => {
+  const rows = COMMANDS.map(({ shown, title }) => {
     return element("tr", {}, element("td", {}, element("kbd", {}, shown)), element("td", {}, title));
   });
   find("#keys").append(...rows);
@@ -185,12 +209,13 @@ function makeButtons() {
 function describe() {
   const { program, simulated, dropped } = recorded.head;
   const last = recorded.events.at(-1).at;
-  const clock = simulated ? "of a virtual clock" : "";
+  const clock = simulated ? " of a virtual clock" : "";
   const missing = dropped > 0 ? ` The oldest ${dropped} events are missing.` : "";
   document.title = `A run of ${program}`;
   find("h1").textContent = `A run of ${program}`;
-  find("#about").textContent =
-    `${count(recorded.end, "event")}, ${count(recorded.lanes.length, "task")}, ${time(last)} ${clock}`.trim() + "." + missing;
+  const facts = [count(recorded.end, "event"), count(recorded.lanes.length, "task"), time(last)];
+  // A number stays in the line of what it counts.
+  find("#about").textContent = `${facts.join(", ").replaceAll(/(\d) /g, "$1\u00a0")}${clock}.${missing}`;
 }
 
 function begin() {
@@ -198,11 +223,7 @@ function begin() {
   describe();
   document.addEventListener("keydown", onKey);
   find("#filter").onclick = toggleFilter;
-  let typing = null;
-  find("#search").addEventListener("input", ({ target }) => {
-    clearTimeout(typing);
-    typing = setTimeout(() => search(target.value), recorded.end > 20_000 ? 200 : 0);
-  });
+  find("#search").addEventListener("input", searchSoon);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.recolour());
   const fromAddress = () => Number(/^#(\d+)$/.exec(location.hash)?.[1] ?? 1) - 1;
   addEventListener("hashchange", () => go(fromAddress()));

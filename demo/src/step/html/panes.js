@@ -82,9 +82,17 @@ class Panes {
     this.lane = lane;
     if (!lane) return place.replaceChildren(element("p", { className: "none" }, "No task is there yet."));
     const now = this.factsOf(lane, event.index);
-    const chip = element("span", { className: `chip ${now.state}` }, now.state + (now.isWoken ? ", woken while running" : ""));
+    const chip = element(
+      "span",
+      { className: `chip ${now.state}` },
+      now.state + (now.isWoken ? ", woken while running" : ""),
+    );
     const heading = element("h2", {}, laneText(lane), " ", chip);
-    place.replaceChildren(heading, this.definitions(this.about(lane, now, state)), ...this.waitsOf(now, event.index, lane));
+    place.replaceChildren(
+      heading,
+      this.definitions(this.about(lane, now, state)),
+      ...this.waitsOf(now, event.index, lane),
+    );
   }
 
   factsOf(lane, index) {
@@ -126,19 +134,26 @@ class Panes {
     const waits = now.span?.waits ?? said;
     const heading = (words) => element("h3", {}, words);
     if (now.state !== "waiting" && !said) return [];
-    if (!waits?.length) return [heading("Waits for"), element("p", { className: "none" }, "something that did not say what it is")];
+    if (!waits?.length)
+      return [heading("Waits for"), element("p", { className: "none" }, "something that did not say what it is")];
     return waits.flatMap(({ leaf, chain, times = 1 }, at) => {
       const kind = element("span", { className: `wait ${kindOf(leaf)}`, "-title": KINDS[kindOf(leaf)] });
       const frames = this.framesAfter(waits[at - 1]?.chain, chain);
       const what = element("p", { className: "leaf" }, kind, times > 1 ? `${times} × ${leaf}` : leaf);
-      return [heading(at > 0 ? "or for" : said ? "Is about to wait for" : "Waits for"), what, element("ol", { className: "chain" }, ...frames)];
+      return [
+        heading(at > 0 ? "or for" : said ? "Is about to wait for" : "Waits for"),
+        what,
+        element("ol", { className: "chain" }, ...frames),
+      ];
     });
   }
 
   /** The frames of a chain; those that the leaf before has, too, are left out. */
   framesAfter(before, chain) {
     const [other, frames] = [this.history.chains[before] ?? [], this.history.chains[chain]];
-    const same = frames.findIndex((frame, at) => frame.function !== other[at]?.function || frame.line !== other[at]?.line);
+    const same = frames.findIndex(
+      (frame, at) => frame.function !== other[at]?.function || frame.line !== other[at]?.line,
+    );
     const shared = same < 0 ? frames.length : same;
     const rest = frames.slice(shared).map((frame) => this.frame(frame));
     return shared > 0 ? [element("li", {}, "…"), ...rest] : rest;
@@ -155,7 +170,12 @@ class Panes {
       ["running", "Running", state.running ? [[this.laneLink(state.running)]] : [], "nothing"],
       ["queue", "Ready queue", state.queue.map((lane) => [this.laneLink(lane)]), "empty"],
       ["timers", "Timers", state.timers.map((timer) => this.timerWords(timer, state.now)), "none is set"],
-      ["sources", "Sources", state.sources.map((source) => this.sourceWords(source, event.index)), "none is registered"],
+      [
+        "sources",
+        "Sources",
+        state.sources.map((source) => this.sourceWords(source, event.index)),
+        "none is registered",
+      ],
     ];
     for (const [id, title, entries, none] of lists) this.showEntries(id, title, entries, none);
   }
@@ -193,7 +213,9 @@ class Panes {
     const piece = place && this.pieceOf(place);
     if (!piece) {
       const why = place ? "The file was not found when this page was written: --source DIR says where it is." : "";
-      return code.replaceChildren(element("span", { className: "none" }, why || "This event has no place in the source."));
+      return code.replaceChildren(
+        element("span", { className: "none" }, why || "This event has no place in the source."),
+      );
     }
     const lines = piece.lines.map((line, at) => sourceLine(line, piece.first + at, piece.first + at === place.line));
     code.replaceChildren(...lines);
@@ -223,7 +245,8 @@ class Panes {
     const { scrollTop, clientHeight } = this.list;
     const [top, bottom] = [at * LIST_ROW, (at + 1) * LIST_ROW];
     document.querySelector("#rows").style.height = `${this.listLength * LIST_ROW}px`;
-    if (top < scrollTop || bottom > scrollTop + clientHeight) this.list.scrollTop = top - clientHeight / 2 + LIST_ROW / 2;
+    if (top < scrollTop || bottom > scrollTop + clientHeight)
+      this.list.scrollTop = top - clientHeight / 2 + LIST_ROW / 2;
     this.showList();
   }
 
@@ -250,22 +273,27 @@ class Panes {
       title: words,
       onclick: () => this.actions.go(index),
     };
-    const cells = [element("span", { className: "number" }, `${index + 1}`), element("span", { className: "at" }, time(event.at))];
+    const cells = [
+      element("span", { className: "number" }, `${index + 1}`),
+      element("span", { className: "at" }, time(event.at)),
+    ];
     const row = element("div", properties, ...cells, element("span", { className: "words" }, words));
     row.style.top = `${at * LIST_ROW}px`;
     return row;
   }
 }
 
+const KEYWORDS =
+  "as async await break const continue crate dyn else enum extern fn for if impl in let loop match mod move mut pub " +
+  "ref return self Self static struct super trait type unsafe use where while";
+
 const RUST = new RegExp(
   [
-    /(?<comment>\/\/.*$)/,
-    /(?<string>"(?:\\.|[^"\\])*"|b?'(?:\\.|[^'\\])')/,
-    /(?<keyword>\b(?:as|async|await|break|const|continue|crate|dyn|else|enum|fn|for|if|impl|in|let|loop|match|mod|move|mut|pub|ref|return|self|Self|static|struct|super|trait|type|unsafe|use|where|while)\b)/,
-    /(?<number>\b\d[\d_.]*\b)/,
-  ]
-    .map((part) => part.source)
-    .join("|"),
+    String.raw`(?<comment>\/\/.*$)`,
+    String.raw`(?<string>"(?:\\.|[^"\\])*"|b?'(?:\\.|[^'\\])')`,
+    String.raw`(?<keyword>\b(?:${KEYWORDS.replaceAll(" ", "|")})\b)`,
+    String.raw`(?<number>\b\d[\d_.]*\b)`,
+  ].join("|"),
   "g",
 );
 

@@ -6,7 +6,11 @@ const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
 /** Nanoseconds, with three digits that count. */
 function time(nanoseconds) {
-  const units = [["s", 1e9], ["ms", 1e6], ["µs", 1e3]];
+  const units = [
+    ["s", 1e9],
+    ["ms", 1e6],
+    ["µs", 1e3],
+  ];
   const [unit, size] = units.find(([, size]) => Math.abs(nanoseconds) >= size) ?? ["ns", 1];
   const value = nanoseconds / size;
   const digits = unit === "ns" || Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
@@ -76,7 +80,8 @@ const SENTENCES = {
   },
   poll_begins(h, { lane, index }) {
     const number = h.pollAt(lane, index).number;
-    if (lane.cancelled >= 0 && lane.cancelled < index) return [{ lane }, " runs once more: cancelled, it drops its future"];
+    if (lane.cancelled >= 0 && lane.cancelled < index)
+      return [{ lane }, " runs once more: cancelled, it drops its future"];
     return [{ lane }, ` is polled for the ${ordinal(number)} time`];
   },
   waits(h, { lane, waits }) {
@@ -90,11 +95,19 @@ const SENTENCES = {
     return ["The last poll of ", { lane }, " is over"];
   },
   stranded(h, { lane, lost }) {
-    return ["Nobody can wake ", { lane }, lost ? " any more: its last waker was dropped" : ": it waits and left no waker"];
+    return [
+      "Nobody can wake ",
+      { lane },
+      lost ? " any more: its last waker was dropped" : ": it waits and left no waker",
+    ];
   },
   panicked: (h, { lane, message }) => [{ lane }, message ? ` panics: “${message}”` : " panics"],
   finished(h, { lane, how }) {
-    const words = { ready: " is done", cancelled: " was cancelled; its future is dropped", panicked: " ends in a panic" };
+    const words = {
+      ready: " is done",
+      cancelled: " was cancelled; its future is dropped",
+      panicked: " ends in a panic",
+    };
     return [{ lane }, words[how]];
   },
   output_dropped: (h, { lane }) => ["Nobody will take what ", { lane }, " returned: its handle is gone"],
@@ -133,7 +146,8 @@ function wakeSentence(history, { by, waker, lane, index }) {
   const before = history.events[index - 1];
   const self = waker === lane;
   const how = () => {
-    if (before?.event === "handed_over" && before.lane === lane) return `, handing it what it waited for at the ${before.kind}`;
+    if (before?.event === "handed_over" && before.lane === lane)
+      return `, handing it what it waited for at the ${before.kind}`;
     const poll = waker && history.pollAt(waker, index);
     const over = poll && waker.spans.find((span) => span.from >= poll.from && span.from < index && isOver(span.state));
     return over && !self ? " by ending" : "";
@@ -153,7 +167,9 @@ function sentence(history, event) {
 }
 
 function plain(parts) {
-  return parts.map((part) => (part.lane ? laneText(part.lane, part.isFirst) : part.place ? placeText(part.place) : part)).join("");
+  return parts
+    .map((part) => (part.lane ? laneText(part.lane, part.isFirst) : part.place ? placeText(part.place) : part))
+    .join("");
 }
 
 const laneText = ({ id, name }, isFirst = false) => `${isFirst ? "Task" : "task"} ${id}${name ? ` \`${name}\`` : ""}`;
