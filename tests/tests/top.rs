@@ -208,7 +208,9 @@ fn keys_sort_select_and_pause() {
     press(&mut screen, 's');
     press(&mut screen, 'r');
     assert_eq!(seen(&mut screen, &before).0[..2], ["Ann", "Bob"].map(String::from));
-    for (key, wanted) in [(KeyCode::End, "task 1 main"), (KeyCode::Home, "task 2 Ann"), (KeyCode::PageDown, "task 1 main")] {
+    for (key, wanted) in
+        [(KeyCode::End, "task 1 main"), (KeyCode::Home, "task 2 Ann"), (KeyCode::PageDown, "task 1 main")]
+    {
         screen.press(key.into(), &before);
         assert_eq!(seen(&mut screen, &before).1, wanted);
     }

@@ -1,10 +1,409 @@
 //! The run in the format of Chrome's traces, which ui.perfetto.dev opens.
+//!
+//! Each run is a process there, each task a thread of it. A poll is a slice (`X`), a wait or the time in the queue an
+//! asynchronous one (`b`, `e`), a wake a flow (`s`, `f`) from the slice it comes from to the poll it leads to. Times are in
+//! microseconds. No two events share one, so that on a virtual clock, too, a slice is wider than nothing and things are
+//! in their order: each is a nanosecond after the one before, at least.
 
-use executor::trace::Trace;
-use std::io::{self, Write};
+use executor::trace::{By, End, Event, How, Record, Trace, Waiting};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io::{self, BufWriter, Write};
 
 /// Writes the file.
-pub fn write(trace: &Trace, mut to: impl Write) -> io::Result<()> {
-    let _ = trace;
-    writeln!(to)
+///
+/// # Errors
+/// The writer's.
+pub fn write(trace: &Trace, to: impl Write) -> io::Result<()> {
+    let mut to = BufWriter::new(to);
+    let file = json!({ "displayTimeUnit": "ns", "traceEvents": events(trace) });
+    serde_json::to_writer(&mut to, &file)?;
+    to.flush()
+}
+
+/// An event of the format. What is not there is left out.
+#[derive(Debug, Default, Serialize)]
+struct Chrome {
+    ph: &'static str,
+    name: String,
+    cat: &'static str,
+    /// In microseconds.
+    ts: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dur: Option<f64>,
+    pid: u64,
+    tid: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// Of a flow's end: it leads to the slice around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bp: Option<&'static str>,
+    /// Of an instant: it belongs to its thread.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s: Option<&'static str>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    args: Value,
+}
+
+fn events(trace: &Trace) -> Vec<Chrome> {
+    let mut writer = Writer { trace, out: Vec::new(), now: 0, run: 0, tids: 0, flows: 0, lanes: Lanes::default() };
+    if !matches!(trace.records.first().map(|record| &record.event), Some(Event::RunBegins)) {
+        writer.begin_run();
+    }
+    for record in &trace.records {
+        writer.record(record);
+    }
+    writer.end();
+    // A flow's end stands behind the slice that it leads to, and an end before a beginning.
+    let rank = |ph| ["M", "e", "X"].iter().position(|first| *first == ph).unwrap_or(3);
+    writer.out.sort_by(|a, b| a.ts.total_cmp(&b.ts).then(rank(a.ph).cmp(&rank(b.ph))));
+    writer.out
+}
+
+/// A slice that has begun.
+struct Open {
+    from: u64,
+    name: String,
+    args: Value,
+}
+
+#[derive(Default)]
+struct Task {
+    tid: u64,
+    polls: u64,
+    poll: Option<Open>,
+    /// A wait, or the time in the queue.
+    between: Option<Open>,
+    waits: Vec<String>,
+    /// Where the wake came from that leads to the next poll: thread and time.
+    woken_from: Option<(u64, u64)>,
+    /// The thread and the time of its call's return, if it is a blocking one.
+    returned: Option<(u64, u64)>,
+}
+
+/// What goes on in the present run.
+#[derive(Default)]
+struct Lanes {
+    tasks: HashMap<u64, Task>,
+    reactor: u64,
+    /// What the reactor does: waits, or reports a source or a timer.
+    turn: Option<Open>,
+    is_waiting: bool,
+    /// Blocking calls, each in the first row that is free.
+    pool: Vec<(u64, Option<(u64, Open)>)>,
+}
+
+struct Writer<'a> {
+    trace: &'a Trace,
+    out: Vec<Chrome>,
+    /// In nanoseconds.
+    now: u64,
+    run: u64,
+    /// Threads have numbers that no other run has: Perfetto names threads by them.
+    tids: u64,
+    flows: u64,
+    lanes: Lanes,
+}
+
+fn microseconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1000.0
+}
+
+impl Writer<'_> {
+    fn record(&mut self, record: &Record) {
+        self.now = record.at.max(self.now + 1);
+        // What the reactor reports ends with the wakes that it brings.
+        if !self.lanes.is_waiting && !matches!(record.event, Event::Woken { .. } | Event::HandedOver { .. }) {
+            self.end_turn(json!({}));
+        }
+        self.event(&record.event);
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::RunBegins => self.begin_run(),
+            Event::Spawned { task, by, name, place, size } => {
+                let place = self.trace.places[*place as usize].to_string();
+                self.spawned(*task, *by, name.as_deref(), json!({ "place": place, "size": size }));
+            }
+            Event::Woken { task, by } => self.woken(*task, by),
+            Event::Cancelled { task, by, reason, .. } => {
+                self.instant(*task, "cancelled", json!({ "by": by.to_string(), "reason": reason }));
+                self.woken(*task, by);
+            }
+            Event::PollBegins { task } => self.poll_begins(*task),
+            Event::Waits { task, waits } => self.task(*task).waits = waits.iter().map(leaf).collect(),
+            Event::PollEnds { task, end } => self.poll_ends(*task, *end),
+            Event::Stranded { task, lost } => self.instant(*task, "no waker is left", json!({ "lost": lost })),
+            Event::Panicked { task, message } => self.instant(*task, "panicked", json!({ "message": message })),
+            Event::SlowPoll { task, took } => {
+                self.instant(*task, "slow poll", json!({ "microseconds": microseconds(*took) }))
+            }
+            Event::Finished { task, how } => self.finished(*task, *how),
+            Event::BlockingBegins { task } => self.blocking_begins(*task),
+            Event::BlockingEnds { task } => self.blocking_ends(*task),
+            Event::SourceReady { source, woken, .. } => {
+                self.begin_turn(format!("source {source}"), json!({ "woken": woken }))
+            }
+            Event::TimerFired { timer } => self.begin_turn(format!("timer {timer}"), Value::Null),
+            Event::WaitBegins { timeout } => {
+                let timeout = timeout.map(microseconds);
+                self.begin_turn("waits".into(), json!({ "timeout_microseconds": timeout }));
+                self.lanes.is_waiting = true;
+            }
+            Event::WaitEnds { sources, timers } => self.end_turn(json!({ "sources": sources, "timers": timers })),
+            Event::RunEnds | Event::HandedOver { .. } | Event::OutputDropped { .. } | Event::Freed { .. } => {}
+            Event::SourceAdded { .. } | Event::SourceRemoved { .. } | Event::SourceWaits { .. } => {}
+            Event::TimerSet { .. } | Event::TimerCancelled { .. } | Event::Notified => {}
+        }
+    }
+
+    // Threads.
+
+    fn begin_run(&mut self) {
+        self.end();
+        self.run += 1;
+        let name = format!("{}, run {}", self.trace.head.program, self.run);
+        self.metadata("process_name", 0, json!({ "name": name }));
+        let reactor = self.thread("the reactor".into());
+        self.lanes = Lanes { reactor, ..Lanes::default() };
+    }
+
+    /// What has not ended ends with the recording, or the run.
+    fn end(&mut self) {
+        let mut tasks: Vec<u64> = self.lanes.tasks.keys().copied().collect();
+        tasks.sort_unstable();
+        for task in tasks {
+            self.end_poll(task, "not over");
+            self.end_between(task);
+        }
+        let calls: Vec<u64> = self.lanes.pool.iter().flat_map(|(_, call)| call.as_ref().map(|call| call.0)).collect();
+        calls.into_iter().for_each(|task| self.free_thread(task));
+        self.end_turn(json!({}));
+    }
+
+    fn thread(&mut self, name: String) -> u64 {
+        self.tids += 1;
+        self.metadata("thread_name", self.tids, json!({ "name": name }));
+        self.metadata("thread_sort_index", self.tids, json!({ "sort_index": self.tids }));
+        self.tids
+    }
+
+    fn metadata(&mut self, name: &str, tid: u64, args: Value) {
+        self.out.push(Chrome { ph: "M", name: name.into(), pid: self.run, tid, args, ..Chrome::default() });
+    }
+
+    /// A task that is older than the recording is met without having been spawned.
+    fn task(&mut self, task: u64) -> &mut Task {
+        if !self.lanes.tasks.contains_key(&task) {
+            let tid = self.thread(format!("task {task}"));
+            self.lanes.tasks.insert(task, Task { tid, ..Task::default() });
+        }
+        self.lanes.tasks.get_mut(&task).expect("it was just put there")
+    }
+
+    // Slices.
+
+    fn slice(&mut self, tid: u64, open: Open) {
+        let Open { from, name, args } = open;
+        let (ts, dur) = (microseconds(from), Some(microseconds(self.now - from)));
+        self.out.push(Chrome { ph: "X", name, cat: "slice", ts, dur, pid: self.run, tid, args, ..Chrome::default() });
+    }
+
+    fn instant(&mut self, task: u64, name: &str, args: Value) {
+        let (ts, tid) = (microseconds(self.now), self.task(task).tid);
+        let (name, s) = (name.to_owned(), Some("t"));
+        self.out.push(Chrome { ph: "i", name, cat: "task", ts, s, pid: self.run, tid, args, ..Chrome::default() });
+    }
+
+    fn poll_begins(&mut self, task: u64) {
+        self.end_between(task);
+        let now = self.now;
+        let known = self.task(task);
+        known.polls += 1;
+        known.waits.clear();
+        let (name, args) = ("poll".to_owned(), json!({ "number": known.polls }));
+        known.poll = Some(Open { from: now, name, args });
+        if let Some(from) = known.woken_from.take() {
+            let to = (known.tid, now);
+            self.flow(from, to);
+        }
+    }
+
+    fn poll_ends(&mut self, task: u64, end: End) {
+        self.end_poll(
+            task,
+            match end {
+                End::Pending => "pending",
+                End::PendingWoken => "pending, woken meanwhile",
+                End::Finished => "finished",
+            },
+        );
+        let waits = &self.task(task).waits;
+        let words = if waits.is_empty() { "waits".into() } else { waits.join(", or ") };
+        match end {
+            End::Pending => self.begin_between(task, words),
+            End::PendingWoken => self.begin_between(task, QUEUED.into()),
+            End::Finished => {}
+        }
+    }
+
+    fn end_poll(&mut self, task: u64, end: &str) {
+        let known = self.task(task);
+        let tid = known.tid;
+        if let Some(mut poll) = known.poll.take() {
+            poll.args["end"] = end.into();
+            poll.args["waits_for"] = known.waits.clone().into();
+            self.slice(tid, poll);
+        }
+    }
+
+    fn begin_between(&mut self, task: u64, name: String) {
+        self.end_between(task);
+        self.task(task).between = Some(Open { from: self.now, name, args: Value::Null });
+    }
+
+    fn end_between(&mut self, task: u64) {
+        let known = self.task(task);
+        let tid = known.tid;
+        let Some(Open { from, name, .. }) = known.between.take() else { return };
+        let id = Some(format!("run {} task {task}", self.run));
+        let both = |ph, at| Chrome {
+            ph,
+            name: name.clone(),
+            cat: "between polls",
+            ts: microseconds(at),
+            pid: self.run,
+            tid,
+            id: id.clone(),
+            ..Chrome::default()
+        };
+        self.out.extend([both("b", from), both("e", self.now)]);
+    }
+
+    // Wakes.
+
+    fn spawned(&mut self, task: u64, by: Option<u64>, name: Option<&str>, args: Value) {
+        let words = name.map(|name| format!(" `{name}`")).unwrap_or_default();
+        let tid = self.thread(format!("task {task}{words}"));
+        let woken_from = by.and_then(|by| self.place_in_poll(by));
+        self.lanes.tasks.insert(task, Task { tid, woken_from, ..Task::default() });
+        self.instant(task, "spawned", args);
+        self.begin_between(task, QUEUED.into());
+    }
+
+    fn woken(&mut self, task: u64, by: &By) {
+        let from = match by {
+            By::Task(by) => self.place_in_poll(*by),
+            By::Source(_) | By::Timer(_) => self.lanes.turn.as_ref().map(|_| (self.lanes.reactor, self.now)),
+            By::Thread(_) => self.return_awaited_by(task),
+        };
+        if from.is_none() {
+            self.instant(task, "woken", json!({ "by": by.to_string() }));
+        }
+        let known = self.task(task);
+        known.woken_from = known.woken_from.or(from);
+        if known.poll.is_none() {
+            self.begin_between(task, QUEUED.into());
+        }
+    }
+
+    /// Where a flow begins that a task's poll causes now.
+    fn place_in_poll(&mut self, task: u64) -> Option<(u64, u64)> {
+        let now = self.now;
+        let known = self.task(task);
+        known.poll.as_ref().map(|_| (known.tid, now))
+    }
+
+    /// The return of the blocking call that a task waits for.
+    fn return_awaited_by(&mut self, task: u64) -> Option<(u64, u64)> {
+        let awaited = |leaf: &String| leaf.strip_prefix("the end of task ")?.split(' ').next()?.parse::<u64>().ok();
+        let calls: Vec<u64> = self.task(task).waits.iter().filter_map(awaited).collect();
+        calls.iter().find_map(|call| self.lanes.tasks.get(call)?.returned)
+    }
+
+    fn flow(&mut self, from: (u64, u64), to: (u64, u64)) {
+        self.flows += 1;
+        let id = Some(self.flows.to_string());
+        let end = |ph, (tid, at), bp| Chrome {
+            ph,
+            name: "wake".into(),
+            cat: "wake",
+            ts: microseconds(at),
+            pid: self.run,
+            tid,
+            id: id.clone(),
+            bp,
+            ..Chrome::default()
+        };
+        self.out.extend([end("s", from, None), end("f", to, Some("e"))]);
+    }
+
+    // What is no poll.
+
+    fn finished(&mut self, task: u64, how: How) {
+        self.free_thread(task);
+        self.end_between(task);
+        let words = match how {
+            How::Ready => "done",
+            How::Cancelled => "dropped: it was cancelled",
+            How::Panicked => "dropped: it panicked",
+        };
+        self.instant(task, words, Value::Null);
+    }
+
+    fn blocking_begins(&mut self, task: u64) {
+        self.end_between(task);
+        let free = self.lanes.pool.iter().position(|(_, call)| call.is_none()).unwrap_or_else(|| {
+            let tid = self.thread(format!("blocking calls {}", self.lanes.pool.len() + 1));
+            self.lanes.pool.push((tid, None));
+            self.lanes.pool.len() - 1
+        });
+        let call = Open { from: self.now, name: format!("blocking call, task {task}"), args: Value::Null };
+        self.lanes.pool[free].1 = Some((task, call));
+    }
+
+    /// The slice goes on until the task is finished: then the flow from here begins inside of it.
+    fn blocking_ends(&mut self, task: u64) {
+        let tid = self.thread_of(task).map(|thread| self.lanes.pool[thread].0);
+        self.task(task).returned = tid.map(|tid| (tid, self.now));
+    }
+
+    fn thread_of(&self, task: u64) -> Option<usize> {
+        self.lanes.pool.iter().position(|(_, call)| call.as_ref().is_some_and(|(of, _)| *of == task))
+    }
+
+    fn free_thread(&mut self, task: u64) {
+        let Some(thread) = self.thread_of(task) else { return };
+        let (tid, call) = &mut self.lanes.pool[thread];
+        let (tid, call) = (*tid, call.take());
+        if let Some((_, call)) = call {
+            self.slice(tid, call);
+        }
+    }
+
+    fn begin_turn(&mut self, name: String, args: Value) {
+        self.end_turn(json!({}));
+        self.lanes.turn = Some(Open { from: self.now, name, args });
+    }
+
+    fn end_turn(&mut self, results: Value) {
+        self.lanes.is_waiting = false;
+        let Some(mut turn) = self.lanes.turn.take() else { return };
+        for (name, result) in results.as_object().into_iter().flatten() {
+            turn.args[name] = result.clone();
+        }
+        let reactor = self.lanes.reactor;
+        self.slice(reactor, turn);
+    }
+}
+
+const QUEUED: &str = "ready, in the queue";
+
+fn leaf(waiting: &Waiting) -> String {
+    match waiting.times {
+        1 => waiting.leaf.to_string(),
+        times => format!("{times} × {}", waiting.leaf),
+    }
 }

@@ -1,11 +1,51 @@
 //! The run as one page for a browser, which needs no network.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `page.html`, `page.css` | the page without a recording |
+//! | `data.rs` | the recording as the page has it in itself |
+//! | `history.js` | the events folded: what was when |
+//! | `words.js` | what an event, a wait, a time are called |
+//! | `chart.js` | the lanes, on a canvas |
+//! | `panes.js` | the event in words, the state, the source, the list |
+//! | `main.js` | the cursor, keys, buttons, search |
+
+mod data;
 
 use super::Sources;
 use executor::trace::Trace;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPTS: [&str; 5] = [
+    include_str!("history.js"),
+    include_str!("words.js"),
+    include_str!("chart.js"),
+    include_str!("panes.js"),
+    include_str!("main.js"),
+];
 
 /// Writes the page.
-pub fn write(trace: &Trace, sources: &Sources, mut to: impl Write) -> io::Result<()> {
-    let _ = (trace, sources);
-    writeln!(to)
+///
+/// # Errors
+/// The writer's.
+pub fn write(trace: &Trace, sources: &Sources, to: impl Write) -> io::Result<()> {
+    let mut to = BufWriter::new(to);
+    for part in PAGE.split("{{") {
+        let text = match part.split_once("}}") {
+            None => part,
+            Some((name, text)) => {
+                match name {
+                    "style" => to.write_all(STYLE.as_bytes())?,
+                    "recording" => to.write_all(data::of(trace, sources)?.as_bytes())?,
+                    "script" => SCRIPTS.iter().try_for_each(|script| to.write_all(script.as_bytes()))?,
+                    other => unreachable!("page.html asks for `{other}`"),
+                }
+                text
+            }
+        };
+        to.write_all(text.as_bytes())?;
+    }
+    to.flush()
 }

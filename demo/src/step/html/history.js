@@ -1,0 +1,382 @@
+// The events folded once, into what each thing was when: a state is then looked up and not folded again,
+// so a jump to any event is as quick as a step.
+//
+// An index is an event's; what "is" at an index is what the event there has made of it.
+
+"use strict";
+
+/** The events as objects, from the rows that `data.rs` writes. */
+function unpack({ shapes, values, events }) {
+  const read = shapes.map(({ event, fields }) => ({
+    event,
+    fields: fields.map((field, at) => {
+      const indexed = field.endsWith("*");
+      return { name: indexed ? field.slice(0, -1) : field, at: at + 2, indexed };
+    }),
+  }));
+  let at = 0;
+  return events.map((row, index) => {
+    const shape = read[row[0]];
+    at += row[1];
+    const event = { index, at, event: shape.event, lane: null, running: null };
+    for (const { name, at, indexed } of shape.fields) event[name] = indexed ? values[row[at]] : row[at];
+    return event;
+  });
+}
+
+/** The last position of a sorted list whose key is not above the value; -1 if there is none. */
+function lastUpTo(list, value, key = (item) => item) {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (key(list[middle]) <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+const fromOf = (span) => span.from;
+
+/** What is known of a task. */
+class Lane {
+  constructor(id, run, first) {
+    Object.assign(this, { id, run, first, last: first, name: null, place: null, by: null, size: null });
+    /** `{from, state, waits}`: from that index on, until the next one. */
+    this.spans = [];
+    /** `{from, to}` of each poll. */
+    this.polls = [];
+    /** Indices of its events, and of those that made it ready. */
+    this.events = [];
+    this.wakes = [];
+    this.isBlocking = false;
+    /** Where it was cancelled. */
+    this.cancelled = -1;
+    /** What its present poll has said that it waits for, and the sources where it left its waker. */
+    this.waits = null;
+    this.sources = [];
+    /** Its row in the chart. */
+    this.row = -1;
+  }
+
+  become(state, from, waits = null) {
+    const last = this.spans.at(-1);
+    if (last?.from === from) Object.assign(last, { state, waits });
+    else this.spans.push({ from, state, waits });
+  }
+
+  get state() {
+    return this.spans.at(-1)?.state ?? null;
+  }
+
+  spanAt(index) {
+    return this.spans[lastUpTo(this.spans, index, fromOf)];
+  }
+
+  /** The newest of its events of that kind, up to an index. */
+  latest(history, index, kinds) {
+    for (let at = lastUpTo(this.events, index); at >= 0; at--) {
+      const event = history.events[this.events[at]];
+      if (kinds.includes(event.event)) return event;
+    }
+    return null;
+  }
+}
+
+const FINAL = ["done", "cancelled", "panicked"];
+const isOver = (state) => FINAL.includes(state);
+
+/** The whole of a recording, folded. */
+class History {
+  constructor(data) {
+    Object.assign(this, { head: data.head, places: data.places, chains: data.chains, files: data.files });
+    this.events = unpack(data);
+    this.lanes = [];
+    this.timers = [];
+    this.sources = [];
+    /** `{from, to, timeout, sources, timers}` of each wait of the thread's. */
+    this.waits = [];
+    this.open = { tasks: new Map(), timers: new Map(), sources: new Map(), running: null, registered: [] };
+    for (const event of this.events) this.fold(event);
+    this.rows = rowsOf(this.lanes, this.events.length);
+  }
+
+  get end() {
+    return this.events.length;
+  }
+
+  fold(event) {
+    if (event.task !== undefined) {
+      event.lane = event.event === "spawned" ? this.begin(event) : this.lane(event.task, event.index);
+      event.lane.events.push(event.index);
+      event.lane.last = event.index;
+    }
+    if (event.by?.task !== undefined) event.waker = this.lane(event.by.task, event.index);
+    event.running = this.open.running;
+    FOLD[event.event]?.(this, event, event.lane);
+  }
+
+  begin({ task, index }) {
+    const lane = new Lane(task, this.runAt(index), index);
+    this.open.tasks.set(task, lane);
+    this.lanes.push(lane);
+    return lane;
+  }
+
+  /** A task that is older than the recording may be met here first. */
+  lane(task, index) {
+    const known = this.open.tasks.get(task);
+    if (known) return known;
+    const lane = this.begin({ task, index });
+    lane.become("waiting", index);
+    return lane;
+  }
+
+  source(source, index) {
+    let known = this.open.sources.get(source);
+    if (!known) {
+      known = { id: source, fd: null, name: null, from: index, to: this.events.length, waiters: [], open: [] };
+      this.open.sources.set(source, known);
+      this.sources.push(known);
+    }
+    return known;
+  }
+
+  timer(timer, index) {
+    let known = this.open.timers.get(timer);
+    if (!known) {
+      known = { id: timer, place: null, deadline: null, from: index, to: this.events.length, end: null, lane: null };
+      this.open.timers.set(timer, known);
+      this.timers.push(known);
+    }
+    return known;
+  }
+
+  /** All that is known at an index, by the names of the runtime's own. */
+  stateAt(index) {
+    const now = this.events[index].at;
+    const present = this.lanes.filter((lane) => lane.first <= index);
+    const run = this.runAt(index);
+    const alive = present.filter((lane) => lane.run === run && !isOver(lane.spanAt(index)?.state));
+    const at = (lane) => lane.spanAt(index);
+    const queued = alive.filter((lane) => at(lane)?.state === "queued" && !lane.isBlocking);
+    const isThere = (thing) => thing.from <= index && index < thing.to;
+    return {
+      now,
+      alive,
+      queue: queued.sort((a, b) => at(a).from - at(b).from),
+      running: alive.find((lane) => at(lane)?.state === "running") ?? null,
+      timers: this.timers.filter(isThere).sort((a, b) => (a.deadline ?? 0) - (b.deadline ?? 0)),
+      sources: this.sources.filter(isThere),
+      reactor: this.waitAt(index),
+    };
+  }
+
+  runAt(index) {
+    return lastUpTo(this.runs, index);
+  }
+
+  /** The indices at which runs begin; what is before the first one belongs to run -1. */
+  get runs() {
+    this.begins ??= this.events.filter((event) => event.event === "run_begins").map((event) => event.index);
+    return this.begins;
+  }
+
+  /** The wait of the thread's that an index lies in. */
+  waitAt(index) {
+    const wait = this.waits[lastUpTo(this.waits, index, fromOf)];
+    return wait && index < wait.to ? wait : null;
+  }
+
+  /** Whoever waits at a source at that index. */
+  waitersAt(source, index) {
+    return source.waiters.filter((waiter) => waiter.from <= index && index < waiter.to);
+  }
+
+  /** The task that an event is about; if it is about none, that of the event before. */
+  laneAt(index) {
+    for (let at = index; at >= 0; at--) {
+      const { lane, running } = this.events[at];
+      if (lane ?? running) return lane ?? running;
+    }
+    return null;
+  }
+
+  pollAt(lane, index) {
+    const number = lastUpTo(lane.polls, index, fromOf);
+    return number < 0 ? null : { ...lane.polls[number], number: number + 1 };
+  }
+
+  /** What brought an event about: the index of an earlier one, or -1. */
+  causeOf(event) {
+    const { index, lane, waker, running } = event;
+    const poll = (of) => (of ? (this.pollAt(of, index)?.from ?? -1) : -1);
+    switch (event.event) {
+      case "woken":
+      case "cancelled":
+        if (waker) return poll(waker);
+        if (event.by.timer !== undefined) return this.before(index, "timer_fired", (e) => e.timer === event.by.timer);
+        if (event.by.source !== undefined)
+          return this.before(index, "source_ready", (e) => e.source === event.by.source);
+        return this.endThatWoke(event);
+      case "spawned":
+        return poll(waker ?? running);
+      case "timer_fired":
+      case "timer_cancelled":
+        return event.timerIs.from < index ? event.timerIs.from : -1;
+      case "source_ready":
+        return event.waitersWere.length > 0 ? event.waitersWere[0].from : -1;
+      case "wait_ends":
+        return event.wait.from < index ? event.wait.from : -1;
+    }
+    if (!lane) return poll(running);
+    if (event.event === "waits" || event.event === "poll_ends" || event.event === "handed_over") {
+      const begin = event.event === "handed_over" ? poll(running) : poll(lane);
+      if (begin >= 0) return begin;
+    }
+    const wake = lastUpTo(lane.wakes, index - 1);
+    return wake < 0 ? -1 : lane.wakes[wake];
+  }
+
+  /** A thread of the pool wakes whoever waits for the end of a blocking call; of others nothing is known. */
+  endThatWoke({ index, lane }) {
+    const waits = lane.spans[lastUpTo(lane.spans, index - 1, fromOf)]?.waits ?? [];
+    const awaited = waits.flatMap(({ leaf }) => Number(/^the end of task (\d+)/.exec(leaf)?.[1] ?? []));
+    return this.before(index, "finished", (event) => event.lane.isBlocking && awaited.includes(event.task));
+  }
+
+  /** Not long ago: a wake stands near to what caused it. */
+  before(index, kind, isIt) {
+    for (let at = index - 1; at >= Math.max(0, index - 10_000); at--) {
+      if (this.events[at].event === kind && isIt(this.events[at])) return at;
+    }
+    return -1;
+  }
+}
+
+/** What each event changes. */
+const FOLD = {
+  run_begins: (history) => history.open.tasks.clear(),
+  spawned(history, event, lane) {
+    const { name = null, place, by = null, size, index } = event;
+    Object.assign(lane, { name, place, by, size });
+    if (by !== null) event.waker = history.lane(by, index);
+    lane.wakes.push(index);
+    lane.become("queued", index);
+  },
+  woken: (history, event, lane) => ready(event, lane),
+  cancelled(history, event, lane) {
+    lane.cancelled = event.index;
+    ready(event, lane);
+  },
+  poll_begins(history, { index }, lane) {
+    history.open.running = lane;
+    history.open.registered = [];
+    for (const source of lane.sources) endWaiters(source, index, (waiter) => waiter.lane === lane);
+    [lane.sources, lane.waits] = [[], null];
+    lane.polls.push({ from: index, to: history.end });
+    lane.become("running", index);
+  },
+  waits(history, { index, waits }, lane) {
+    lane.waits = waits;
+    const leaves = waits.flatMap(({ leaf }) => /^(?:readable|writable) on (.*)$/.exec(leaf)?.[1] ?? []);
+    const { registered } = history.open;
+    if (leaves.length === registered.length) registered.forEach((source, at) => (source.name = leaves[at]));
+  },
+  poll_ends(history, { index, end }, lane) {
+    const poll = lane.polls.at(-1);
+    if (poll?.to === history.end) poll.to = index;
+    if (history.open.running === lane) history.open.running = null;
+    if (end === "pending") lane.become("waiting", index, lane.waits);
+    if (end === "pending_woken") lane.become("queued", index);
+  },
+  finished(history, { index, how }, lane) {
+    lane.become(how === "ready" ? "done" : how, index);
+  },
+  blocking_begins(history, { index }, lane) {
+    lane.isBlocking = true;
+    lane.become("blocking", index);
+  },
+  source_added(history, { source, fd, index }) {
+    history.open.sources.delete(source);
+    history.source(source, index).fd = fd;
+  },
+  source_removed(history, { source, index }) {
+    const known = history.source(source, index);
+    known.to = index;
+    endWaiters(known, index, () => true);
+    history.open.sources.delete(source);
+  },
+  source_waits(history, event) {
+    const { source, direction, index, running } = event;
+    const known = history.source(source, index);
+    event.sourceIs = known;
+    const waiter = { from: index, to: history.end, direction, lane: running };
+    known.waiters.push(waiter);
+    known.open.push(waiter);
+    running?.sources.push(known);
+    history.open.registered.push(known);
+  },
+  source_ready(history, event) {
+    const known = history.source(event.source, event.index);
+    event.sourceIs = known;
+    event.waitersWere = known.open;
+    const all = event.woken >= event.waitersWere.length;
+    const word = { read: "readable", write: "writable" };
+    if (event.woken > 0) {
+      endWaiters(known, event.index, ({ direction }) => all || event.readiness.includes(word[direction]));
+    }
+  },
+  timer_set(history, event) {
+    const { timer, place, deadline, index, running } = event;
+    history.open.timers.delete(timer);
+    event.timerIs = Object.assign(history.timer(timer, index), { place, deadline, lane: running });
+  },
+  timer_fired: (history, event) => endTimer(history, event, "fired"),
+  timer_cancelled: (history, event) => endTimer(history, event, "cancelled"),
+  wait_begins(history, event) {
+    event.wait = { from: event.index, to: history.end, timeout: event.timeout ?? null, sources: 0, timers: 0 };
+    history.waits.push(event.wait);
+  },
+  wait_ends(history, event) {
+    const begun = history.waits.at(-1);
+    event.wait = begun?.to === history.end ? begun : { from: event.index };
+    Object.assign(event.wait, { to: event.index, sources: event.sources, timers: event.timers });
+  },
+};
+
+function ready({ index }, lane) {
+  lane.wakes.push(index);
+  if (lane.state === "waiting") lane.become("queued", index);
+}
+
+function endWaiters(source, index, ends) {
+  for (const waiter of source.open.filter(ends)) waiter.to = index;
+  source.open = source.open.filter((waiter) => waiter.to > index);
+}
+
+function endTimer(history, event, end) {
+  event.timerIs = Object.assign(history.timer(event.timer, event.index), { to: event.index, end });
+  history.open.timers.delete(event.timer);
+}
+
+/** Rows of the chart: the reactor, a row for each task, and as few as hold all blocking calls. */
+function rowsOf(lanes, end) {
+  const rows = [{ kind: "reactor", lanes: [] }];
+  const pool = [];
+  for (const lane of lanes) {
+    if (!lane.isBlocking) {
+      lane.row = rows.push({ kind: "task", lanes: [lane] }) - 1;
+      continue;
+    }
+    const over = lane.spans.find((span) => isOver(span.state))?.from ?? end;
+    let free = pool.find((row) => row.until <= lane.first);
+    if (!free) pool.push((free = { kind: "pool", number: pool.length + 1, lanes: [] }));
+    free.lanes.push(lane);
+    free.until = over;
+  }
+  for (const row of pool) {
+    const at = rows.push(row) - 1;
+    for (const lane of row.lanes) lane.row = at;
+  }
+  return rows;
+}

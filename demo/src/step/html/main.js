@@ -1,0 +1,237 @@
+// The cursor, and everything that moves it: keys, buttons, search. Buttons, keys and the help are one table.
+
+const recorded = new History(JSON.parse(document.querySelector("#recording").textContent));
+const find = (selector) => document.querySelector(selector);
+
+const panes = new Panes(recorded, { go });
+const chart = new Chart(find("#chart canvas"), recorded, go);
+const been = [];
+let cursor = 0;
+let wanted = null;
+let hits = [];
+
+/** Chooses an event. What it shows is written once a picture, however quick the keys are. */
+function go(index, isJump = true) {
+  const to = Math.min(Math.max(index, 0), recorded.end - 1);
+  if (to === cursor && wanted !== null) return;
+  if (isJump && to !== cursor) been.push(cursor);
+  cursor = to;
+  const { lane, running } = recorded.events[cursor];
+  chart.choose(cursor, (lane ?? running)?.row ?? 0);
+  wanted ??= requestAnimationFrame(show);
+}
+
+function show() {
+  wanted = null;
+  panes.show(cursor);
+  find("#filter").textContent = panes.filter ? `Only ${laneText(panes.filter)}` : "All tasks";
+  find("#filter").setAttribute("aria-pressed", `${panes.filter !== null}`);
+  find("#filter").disabled = !panes.filter && !panes.lane;
+  find("#chart canvas").setAttribute("aria-label", `Chart of the tasks. ${find("#says").textContent}`);
+  buttonOf("back").disabled = been.length === 0;
+  buttonOf("cause").disabled = recorded.causeOf(recorded.events[cursor]) < 0;
+}
+
+/** The next event, forwards or backwards, that is one. */
+function seek(step, isIt) {
+  for (let at = cursor + step; at >= 0 && at < recorded.end; at += step) {
+    if (isIt(recorded.events[at])) return go(at, false);
+  }
+  say(step > 0 ? "There is none after this." : "There is none before this.");
+}
+
+const of =
+  (...kinds) =>
+  (event) =>
+    kinds.includes(event.event);
+
+function seekSame(step) {
+  const { lane } = panes;
+  if (lane) seek(step, (event) => event.lane === lane);
+}
+
+function followCause() {
+  const cause = recorded.causeOf(recorded.events[cursor]);
+  if (cause >= 0) go(cause);
+  else say("No cause of it is recorded.");
+}
+
+function goBack() {
+  const before = been.pop();
+  if (before !== undefined) go(before, false);
+}
+
+function toggleFilter() {
+  panes.setFilter(panes.filter ? null : panes.lane);
+  wanted ??= requestAnimationFrame(show);
+}
+
+function say(words) {
+  find("#said").textContent = words;
+}
+
+// Search.
+
+let texts = null;
+
+/** The events of which every word is told: in the sentence, or the kind. */
+function search(query) {
+  say("");
+  hits = [];
+  if (query.trim()) {
+    texts ??= recorded.events.map((event) => `${plain(sentence(recorded, event))} ${event.event}`.toLowerCase());
+    const literal = query
+      .trim()
+      .toLowerCase()
+      .replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    const pattern = new RegExp(/\d$/.test(literal) ? `${literal}(?!\\d)` : literal);
+    hits = texts.flatMap((text, index) => (pattern.test(text) ? [index] : []));
+    say(hits.length > 0 ? `${count(hits.length, "event")} found` : "Nothing found.");
+  }
+  chart.hits = hits;
+  chart.redraw();
+  panes.hits = new Set(hits);
+  panes.showList();
+}
+
+let typing = null;
+
+/** While somebody types, large recordings are searched when there is a pause. */
+function searchSoon() {
+  clearTimeout(typing);
+  typing = setTimeout(searchNow, recorded.end > 20_000 ? 200 : 0);
+}
+
+function searchNow() {
+  clearTimeout(typing);
+  search(find("#search").value);
+}
+
+function nextHit(step) {
+  if (hits.length === 0) return find("#search").value ? say("Nothing found.") : find("#search").focus();
+  const upTo = lastUpTo(hits, step > 0 ? cursor : cursor - 1);
+  const at = (upTo + (step > 0 ? 1 : 0) + hits.length) % hits.length;
+  go(hits[at], false);
+  say(`${at + 1} of ${hits.length} found`);
+}
+
+// Commands.
+
+const COMMANDS = [
+  ["first", "Home", "⇤", "The first event", () => go(0)],
+  ["previous", "ArrowLeft", "←", "The event before", () => go(cursor - 1, false)],
+  ["next", "ArrowRight", "→", "The next event", () => go(cursor + 1, false)],
+  ["last", "End", "⇥", "The last event", () => go(recorded.end - 1)],
+  ["task-before", "Shift+ArrowLeft", "← task", "This task's event before", () => seekSame(-1)],
+  ["task-next", "Shift+ArrowRight", "task →", "This task's next event", () => seekSame(1)],
+  ["poll-before", "P", "← poll", "The poll before", () => seek(-1, of("poll_begins"))],
+  ["poll", "p", "poll →", "The next poll", () => seek(1, of("poll_begins"))],
+  ["wake-before", "W", "← wake", "The wake before", () => seek(-1, of("woken"))],
+  ["wake", "w", "wake →", "The next wake", () => seek(1, of("woken"))],
+  ["wait-before", "R", "← sleep", "The thread's sleep before, in the reactor", () => seek(-1, of("wait_begins"))],
+  ["wait", "r", "sleep →", "The thread's next sleep, in the reactor", () => seek(1, of("wait_begins"))],
+  ["cause", "c", "cause", "What brought this about: of a poll its wake, of a wake its waker", followCause],
+  ["back", "b", "back", "Back to where you jumped from", goBack],
+  ["wider", "+", "+", "Zoom in", () => chart.zoom(1.5)],
+  ["narrower", "-", "−", "Zoom out", () => chart.zoom(1 / 1.5)],
+  ["all", "0", "all", "Show all of the run", () => chart.showAll()],
+  ["axis", "t", "by event", "The axis: each event has the same room, or each moment", toggleAxis],
+  ["only", "f", null, "List all events, or this task's only", toggleFilter],
+  ["find", "/", null, "Search", () => find("#search").select()],
+  ["hit", "n", "↓", "The next one found", () => nextHit(1)],
+  ["hit-before", "N", "↑", "The one found before", () => nextHit(-1)],
+  ["theme", "d", "◐", "Dark or light", toggleTheme],
+  ["help", "?", "?", "What the keys do", () => find("#help-box").showModal()],
+].map(([id, key, sign, title, run]) => ({ id, key, sign, title, run, shown: keyName(key) }));
+
+function keyName(key) {
+  return key.replace("Shift+", "Shift ").replace("ArrowLeft", "←").replace("ArrowRight", "→").replace(/^-$/, "−");
+}
+
+const buttonOf = (id) => find(`[data-command="${id}"]`);
+
+function toggleAxis() {
+  chart.setAxis(chart.axis === "event" ? "time" : "event");
+  buttonOf("axis").textContent = `by ${chart.axis}`;
+  say(chart.axis === "event" ? "Each event has the same room." : "Each moment has the same room.");
+}
+
+function toggleTheme() {
+  const { style } = document.documentElement;
+  const isDark = getComputedStyle(document.documentElement).colorScheme === "dark";
+  const prefersDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const now = style.colorScheme ? isDark : prefersDark;
+  style.colorScheme = now ? "light" : "dark";
+  chart.recolour();
+}
+
+function onKey(event) {
+  if (find("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target === find("#search")) return onSearchKey(event);
+  const key = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
+  const command = COMMANDS.find((command) => command.key === (key === "=" ? "+" : key));
+  if (!command) return;
+  event.preventDefault();
+  if (!command.id.startsWith("hit")) say("");
+  command.run();
+}
+
+function onSearchKey(event) {
+  if (event.key === "Enter") {
+    event.preventDefault();
+    event.target.blur();
+    searchNow();
+    nextHit(event.shiftKey ? -1 : 1);
+  }
+  if (event.key === "Escape") {
+    event.target.value = "";
+    searchNow();
+    event.target.blur();
+  }
+}
+
+function makeButtons() {
+  for (const place of document.querySelectorAll("[data-commands]")) {
+    for (const id of place.dataset.commands.split(" ")) {
+      const { shown, sign, title, run } = COMMANDS.find((command) => command.id === id);
+      const label = `${title} (key ${shown})`;
+      const button = element("button", { type: "button", title: label, onclick: run, "-aria-label": label }, sign);
+      button.dataset.command = id;
+      place.append(button);
+    }
+  }
+  const rows = COMMANDS.map(({ shown, title }) => {
+    return element("tr", {}, element("td", {}, element("kbd", {}, shown)), element("td", {}, title));
+  });
+  find("#keys").append(...rows);
+}
+
+function describe() {
+  const { program, simulated, dropped } = recorded.head;
+  const last = recorded.events.at(-1).at;
+  const clock = simulated ? " of a virtual clock" : "";
+  const missing = dropped > 0 ? ` The oldest ${dropped} events are missing.` : "";
+  document.title = `A run of ${program}`;
+  find("h1").textContent = `A run of ${program}`;
+  const facts = [count(recorded.end, "event"), count(recorded.lanes.length, "task"), time(last)];
+  // A number stays in the line of what it counts.
+  find("#about").textContent = `${facts.join(", ").replaceAll(/(\d) /g, "$1\u00a0")}${clock}.${missing}`;
+}
+
+function begin() {
+  makeButtons();
+  describe();
+  document.addEventListener("keydown", onKey);
+  find("#filter").onclick = toggleFilter;
+  find("#search").addEventListener("input", searchSoon);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.recolour());
+  const fromAddress = () => Number(/^#(\d+)$/.exec(location.hash)?.[1] ?? 1) - 1;
+  addEventListener("hashchange", () => go(fromAddress()));
+  go(fromAddress(), false);
+}
+
+if (recorded.end > 0) begin();
+else find("#says").textContent = "Nothing was recorded.";
+
+/** For the browser's console, and for tests. */
+Object.assign(window, { recorded, chart });

@@ -1,0 +1,312 @@
+// What stands beside and below the chart: the event in words, the state, the source, the list of events.
+
+/** An element; properties that begin with a dash are attributes. */
+function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("-")) made.setAttribute(name.slice(1), value);
+    else made[name] = value;
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+const LIST_ROW = 28;
+
+class Panes {
+  /** `actions`: `go(index)`, `showPlace(place)`. */
+  constructor(history, actions) {
+    Object.assign(this, { history, actions, filter: null, cursor: 0, hits: new Set() });
+    this.list = document.querySelector("#list");
+    this.listed = null;
+    this.list.addEventListener("scroll", () => this.showList());
+    new ResizeObserver(() => this.showList()).observe(this.list);
+  }
+
+  show(index) {
+    const event = this.history.events[index];
+    const state = this.history.stateAt(index);
+    this.cursor = index;
+    this.showEvent(event);
+    this.showTask(event, state);
+    this.showRest(event, state);
+    this.showHome(homeOf(this.history, event));
+    this.revealInList();
+  }
+
+  /** Links to tasks and places in a sentence. */
+  linked(parts) {
+    return parts.map((part) => {
+      if (part.lane) return this.laneLink(part.lane, part.isFirst);
+      if (part.place) return this.placeLink(part.place);
+      return part;
+    });
+  }
+
+  laneLink(lane, isFirst = false) {
+    const own = lane.events;
+    const near = own[Math.max(0, lastUpTo(own, this.cursor))];
+    return this.link(laneText(lane, isFirst), () => this.actions.go(near), `go to the last event of ${laneText(lane)}`);
+  }
+
+  placeLink(place) {
+    return this.link(placeText(place), () => this.showHome({ place }), "show this line");
+  }
+
+  eventLink(index) {
+    const words = plain(sentence(this.history, this.history.events[index]));
+    return this.link(`${index + 1}: ${words}`, () => this.actions.go(index), "go to this event");
+  }
+
+  link(text, onclick, title) {
+    return element("button", { className: "link", type: "button", title, onclick }, text);
+  }
+
+  showEvent(event) {
+    const { events, end } = this.history;
+    const since = event.index > 0 ? event.at - events[event.index - 1].at : 0;
+    document.querySelector("#says").replaceChildren(...this.linked(sentence(this.history, event)));
+    const facts = [`event ${event.index + 1} of ${end}`, `at ${time(event.at)}`];
+    if (since > 0) facts.push(`${time(since)} later`);
+    const kind = element("code", {}, event.event);
+    document.querySelector("#facts").replaceChildren(facts.join(" · "), " · ", kind);
+    const cause = this.history.causeOf(event);
+    const because = cause < 0 ? ["no cause of it is recorded"] : ["because of event ", this.eventLink(cause)];
+    document.querySelector("#cause").replaceChildren(...because);
+  }
+
+  showTask(event, state) {
+    const lane = this.history.laneAt(event.index);
+    const place = document.querySelector("#task");
+    this.lane = lane;
+    if (!lane) return place.replaceChildren(element("p", { className: "none" }, "No task is there yet."));
+    const now = this.factsOf(lane, event.index);
+    const chip = element(
+      "span",
+      { className: `chip ${now.state}` },
+      now.state + (now.isWoken ? ", woken while running" : ""),
+    );
+    const heading = element("h2", {}, laneText(lane), " ", chip);
+    place.replaceChildren(
+      heading,
+      this.definitions(this.about(lane, now, state)),
+      ...this.waitsOf(now, event.index, lane),
+    );
+  }
+
+  factsOf(lane, index) {
+    const span = lane.spanAt(index);
+    const wakeAt = lastUpTo(lane.wakes, index);
+    const wake = wakeAt < 0 ? null : lane.wakes[wakeAt];
+    const isWoken = span?.state === "running" && wake > span.from;
+    const polls = lastUpTo(lane.polls, index, fromOf) + 1;
+    const marks = ["stranded", "poll_begins", "woken", "cancelled", "finished"];
+    const isStranded = lane.latest(this.history, index, marks)?.event === "stranded";
+    return { state: span?.state ?? "not there yet", span, wake, isWoken, polls, isStranded };
+  }
+
+  about(lane, now, state) {
+    const { events, places, head } = this.history;
+    const since = now.span ? state.now - events[now.span.from].at : 0;
+    const queue = state.queue.indexOf(lane);
+    const known = lane.place !== null;
+    const outside = head.dropped > 0 ? "before what was kept" : "from outside";
+    return [
+      ["since", now.span ? `event ${now.span.from + 1}${since > 0 ? `, ${time(since)} ago` : ""}` : "–"],
+      queue >= 0 && ["in the queue", `${ordinal(queue + 1)} of ${state.queue.length}`],
+      lane.isBlocking ? ["is", "a blocking call, on a thread of the pool"] : ["polls", `${now.polls}`],
+      ["spawned", ...(known ? ["at ", this.placeLink(places[lane.place])] : [outside])],
+      lane.by !== null && ["by", this.laneLink(events[lane.first].waker ?? lane)],
+      lane.size !== null && ["size", `${lane.size} bytes`],
+      now.wake !== null && ["last wake", this.eventLink(now.wake)],
+      now.isStranded && ["stranded", "no waker of it is left: only a cancel can run it again"],
+    ].filter(Boolean);
+  }
+
+  definitions(entries) {
+    const pairs = entries.flatMap(([name, ...what]) => [element("dt", {}, name), element("dd", {}, ...what)]);
+    return element("dl", {}, ...pairs);
+  }
+
+  waitsOf(now, index, lane) {
+    const said = now.state === "running" ? lane.latest(this.history, index, ["waits", "poll_begins"])?.waits : null;
+    const waits = now.span?.waits ?? said;
+    const heading = (words) => element("h3", {}, words);
+    if (now.state !== "waiting" && !said) return [];
+    if (!waits?.length)
+      return [heading("Waits for"), element("p", { className: "none" }, "something that did not say what it is")];
+    return waits.flatMap(({ leaf, chain, times = 1 }, at) => {
+      const kind = element("span", { className: `wait ${kindOf(leaf)}`, "-title": KINDS[kindOf(leaf)] });
+      const frames = this.framesAfter(waits[at - 1]?.chain, chain);
+      const what = element("p", { className: "leaf" }, kind, times > 1 ? `${times} × ${leaf}` : leaf);
+      return [
+        heading(at > 0 ? "or for" : said ? "Is about to wait for" : "Waits for"),
+        what,
+        element("ol", { className: "chain" }, ...frames),
+      ];
+    });
+  }
+
+  /** The frames of a chain; those that the leaf before has, too, are left out. */
+  framesAfter(before, chain) {
+    const [other, frames] = [this.history.chains[before] ?? [], this.history.chains[chain]];
+    const same = frames.findIndex(
+      (frame, at) => frame.function !== other[at]?.function || frame.line !== other[at]?.line,
+    );
+    const shared = same < 0 ? frames.length : same;
+    const rest = frames.slice(shared).map((frame) => this.frame(frame));
+    return shared > 0 ? [element("li", {}, "…"), ...rest] : rest;
+  }
+
+  frame(frame) {
+    const words = [element("code", {}, frame.function)];
+    if (frame.file) words.push(" at ", this.placeLink(frame));
+    return element("li", {}, ...words);
+  }
+
+  showRest(event, state) {
+    const lists = [
+      ["running", "Running", state.running ? [[this.laneLink(state.running)]] : [], "nothing"],
+      ["queue", "Ready queue", state.queue.map((lane) => [this.laneLink(lane)]), "empty"],
+      ["timers", "Timers", state.timers.map((timer) => this.timerWords(timer, state.now)), "none is set"],
+      [
+        "sources",
+        "Sources",
+        state.sources.map((source) => this.sourceWords(source, event.index)),
+        "none is registered",
+      ],
+    ];
+    for (const [id, title, entries, none] of lists) this.showEntries(id, title, entries, none);
+  }
+
+  showEntries(id, title, entries, none) {
+    const most = 40;
+    const heading = element("h2", {}, title, " ", element("span", { className: "count" }, `${entries.length}`));
+    const shown = entries.slice(0, most).map((entry) => element("li", {}, ...entry));
+    if (entries.length > most) shown.push(element("li", { className: "none" }, `and ${entries.length - most} more`));
+    const body = shown.length > 0 ? element("ol", {}, ...shown) : element("p", { className: "none" }, none);
+    document.querySelector(`#${id}`).replaceChildren(heading, body);
+  }
+
+  timerWords({ id, deadline, lane }, now) {
+    const left = deadline === null ? "unknown" : deadline <= now ? "now" : `in ${time(deadline - now)}`;
+    return [element("b", {}, left), ` timer ${id}`, ...(lane ? [" of ", this.laneLink(lane)] : [])];
+  }
+
+  sourceWords(source, index) {
+    const waiters = this.history.waitersAt(source, index);
+    const words = waiters.flatMap(({ lane, direction }, at) => {
+      return [at > 0 ? ", " : " ← ", lane ? this.laneLink(lane) : "somebody", ` to ${direction}`];
+    });
+    return [source.name ? `${source.id}  ${source.name}` : `${source.id}`, ...words];
+  }
+
+  // The source.
+
+  showHome(home) {
+    const frame = home?.chain?.findLast((frame) => this.history.files[frame.file]) ?? home?.chain?.at(-1);
+    const place = home?.place ?? frame;
+    const title = document.querySelector("#source h2");
+    const code = document.querySelector("#source pre");
+    title.textContent = place ? placeText(place) : "Source";
+    const piece = place && this.pieceOf(place);
+    if (!piece) {
+      const why = place ? "The file was not found when this page was written: --source DIR says where it is." : "";
+      return code.replaceChildren(
+        element("span", { className: "none" }, why || "This event has no place in the source."),
+      );
+    }
+    const lines = piece.lines.map((line, at) => sourceLine(line, piece.first + at, piece.first + at === place.line));
+    code.replaceChildren(...lines);
+    const marked = code.querySelector(".marked");
+    code.scrollTop = marked.offsetTop - code.offsetTop - code.clientHeight / 2 + marked.offsetHeight / 2;
+  }
+
+  pieceOf({ file, line }) {
+    return this.history.files[file]?.find(({ first, lines }) => first <= line && line < first + lines.length);
+  }
+
+  // The list of events, of which only what is in view is there.
+
+  setFilter(lane) {
+    this.filter = lane;
+    const touches = (event) => event.lane === lane || event.waker === lane || (event.running === lane && !event.lane);
+    this.listed = lane ? this.history.events.filter(touches).map((event) => event.index) : null;
+    this.revealInList();
+  }
+
+  get listLength() {
+    return this.listed ? this.listed.length : this.history.end;
+  }
+
+  revealInList() {
+    const at = this.listed ? Math.max(0, lastUpTo(this.listed, this.cursor)) : this.cursor;
+    const { scrollTop, clientHeight } = this.list;
+    const [top, bottom] = [at * LIST_ROW, (at + 1) * LIST_ROW];
+    document.querySelector("#rows").style.height = `${this.listLength * LIST_ROW}px`;
+    if (top < scrollTop || bottom > scrollTop + clientHeight)
+      this.list.scrollTop = top - clientHeight / 2 + LIST_ROW / 2;
+    this.showList();
+  }
+
+  showList() {
+    const first = Math.max(0, Math.floor(this.list.scrollTop / LIST_ROW) - 4);
+    const last = Math.min(this.listLength, first + Math.ceil(this.list.clientHeight / LIST_ROW) + 8);
+    const rows = [];
+    for (let at = first; at < last; at++) rows.push(this.listRow(this.listed ? this.listed[at] : at, at));
+    const chosen = rows.find((row) => row.ariaSelected === "true");
+    document.querySelector("#rows").replaceChildren(...rows);
+    if (chosen) this.list.setAttribute("aria-activedescendant", chosen.id);
+    else this.list.removeAttribute("aria-activedescendant");
+  }
+
+  listRow(index, at) {
+    const event = this.history.events[index];
+    const isChosen = index === this.cursor;
+    const words = plain(sentence(this.history, event));
+    const properties = {
+      id: `row-${index}`,
+      className: `row${this.hits.has(index) ? " hit" : ""}`,
+      "-role": "option",
+      "-aria-selected": `${isChosen}`,
+      title: words,
+      onclick: () => this.actions.go(index),
+    };
+    const cells = [
+      element("span", { className: "number" }, `${index + 1}`),
+      element("span", { className: "at" }, time(event.at)),
+    ];
+    const row = element("div", properties, ...cells, element("span", { className: "words" }, words));
+    row.style.top = `${at * LIST_ROW}px`;
+    return row;
+  }
+}
+
+const KEYWORDS =
+  "as async await break const continue crate dyn else enum extern fn for if impl in let loop match mod move mut pub " +
+  "ref return self Self static struct super trait type unsafe use where while";
+
+const RUST = new RegExp(
+  [
+    String.raw`(?<comment>\/\/.*$)`,
+    String.raw`(?<string>"(?:\\.|[^"\\])*"|b?'(?:\\.|[^'\\])')`,
+    String.raw`(?<keyword>\b(?:${KEYWORDS.replaceAll(" ", "|")})\b)`,
+    String.raw`(?<number>\b\d[\d_.]*\b)`,
+  ].join("|"),
+  "g",
+);
+
+function sourceLine(text, number, isMarked) {
+  const parts = [];
+  let done = 0;
+  for (const match of text.matchAll(RUST)) {
+    const [kind] = Object.entries(match.groups).find(([, found]) => found !== undefined);
+    parts.push(text.slice(done, match.index), element("span", { className: kind }, match[0]));
+    done = match.index + match[0].length;
+  }
+  parts.push(text.slice(done));
+  const gutter = element("span", { className: "number", "-aria-hidden": "true" }, `${number}`);
+  const mark = isMarked ? { className: "line marked", "-aria-current": "true" } : { className: "line" };
+  return element("span", mark, gutter, ...parts, "\n");
+}

@@ -1,0 +1,462 @@
+//! `demo step --html` and `--perfetto`: the page as people use it, in a browser; the file as Perfetto reads it.
+
+#[path = "step_page/browser.rs"]
+mod browser;
+
+use browser::Browser;
+use executor::trace::{End, Event, Recorder, Trace};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tests::demo::{Place, Running};
+use tests::within;
+
+const DESKTOP: (u32, u32) = (1440, 900);
+const PHONE: (u32, u32) = (375, 667);
+
+/// The page of a built-in program.
+fn page_of(place: &Place, program: &str) -> PathBuf {
+    place.run(&["step", program, "--html", "page.html"]).exits(0);
+    place.path("page.html")
+}
+
+/// The page of a recording.
+fn replayed(place: &Place, trace: &Trace) -> PathBuf {
+    let file = std::fs::File::create(place.path("run.jsonl")).unwrap();
+    trace.write(file).unwrap();
+    place.run(&["step", "--replay", "run.jsonl", "--html", "page.html"]).exits(0);
+    place.path("page.html")
+}
+
+/// A crawl of the built-in site, recorded.
+fn crawl(place: &Place) -> Trace {
+    let recording = place.path("crawl.jsonl");
+    Running::start(place.command(&["crawl", "-q"]).env("EXECUTOR_TRACE", &recording)).wait().exits(0);
+    Trace::open(recording).unwrap()
+}
+
+/// In a browser, if there is one, and with a deadline.
+fn browse(body: impl FnOnce(&mut Browser, &Place) + Send + 'static) {
+    tests::demo::demo(); // building it takes as long as it takes
+    within(120, || {
+        let Some(mut browser) = Browser::start() else { return };
+        body(&mut browser, &Place::new());
+        browser.is_content();
+    });
+}
+
+fn index(browser: &mut Browser) -> u64 {
+    let facts = browser.text("#facts");
+    facts.split(' ').nth(1).and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no number in {facts}"))
+}
+
+/// The kind of the event that is shown.
+fn kind(browser: &mut Browser) -> String {
+    browser.text("#facts code")
+}
+
+#[test]
+fn arrow_keys_step_and_the_page_says_what_happens() {
+    browse(|browser, place| {
+        let page = page_of(place, "ping-pong");
+        browser.open(&page, DESKTOP);
+        assert_eq!((index(browser), kind(browser)), (1, "run_begins".into()));
+        browser.key("ArrowLeft");
+        assert_eq!(index(browser), 1, "there is nothing before it");
+        for (number, says) in [
+            (2, "Task 1 is spawned at demo/src/step/programs/mod.rs:"),
+            (3, "Task 1 is polled for the 1st time"),
+            (4, "Task 1 spawns task 2 `pong` at demo/src/step/programs/ping_pong.rs:9"),
+        ] {
+            browser.key("ArrowRight");
+            assert_eq!(index(browser), number);
+            assert!(browser.text("#says").starts_with(says), "{}", browser.text("#says"));
+        }
+        assert!(browser.text("#source .marked").contains("named(\"pong\").spawn"), "{}", browser.text("#source"));
+        assert!(browser.text("#queue").contains("task 2 `pong`"), "{}", browser.text("#queue"));
+        assert_eq!(browser.text("#list [aria-selected=true] .number"), "4");
+        browser.key("ArrowRight");
+        browser.shift_key("ArrowRight");
+        assert_eq!((index(browser), kind(browser)), (11, "poll_begins".into()), "task 3's next event");
+        browser.key("P");
+        assert!(browser.text("#says").starts_with("Task 2 `pong` is polled for the 1st time"));
+        browser.key("End");
+        browser.key("ArrowRight");
+        let events = browser.eval("recorded.end").as_u64().unwrap();
+        assert_eq!(index(browser), events);
+        browser.key("Home");
+        assert_eq!(index(browser), 1);
+    });
+}
+
+#[test]
+fn search_finds_every_event_whose_sentence_or_kind_has_the_words() {
+    browse(|browser, place| {
+        let page = page_of(place, "ping-pong");
+        browser.open(&page, DESKTOP);
+        browser.key("/");
+        browser.write("handed_over");
+        browser.key("Enter");
+        let hits =
+            browser.eval("recorded.events.filter((event) => event.event === 'handed_over').map((e) => e.index + 1)");
+        let hits: Vec<u64> = serde_json::from_value(hits).unwrap();
+        assert!(hits.len() > 2);
+        for (at, hit) in hits.iter().enumerate() {
+            assert_eq!((index(browser), kind(browser)), (*hit, "handed_over".into()));
+            assert!(browser.text("#said").starts_with(&format!("{} of {}", at + 1, hits.len())));
+            browser.key("n");
+        }
+        assert_eq!(index(browser), hits[0], "after the last one the first one comes");
+        browser.key("N");
+        assert_eq!(index(browser), *hits.last().unwrap());
+        browser.key("/");
+        browser.write("nothing like it");
+        browser.key("Enter");
+        assert_eq!(browser.text("#said"), "Nothing found.");
+
+        browser.open(&page_of(place, "downloads"), DESKTOP);
+        browser.key("/");
+        browser.write("task 1");
+        browser.key("Enter");
+        let told = "chart.hits.map((hit) => recorded.events[hit])
+            .filter((event) => event.task === 10 && event.event === 'poll_begins').length";
+        assert_eq!(browser.eval(told), 0, "task 10 is not task 1");
+        assert!(browser.eval("chart.hits.length").as_u64().unwrap() > 10);
+    });
+}
+
+#[test]
+fn a_wake_is_followed_to_its_cause_and_back() {
+    browse(|browser, place| {
+        let page = page_of(place, "two-sleeps");
+        browser.open(&page, DESKTOP);
+        browser.key("w");
+        assert!(browser.text("#says").starts_with("Timer 2 wakes task 3 `toast`"), "{}", browser.text("#says"));
+        let wake = index(browser);
+        for (kind_of_cause, says) in [
+            ("timer_fired", "Timer 2 is due"),
+            ("timer_set", "Task 3 `toast` sets timer 2, due in 200 ms"),
+            ("poll_begins", "Task 3 `toast` is polled for the 1st time"),
+            ("spawned", "Task 1 spawns task 3 `toast`"),
+        ] {
+            browser.key("c");
+            assert_eq!(kind(browser), kind_of_cause);
+            assert!(browser.text("#says").starts_with(says), "{}", browser.text("#says"));
+        }
+        for _ in 0..4 {
+            browser.key("b");
+        }
+        assert_eq!(index(browser), wake);
+        browser.key("Home");
+        // The arrow, on its way from the reactor's row to the task's.
+        let arrow = format!(
+            "(() => {{ chart.showAll(); const box = chart.canvas.getBoundingClientRect();
+               return [box.left + chart.x({}), box.top + chart.y(1) + 0.6 * chart.row]; }})()",
+            wake - 1
+        );
+        let [x, y]: [f64; 2] = serde_json::from_value(browser.eval(&arrow)).unwrap();
+        browser.click(x + 2.0, y);
+        assert_eq!(index(browser), wake, "the arrow was clicked");
+    });
+}
+
+#[test]
+fn the_state_is_what_folding_all_events_gives() {
+    browse(|browser, place| {
+        for program in ["two-sleeps", "cancel", "semaphore", "blocked", "downloads", "lost-wake"] {
+            let mut command = place.command(&["step", program]);
+            Running::start(command.env("EXECUTOR_TRACE", place.path(&format!("{program}.jsonl")))).wait().exits(0);
+            let trace = Trace::open(place.path(&format!("{program}.jsonl"))).unwrap();
+            agrees(browser, place, &trace, 1);
+        }
+        let trace = crawl(place);
+        agrees(browser, place, &trace, 61);
+    });
+}
+
+/// Sees to it that the page knows the same of every so many-th event as a fold of all events up to it.
+fn agrees(browser: &mut Browser, place: &Place, trace: &Trace, step: usize) {
+    browser.open(&replayed(place, trace), DESKTOP);
+    let shown = browser.eval(&format!(
+        "recorded.events.filter((event) => event.index % {step} === 0).map(({{ index }}) => {{
+           const state = recorded.stateAt(index);
+           const numbers = (list) => list.map((one) => one.id).sort((a, b) => a - b).join();
+           const tasks = state.alive.map((lane) => `${{lane.id}}:${{lane.spanAt(index).state}}`).join();
+           const queue = state.queue.map((lane) => lane.id).join();
+           return `tasks ${{tasks}}; queue ${{queue}}; timers ${{numbers(state.timers)}}; sources ${{numbers(state.sources)}}`;
+         }})"
+    ));
+    let shown: Vec<String> = serde_json::from_value(shown).unwrap();
+    let folded: Vec<String> = fold(trace).into_iter().step_by(step).collect();
+    assert_eq!(shown.len(), folded.len());
+    for (number, (shown, folded)) in shown.iter().zip(&folded).enumerate() {
+        let record = &trace.records[number * step];
+        assert_eq!(shown, folded, "{} after event {}: {record:?}", trace.head.program, number * step + 1);
+    }
+}
+
+#[derive(Default)]
+struct State {
+    tasks: BTreeMap<u64, &'static str>,
+    queue: Vec<u64>,
+    timers: BTreeSet<u64>,
+    sources: BTreeSet<u64>,
+}
+
+/// The state after each event.
+fn fold(trace: &Trace) -> Vec<String> {
+    let blocking = |record: &executor::trace::Record| match record.event {
+        Event::BlockingBegins { task } => Some(task),
+        _ => None,
+    };
+    let blocking: BTreeSet<u64> = trace.records.iter().filter_map(blocking).collect();
+    let mut state = State::default();
+    let states = trace.records.iter().map(|record| {
+        state.apply(&record.event, &blocking);
+        state.to_string()
+    });
+    states.collect()
+}
+
+impl State {
+    fn apply(&mut self, event: &Event, blocking: &BTreeSet<u64>) {
+        match *event {
+            Event::RunBegins => *self = State::default(),
+            Event::Spawned { task, .. } => self.become_queued(task, !blocking.contains(&task)),
+            Event::Woken { task, .. } | Event::Cancelled { task, .. } if self.tasks.get(&task) == Some(&"waiting") => {
+                self.become_queued(task, true);
+            }
+            Event::PollBegins { task } => {
+                self.queue.retain(|queued| *queued != task);
+                self.tasks.insert(task, "running");
+            }
+            Event::PollEnds { task, end: End::Pending } => drop(self.tasks.insert(task, "waiting")),
+            Event::PollEnds { task, end: End::PendingWoken } => self.become_queued(task, true),
+            Event::BlockingBegins { task } => drop(self.tasks.insert(task, "blocking")),
+            Event::Finished { task, .. } => drop(self.tasks.remove(&task)),
+            Event::TimerSet { timer, .. } => drop(self.timers.insert(timer)),
+            Event::TimerFired { timer } | Event::TimerCancelled { timer } => drop(self.timers.remove(&timer)),
+            Event::SourceAdded { source, .. } => drop(self.sources.insert(source)),
+            Event::SourceRemoved { source } => drop(self.sources.remove(&source)),
+            _ => {}
+        }
+    }
+
+    fn become_queued(&mut self, task: u64, for_the_thread: bool) {
+        self.tasks.insert(task, "queued");
+        if for_the_thread {
+            self.queue.push(task);
+        }
+    }
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+            items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(",")
+        }
+        let tasks = list(self.tasks.iter().map(|(task, state)| format!("{task}:{state}")));
+        let (queue, timers, sources) = (list(&self.queue), list(&self.timers), list(&self.sources));
+        write!(f, "tasks {tasks}; queue {queue}; timers {timers}; sources {sources}")
+    }
+}
+
+#[test]
+fn a_hundred_thousand_events_open_and_step_at_once() {
+    let recorder = Arc::new(Recorder::new().without_chains());
+    let runtime = executor::Runtime::builder().observer(recorder.clone()).build().unwrap();
+    runtime.block_on(async {
+        let yields = async || {
+            for _ in 0..700 {
+                executor::yield_now().await;
+            }
+        };
+        executor::join_all((0..50).map(|_| executor::spawn(yields()))).await;
+    });
+    let trace = recorder.trace();
+    assert!(trace.records.len() > 100_000);
+    browse(move |browser, place| {
+        let page = replayed(place, &trace);
+        let start = Instant::now();
+        browser.open(&page, DESKTOP);
+        assert!(start.elapsed() < Duration::from_secs(10), "it opens in {:?}", start.elapsed());
+        browser.key("End");
+        browser.eval("chart.showAll()");
+        let mut step = || {
+            let start = Instant::now();
+            browser.key("ArrowLeft");
+            start.elapsed()
+        };
+        // The quickest: the machine may be busy with other things.
+        let quickest = (0..20).map(|_| step()).min().unwrap();
+        assert_eq!(index(browser), trace.records.len() as u64 - 20);
+        assert!(quickest < Duration::from_millis(250), "a step takes {quickest:?}");
+    });
+}
+
+/// What stands out of the window on the right, but for source lines, which scroll.
+const CUT_OFF: &str = "[...document.querySelectorAll('button, input, p, li, dd, h1, h2, canvas')]
+    .filter((one) => one.checkVisibility() && !one.closest('dialog') && !one.closest('pre'))
+    .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5).map((one) => one.outerHTML)";
+
+#[test]
+fn nothing_is_wider_than_a_phone_and_all_of_it_fits_a_desktop() {
+    browse(|browser, place| {
+        let trace = crawl(place);
+        for page in [replayed(place, &trace), page_of(place, "cancel")] {
+            for (width, height) in [PHONE, DESKTOP] {
+                browser.open(&page, (width, height));
+                for key in ["Home", "w", "w", "c", "End", "r", "?"] {
+                    browser.key(key);
+                    let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
+                    assert!(wide <= u64::from(width), "{wide} pixels after {key}");
+                    assert_eq!(browser.eval(CUT_OFF), json!([]), "cut off at {width} pixels after {key}");
+                }
+                let high = browser.eval("document.documentElement.scrollHeight").as_u64().unwrap();
+                assert!(width < 500 || high <= u64::from(height), "{high} pixels are scrolled on a desktop");
+                let room = browser.eval("[chart.width, chart.height]");
+                assert!(room[0].as_f64().unwrap() > 300.0 && room[1].as_f64().unwrap() > 200.0, "{room}");
+            }
+        }
+    });
+}
+
+#[test]
+fn names_are_text_whatever_is_in_them() {
+    let recorder = Arc::new(Recorder::new());
+    let runtime = executor::Runtime::builder().observer(recorder.clone()).build().unwrap();
+    let name = "</script><script>throw 1</script><!--<b>\\u003c \u{2028}";
+    runtime.block_on(async { executor::named(name).spawn(async {}).await.unwrap() });
+    let trace = recorder.trace();
+    browse(move |browser, place| {
+        browser.open(&replayed(place, &trace), DESKTOP);
+        browser.key("End");
+        let known = browser.eval("recorded.lanes[1].name");
+        assert_eq!(known, name);
+        browser.key("P");
+        assert!(browser.text("#list").contains(name), "{}", browser.text("#list"));
+    });
+}
+
+#[test]
+fn a_recording_without_its_beginning_opens_too() {
+    let recorder = Arc::new(Recorder::new().with_limit(60));
+    let runtime = executor::Runtime::builder().observer(recorder.clone()).build().unwrap();
+    let sleeps = |n: u64| executor::spawn(executor::time::sleep(Duration::from_millis(n)));
+    runtime.block_on(async { executor::join_all((0..20).map(sleeps)).await });
+    let mut trace = recorder.trace();
+    assert!(trace.head.dropped > 0);
+    // Without what is said again of the oldest, too: the tasks are unknown then.
+    trace.records.retain(|record| !matches!(record.event, Event::Spawned { .. } | Event::TimerSet { .. }));
+    browse(move |browser, place| {
+        browser.open(&replayed(place, &trace), DESKTOP);
+        for _ in 0..trace.records.len() {
+            browser.key("ArrowRight");
+            assert!(!browser.text("#says").contains("undefined"), "{}", browser.text("#says"));
+        }
+        assert_eq!(index(browser), trace.records.len() as u64);
+    });
+}
+
+// Perfetto.
+
+fn perfetto(place: &Place, trace: &Trace) -> Vec<Value> {
+    trace.write(std::fs::File::create(place.path("run.jsonl")).unwrap()).unwrap();
+    place.run(&["step", "--replay", "run.jsonl", "--perfetto", "run.json"]).exits(0);
+    let text = std::fs::read_to_string(place.path("run.json")).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    file["traceEvents"].as_array().unwrap().clone()
+}
+
+/// The nanosecond at which an event is.
+fn at(event: &Value, field: &str) -> u64 {
+    let microseconds = event[field].as_f64().unwrap_or_else(|| panic!("no {field} in {event}"));
+    (microseconds * 1000.0).round() as u64
+}
+
+/// From when to when each slice of a thread is.
+fn slices(events: &[Value]) -> HashMap<u64, Vec<(u64, u64)>> {
+    let mut slices: HashMap<u64, Vec<(u64, u64)>> = HashMap::new();
+    for event in events.iter().filter(|event| event["ph"] == "X") {
+        let (from, took) = (at(event, "ts"), at(event, "dur"));
+        slices.entry(event["tid"].as_u64().unwrap()).or_default().push((from, from + took));
+    }
+    slices
+}
+
+#[test]
+fn perfettos_slices_do_not_cross_and_every_wake_leads_from_a_slice_to_a_poll() {
+    let place = Place::new();
+    let trace = crawl(&place);
+    let events = perfetto(&place, &trace);
+    let slices = slices(&events);
+    for (thread, slices) in &slices {
+        let crossing = slices.windows(2).find(|pair| pair[1].0 < pair[0].1);
+        assert_eq!(crossing, None, "on thread {thread}");
+    }
+    let count = |wanted: fn(&Event) -> bool| trace.records.iter().filter(|record| wanted(&record.event)).count();
+    let polls = events.iter().filter(|event| event["ph"] == "X" && event["name"] == "poll").count();
+    assert_eq!(polls, count(|event| matches!(event, Event::PollBegins { .. })));
+    let calls = |event: &&Value| event["name"].as_str().is_some_and(|name| name.starts_with("blocking call,"));
+    assert_eq!(events.iter().filter(calls).count(), count(|event| matches!(event, Event::BlockingBegins { .. })));
+
+    let ids = |ph: &str| -> Vec<&str> {
+        let ends = events.iter().filter(|event| event["ph"] == *ph);
+        ends.map(|event| event["id"].as_str().unwrap()).collect()
+    };
+    let (starts, finishes) = (ids("s"), ids("f"));
+    assert!(starts.len() > 1000, "{}", starts.len());
+    assert_eq!(starts.iter().collect::<BTreeSet<_>>(), finishes.iter().collect::<BTreeSet<_>>());
+    assert_eq!((starts.len(), finishes.len()), (finishes.len(), finishes.iter().collect::<BTreeSet<_>>().len()));
+    // As Perfetto does it: in the order of the file, a flow's end is in the slice that was opened last.
+    let mut last: HashMap<u64, (u64, u64)> = HashMap::new();
+    for event in events.iter().filter(|event| event["ph"] != "M") {
+        let (time, thread) = (at(event, "ts"), event["tid"].as_u64().unwrap());
+        match (event["ph"].as_str().unwrap(), last.get(&thread)) {
+            ("X", _) => drop(last.insert(thread, (time, time + at(event, "dur")))),
+            ("s", Some((from, to))) => assert!(*from < time && time < *to, "{event} is not inside of {from} to {to}"),
+            ("f", Some((from, _))) => assert_eq!(*from, time, "{event}"),
+            ("s" | "f", None) => panic!("no slice is around {event}"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn perfettos_waits_pair_up_and_threads_have_names() {
+    let place = Place::new();
+    place.run(&["step", "cancel", "--perfetto", "run.json"]).exits(0);
+    let file: Value = serde_json::from_str(&std::fs::read_to_string(place.path("run.json")).unwrap()).unwrap();
+    let events = file["traceEvents"].as_array().unwrap();
+    let names = events.iter().filter(|event| event["name"] == "thread_name").map(|event| &event["args"]["name"]);
+    let names: Vec<_> = names.map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(names, ["the reactor", "task 1", "task 2 `holds`", "task 3 `waits`"]);
+
+    let slices = slices(events);
+    let mut open: HashMap<&str, &Value> = HashMap::new();
+    let mut waits = String::new();
+    for event in events.iter().filter(|event| event["ph"] == "b" || event["ph"] == "e") {
+        let id = event["id"].as_str().unwrap();
+        match (event["ph"].as_str().unwrap(), open.remove(id)) {
+            ("b", None) => drop(open.insert(id, event)),
+            ("e", Some(begin)) => {
+                assert_eq!(begin["name"], event["name"]);
+                let (from, to) = (at(begin, "ts"), at(event, "ts"));
+                let polls = &slices[&event["tid"].as_u64().unwrap()];
+                let during = polls.iter().find(|poll| poll.0 < to && from < poll.1);
+                assert_eq!(during, None, "a poll while {event}");
+                let ms = (to - from + 500_000) / 1_000_000;
+                writeln!(waits, "{id}: {} for {ms} ms", event["name"].as_str().unwrap()).unwrap();
+            }
+            (ph, before) => panic!("{ph} after {before:?}: {event}"),
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+    let acquires = "task 3: acquire on the semaphore made at demo/src/step/programs/cancel.rs:10:25 for 50 ms";
+    assert!(waits.contains(acquires), "{waits}");
+    let cancelled = events.iter().find(|event| event["name"] == "cancelled").unwrap();
+    assert_eq!(cancelled["args"], json!({ "by": "task 1", "reason": "it takes too long" }));
+}
