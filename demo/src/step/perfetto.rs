@@ -127,7 +127,7 @@ impl Writer<'_> {
                 let place = self.trace.places[*place as usize].to_string();
                 self.spawned(*task, *by, name.as_deref(), json!({ "place": place, "size": size }));
             }
-            Event::Woken { task, by } => self.woken(*task, by),
+            Event::Woken { task, by, .. } => self.woken(*task, by),
             Event::Cancelled { task, by, reason, .. } => {
                 self.instant(*task, "cancelled", json!({ "by": by.to_string(), "reason": reason }));
                 self.woken(*task, by);
@@ -140,7 +140,7 @@ impl Writer<'_> {
             Event::SlowPoll { task, took } => {
                 self.instant(*task, "slow poll", json!({ "microseconds": microseconds(*took) }))
             }
-            Event::Finished { task, how } => self.finished(*task, *how),
+            Event::Finished { task, how, .. } => self.finished(*task, *how),
             Event::BlockingBegins { task } => self.blocking_begins(*task),
             Event::BlockingEnds { task } => self.blocking_ends(*task),
             Event::SourceReady { source, woken, .. } => {
