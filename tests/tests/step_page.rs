@@ -172,9 +172,23 @@ fn the_state_is_what_folding_all_events_gives() {
             let trace = Trace::open(place.path(&format!("{program}.jsonl"))).unwrap();
             agrees(browser, place, &trace, 1);
         }
-        let trace = crawl(place);
-        agrees(browser, place, &trace, 61);
+        agrees(browser, place, &crawl(place), 61);
+        agrees(browser, place, &two_runs(), 1);
     });
+}
+
+/// Two runs in one recording: tasks have the same numbers in both.
+fn two_runs() -> Trace {
+    let recorder = Arc::new(Recorder::new());
+    let runtime = executor::Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
+    for n in 1..3 {
+        runtime.block_on(async {
+            let sleeps = executor::spawn(executor::time::sleep(Duration::from_millis(n)));
+            executor::yield_now().await;
+            sleeps.await.unwrap();
+        });
+    }
+    recorder.trace()
 }
 
 /// Sees to it that the page knows the same of every so many-th event as a fold of all events up to it.
@@ -358,6 +372,10 @@ fn a_recording_without_its_beginning_opens_too() {
             assert!(!browser.text("#says").contains("undefined"), "{}", browser.text("#says"));
         }
         assert_eq!(index(browser), trace.records.len() as u64);
+
+        trace.records.clear();
+        browser.open(&replayed(place, &trace), DESKTOP);
+        assert_eq!(browser.text("#says"), "Nothing was recorded.");
     });
 }
 

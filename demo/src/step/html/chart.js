@@ -250,7 +250,7 @@ class Chart {
       const [from, to] = [this.x(span.from), this.x(spans[at + 1]?.from ?? this.history.end)];
       if (to <= drawn + 1) continue;
       drawn = to;
-      if (span.state === "waiting") this.wait(span.waits, from, to, y);
+      if (span.state === "waiting") this.wait(span, from, to, y);
       if (span.state === "queued") this.queued(from, to, y);
       if (span.state === "blocking") this.blocking(from, to, y);
     }
@@ -264,12 +264,22 @@ class Chart {
       if (to <= drawn + 1) continue;
       drawn = to;
       this.bar(from, to - from, y + this.margin, this.row - 2 * this.margin, this.colours.running);
-      if (to - from > 52) this.text(`poll ${at + 1}`, Math.max(from, this.gutter) + 7, y, to, this.colours.panel);
+      // The last bit is for the sign of the end.
+      const start = Math.max(from, this.gutter) + 7;
+      if (to - start > 58) this.text(`poll ${at + 1}`, start, y, to - 16, this.colours.panel);
     }
   }
 
+  /** Where the sign of a task's end is: in its last poll, if that is wide enough. */
+  endAt(lane, end) {
+    const poll = lane.polls.at(-1);
+    const [from, to] = poll ? [this.x(poll.from), this.x(poll.to)] : [0, 0];
+    return poll?.to >= end.from && to - from > 20 ? to - 11 : this.x(end.from) + 4;
+  }
+
   /** How it ended is a sign, not only a colour. */
-  drawEnd({ spans }, y, { first, last }) {
+  drawEnd(lane, y, { first, last }) {
+    const { spans } = lane;
     const end = spans.at(-1);
     if (!end || !isOver(end.state) || end.from < first - 2 || end.from > last) return;
     const sign = { done: "✓", cancelled: "✕", panicked: "!" }[end.state];
@@ -279,8 +289,7 @@ class Chart {
     context.strokeStyle = context.fillStyle;
     context.font = `bold 12px ${this.font}`;
     context.textBaseline = "middle";
-    const x =
-      this.x(end.from) + (this.axis === "event" ? Math.min(6, (this.x(end.from + 1) - this.x(end.from)) / 2) : 4);
+    const x = this.endAt(lane, end);
     context.beginPath();
     context.arc(x, y + this.row / 2, 7, 0, 7);
     context.fill();
@@ -293,7 +302,7 @@ class Chart {
     context.textAlign = "left";
   }
 
-  wait(waits, from, to, y) {
+  wait({ waits, isStranded }, from, to, y) {
     const { context } = this;
     const main = mainWait(waits);
     const kind = main ? kindOf(main.leaf) : "unknown";
@@ -308,7 +317,8 @@ class Chart {
     }
     context.stroke();
     context.setLineDash([]);
-    if (main) this.label(short(main.leaf), from, to, y);
+    const words = main ? short(main.leaf) : isStranded ? "no waker is left" : null;
+    if (words) this.label(words, from, to, y);
   }
 
   queued(from, to, y) {

@@ -41,7 +41,7 @@ const fromOf = (span) => span.from;
 class Lane {
   constructor(id, run, first) {
     Object.assign(this, { id, run, first, last: first, name: null, place: null, by: null, size: null });
-    /** `{from, state, waits}`: from that index on, until the next one. */
+    /** `{from, state, waits, isStranded}`: from that index on, until the next one. */
     this.spans = [];
     /** `{from, to}` of each poll. */
     this.polls = [];
@@ -54,6 +54,8 @@ class Lane {
     /** What its present poll has said that it waits for, and the sources where it left its waker. */
     this.waits = null;
     this.sources = [];
+    /** Nobody can wake it any more. */
+    this.isStranded = false;
     /** Its row in the chart. */
     this.row = -1;
   }
@@ -272,7 +274,7 @@ const FOLD = {
     history.open.running = lane;
     history.open.registered = [];
     for (const source of lane.sources) endWaiters(source, index, (waiter) => waiter.lane === lane);
-    [lane.sources, lane.waits] = [[], null];
+    [lane.sources, lane.waits, lane.isStranded] = [[], null, false];
     lane.polls.push({ from: index, to: history.end });
     lane.become("running", index);
   },
@@ -287,7 +289,12 @@ const FOLD = {
     if (poll?.to === history.end) poll.to = index;
     if (history.open.running === lane) history.open.running = null;
     if (end === "pending") lane.become("waiting", index, lane.waits);
+    lane.spans.at(-1).isStranded = lane.isStranded;
     if (end === "pending_woken") lane.become("queued", index);
+  },
+  stranded(history, event, lane) {
+    lane.isStranded = true;
+    if (lane.state === "waiting") lane.spans.at(-1).isStranded = true;
   },
   finished(history, { index, how }, lane) {
     lane.become(how === "ready" ? "done" : how, index);

@@ -4,7 +4,7 @@ const recorded = new History(JSON.parse(document.querySelector("#recording").tex
 const find = (selector) => document.querySelector(selector);
 
 const panes = new Panes(recorded, { go });
-const chart = new Chart(find("#chart canvas"), recorded, go);
+const chart = recorded.end > 0 ? new Chart(find("#chart canvas"), recorded, go) : null;
 const been = [];
 let cursor = 0;
 let wanted = null;

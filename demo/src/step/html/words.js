@@ -195,7 +195,7 @@ function homeOf(history, event) {
     case "handed_over":
     case "timer_set":
     case "cancelled":
-      return place(event.place);
+      if (event.place !== undefined) return place(event.place);
   }
   const of = lane ?? running ?? history.laneAt(index);
   return of ? (waited(of, index) ?? place(of.place)) : null;
