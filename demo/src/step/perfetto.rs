@@ -141,6 +141,8 @@ impl Writer<'_> {
                 self.instant(*task, "slow poll", json!({ "microseconds": microseconds(*took) }))
             }
             Event::Finished { task, how, .. } => self.finished(*task, *how),
+            // Where it waits for a thread there is no slice.
+            Event::BlockingQueued { .. } => {}
             Event::BlockingBegins { task } => self.blocking_begins(*task),
             Event::BlockingEnds { task } => self.blocking_ends(*task),
             Event::SourceReady { source, woken, .. } => {

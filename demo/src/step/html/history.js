@@ -299,6 +299,9 @@ const FOLD = {
   finished(history, { index, how }, lane) {
     lane.become(how === "ready" ? "done" : how, index);
   },
+  blocking_queued(history, event, lane) {
+    lane.isBlocking = true;
+  },
   blocking_begins(history, { index }, lane) {
     lane.isBlocking = true;
     lane.become("blocking", index);

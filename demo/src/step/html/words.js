@@ -113,6 +113,7 @@ const SENTENCES = {
   output_dropped: (h, { lane }) => ["Nobody will take what ", { lane }, " returned: its handle is gone"],
   freed: (h, { lane }) => [{ lane }, " is freed: nobody refers to it any more"],
   slow_poll: (h, { lane, took }) => [`A slow poll: for ${time(took)}, `, { lane }, " lets nobody else run"],
+  blocking_queued: (h, { lane }) => [{ lane }, " is a blocking call, and waits for a thread of the pool"],
   blocking_begins: (h, { lane }) => ["A thread of the pool begins the blocking call, ", { lane }],
   blocking_ends: (h, { lane }) => ["The blocking call, ", { lane }, ", returns"],
   source_added: (h, { source, fd }) => [`Source ${source} is registered, file descriptor ${fd}`],
@@ -155,7 +156,18 @@ function wakeSentence(history, { by, waker, lane, index }) {
   const span = lane.spanAt(index);
   const running = span?.state === "running" && !self ? ", which is running" : "";
   const verb = self ? [" wakes itself"] : [" wakes ", { lane }];
-  return [who(by, waker), ...verb, how(), running];
+  const home = wokenFrom(history, history.events[index]);
+  const place = home && !home.isTimer ? [", at ", { place: home.place ?? home.chain.findLast((frame) => frame.line > 0) }] : [];
+  return [who(by, waker), ...verb, how(), running, ...place];
+}
+
+/** The line that woke a task: in a call; or where the timer was set. */
+function wokenFrom(history, event) {
+  const chain = history.chains[event.chain];
+  if (chain?.some((frame) => frame.line > 0)) return { chain };
+  const cause = event.by.timer === undefined ? -1 : history.causeOf(event);
+  const place = cause < 0 ? undefined : history.places[history.events[cause].timerIs.place];
+  return place ? { place, isTimer: true } : null;
 }
 
 /** The sentence of an event, with a capital. */
@@ -188,6 +200,9 @@ function homeOf(history, event) {
   switch (event.event) {
     case "waits":
       return chainOf(event.waits);
+    case "woken":
+      if (wokenFrom(history, event)) return wokenFrom(history, event);
+      break;
     case "timer_fired":
     case "timer_cancelled":
       return place(event.timerIs.place);
