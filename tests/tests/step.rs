@@ -13,6 +13,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tests::demo::{Place, Running};
 
 // ---- the model ----
@@ -190,6 +191,29 @@ fn a_crawl_of_a_thousand_events_and_more_is_sound_to_its_end() {
     }
     assert!(state.tasks.values().all(|task| task.phase.is_over()), "{:?}", state.tasks.values().next());
     assert!(state.timers.is_empty() && state.sources.is_empty());
+}
+
+#[test]
+fn a_recording_of_eighty_thousand_events_opens_at_once_and_its_end_is_near() {
+    // A crawl of a thousand pages has about as many.
+    let place = Place::new();
+    let file = place.path("run.jsonl");
+    Running::start(place.command(&["-q"]).env("EXECUTOR_TRACE", &file)).wait().exits(0);
+    let mut trace = Trace::open(&file).unwrap();
+    let once = trace.records.clone();
+    while trace.records.len() < 80_000 {
+        trace.records.extend(once.iter().cloned());
+    }
+    trace.write(std::fs::File::create(&file).unwrap()).unwrap();
+
+    let start = Instant::now();
+    let mut app = App::new("crawl".into(), Trace::open(&file).unwrap(), Sources::new(None));
+    screen(&mut app, (80, 24), "");
+    let opened = start.elapsed();
+    screen(&mut app, (80, 24), "G←");
+    println!("opened after {opened:?}, at the end after {:?}", start.elapsed());
+    // A release takes less than a tenth of a second for each; this build is not optimized, and not alone.
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
 
 // ---- the screens ----

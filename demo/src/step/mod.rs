@@ -44,7 +44,11 @@ pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
     }
     let (title, trace) = match &args.replay {
         Some(path) => (path.display().to_string(), Trace::open(path)?),
-        None => (program.title(), program.record().map_err(Failure::Runtime)?),
+        None => {
+            let mut trace = program.record().map_err(Failure::Runtime)?;
+            trace.head.program = program.title();
+            (program.title(), trace)
+        }
     };
     if let Some(path) = &args.html {
         write(path, |file| html::write(&trace, &sources, file))?;

@@ -5,7 +5,7 @@
 
 use super::{Findings, Kind, View};
 use executor::trace::{By, Event};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub(super) struct Wakers {
@@ -13,10 +13,11 @@ pub(super) struct Wakers {
     stranded: BTreeMap<u64, (usize, bool)>,
     /// Whose wakers have outlived it: since which event, and how many.
     outlived: BTreeMap<u64, (usize, u64)>,
-    /// Who is just over.
-    finishing: Option<u64>,
-    /// Whose handle has a waker of whom: it stays there until the memory of the first goes.
-    joined: Vec<(u64, u64)>,
+    /// Who is over and not freed.
+    over: BTreeSet<u64>,
+    /// Who of them has woken whom by ending: that waker stays in its memory. The memory of a
+    /// blocking call may go a moment after the run, when its thread lets go of it.
+    joined: BTreeMap<u64, u64>,
     has_ended: bool,
 }
 
@@ -30,15 +31,18 @@ impl Wakers {
             Event::Cancelled { task, place: Some(_), .. } if self.stranded.get(task).is_some_and(|(_, lost)| !lost) => {
                 self.stranded.remove(task);
             }
-            Event::Finished { task, wakers: wakers @ 1.., .. } => {
-                self.finishing = Some(*task);
-                self.outlived.insert(*task, (view.number, *wakers));
+            Event::Finished { task, wakers, .. } => {
+                self.over.insert(*task);
+                self.outlived.extend((*wakers > 0).then_some((*task, (view.number, *wakers))));
             }
-            Event::Woken { task, by: By::Task(by), .. } if self.finishing == Some(*by) => {
-                self.joined.push((*by, *task))
+            Event::Woken { task, by: By::Task(by), .. } if self.over.contains(by) => {
+                self.joined.insert(*by, *task);
             }
-            Event::PollEnds { .. } => self.finishing = None,
-            Event::Freed { task } => drop(self.outlived.remove(task)),
+            Event::Freed { task } => {
+                self.over.remove(task);
+                self.outlived.remove(task);
+                self.joined.remove(task);
+            }
             Event::RunEnds => self.has_ended = true,
             _ => {}
         }
@@ -55,9 +59,8 @@ impl Wakers {
         if !self.has_ended {
             return;
         }
-        let leaked = self.joined.iter().filter(|(task, _)| self.outlived.contains_key(task));
-        for joiner in leaked.map(|(_, joiner)| *joiner).collect::<Vec<_>>() {
-            self.outlived.entry(joiner).and_modify(|(_, wakers)| *wakers = wakers.saturating_sub(1));
+        for joiner in self.joined.values() {
+            self.outlived.entry(*joiner).and_modify(|(_, wakers)| *wakers = wakers.saturating_sub(1));
         }
         let outlived = std::mem::take(&mut self.outlived).into_iter().filter(|(_, (_, wakers))| *wakers > 0);
         for (task, (number, wakers)) in outlived {

@@ -7,7 +7,7 @@ use crate::site::Site;
 use executor::net::{TcpListener, TcpStream};
 use executor::sync::oneshot;
 use executor::time::Duration;
-use executor::{named, select};
+use executor::{named, select, spawn_blocking};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use std::io;
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ pub(super) async fn main() {
         assert!(bytes.starts_with(b"HTTP/1.1 200"));
     }
     drop(stop);
-    server.join().expect("the server ends");
+    spawn_blocking(|| server.join()).await.expect("it does not panic").expect("the server ends");
 }
 
 async fn fetch(server: SocketAddr, page: usize) -> io::Result<Vec<u8>> {
