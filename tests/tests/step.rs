@@ -102,7 +102,7 @@ fn is_sound(state: &State) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_step_forward_and_back_is_where_one_was(

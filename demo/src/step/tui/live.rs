@@ -6,7 +6,10 @@
 use crate::step::Program;
 use executor::trace::{Record, Recorder, Trace};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::{panic, thread};
+
+/// What the thread is called on which the program runs.
+const THREAD: &str = "program";
 
 /// A program that runs.
 pub struct Live {
@@ -45,6 +48,15 @@ impl Gate {
     }
 }
 
+/// Says that the program has ended, also if it panics.
+struct Over(Arc<Gate>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.lock().over = true;
+    }
+}
+
 impl Live {
     /// Starts a program, up to its first event.
     pub fn start(program: Program) -> Live {
@@ -52,11 +64,24 @@ impl Live {
         let passes = gate.clone();
         let recorder = Arc::new(Recorder::new().and_then(move |record| passes.pass(record)));
         let (runs, watched) = (gate.clone(), recorder.clone());
-        thread::spawn(move || {
+        let run = move || {
+            let _over = Over(runs);
             let _ended = program.run(watched);
-            runs.lock().over = true;
-        });
+        };
+        thread::Builder::new().name(THREAD.into()).spawn(run).expect("the system gives a thread");
         Live { gate, recorder, seen: 0 }
+    }
+
+    /// The program's own panics are shown as events; what is printed of them would be printed over that.
+    pub(super) fn silence_panics() {
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let thread = thread::current();
+            let is_programs = thread.name().is_some_and(|name| name == THREAD || name.starts_with("executor-"));
+            if !is_programs {
+                hook(info);
+            }
+        }));
     }
 
     /// Lets one more event happen; `false` if there will be none.

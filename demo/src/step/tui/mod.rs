@@ -32,6 +32,9 @@ pub fn show(mut app: App) -> Result<(), Failure> {
         return Err(Failure::NoTerminal);
     }
     let mut terminal = ratatui::try_init().map_err(Failure::Output)?;
+    if app.live.is_some() {
+        Live::silence_panics();
+    }
     let result = steps(&mut app, |app| terminal.draw(|frame| draw(frame, app)).map(drop));
     ratatui::restore();
     result.map_err(Failure::Output)
