@@ -330,14 +330,16 @@ class Source(Queue):
     empty = "nobody waits"
 
     def __init__(self, value):
-        self.id, self.fd, self.word = number(value["id"]), int(value["fd"]), number(value["word"])
+        self.id, self.word = number(value["id"]), number(value["word"])
+        kind, watched = variant(value["watched"])
+        self.what = f"fd {number(watched)}" if kind == "Descriptor" else "simulated"
         lists = locked(value["waiters"])["lists"]
         waiters = [("read", lists[0]), ("write", lists[1])]
         self.waiters = [(entry["waker"], to) for to, entries in waiters for entry in vec(entries)]
 
     def title(self):
         reports = plural(self.word // SOURCE["REPORT"], "report")
-        return f"source {self.id} (fd {self.fd}), {readiness(self.word % SOURCE['REPORT'])}, {reports}"
+        return f"source {self.id} ({self.what}), {readiness(self.word % SOURCE['REPORT'])}, {reports}"
 
     def lines(self):
         return [f"{woken_by(waker)} waits to {to}" for waker, to in self.waiters]
