@@ -72,14 +72,33 @@ impl Error {
 }
 
 /// Whether the system refused for want of a file descriptor. The resolver says so or does not, as it happens:
-/// if it doesn't, it is tried whether there is one.
+/// if it doesn't, it is tried whether there are as many as it needs.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     const ENFILE: i32 = 23; // the same numbers on Linux, macOS and the BSDs
     const EMFILE: i32 = 24;
     let says_so = |error: &io::Error| matches!(error.raw_os_error(), Some(ENFILE | EMFILE));
-    let Some(unresolved) = error.get_ref().and_then(|inner| inner.downcast_ref::<LookupError>()) else {
-        return says_so(error);
-    };
-    let source = std::error::Error::source(unresolved).and_then(|source| source.downcast_ref());
-    source.is_some_and(says_so) || std::fs::File::open("/dev/null").is_err_and(|error| says_so(&error))
+    match resolvers(error) {
+        None => says_so(error),
+        Some(error) => says_so(error) || spare(RESOLVERS).is_err_and(|error| says_so(&error)),
+    }
+}
+
+/// So many descriptors the resolver may need at once: files of the system's, a socket for each server of names.
+const RESOLVERS: usize = 8;
+
+/// Takes so many descriptors for a moment.
+fn spare(descriptors: usize) -> io::Result<()> {
+    let taken: io::Result<Vec<_>> = (0..descriptors).map(|_| std::fs::File::open("/dev/null")).collect();
+    taken.map(drop)
+}
+
+/// Whether the resolver has said that the name has no address. What the system has refused to it may pass.
+pub(super) fn is_unresolved(error: &io::Error) -> bool {
+    resolvers(error).is_some_and(|error| error.raw_os_error().is_none())
+}
+
+/// What the resolver said, if this is the error of a look-up.
+fn resolvers(error: &io::Error) -> Option<&io::Error> {
+    let lookup = error.get_ref()?.downcast_ref::<LookupError>()?;
+    std::error::Error::source(lookup)?.downcast_ref()
 }

@@ -1,6 +1,7 @@
 //! Connections that were answered on and are kept for the next request to the same server.
 
 use super::connection::in_time;
+use super::error::is_unresolved;
 use super::{Connection, Error, Limits};
 use executor::net;
 use executor::time::{Duration, Instant, now};
@@ -50,7 +51,7 @@ impl Pool {
             Some(stream) => stream,
             None => net::connect((host, port)).await.map_err(|source| Error::Connect {
                 host: format!("{host}:{port}"),
-                unresolved: source.get_ref().is_some_and(|inner| inner.is::<net::LookupError>()),
+                unresolved: is_unresolved(&source),
                 source,
             })?,
         };
