@@ -3,6 +3,7 @@
 //! The pictures are in `top/`; after a change that is meant, `BLESS=1 cargo test -p tests --test top` writes them anew.
 
 use demo::step::Program;
+use demo::step::model::Phase;
 use demo::top::Column;
 use demo::top::draw::draw;
 use demo::top::screen::Screen;
@@ -68,7 +69,10 @@ fn an_idle_program_gets_older() {
         let mut watched = Watched::live();
         let stream = std::os::unix::net::UnixStream::connect(place.path("console")).unwrap();
         for line in std::io::BufRead::lines(std::io::BufReader::new(stream)) {
-            if watched.add_line(&line.unwrap()).unwrap() {
+            // It may be in the midst of a poll.
+            let waits =
+                |watched: &Watched| watched.state().tasks.get(&1).is_some_and(|root| root.phase == Phase::Waiting);
+            if watched.add_line(&line.unwrap()).unwrap() && waits(&watched) {
                 break;
             }
         }
