@@ -325,19 +325,21 @@ class Readiness:
 
 
 class Source(Queue):
-    """A registered descriptor: its readiness word, and who waits for it."""
+    """A registered descriptor, or simulated socket: its readiness word, and who waits for it."""
 
     empty = "nobody waits"
 
     def __init__(self, value):
-        self.id, self.fd, self.word = number(value["id"]), int(value["fd"]), number(value["word"])
+        self.id, self.word = number(value["id"]), number(value["word"])
+        kind, watched = variant(value["watched"])
+        self.watched = f"fd {int(watched['__0'])}" if kind == "Descriptor" else "simulated"
         lists = locked(value["waiters"])["lists"]
         waiters = [("read", lists[0]), ("write", lists[1])]
         self.waiters = [(entry["waker"], to) for to, entries in waiters for entry in vec(entries)]
 
     def title(self):
         reports = plural(self.word // SOURCE["REPORT"], "report")
-        return f"source {self.id} (fd {self.fd}), {readiness(self.word % SOURCE['REPORT'])}, {reports}"
+        return f"source {self.id} ({self.watched}), {readiness(self.word % SOURCE['REPORT'])}, {reports}"
 
     def lines(self):
         return [f"{woken_by(waker)} waits to {to}" for waker, to in self.waiters]
