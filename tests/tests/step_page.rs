@@ -191,6 +191,35 @@ fn two_runs() -> Trace {
     recorder.trace()
 }
 
+#[test]
+fn a_shielded_poll_drops_nothing_and_a_simulated_socket_has_no_descriptor() {
+    browse(|browser, place| {
+        let recorder = Arc::new(Recorder::new());
+        let runtime = executor::Runtime::builder().deterministic(0).observer(recorder.clone()).build().unwrap();
+        runtime.block_on(async {
+            let _listener = executor::net::TcpListener::bind("127.0.0.1:80").await.unwrap();
+            let nap = executor::shield(executor::time::sleep(Duration::from_millis(9)));
+            let shielded = executor::named("shielded").spawn_local(async move {
+                nap.await;
+                std::future::pending::<()>().await;
+            });
+            executor::time::sleep(Duration::from_millis(1)).await;
+            shielded.cancel();
+            assert!(shielded.await.unwrap_err().is_cancelled());
+        });
+        browser.open(&replayed(place, &recorder.trace()), DESKTOP);
+        let mut says = Vec::new();
+        for _ in 0..recorder.trace().records.len() {
+            says.push(browser.text("#says"));
+            browser.key("ArrowRight");
+        }
+        let has = |wanted: &str| assert!(says.iter().any(|says| says == wanted), "no `{wanted}` in {says:#?}");
+        has("Source 1 is registered, a simulated socket");
+        has("Task 2 `shielded` is polled for the 2nd time");
+        has("Task 2 `shielded` runs once more: cancelled, it drops its future");
+    });
+}
+
 /// Sees to it that the page knows the same of every so many-th event as a fold of all events up to it.
 fn agrees(browser: &mut Browser, place: &Place, trace: &Trace, step: usize) {
     browser.open(&replayed(place, trace), DESKTOP);
