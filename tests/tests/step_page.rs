@@ -167,7 +167,7 @@ fn a_wake_is_followed_to_its_cause_and_back() {
 fn the_state_is_what_folding_all_events_gives() {
     browse(|browser, place| {
         for program in ["two-sleeps", "cancel", "semaphore", "blocked", "downloads", "lost-wake"] {
-            let mut command = place.command(&["step", program]);
+            let mut command = place.command(&["step", program, "--html", "page.html"]);
             Running::start(command.env("EXECUTOR_TRACE", place.path(&format!("{program}.jsonl")))).wait().exits(0);
             let trace = Trace::open(place.path(&format!("{program}.jsonl"))).unwrap();
             agrees(browser, place, &trace, 1);
