@@ -325,7 +325,7 @@ class Readiness:
 
 
 class Source(Queue):
-    """A registered descriptor: its readiness word, and who waits for it."""
+    """A registered descriptor, or simulated socket: its readiness word, and who waits for it."""
 
     empty = "nobody waits"
 

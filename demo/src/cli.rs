@@ -155,7 +155,7 @@ pub struct StepArgs {
     #[arg(long, conflicts_with_all = ["replay", "html", "perfetto"])]
     pub live: bool,
     /// Look for source files in this directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = directory)]
     pub source: Option<PathBuf>,
     /// Write the run into this file, as a page for a browser
     #[arg(long, value_name = "FILE")]
@@ -249,4 +249,10 @@ fn time(text: &str) -> Result<Duration, String> {
         Ok(time) => Ok(time),
         Err(error) => Err(format!("{error}: write it as 500ms, 3s or 2m")),
     }
+}
+
+fn directory(text: &str) -> Result<PathBuf, String> {
+    Some(PathBuf::from(text))
+        .filter(|path| path.is_dir())
+        .ok_or_else(|| "there is no directory of this name".to_owned())
 }

@@ -292,13 +292,38 @@ fn breakpoints_stop_at_tasks_lines_and_kinds() {
     for (breakpoint, at) in [("task 3", "ping"), ("ping_pong.rs:20", "ping_pong.rs:20"), ("timer set", "breakpoint")] {
         let mut app = app(Program::PingPong);
         let typed = format!("B{}⏎f", breakpoint);
-        app.key(KeyEvent::new(KeyCode::Char('B'), KeyModifiers::NONE));
-        (0..20).for_each(|_| app.key(KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE)));
-        let screen = screen(&mut app, (80, 24), &typed[1..]);
+        let screen = screen(&mut app, (80, 24), &typed);
         assert!(screen.lines().nth(1).unwrap().contains(at), "{breakpoint}: {screen}");
     }
     let mut app = app(Program::PingPong);
     assert!(screen(&mut app, (80, 24), "f").contains("there is no breakpoint"));
+    // Without a text it is at the task that one looks at.
+    assert!(screen(&mut app, (80, 24), "wB").contains("Enter: task 1"));
+    assert!(screen(&mut app, (80, 24), "⏎").contains("breakpoint at task 1"));
+}
+
+#[test]
+fn a_timer_that_fires_and_a_source_that_is_ready_show_the_task_that_waits_for_them() {
+    let mut napping = app(Program::Semaphore);
+    let fires = screen(&mut napping, (80, 24), "wc");
+    assert!(fires.contains("timer 1 fires") && fires.contains("›  2 Ann"), "{fires}");
+    assert!(fires.contains("semaphore.rs:18 · stands here"), "{fires}");
+    let mut loading = app(Program::Downloads);
+    let ready = screen(&mut loading, (120, 40), "/source 3 is ready⏎");
+    assert!(ready.contains("›  4 page 2") && ready.contains("downloads.rs:39 · stands here"), "{ready}");
+}
+
+#[test]
+fn a_task_that_is_cancelled_is_not_said_to_go_on() {
+    let mut app = app(Program::Cancel);
+    let dropped = screen(&mut app, (80, 24), "wwc");
+    assert!(dropped.contains("task 2 holds is polled") && dropped.contains("cancel.rs:22 · stood here"), "{dropped}");
+}
+
+#[test]
+fn a_name_that_is_cut_says_so() {
+    let tasks = screen(&mut app(Program::NeverYields), (80, 24), "/clerk wakes⏎");
+    assert!(tasks.contains(" 3 never_yields.rs:…   "), "{tasks}");
 }
 
 #[test]
@@ -316,7 +341,7 @@ fn played_it_stops_at_breakpoints_and_at_the_end() {
 fn what_is_no_recording_is_refused_with_the_line() {
     let place = Place::new();
     for (text, what) in [
-        ("", "line 1"),
+        ("", "block_on ends"),
         ("{}\n", "line 1"),
         ("{\"executor_trace\":2,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\n", "version 2"),
         ("{\"executor_trace\":1,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\nrubbish\n", "line 2"),
@@ -332,6 +357,7 @@ fn what_is_no_recording_is_refused_with_the_line() {
         ran.says(what);
     }
     place.run(&["step", "--replay", "nowhere.jsonl"]).exits(1).says("nowhere.jsonl");
+    place.run(&["step", "--source", "nowhere", "--lint"]).exits(2).says("there is no directory");
     place.run(&["step"]).exits(1).says("a terminal is needed").says("--html");
     place.run(&["step", "no-such-program"]).exits(2).says("ping-pong");
 }

@@ -167,7 +167,7 @@ fn a_wake_is_followed_to_its_cause_and_back() {
 fn the_state_is_what_folding_all_events_gives() {
     browse(|browser, place| {
         for program in ["two-sleeps", "cancel", "semaphore", "blocked", "downloads", "lost-wake"] {
-            let mut command = place.command(&["step", program]);
+            let mut command = place.command(&["step", program, "--html", "page.html"]);
             Running::start(command.env("EXECUTOR_TRACE", place.path(&format!("{program}.jsonl")))).wait().exits(0);
             let trace = Trace::open(place.path(&format!("{program}.jsonl"))).unwrap();
             agrees(browser, place, &trace, 1);
@@ -189,6 +189,35 @@ fn two_runs() -> Trace {
         });
     }
     recorder.trace()
+}
+
+#[test]
+fn a_shielded_poll_drops_nothing_and_a_simulated_socket_has_no_descriptor() {
+    browse(|browser, place| {
+        let recorder = Arc::new(Recorder::new());
+        let runtime = executor::Runtime::builder().deterministic(0).observer(recorder.clone()).build().unwrap();
+        runtime.block_on(async {
+            let _listener = executor::net::TcpListener::bind("127.0.0.1:80").await.unwrap();
+            let nap = executor::shield(executor::time::sleep(Duration::from_millis(9)));
+            let shielded = executor::named("shielded").spawn_local(async move {
+                nap.await;
+                std::future::pending::<()>().await;
+            });
+            executor::time::sleep(Duration::from_millis(1)).await;
+            shielded.cancel();
+            assert!(shielded.await.unwrap_err().is_cancelled());
+        });
+        browser.open(&replayed(place, &recorder.trace()), DESKTOP);
+        let mut says = Vec::new();
+        for _ in 0..recorder.trace().records.len() {
+            says.push(browser.text("#says"));
+            browser.key("ArrowRight");
+        }
+        let has = |wanted: &str| assert!(says.iter().any(|says| says == wanted), "no `{wanted}` in {says:#?}");
+        has("Source 1 is registered, a simulated socket");
+        has("Task 2 `shielded` is polled for the 2nd time");
+        has("Task 2 `shielded` runs once more: cancelled, it drops its future");
+    });
 }
 
 /// Sees to it that the page knows the same of every so many-th event as a fold of all events up to it.

@@ -315,7 +315,9 @@ fn broken_files_are_told_with_the_line_and_what_to_do() {
     assert!(matches!(&io, TraceError::Io { source, .. } if source.kind() == ErrorKind::NotFound), "{io}");
     assert_eq!(io.to_string(), "no/such/file: No such file or directory (os error 2)");
 
-    for none in ["", "hello\n", "[1]\n", "\u{0}\u{1}\n"] {
+    let empty = Trace::read(&b""[..]).unwrap_err();
+    assert!(matches!(empty, TraceError::Empty) && empty.to_string().contains("EXECUTOR_CONSOLE"), "{empty}");
+    for none in ["hello\n", "[1]\n", "\u{0}\u{1}\n"] {
         let error = Trace::read(none.as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with("line 1 is not one of a recording ("), "{error}");
         assert!(error.ends_with("record one with EXECUTOR_TRACE=run.jsonl"), "{error}");

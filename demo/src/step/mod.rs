@@ -79,7 +79,7 @@ fn print_findings(trace: &Trace) -> Result<Exit, Failure> {
     }
     let is_spawn = |record: &&Record| matches!(record.event, Event::Spawned { .. });
     let (events, tasks) = (trace.records.len(), trace.records.iter().filter(is_spawn).count());
-    writeln!(out, "nothing is wrong in {} of {}", words::count(events, "event"), words::count(tasks, "task"))
+    writeln!(out, "nothing wrong was found in {} of {}", words::count(events, "event"), words::count(tasks, "task"))
         .map_err(Failure::Output)?;
     Ok(Exit::Success)
 }

@@ -420,6 +420,17 @@ impl Run {
         }
     }
 
+    /// The task that this event is about: its own; that which set the timer, or left the waker that a source calls.
+    pub fn whose(&self, number: usize) -> Option<u64> {
+        let event = &self.trace.records[number].event;
+        event.task().or_else(|| match event {
+            Event::TimerFired { .. } | Event::SourceReady { woken: 1.., .. } => {
+                self.running_before(self.cause(number)?)
+            }
+            _ => None,
+        })
+    }
+
     /// Who was being polled when this event happened.
     fn running_before(&self, number: usize) -> Option<u64> {
         let mut ended = Vec::new();

@@ -61,6 +61,12 @@ pub enum TraceError {
         /// The system's word.
         source: io::Error,
     },
+    /// There is nothing in it.
+    #[error(
+        "the recording is empty: it is written when block_on ends, and the program still runs or was killed before; \
+         look into one that hangs with EXECUTOR_CONSOLE=SOCKET"
+    )]
+    Empty,
     /// A line is none of a recording.
     #[error("line {line} is not one of a recording ({source}): record one with EXECUTOR_TRACE=run.jsonl")]
     Line {
@@ -129,7 +135,7 @@ impl Trace {
             text.clear();
             let read = from.read_line(&mut text);
             if read.map_err(|source| TraceError::Io { path: PathBuf::new(), source })? == 0 {
-                return if number == 0 { Err(trace.add_line("", 1).unwrap_err()) } else { Ok(trace) };
+                return if number == 0 { Err(TraceError::Empty) } else { Ok(trace) };
             }
             number += 1;
             trace.add_line(text.trim_end(), number)?;

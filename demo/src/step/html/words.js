@@ -79,8 +79,9 @@ const SENTENCES = {
     return [who(by, waker), " cancels ", { lane }, reason ? `: “${reason}”` : ""];
   },
   poll_begins(h, { lane, index }) {
-    const number = h.pollAt(lane, index).number;
-    if (lane.cancelled >= 0 && lane.cancelled < index)
+    const { number, to } = h.pollAt(lane, index);
+    // A cancel that a shield puts off has polls like any other until then.
+    if (lane.spanAt(to).state === "cancelled")
       return [{ lane }, " runs once more: cancelled, it drops its future"];
     return [{ lane }, ` is polled for the ${ordinal(number)} time`];
   },
@@ -116,7 +117,9 @@ const SENTENCES = {
   blocking_queued: (h, { lane }) => [{ lane }, " is a blocking call, and waits for a thread of the pool"],
   blocking_begins: (h, { lane }) => ["A thread of the pool begins the blocking call, ", { lane }],
   blocking_ends: (h, { lane }) => ["The blocking call, ", { lane }, ", returns"],
-  source_added: (h, { source, fd }) => [`Source ${source} is registered, file descriptor ${fd}`],
+  source_added: (h, { source, fd }) => [
+    `Source ${source} is registered, ${fd < 0 ? "a simulated socket" : `file descriptor ${fd}`}`,
+  ],
   source_removed: (h, { source }) => [`Source ${source} is deregistered`],
   source_waits(h, { running, sourceIs, direction }) {
     const what = `until ${sourceName(sourceIs)} is ${direction === "read" ? "readable" : "writable"}`;

@@ -23,7 +23,7 @@ pub struct App {
     pub(super) findings: Vec<Finding>,
     /// The task that was chosen; without one, it is that of the present event.
     pub(super) pinned: Option<u64>,
-    /// The task of the last event that was one of a task.
+    /// The task that the last event was about of those that are about one.
     followed: Option<u64>,
     pub(super) breakpoints: Vec<Breakpoint>,
     sought: String,
@@ -196,7 +196,7 @@ impl App {
             KeyCode::Char('?') => self.mode = Mode::Help,
             KeyCode::Char('i') => self.mode = Mode::Findings,
             KeyCode::Char('/') => self.mode = Mode::Asking(Question::Search, String::new()),
-            KeyCode::Char('B') => self.ask_breakpoint(),
+            KeyCode::Char('B') => self.mode = Mode::Asking(Question::Breakpoint, String::new()),
             KeyCode::Home | KeyCode::Char('g') => self.seek(1),
             KeyCode::End | KeyCode::Char('G') => self.seek(usize::MAX),
             KeyCode::Char(' ') => self.playing = !self.playing,
@@ -217,8 +217,7 @@ impl App {
     /// Goes to where so many events have happened.
     pub fn seek(&mut self, position: usize) {
         self.run.seek(position);
-        let happened = &self.run.trace.records[..self.run.position()];
-        self.followed = happened.iter().rev().find_map(|record| record.event.task());
+        self.followed = (0..self.run.position()).rev().find_map(|number| self.run.whose(number));
     }
 
     /// Goes on to the next event that is wanted; lets a program that runs go on for it.
@@ -265,11 +264,6 @@ impl App {
         self.pinned = chosen.map(|(id, _)| *id).or(self.pinned);
     }
 
-    fn ask_breakpoint(&mut self) {
-        let text = self.selected().map(|task| format!("task {}", task.id)).unwrap_or_default();
-        self.mode = Mode::Asking(Question::Breakpoint, text);
-    }
-
     fn answer(&mut self, question: Question, mut text: String, key: KeyCode) {
         match key {
             KeyCode::Esc => return self.mode = Mode::Stepping,
@@ -303,8 +297,10 @@ impl App {
         true
     }
 
+    /// Sets a breakpoint, or takes it back; without a text, at the selected task.
     fn toggle_breakpoint(&mut self, text: &str) {
-        match text.parse::<Breakpoint>() {
+        let of_task = self.selected().filter(|_| text.is_empty()).map(|task| Ok(Breakpoint::Task(task.id)));
+        match of_task.unwrap_or_else(|| text.parse()) {
             Ok(new) => match self.breakpoints.iter().position(|known| *known == new) {
                 Some(known) => {
                     self.message = Some(format!("no more breakpoint at {new}"));

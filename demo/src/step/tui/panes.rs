@@ -48,14 +48,15 @@ pub fn present(app: &App) -> Line<'static> {
 pub fn keys(app: &App, width: u16) -> Line<'static> {
     match &app.mode {
         Mode::Asking(question, text) => {
+            let or_task = app.selected().map(|task| format!("; Enter: task {}", task.id)).unwrap_or_default();
             let what = match question {
-                Question::Search => "search for",
-                Question::Breakpoint => "breakpoint at (task 3, main.rs:7, woken …)",
+                Question::Search => "search for".to_owned(),
+                Question::Breakpoint => format!("breakpoint at (task 3, main.rs:7, woken …{or_task})"),
             };
             return Line::from(vec![format!(" {what}: ").bold(), text.clone().into(), "█".into()]);
         }
-        Mode::Findings => return Line::from(" 1…9 goes to it · any other key closes"),
-        Mode::Help => return Line::from(" any key closes"),
+        Mode::Findings if !app.findings.is_empty() => return Line::from(" 1…9 goes to it · any other key closes"),
+        Mode::Findings | Mode::Help => return Line::from(" any key closes"),
         Mode::Stepping => {}
     }
     let all = [
@@ -109,6 +110,14 @@ pub fn tasks_title(app: &App) -> String {
     }
 }
 
+/// As much of a text as there is room for; what is cut says so, since half a number would be another one.
+fn cut(text: &str, room: usize) -> String {
+    match text.chars().count() > room {
+        true => text.chars().take(room.saturating_sub(1)).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
+}
+
 /// The part of so many lines around one of them.
 fn window(height: u16, chosen: usize, all: usize) -> std::ops::Range<usize> {
     let height = usize::from(height).min(all);
@@ -137,7 +146,7 @@ pub fn tasks(app: &App, area: Rect) -> Vec<Line<'static>> {
             _ => format!("{}{again}", task.phase.word()),
         };
         let room = usize::from(area.width).saturating_sub(phase.chars().count() + 6);
-        let text: String = text.chars().take(room).collect();
+        let text = cut(&text, room);
         let polls = format!("{:>4} ", task.polls);
         let line = Line::from(vec![
             Span::from(format!("{text:<room$}")),
@@ -164,8 +173,8 @@ pub fn queue(app: &App, area: Rect) -> Vec<Line<'static>> {
     if fits {
         return vec![line];
     }
-    let text: String = line.to_string().chars().take(usize::from(area.width).saturating_sub(9)).collect();
-    vec![Line::from(format!("{text}… ({})", queued.len())).yellow()]
+    let text = cut(&line.to_string(), usize::from(area.width).saturating_sub(8));
+    vec![Line::from(format!("{text} ({})", queued.len())).yellow()]
 }
 
 pub fn reactor_title(app: &App) -> String {
@@ -234,7 +243,12 @@ fn place(app: &App) -> Option<(String, u32, &'static str)> {
     let stands = task.stood.and_then(|chain| trace.chains.get(chain as usize)?.iter().rfind(|frame| frame.line > 0));
     match (stands, task.place) {
         (Some(frame), _) if !task.phase.is_over() => {
-            let why = if task.phase == Phase::Running { "went on from here" } else { "stands here" };
+            let why = match task.phase {
+                // Unless it is shielded, this poll drops it, and nothing goes on.
+                Phase::Running if task.is_cancelled => "stood here",
+                Phase::Running => "went on from here",
+                _ => "stands here",
+            };
             Some((frame.file.to_string(), frame.line, why))
         }
         (_, Some(place)) => {
@@ -336,7 +350,7 @@ pub fn events(app: &App, area: Rect) -> Vec<Line<'static>> {
         let mark = if app.breaks_at(number) { "●" } else { " " };
         let at = time(trace.records[number].at);
         let text = format!("{mark}{:>digits$} {at:>8} {}", number + 1, app.words.sentence(trace, number));
-        let line = Line::from(format!("{text:<width$}"));
+        let line = Line::from(format!("{:<width$}", cut(&text, width)));
         match number == present {
             true => line.style(CHOSEN),
             false if selected.is_some() && trace.records[number].event.task() == selected => line.bold(),
@@ -349,7 +363,7 @@ pub fn events(app: &App, area: Rect) -> Vec<Line<'static>> {
 
 pub fn findings(app: &App) -> Vec<Line<'static>> {
     if app.findings.is_empty() {
-        return vec![Line::from("Nothing is wrong in this run.")];
+        return vec![Line::from("Nothing wrong was found in this run.")];
     }
     let mut lines = Vec::new();
     for (number, finding) in app.findings.iter().enumerate() {
