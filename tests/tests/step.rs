@@ -363,6 +363,16 @@ fn what_is_no_recording_is_refused_with_the_line() {
 }
 
 #[test]
+fn a_recording_that_is_cut_short_is_read_up_to_there() {
+    let trace = Program::PingPong.record().unwrap();
+    let mut file = Vec::new();
+    trace.write(&mut file).unwrap();
+    let cut = Trace::read(&file[..file.len() - 10]).unwrap();
+    assert_eq!(cut.records, trace.records[..trace.records.len() - 1]);
+    assert_eq!(Trace::read(&file[..file.len() - 1]).unwrap(), trace, "only the end of the line is missing");
+}
+
+#[test]
 fn a_recording_that_is_written_reads_as_it_was() {
     for program in all_programs() {
         let trace = program.record().unwrap();

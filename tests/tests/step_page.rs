@@ -67,9 +67,9 @@ fn arrow_keys_step_and_the_page_says_what_happens() {
         browser.key("ArrowLeft");
         assert_eq!(index(browser), 1, "there is nothing before it");
         for (number, says) in [
-            (2, "Task 1 is spawned at demo/src/step/programs/mod.rs:"),
-            (3, "Task 1 is polled for the 1st time"),
-            (4, "Task 1 spawns task 2 `pong` at demo/src/step/programs/ping_pong.rs:9"),
+            (2, "Task 1 `main` is spawned at demo/src/step/programs/mod.rs:"),
+            (3, "Task 1 `main` is polled for the 1st time"),
+            (4, "Task 1 `main` spawns task 2 `pong` at demo/src/step/programs/ping_pong.rs:9"),
         ] {
             browser.key("ArrowRight");
             assert_eq!(index(browser), number);
@@ -140,7 +140,7 @@ fn a_wake_is_followed_to_its_cause_and_back() {
             ("timer_fired", "Timer 2 is due"),
             ("timer_set", "Task 3 `toast` sets timer 2, due in 200 ms"),
             ("poll_begins", "Task 3 `toast` is polled for the 1st time"),
-            ("spawned", "Task 1 spawns task 3 `toast`"),
+            ("spawned", "Task 1 `main` spawns task 3 `toast`"),
         ] {
             browser.key("c");
             assert_eq!(kind(browser), kind_of_cause);

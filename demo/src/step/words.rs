@@ -1,6 +1,6 @@
 //! Events in words: one sentence each.
 
-use executor::trace::{By, Direction, End, Event, Frame, How, SourcePlace, Trace, Waiting};
+use executor::trace::{By, Direction, End, Event, Frame, How, Record, SourcePlace, Trace, Waiting};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl Words {
 
     fn whole_sentence(&self, trace: &Trace, number: usize) -> String {
         let event = &trace.records[number].event;
-        let Some(id) = event.task() else { return self.of_reactor(trace, event) };
+        let Some(id) = event.task() else { return self.of_reactor(trace, &trace.records[number]) };
         let task = self.task(number, id);
         let place = |place: u32| place_of(trace, place);
         match event {
@@ -86,8 +86,8 @@ impl Words {
         }
     }
 
-    fn of_reactor(&self, trace: &Trace, event: &Event) -> String {
-        match event {
+    fn of_reactor(&self, trace: &Trace, record: &Record) -> String {
+        match &record.event {
             Event::RunBegins => "block_on begins".into(),
             Event::RunEnds => "block_on ends: all tasks are gone".into(),
             Event::SourceAdded { source, fd: -1 } => format!("source {source} is registered (a simulated socket)"),
@@ -102,7 +102,8 @@ impl Words {
                 format!("source {source} is ready ({words}), {}", count(*woken, "waiter"))
             }
             Event::TimerSet { timer, deadline, place } => {
-                format!("timer {timer} is set for {} at {}", time(*deadline), place_of(trace, *place))
+                let left = time(deadline.saturating_sub(record.at));
+                format!("timer {timer}, due in {left}, is set at {}", place_of(trace, *place))
             }
             Event::TimerCancelled { timer } => format!("timer {timer} is taken back"),
             Event::TimerFired { timer } => format!("timer {timer} fires"),

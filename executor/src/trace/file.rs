@@ -125,7 +125,7 @@ impl Trace {
         })
     }
 
-    /// Reads a recording to its end.
+    /// Reads a recording to its end; if that is in the midst of a line, up to there.
     ///
     /// # Errors
     /// As [`open`](Trace::open).
@@ -138,7 +138,11 @@ impl Trace {
                 return if number == 0 { Err(TraceError::Empty) } else { Ok(trace) };
             }
             number += 1;
-            trace.add_line(text.trim_end(), number)?;
+            match trace.add_line(text.trim_end(), number) {
+                // The file was cut short in the midst of a line: all that is whole before it is there.
+                Err(TraceError::Line { .. }) if number > 1 && !text.ends_with('\n') => return Ok(trace),
+                added => added?,
+            }
         }
     }
 

@@ -592,7 +592,7 @@ class Chart {
 
 const nameOf = (lane, history) => {
   const run = history.runs.length > 1 ? `${lane.run + 1}·` : "";
-  return `${run}${lane.id}  ${lane.name ?? (lane.by === null && lane.id === 1 ? "block_on" : "")}`;
+  return `${run}${lane.id}  ${lane.name ?? ""}`;
 };
 
 function waitedFor(history, { from, to }) {

@@ -259,7 +259,8 @@ class History {
 const FOLD = {
   run_begins: (history) => history.open.tasks.clear(),
   spawned(history, event, lane) {
-    const { name = null, place, by = null, size, index } = event;
+    const { place, by = null, size, index } = event;
+    const name = event.name ?? (lane.id === 1 && by === null ? "main" : null);
     Object.assign(lane, { name, place, by, size });
     if (by !== null) event.waker = history.lane(by, index);
     lane.wakes.push(index);
