@@ -18,6 +18,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Poll;
 use tests::OnDrop;
 
 const MS: Duration = Duration::from_millis(1);
@@ -519,6 +520,64 @@ fn a_host_that_crashes_itself_does_not_go_on() {
         });
         assert_eq!((task.await, went_on.get()), (Err(Crashed), false));
         assert!(Host::current().is_none());
+    });
+}
+
+#[test]
+fn what_is_started_after_the_crash_goes_on_and_what_was_spawned_before_does_not() {
+    simulated(|network| async move {
+        let host = network.host("a");
+        let counts = || spawn_local(async { [yield_now().await; 2].len() });
+        let crashing = host.run(async {
+            Host::current().unwrap().crash();
+            counts()
+        });
+        let late = crashing.await.unwrap(); // by who had crashed
+        assert_eq!(host.run(async { counts().await.unwrap() }).await, Ok(2)); // in the same poll
+        assert!(late.await.unwrap_err().is_cancelled());
+    });
+    // Between two runs.
+    let runtime = Runtime::builder().deterministic(0).build().unwrap();
+    let host = runtime.network().unwrap().host("a");
+    host.crash();
+    assert!(runtime.block_on(host.run(async { spawn_local(yield_now()).await })).unwrap().is_ok());
+}
+
+#[test]
+fn a_destructor_starts_nothing_on_a_host_that_has_crashed() {
+    simulated(|network| async move {
+        let (host, went_on) = (network.host("a"), Rc::new(Cell::new(false)));
+        let seen = went_on.clone();
+        let spawns = OnDrop::new(move || {
+            spawn_local(async move {
+                yield_now().await;
+                seen.set(true);
+            });
+        });
+        let run = spawn_local(host.run(async move {
+            let _spawns = spawns;
+            pending::<()>().await
+        }));
+        yield_now().await;
+        host.crash();
+        assert_eq!(run.await.unwrap(), Err(Crashed));
+        sleep(MS).await;
+        assert!(!went_on.get());
+    });
+}
+
+#[test]
+fn a_task_of_no_host_is_on_none_whoever_has_it_polled() {
+    simulated(|network| async move {
+        let hosts = Rc::new(RefCell::new(Vec::new()));
+        let seen = hosts.clone();
+        let _waits = spawn_local(future::poll_fn(move |_| {
+            seen.borrow_mut().push(Host::current());
+            Poll::<()>::Pending
+        }));
+        yield_now().await;
+        network.host("a").run(async { executor::tasks() }).await.unwrap(); // polls all, to ask them
+        assert_eq!(*hosts.borrow(), [None, None]);
     });
 }
 

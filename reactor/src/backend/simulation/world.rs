@@ -75,8 +75,8 @@ pub(super) struct World {
     packets_sent: u64,
     /// What became ready, until the backend's next report.
     ready: Vec<Event>,
-    /// Hosts that have crashed, until the executor asks.
-    pub(super) crashed: Vec<HostId>,
+    /// A host has crashed, and the executor has not asked since.
+    pub(super) has_crashed: bool,
 }
 
 /// A host.
@@ -148,7 +148,7 @@ impl World {
             under_way: BinaryHeap::new(),
             packets_sent: 0,
             ready: Vec::new(),
-            crashed: Vec::new(),
+            has_crashed: false,
         };
         world.host("main");
         world
