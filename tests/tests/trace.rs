@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use tests::demo::{Place, Running, Serving, executor_examples};
 use tests::{eventually, within};
 
@@ -285,6 +286,31 @@ fn a_full_recorder_keeps_what_tells_of_what_is_still_there() {
     }
     assert_eq!(of(4), Vec::<&&Event>::new(), "task 4 is over");
     assert_eq!(kept.iter().filter(|event| matches!(event, Event::TimerSet { .. })).count(), 1);
+}
+
+#[test]
+fn a_recording_goes_by_the_clock_of_its_own_runtime() {
+    let hour = Duration::from_secs(3600);
+    let (recorder, signal, (waits, waiting)) = (Arc::new(Recorder::new()), Arc::new(Signal::new()), channel());
+    let sets = signal.clone();
+    // Another runtime, where it is an hour later, wakes a task of this one.
+    let other = std::thread::spawn(move || {
+        let runtime = Runtime::builder().virtual_clock().build().unwrap();
+        waiting.recv().unwrap();
+        runtime.block_on(async {
+            sleep(hour).await;
+            sets.set();
+        });
+    });
+    let runtime = Runtime::builder().observer(recorder.clone()).build().unwrap();
+    runtime.block_on(async {
+        let task = executor::spawn(async move { signal.wait().await });
+        yield_now().await;
+        waits.send(()).unwrap();
+        task.await.unwrap();
+    });
+    other.join().unwrap();
+    assert!(recorder.trace().records.last().unwrap().at < hour.as_nanos() as u64);
 }
 
 #[test]
