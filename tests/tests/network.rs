@@ -469,6 +469,25 @@ fn a_connect_into_a_partition_goes_through_when_it_heals_or_gives_up() {
 }
 
 #[test]
+fn a_connect_whose_answer_is_cut_off_gives_up_too() {
+    simulated(|network| async move {
+        let (main, server) = (network.host("main"), network.host("server"));
+        let listener = server.run(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();
+        for port in [80, 81] {
+            let connecting = spawn(TcpStream::connect((server.address(), port)));
+            sleep(LATENCY + LATENCY / 2).await; // it has arrived; yes or no is on its way back
+            network.partition(&main, &server);
+            let (connected, time) = took(connecting).await;
+            assert_eq!((kind(connected.unwrap()), time), (ErrorKind::TimedOut, Duration::from_secs(127)));
+            network.heal(&main, &server);
+        }
+        // Who had accepted finds out when the network is whole again.
+        let (accepted, _) = listener.accept().await.unwrap();
+        assert_eq!(kind(accepted.read(&mut [0; 8]).await), ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
 fn a_crash_ends_all_that_runs_on_the_host_and_it_can_be_started_again() {
     simulated(|network| async move {
         let host = network.host("server");

@@ -244,8 +244,12 @@ impl World {
     }
 
     fn hold(&mut self, flight: Flight) {
-        if let Packet::Connect { from, .. } = flight.packet {
-            self.give_up_later(flight.from, from);
+        match flight.packet {
+            Packet::Connect { from, .. } => self.give_up_later(flight.from, from),
+            Packet::Accepted { to, .. } | Packet::Reset { to } if self.is_connecting(to) => {
+                self.give_up_later(flight.to, to)
+            }
+            _ => {}
         }
         self.route(flight.from, flight.to).held.push(flight);
     }
