@@ -167,6 +167,16 @@ fn the_wake_of_a_blocking_call_names_the_call() {
 // ---- ends ----
 
 #[test]
+fn what_a_blocking_call_runs_is_not_its_doing_in_another_runtime() {
+    executor::block_on(async {
+        let inner = spawn_blocking(|| record(async { drop(spawn(pending::<()>())) })).await.unwrap();
+        let is_by = |by: fn(&Event) -> bool| inner.records.iter().any(|record| by(&record.event));
+        assert!(is_by(|event| matches!(event, Event::Spawned { task: 1, by: None, .. })));
+        assert!(is_by(|event| matches!(event, Event::Cancelled { task: 2, by: By::Thread(_), .. })));
+    });
+}
+
+#[test]
 fn a_panic_is_told_with_its_words_and_a_failure_that_nobody_takes() {
     let trace = record(async {
         let seen = spawn(async { std::panic::resume_unwind(Box::new("seen")) });
