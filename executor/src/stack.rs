@@ -207,7 +207,7 @@ fn told(function: &str, file: Option<&Path>) -> Option<(String, bool)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Stack;
+    use super::{Stack, listen};
     use std::sync::mpsc::channel;
     use std::time::Duration;
 
@@ -223,5 +223,13 @@ mod tests {
             false
         });
         assert_eq!(in_time, Some(true));
+    }
+
+    #[test]
+    fn after_a_poll_a_stack_is_whole_again() {
+        let depth = || Stack::here().0.len();
+        let before = depth();
+        listen(false, || assert!(depth() < before));
+        assert_eq!(depth(), before);
     }
 }

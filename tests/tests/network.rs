@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
-use tests::OnDrop;
+use tests::{Counting, OnDrop, poll_with};
 
 const MS: Duration = Duration::from_millis(1);
 /// What a link of the default takes.
@@ -154,6 +154,31 @@ fn a_writer_waits_when_the_window_is_full_and_goes_on_when_half_of_it_was_read()
         let (written, time) = took(more).await;
         assert_eq!((written.unwrap(), time), (100, LATENCY));
         assert_eq!(client.write(&[0; WINDOW]).await.unwrap(), WINDOW / 2 - 100);
+    });
+}
+
+#[test]
+fn nobody_is_told_to_write_while_the_window_is_full() {
+    simulated(|network| async move {
+        let (client, _server, _) = connected(&network).await;
+        client.writable().await.unwrap();
+        assert_eq!(client.write(&[0; 2 * WINDOW]).await.unwrap(), WINDOW);
+        assert!(timeout(10 * MS, client.writable()).await.is_err());
+    });
+}
+
+#[test]
+fn a_break_is_told_once_however_often_it_is_heard_of() {
+    simulated(|network| async move {
+        let (client, server, _) = connected(&network).await;
+        drop(server);
+        client.write(b"answered by a reset").await.unwrap();
+        sleep(LATENCY / 2).await;
+        client.write(b"and so is this").await.unwrap();
+        sleep(LATENCY * 7 / 4).await; // the first is here
+        assert_eq!(kind(client.write(b"!").await), ErrorKind::ConnectionReset);
+        sleep(LATENCY).await;
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
     });
 }
 
@@ -465,6 +490,35 @@ fn a_connect_into_a_partition_goes_through_when_it_heals_or_gives_up() {
         let (failed, time) = took(TcpStream::connect((host.address(), 81))).await;
         assert_eq!((kind(failed), time), (ErrorKind::TimedOut, Duration::from_secs(127)));
         drop(listener);
+    });
+}
+
+#[test]
+fn who_is_connected_by_then_does_not_give_up() {
+    simulated(|network| async move {
+        let (main, server) = (network.host("main"), network.host("server"));
+        let listener = server.run(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();
+        network.partition(&main, &server);
+        let connecting = spawn(TcpStream::connect((server.address(), 80)));
+        sleep(Duration::from_secs(60)).await;
+        network.heal(&main, &server);
+        let client = connecting.await.unwrap().unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        sleep(Duration::from_secs(100)).await;
+        accepted.write(b"still here").await.unwrap();
+        assert_eq!(client.read(&mut [0; 16]).await.unwrap(), 10);
+    });
+}
+
+#[test]
+fn a_run_that_is_dropped_leaves_no_waker() {
+    simulated(|network| async move {
+        let counting = Counting::new();
+        let mut run = Box::pin(network.host("a").run(pending::<()>()));
+        assert!(poll_with(&counting.waker(), &mut run).is_pending());
+        assert_eq!(counting.wakers(1), 1);
+        drop(run);
+        assert_eq!(counting.wakers(1), 0);
     });
 }
 

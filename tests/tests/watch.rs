@@ -5,10 +5,11 @@
 use executor::sync::{Semaphore, channel};
 use executor::time::{Duration, sleep};
 use executor::trace::{By, Event, How, Recorder, Trace};
-use executor::{Runtime, join_all, named, spawn, spawn_blocking, yield_now};
+use executor::{Runtime, join_all, named, spawn, spawn_blocking, spawn_local, yield_now};
 use futures_lite::future::pending;
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::task::{Poll, Waker};
@@ -81,6 +82,56 @@ fn a_waker_dropped_within_the_poll_is_lost_by_its_end() {
         lost.cancel();
     });
     assert_eq!(strandings(&trace), [(2, true)]);
+}
+
+#[test]
+fn each_poll_is_judged_by_the_wakers_that_it_made() {
+    let trace = record(async {
+        let mut wakes = Some(());
+        drop(spawn(poll_fn(move |cx| {
+            wakes.take().into_iter().for_each(|()| cx.waker().clone().wake());
+            Poll::<()>::Pending
+        })));
+        yield_now().await;
+        yield_now().await;
+    });
+    assert_eq!(strandings(&trace), [(2, false)]); // by its second poll, which made none
+}
+
+#[test]
+fn wakes_between_two_polls_are_told_as_one_and_none_after_the_end() {
+    let trace = record(async {
+        let waker = Rc::new(RefCell::new(None));
+        let stash = waker.clone();
+        let task = spawn_local(poll_fn(move |cx| match stash.borrow_mut().replace(cx.waker().clone()) {
+            Some(_) => Poll::Ready(()),
+            None => Poll::Pending,
+        }));
+        yield_now().await;
+        let wake = || waker.borrow().iter().for_each(Waker::wake_by_ref);
+        wake();
+        wake();
+        task.await.unwrap();
+        wake();
+    });
+    assert_eq!(of(&trace, 2).iter().filter(|event| matches!(event, Event::Woken { .. })).count(), 1);
+}
+
+#[test]
+fn what_is_left_at_the_end_is_cancelled_in_the_order_of_its_spawning() {
+    let waits = |waits: bool| async move {
+        if waits {
+            pending().await
+        }
+    };
+    let trace = record(async {
+        let first = spawn(waits(false));
+        drop(spawn(waits(true)));
+        first.await.unwrap();
+        drop(spawn(waits(true))); // lies where the first did
+    });
+    let cancelled = trace.records.iter().filter(|record| matches!(record.event, Event::Cancelled { .. }));
+    assert_eq!(cancelled.filter_map(|record| record.event.task()).collect::<Vec<_>>(), [3, 4]);
 }
 
 #[test]
