@@ -657,7 +657,9 @@ fn a_task_of_no_host_is_on_none_whoever_has_it_polled() {
 #[test]
 fn a_socket_that_outlives_its_crashed_host_is_broken() {
     simulated(|network| async move {
-        let (_client, server, host) = connected(&network).await;
+        let (client, server, host) = connected(&network).await;
+        client.write(b"arrives, and goes with the machine").await.unwrap();
+        sleep(LATENCY).await;
         let bind = || async { host.run(TcpListener::bind("0.0.0.0:81")).await.unwrap() };
         let listener = Rc::new(bind().await.unwrap());
         let held = listener.clone();

@@ -318,6 +318,16 @@ fn the_list_of_tasks_is_as_whole_when_it_is_recorded() {
 }
 
 #[test]
+fn a_recorder_goes_with_the_last_who_wants_it() {
+    let recorder = Arc::new(Recorder::new());
+    let left = Arc::downgrade(&recorder);
+    let runtime = Runtime::builder().virtual_clock().observer(recorder).build().unwrap();
+    runtime.block_on(sleep(Duration::from_secs(1)));
+    drop(runtime);
+    assert!(left.upgrade().is_none());
+}
+
+#[test]
 fn two_observers_see_the_same() {
     let (first, second) = (Arc::new(Recorder::new()), Arc::new(Recorder::new()));
     let both = Arc::new((first.clone(), second.clone()));
