@@ -89,7 +89,10 @@ fn each_poll_is_judged_by_the_wakers_that_it_made() {
     let trace = record(async {
         let mut wakes = Some(());
         drop(spawn(poll_fn(move |cx| {
-            wakes.take().into_iter().for_each(|()| cx.waker().clone().wake());
+            if wakes.take().is_some() {
+                let waker = cx.waker().clone();
+                waker.wake(); // and it is gone
+            }
             Poll::<()>::Pending
         })));
         yield_now().await;
