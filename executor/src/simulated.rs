@@ -1,14 +1,14 @@
 //! What a deterministic runtime does besides: it runs tasks in a seeded order, and each on its simulated host.
 //!
 //! A task belongs to the host in whose task it was spawned. When a host crashes its tasks are ended, as they
-//! would be with the machine.
+//! would be with the machine; what it runs when it is started again belongs to another life of the same host.
 //!
 //! Used by `single.rs`, where the reactor has a simulated network.
 
 use crate::run_queue::RunQueue;
 use crate::task::{Canceller, Runnable, TaskId};
 use reactor::backend::{Host, Network};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::Location;
 
@@ -16,11 +16,13 @@ pub(crate) struct Simulated {
     network: Network,
     /// The tasks that belong to a host.
     tasks: RefCell<BTreeMap<TaskId, (Host, Canceller)>>,
+    /// One of them was spawned when its host had crashed already: by a destructor, or by whoever had it crash.
+    is_late: Cell<bool>,
 }
 
 impl Simulated {
     pub(crate) fn new(network: &Network) -> Simulated {
-        Simulated { network: network.clone(), tasks: RefCell::default() }
+        Simulated { network: network.clone(), tasks: RefCell::default(), is_late: Cell::new(false) }
     }
 
     /// Puts those that are ready into an order that only the seed knows.
@@ -36,6 +38,7 @@ impl Simulated {
     /// A task was spawned: by a task of the same host.
     pub(crate) fn spawned(&self, task: Canceller) {
         if let Some(host) = Host::current() {
+            self.is_late.set(self.is_late.get() || host.has_crashed());
             self.tasks.borrow_mut().insert(task.task().id(), (host, task));
         }
     }
@@ -45,25 +48,26 @@ impl Simulated {
         drop(gone); // with the borrow over: it may have been the last reference
     }
 
-    /// Runs a task on its host; then ends the tasks of the hosts that have crashed in it.
+    /// Runs a task on its host, or on none; then ends the tasks of the hosts that have crashed in it.
     pub(crate) fn run<R>(&self, task: TaskId, run: impl FnOnce() -> R) -> R {
         let host = self.tasks.borrow().get(&task).map(|(host, _)| host.clone());
-        let entered = host.map(|host| host.enter());
+        let entered = host.map_or_else(Host::leave, |host| host.enter());
         let result = run();
         drop(entered);
-        for host in self.network.take_crashed() {
-            self.end_tasks(&host);
+        if self.network.take_crashed() || self.is_late.take() {
+            self.end_tasks();
         }
         result
     }
 
-    fn end_tasks(&self, host: &Host) {
-        let tasks: Vec<Canceller> = {
+    fn end_tasks(&self) {
+        let tasks: Vec<(Host, Canceller)> = {
             let tasks = self.tasks.borrow();
-            tasks.values().filter(|(of, _)| of == host).map(|(_, task)| task.clone()).collect()
+            tasks.values().filter(|(host, _)| host.has_crashed()).cloned().collect()
         };
-        let reason = format!("its host `{}` has crashed", host.name());
-        tasks.iter().for_each(|task| task.end_at(Location::caller(), &reason));
+        for (host, task) in tasks {
+            task.end_at(Location::caller(), &format!("its host `{}` has crashed", host.name()));
+        }
     }
 }
 

@@ -29,8 +29,8 @@ use crate::simulated::Simulated;
 use crate::slow::{Polled, SlowPolls};
 use crate::stack;
 use crate::task::{
-    Canceller, Entered, Finish, JoinError, JoinHandle, Meta, Run, Runnable, Schedule, Slabs, TaskEvent, TaskId,
-    TaskInfo, TaskRef, allocate, with_present,
+    Canceller, Entered, Finish, JoinError, JoinHandle, Meta, Present, Run, Runnable, Schedule, Slabs, TaskEvent,
+    TaskId, TaskInfo, TaskRef, allocate, with_present,
 };
 use reactor::backend::Network;
 use reactor::{Handle, Reactor, budget};
@@ -262,6 +262,8 @@ impl Core {
         future: F,
         place: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
+        // A blocking call of another runtime may run this one: its tasks are not that call's doing.
+        let _nobody = Present::nobody();
         let _reactor = self.shared.reactor.enter();
         self.shared.observe(|observer| observer.run_begins());
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };

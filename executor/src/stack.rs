@@ -59,10 +59,13 @@ impl Stack {
     /// ```
     pub fn here() -> Stack {
         let (mut addresses, top) = (Vec::new(), TOP.get());
-        backtrace::trace(|frame| {
+        let take = |frame: &backtrace::Frame| {
             addresses.push(frame.ip().addr());
             frame.sp().addr() < top && addresses.len() < FRAMES
-        });
+        };
+        // Without that library's lock, which whoever names addresses holds for a quarter of a second: each poll would wait.
+        // SAFETY: the lock is there for Windows' dbghelp; the unwinders of Unix are made for many threads.
+        unsafe { backtrace::trace_unsynchronized(take) };
         Stack(addresses.into())
     }
 }
@@ -200,4 +203,33 @@ fn told(function: &str, file: Option<&Path>) -> Option<(String, bool)> {
     let is_future = function.ends_with("::poll") || function.ends_with("::poll_next");
     let parts = function.split("::").filter(|part| !part.starts_with("{{closure}}") && !part.starts_with("{closure#"));
     Some((parts.collect::<Vec<_>>().join("::"), is_async || is_future))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Stack, listen};
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    #[test]
+    fn a_stack_is_taken_while_another_thread_gives_names() {
+        let (taken, took) = channel();
+        let mut in_time = None;
+        // In here the library's lock is held, as it is while names are given.
+        backtrace::trace(|_| {
+            let taken = taken.clone();
+            std::thread::spawn(move || taken.send(Stack::here()));
+            in_time = Some(took.recv_timeout(Duration::from_secs(10)).is_ok());
+            false
+        });
+        assert_eq!(in_time, Some(true));
+    }
+
+    #[test]
+    fn after_a_poll_a_stack_is_whole_again() {
+        let depth = || Stack::here().0.len();
+        let before = depth();
+        listen(false, || assert!(depth() < before));
+        assert_eq!(depth(), before);
+    }
 }

@@ -22,7 +22,7 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 /// Each run has a world of its own: a [deterministic](crate::Builder::deterministic) runtime, whose [`Network`] is
 /// given to the closure: what the run uses has to be made in there. With `EXECUTOR_SEED` in the environment there is
 /// one run, with that seed. A run that fails is made once more, recorded, and the [recording](crate::trace) saved in the
-/// directory for temporary files.
+/// directory for temporary files; if it does not fail again, that is said.
 ///
 /// # Panics
 /// When a run does, or can't go on (a deadlock): with its seed, what it said, and the command that repeats it. When
@@ -62,8 +62,8 @@ pub fn explore<F: Future<Output = ()>>(runs: u64, test: impl Fn(Network) -> F) {
         let Err(panic) = run_once(seed, None, &test) else { continue };
         // As it can be repeated, only what fails is recorded.
         let recorder = Arc::new(Recorder::new());
-        let _same_panic = run_once(seed, Some(recorder.clone()), &test);
-        fail(seed, &*panic, Location::caller(), &recorder);
+        let is_repeated = run_once(seed, Some(recorder.clone()), &test).is_err();
+        fail(seed, &*panic, Location::caller(), is_repeated.then_some(&recorder));
     }
 }
 
@@ -91,9 +91,18 @@ fn wanted_seed() -> Option<u64> {
     }
 }
 
-fn fail(seed: u64, panic: &(dyn Any + Send), place: &Location<'_>, recorder: &Recorder) -> ! {
+/// Tells of a run that has failed, and of its recording; without, it has not failed again.
+fn fail(seed: u64, panic: &(dyn Any + Send), place: &Location<'_>, recorder: Option<&Arc<Recorder>>) -> ! {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let said = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
+    let Some(recorder) = recorder else {
+        panic!(
+            "seed {seed} fails (explored at {place}): {said}\nit did not fail when it was made once more: something in it \
+             does not come from the seed. Use executor::time::now() for the system's clock, \
+             executor::test::network().random() for random numbers, spawn_blocking for threads; make all that a run \
+             uses inside of the closure; and don't go through a HashMap in its order"
+        )
+    };
     // The test's name is its thread's, unless tests run on the first thread.
     let thread = thread::current();
     let name = thread.name().filter(|name| *name != "main").unwrap_or_default();

@@ -175,8 +175,13 @@ pub fn thread_names() -> Vec<String> {
 
 /// The processor time that all threads of this process have taken.
 pub fn processor_time() -> io::Result<Duration> {
+    processor_time_of(std::process::id())
+}
+
+/// The processor time that all threads of a process have taken that are still there.
+pub fn processor_time_of(process: u32) -> io::Result<Duration> {
     let mut nanos = 0;
-    for task in fs::read_dir("/proc/self/task")? {
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
         let Ok(stat) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
         nanos += stat.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
     }

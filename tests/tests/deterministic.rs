@@ -265,6 +265,20 @@ fn a_failing_run_is_recorded_to_be_stepped_through() {
 }
 
 #[test]
+fn a_failure_that_its_seed_does_not_repeat_is_told_as_one() {
+    let told = message(|| {
+        let runs = Cell::new(0);
+        explore(3, |_| {
+            runs.set(runs.get() + 1);
+            let is_bad = runs.get() == 2; // which is no matter of the seed
+            async move { assert!(!is_bad, "it went wrong") }
+        });
+    });
+    assert!(told.starts_with("seed 1 fails") && told.contains("it went wrong"), "{told}");
+    assert!(told.contains("does not come from the seed") && !told.contains("--replay"), "{told}");
+}
+
+#[test]
 fn the_same_seed_is_recorded_byte_for_byte() {
     let record = |seed| {
         let recorder = Arc::new(Recorder::new());

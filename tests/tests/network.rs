@@ -18,7 +18,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use tests::OnDrop;
+use std::task::Poll;
+use tests::{Counting, OnDrop, poll_with};
 
 const MS: Duration = Duration::from_millis(1);
 /// What a link of the default takes.
@@ -153,6 +154,31 @@ fn a_writer_waits_when_the_window_is_full_and_goes_on_when_half_of_it_was_read()
         let (written, time) = took(more).await;
         assert_eq!((written.unwrap(), time), (100, LATENCY));
         assert_eq!(client.write(&[0; WINDOW]).await.unwrap(), WINDOW / 2 - 100);
+    });
+}
+
+#[test]
+fn nobody_is_told_to_write_while_the_window_is_full() {
+    simulated(|network| async move {
+        let (client, _server, _) = connected(&network).await;
+        client.writable().await.unwrap();
+        assert_eq!(client.write(&[0; 2 * WINDOW]).await.unwrap(), WINDOW);
+        assert!(timeout(10 * MS, client.writable()).await.is_err());
+    });
+}
+
+#[test]
+fn a_break_is_told_once_however_often_it_is_heard_of() {
+    simulated(|network| async move {
+        let (client, server, _) = connected(&network).await;
+        drop(server);
+        client.write(b"answered by a reset").await.unwrap();
+        sleep(LATENCY / 2).await;
+        client.write(b"and so is this").await.unwrap();
+        sleep(LATENCY * 7 / 4).await; // the first is here
+        assert_eq!(kind(client.write(b"!").await), ErrorKind::ConnectionReset);
+        sleep(LATENCY).await;
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
     });
 }
 
@@ -468,6 +494,54 @@ fn a_connect_into_a_partition_goes_through_when_it_heals_or_gives_up() {
 }
 
 #[test]
+fn who_is_connected_by_then_does_not_give_up() {
+    simulated(|network| async move {
+        let (main, server) = (network.host("main"), network.host("server"));
+        let listener = server.run(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();
+        network.partition(&main, &server);
+        let connecting = spawn(TcpStream::connect((server.address(), 80)));
+        sleep(Duration::from_secs(60)).await;
+        network.heal(&main, &server);
+        let client = connecting.await.unwrap().unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        sleep(Duration::from_secs(100)).await;
+        accepted.write(b"still here").await.unwrap();
+        assert_eq!(client.read(&mut [0; 16]).await.unwrap(), 10);
+    });
+}
+
+#[test]
+fn a_run_that_is_dropped_leaves_no_waker() {
+    simulated(|network| async move {
+        let counting = Counting::new();
+        let mut run = Box::pin(network.host("a").run(pending::<()>()));
+        assert!(poll_with(&counting.waker(), &mut run).is_pending());
+        assert_eq!(counting.wakers(1), 1);
+        drop(run);
+        assert_eq!(counting.wakers(1), 0);
+    });
+}
+
+#[test]
+fn a_connect_whose_answer_is_cut_off_gives_up_too() {
+    simulated(|network| async move {
+        let (main, server) = (network.host("main"), network.host("server"));
+        let listener = server.run(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();
+        for port in [80, 81] {
+            let connecting = spawn(TcpStream::connect((server.address(), port)));
+            sleep(LATENCY + LATENCY / 2).await; // it has arrived; yes or no is on its way back
+            network.partition(&main, &server);
+            let (connected, time) = took(connecting).await;
+            assert_eq!((kind(connected.unwrap()), time), (ErrorKind::TimedOut, Duration::from_secs(127)));
+            network.heal(&main, &server);
+        }
+        // Who had accepted finds out when the network is whole again.
+        let (accepted, _) = listener.accept().await.unwrap();
+        assert_eq!(kind(accepted.read(&mut [0; 8]).await), ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
 fn a_crash_ends_all_that_runs_on_the_host_and_it_can_be_started_again() {
     simulated(|network| async move {
         let host = network.host("server");
@@ -523,9 +597,73 @@ fn a_host_that_crashes_itself_does_not_go_on() {
 }
 
 #[test]
+fn what_is_started_after_the_crash_goes_on_and_what_was_spawned_before_does_not() {
+    simulated(|network| async move {
+        let host = network.host("a");
+        let went_on = Rc::new(Cell::new(false));
+        let seen = went_on.clone();
+        let crashing = host.run(async {
+            Host::current().unwrap().crash();
+            spawn_local(async move {
+                yield_now().await;
+                seen.set(true);
+            });
+        });
+        crashing.await.unwrap();
+        assert!(host.run(async { spawn_local(yield_now()).await }).await.unwrap().is_ok()); // in the same poll
+        assert!(!went_on.get());
+    });
+    // Between two runs.
+    let runtime = Runtime::builder().deterministic(0).build().unwrap();
+    let host = runtime.network().unwrap().host("a");
+    host.crash();
+    assert!(runtime.block_on(host.run(async { spawn_local(yield_now()).await })).unwrap().is_ok());
+}
+
+#[test]
+fn a_destructor_starts_nothing_on_a_host_that_has_crashed() {
+    simulated(|network| async move {
+        let (host, went_on) = (network.host("a"), Rc::new(Cell::new(false)));
+        let seen = went_on.clone();
+        let spawns = OnDrop::new(move || {
+            spawn_local(async move {
+                yield_now().await;
+                seen.set(true);
+            });
+        });
+        let run = spawn_local(host.run(async move {
+            let _spawns = spawns;
+            pending::<()>().await
+        }));
+        yield_now().await;
+        host.crash();
+        assert_eq!(run.await.unwrap(), Err(Crashed));
+        sleep(MS).await;
+        assert!(!went_on.get());
+    });
+}
+
+#[test]
+fn a_task_of_no_host_is_on_none_whoever_has_it_polled() {
+    simulated(|network| async move {
+        let hosts = Rc::new(RefCell::new(Vec::new()));
+        let seen = hosts.clone();
+        let _waits = spawn_local(future::poll_fn(move |_| {
+            seen.borrow_mut().push(Host::current());
+            Poll::<()>::Pending
+        }));
+        yield_now().await;
+        network.host("a").run(async { executor::tasks() }).await.unwrap(); // polls all, to ask them
+        assert_eq!(*hosts.borrow(), [None, None]);
+    });
+}
+
+#[test]
 fn a_socket_that_outlives_its_crashed_host_is_broken() {
     simulated(|network| async move {
-        let (_client, server, host) = connected(&network).await;
+        let (client, server, host) = connected(&network).await;
+        client.write(b"arrives, and goes with the machine").await.unwrap();
+        sleep(LATENCY).await;
         let bind = || async { host.run(TcpListener::bind("0.0.0.0:81")).await.unwrap() };
         let listener = Rc::new(bind().await.unwrap());
         let held = listener.clone();

@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use tests::demo::{Place, Running, Serving, executor_examples};
 use tests::{eventually, within};
 
@@ -156,6 +157,28 @@ fn a_socket_that_nobody_listens_at_any_more_is_replaced() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_console_that_can_accept_nobody_waits_until_it_can() {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+    let place = Place::new();
+    let server = serve(&place, &[]);
+    let process = server.running.id();
+    let usual = getrlimit(Resource::Nofile); // which it has inherited
+    let limit = |descriptors| {
+        let limit = Rlimit { current: descriptors, ..usual };
+        prlimit(Pid::from_raw(process as i32), Resource::Nofile, limit).expect("a child's limits can be changed");
+    };
+    limit(Some(0));
+    let mut client = Client::connect(&place.path("console"));
+    let busy = || tests::processor_time_of(process).unwrap();
+    let start = busy();
+    std::thread::sleep(Duration::from_millis(500)); // nothing is waited for: this is what is measured
+    assert!(busy() - start < Duration::from_millis(50), "{:?} in an idle half second", busy() - start);
+    limit(usual.current);
+    assert!(client.read());
+}
+
 #[test]
 fn a_socket_in_use_is_refused_and_stays() {
     let place = Place::new();
@@ -285,6 +308,59 @@ fn a_full_recorder_keeps_what_tells_of_what_is_still_there() {
     }
     assert_eq!(of(4), Vec::<&&Event>::new(), "task 4 is over");
     assert_eq!(kept.iter().filter(|event| matches!(event, Event::TimerSet { .. })).count(), 1);
+}
+
+#[test]
+fn a_full_recorder_forgets_what_is_over() {
+    let recorder = Arc::new(Recorder::new().with_limit(5));
+    let runtime = Runtime::builder().observer(recorder.clone()).build().unwrap();
+    let (ends, waits) = channel::<()>();
+    let busy = || async {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+    };
+    let kept = |is_kept: fn(&Event) -> bool| {
+        let trace = recorder.trace();
+        trace.records[..trace.records.len() - 5].iter().filter(|record| is_kept(&record.event)).count()
+    };
+    runtime.block_on(async {
+        executor::spawn_blocking(move || waits.recv()); // outlives this run
+        sleep(Duration::from_millis(1)).await;
+        busy().await;
+        assert_eq!(kept(|event| matches!(event, Event::Spawned { task: 2, .. })), 1);
+        assert_eq!(kept(|event| matches!(event, Event::TimerSet { .. })), 0);
+    });
+    runtime.block_on(async {
+        busy().await; // has no task 2
+        assert_eq!(kept(|event| matches!(event, Event::Spawned { task: 2, .. })), 0);
+    });
+    drop(ends);
+}
+
+#[test]
+fn a_recording_goes_by_the_clock_of_its_own_runtime() {
+    let hour = Duration::from_secs(3600);
+    let (recorder, signal, (waits, waiting)) = (Arc::new(Recorder::new()), Arc::new(Signal::new()), channel());
+    let sets = signal.clone();
+    // Another runtime, where it is an hour later, wakes a task of this one.
+    let other = std::thread::spawn(move || {
+        let runtime = Runtime::builder().virtual_clock().build().unwrap();
+        waiting.recv().unwrap();
+        runtime.block_on(async {
+            sleep(hour).await;
+            sets.set();
+        });
+    });
+    let runtime = Runtime::builder().observer(recorder.clone()).build().unwrap();
+    runtime.block_on(async {
+        let task = executor::spawn(async move { signal.wait().await });
+        yield_now().await;
+        waits.send(()).unwrap();
+        task.await.unwrap();
+    });
+    other.join().unwrap();
+    assert!(recorder.trace().records.last().unwrap().at < hour.as_nanos() as u64);
 }
 
 #[test]

@@ -5,10 +5,11 @@
 use executor::sync::{Semaphore, channel};
 use executor::time::{Duration, sleep};
 use executor::trace::{By, Event, How, Recorder, Trace};
-use executor::{Runtime, join_all, named, spawn, spawn_blocking, yield_now};
+use executor::{Runtime, join_all, named, spawn, spawn_blocking, spawn_local, yield_now};
 use futures_lite::future::pending;
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::task::{Poll, Waker};
@@ -81,6 +82,59 @@ fn a_waker_dropped_within_the_poll_is_lost_by_its_end() {
         lost.cancel();
     });
     assert_eq!(strandings(&trace), [(2, true)]);
+}
+
+#[test]
+fn each_poll_is_judged_by_the_wakers_that_it_made() {
+    let trace = record(async {
+        let mut wakes = Some(());
+        drop(spawn(poll_fn(move |cx| {
+            if wakes.take().is_some() {
+                let waker = cx.waker().clone();
+                waker.wake(); // and it is gone
+            }
+            Poll::<()>::Pending
+        })));
+        yield_now().await;
+        yield_now().await;
+    });
+    assert_eq!(strandings(&trace), [(2, false)]); // by its second poll, which made none
+}
+
+#[test]
+fn wakes_between_two_polls_are_told_as_one_and_none_after_the_end() {
+    let trace = record(async {
+        let waker = Rc::new(RefCell::new(None));
+        let stash = waker.clone();
+        let task = spawn_local(poll_fn(move |cx| match stash.borrow_mut().replace(cx.waker().clone()) {
+            Some(_) => Poll::Ready(()),
+            None => Poll::Pending,
+        }));
+        yield_now().await;
+        let wake = || waker.borrow().iter().for_each(Waker::wake_by_ref);
+        wake();
+        wake();
+        task.await.unwrap();
+        wake();
+    });
+    assert_eq!(of(&trace, 2).iter().filter(|event| matches!(event, Event::Woken { .. })).count(), 1);
+}
+
+#[test]
+fn what_is_left_at_the_end_is_cancelled_in_the_order_of_its_spawning() {
+    let waits = |waits: bool| async move {
+        if waits {
+            pending().await
+        }
+    };
+    let trace = record(async {
+        let first = spawn(waits(false));
+        drop(spawn(waits(true)));
+        first.await.unwrap();
+        drop(spawn(waits(true))); // lies where the first did
+    });
+    let cancelled = trace.records.iter().filter(|record| matches!(record.event, Event::Cancelled { .. }));
+    assert_eq!(cancelled.filter_map(|record| record.event.task()).collect::<Vec<_>>(), [3, 4]);
 }
 
 #[test]
@@ -165,6 +219,16 @@ fn the_wake_of_a_blocking_call_names_the_call() {
 }
 
 // ---- ends ----
+
+#[test]
+fn what_a_blocking_call_runs_is_not_its_doing_in_another_runtime() {
+    executor::block_on(async {
+        let inner = spawn_blocking(|| record(async { drop(spawn(pending::<()>())) })).await.unwrap();
+        let is_by = |by: fn(&Event) -> bool| inner.records.iter().any(|record| by(&record.event));
+        assert!(is_by(|event| matches!(event, Event::Spawned { task: 1, by: None, .. })));
+        assert!(is_by(|event| matches!(event, Event::Cancelled { task: 2, by: By::Thread(_), .. })));
+    });
+}
 
 #[test]
 fn a_panic_is_told_with_its_words_and_a_failure_that_nobody_takes() {
@@ -254,6 +318,16 @@ fn the_list_of_tasks_is_as_whole_when_it_is_recorded() {
         taken.recv().unwrap()
     };
     assert_eq!((listed(true), listed(false)), (3, 3));
+}
+
+#[test]
+fn a_recorder_goes_with_the_last_who_wants_it() {
+    let recorder = Arc::new(Recorder::new());
+    let left = Arc::downgrade(&recorder);
+    let runtime = Runtime::builder().virtual_clock().observer(recorder).build().unwrap();
+    runtime.block_on(sleep(Duration::from_secs(1)));
+    drop(runtime);
+    assert!(left.upgrade().is_none());
 }
 
 #[test]

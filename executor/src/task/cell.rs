@@ -283,10 +283,15 @@ thread_local! {
     static PRESENT: Cell<Option<NonNull<Header>>> = const { Cell::new(None) };
 }
 
-/// While it lives, a task is the one that runs on this thread.
-struct Present(Option<NonNull<Header>>);
+/// While it lives, a task is the one that runs on this thread, or none is.
+pub(crate) struct Present(Option<NonNull<Header>>);
 
 impl Present {
+    /// None is: what follows is no task's doing.
+    pub(crate) fn nobody() -> Present {
+        Present(PRESENT.with(|present| present.replace(None)))
+    }
+
     #[inline]
     fn enter(header: NonNull<Header>) -> Present {
         Present(PRESENT.with(|present| present.replace(Some(header))))

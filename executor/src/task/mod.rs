@@ -52,7 +52,7 @@ mod watch;
 #[doc(hidden)]
 pub use cell::Of;
 pub use cell::{Finish, Schedule, TaskId, TaskRef, spawn_with};
-pub(crate) use cell::{Header, Meta, Run, allocate, with_present};
+pub(crate) use cell::{Header, Meta, Present, Run, allocate, with_present};
 pub use extras::{Cancellation, CancelledBy};
 pub use join::{CancelOnDrop, Canceller, Explained, JoinError, JoinHandle, Panic, TaskError, TaskInfo};
 pub(crate) use scope::Scope;

@@ -61,8 +61,13 @@ fn serve(listener: &UnixListener, recorder: &Arc<Recorder>) {
         if recorder.is_closed() {
             return;
         }
+        // Out of file descriptors, most likely: it goes on waiting, and so would this loop without a pause.
+        let Ok(client) = client else {
+            thread::sleep(PAUSE);
+            continue;
+        };
         let recorder = recorder.clone();
-        let show = move || client.and_then(|client| show(client, &recorder));
+        let show = move || show(client, &recorder);
         // A client that can't be served is one that sees the connection end.
         let _refused = thread::Builder::new().name("executor-console".into()).spawn(show);
     }

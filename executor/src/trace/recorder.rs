@@ -16,7 +16,7 @@ use crate::task::{Finish, TaskId, TaskRef};
 use reactor::Handle;
 use reactor::backend::Readiness;
 use reactor::observer::{SourceId, TimerId};
-use reactor::time::{self, Duration, Instant};
+use reactor::time::{Duration, Instant};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::os::fd::RawFd;
@@ -64,6 +64,8 @@ struct State {
     /// When the last event was.
     last: u64,
     simulated: bool,
+    /// Who knows the virtual time, if it is and the runtime runs.
+    clock: Option<Handle>,
     records: VecDeque<Record>,
     /// How many have gone.
     dropped: u64,
@@ -200,10 +202,14 @@ impl State {
         nanoseconds(now.saturating_duration_since(start))
     }
 
-    /// The present time; on a thread that does not know the virtual clock, when it was last looked at.
+    /// The present time, by the clock of the runtime that is recorded: this thread may run another one. Between
+    /// two runs, a virtual clock stands still.
     fn now(&mut self) -> u64 {
-        let is_known = !self.simulated || Handle::current().is_some();
-        let now = if is_known { self.since_start(time::now()) } else { self.last };
+        let now = match &self.clock {
+            Some(clock) => Some(clock.now()),
+            None => (!self.simulated).then(Instant::now),
+        };
+        let now = now.map_or(self.last, |now| self.since_start(now));
         self.last = self.last.max(now);
         self.last
     }
@@ -429,12 +435,17 @@ fn how(finish: Finish) -> How {
 
 impl Observer for Recorder {
     fn run_begins(&self) {
-        self.lock().simulated = Handle::current().is_some_and(|reactor| reactor.is_simulated());
+        let clock = Handle::current().filter(Handle::is_simulated);
+        let mut state = self.lock();
+        (state.simulated, state.clock) = (clock.is_some(), clock);
+        drop(state);
         self.record(|_| Event::RunBegins);
     }
 
     fn run_ends(&self) {
         self.record(|_| Event::RunEnds);
+        // The clock's reactor has this recorder as its observer: they would keep each other.
+        let _clock = self.lock().clock.take();
     }
 
     fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {

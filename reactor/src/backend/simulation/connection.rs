@@ -102,6 +102,11 @@ impl World {
         }
     }
 
+    /// Whether it waits to hear from the host that it connects to.
+    pub(super) fn is_connecting(&mut self, socket: SocketId) -> bool {
+        self.endpoint(socket).is_some_and(|endpoint| endpoint.peer.is_none() && !endpoint.broken)
+    }
+
     /// An endpoint that an operation is for: as long as its socket is not closed it is there.
     pub(super) fn open(&mut self, socket: SocketId) -> io::Result<(HostId, &mut Endpoint)> {
         let not_connected = || io::Error::from(ErrorKind::NotConnected);

@@ -77,7 +77,11 @@ impl Network {
     /// # Panics
     /// When there are 16 million.
     pub fn host(&self, name: &str) -> Host {
-        Host { network: self.clone(), id: self.change(|world| world.host(name)) }
+        let (id, crashes) = self.change(|world| {
+            let id = world.host(name);
+            (id, world.state(id).crashes)
+        });
+        Host { network: self.clone(), id, crashes }
     }
 
     /// The address of a host by its name, as a resolver gives it; `localhost` is the one that asks.
@@ -132,10 +136,10 @@ impl Network {
         self.change(|world| world.random.below(limit))
     }
 
-    /// The hosts that have crashed since this was asked last. For executors, which end the tasks of those.
-    pub fn take_crashed(&self) -> Vec<Host> {
-        let crashed = self.change(|world| std::mem::take(&mut world.crashed));
-        crashed.into_iter().map(|id| Host { network: self.clone(), id }).collect()
+    /// Whether a host has crashed since this was asked last. For executors, which then end the tasks whose host
+    /// [has crashed](Host::has_crashed).
+    pub fn take_crashed(&self) -> bool {
+        self.change(|world| std::mem::take(&mut world.has_crashed))
     }
 
     /// Whether nothing is under way, so that nothing will become ready unless somebody sends something.
@@ -196,6 +200,8 @@ impl Link {
 pub struct Host {
     pub(super) network: Network,
     pub(super) id: HostId,
+    /// How often it had crashed before.
+    crashes: u64,
 }
 
 thread_local! {
@@ -211,6 +217,28 @@ impl Host {
     /// Makes it the current one on this thread, until the guard goes. For executors.
     pub fn enter(&self) -> EnteredHost {
         EnteredHost { before: CURRENT.replace(Some(self.clone())), not_send: PhantomData }
+    }
+
+    /// Until the guard goes, no host is current on this thread. For executors: not each task is one of a host.
+    pub fn leave() -> EnteredHost {
+        EnteredHost { before: CURRENT.replace(None), not_send: PhantomData }
+    }
+
+    /// Whether it has crashed since [`Network::host`] gave this handle; if [`current`](Host::current) did, since the
+    /// future that is being polled was given to [`run`](Host::run).
+    ///
+    /// ```
+    /// use reactor::{Reactor, backend::Simulation};
+    ///
+    /// let reactor = Reactor::with(Box::new(Simulation::with_network(17)), None);
+    /// let network = reactor.handle().network().unwrap().clone();
+    /// let server = network.host("server");
+    /// server.crash();
+    /// assert!(server.has_crashed());
+    /// assert!(!network.host("server").has_crashed()); // it may run again
+    /// ```
+    pub fn has_crashed(&self) -> bool {
+        self.network.change(|world| world.state(self.id).crashes != self.crashes)
     }
 
     /// Its name.
@@ -231,7 +259,7 @@ impl Host {
             state.runs_begun += 1;
             (state.crashes, state.runs_begun)
         });
-        Run { future: Some(future), place: Place { host: self.clone(), crashes, key } }
+        Run { future: Some(future), place: Place { host: Host { crashes, ..self.clone() }, key } }
     }
 
     /// Ends all that runs on it at once. Its connections are reset, its listeners gone, and the futures given to
@@ -239,7 +267,7 @@ impl Host {
     pub fn crash(&self) {
         let wakers = self.network.change(|world| {
             world.break_sockets(self.id);
-            world.crashed.push(self.id);
+            world.has_crashed = true;
             let state = world.state(self.id);
             state.crashes += 1;
             std::mem::take(&mut state.runs)
@@ -292,8 +320,6 @@ pin_project! {
 /// A future's place among those of its host.
 struct Place {
     host: Host,
-    /// How often the host had crashed before.
-    crashes: u64,
     key: u64,
 }
 
@@ -302,12 +328,12 @@ impl<F: Future> Future for Run<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Place { host, crashes, key } = &*this.place;
+        let Place { host, key } = &*this.place;
         let _entered = host.enter();
         let waker = cx.waker().clone();
         let (is_alive, replaced) = host.network.change(|world| {
             let state = world.state(host.id);
-            let is_alive = state.crashes == *crashes;
+            let is_alive = state.crashes == host.crashes;
             (is_alive, if is_alive { state.runs.insert(*key, waker) } else { Some(waker) })
         });
         drop(replaced); // outside of the lock

@@ -99,8 +99,8 @@ impl World {
             }
             Packet::Reset { to } => self.arrive_break(to),
             Packet::GiveUp { to } => {
-                if let Some(endpoint) = self.endpoint(to).filter(|endpoint| endpoint.peer.is_none()) {
-                    endpoint.break_off(ErrorKind::TimedOut);
+                if self.is_connecting(to) {
+                    self.endpoint(to).into_iter().for_each(|endpoint| endpoint.break_off(ErrorKind::TimedOut));
                     self.report(to, ALL);
                 }
             }

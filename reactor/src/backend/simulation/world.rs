@@ -75,8 +75,8 @@ pub(super) struct World {
     packets_sent: u64,
     /// What became ready, until the backend's next report.
     ready: Vec<Event>,
-    /// Hosts that have crashed, until the executor asks.
-    pub(super) crashed: Vec<HostId>,
+    /// A host has crashed, and the executor has not asked since.
+    pub(super) has_crashed: bool,
 }
 
 /// A host.
@@ -148,7 +148,7 @@ impl World {
             under_way: BinaryHeap::new(),
             packets_sent: 0,
             ready: Vec::new(),
-            crashed: Vec::new(),
+            has_crashed: false,
         };
         world.host("main");
         world
@@ -244,8 +244,12 @@ impl World {
     }
 
     fn hold(&mut self, flight: Flight) {
-        if let Packet::Connect { from, .. } = flight.packet {
-            self.give_up_later(flight.from, from);
+        match flight.packet {
+            Packet::Connect { from, .. } => self.give_up_later(flight.from, from),
+            Packet::Accepted { to, .. } | Packet::Reset { to } if self.is_connecting(to) => {
+                self.give_up_later(flight.to, to)
+            }
+            _ => {}
         }
         self.route(flight.from, flight.to).held.push(flight);
     }
