@@ -313,6 +313,20 @@ fn a_deadlock_fails_the_run_and_names_who_waits() {
 }
 
 #[test]
+fn a_deadlock_is_told_when_the_last_that_came_was_for_nobody() {
+    let told = message(|| {
+        explore(1, |network| async move {
+            let host = network.host("server");
+            let listener = host.run(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();
+            let client = TcpStream::connect((host.address(), 80)).await.unwrap();
+            drop((client, listener.accept().await.unwrap())); // each says so to one that is gone
+            let _never = listener.accept().await;
+        });
+    });
+    assert!(told.contains("deadlock") && told.contains("the listener at 0.0.0.0:80"), "{told}");
+}
+
+#[test]
 fn what_comes_after_a_partition_is_no_deadlock_but_what_never_comes_is() {
     explore(1, |network| async move {
         let (a, b) = (network.host("a"), network.host("main"));

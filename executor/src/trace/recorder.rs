@@ -1,7 +1,8 @@
 //! The recorder: an observer that keeps what it is shown.
 //!
 //! It keeps the newest events, a limited number of them, as values of some fifty bytes in a ring. Places and stacks
-//! are kept once and go by numbers; there are only so many in a program. Names are given to the addresses of
+//! are kept once and go by numbers; there are only so many in a program, unless it
+//! recurses: then each way down is a stack of its own. Names are given to the addresses of
 //! a stack when the recording is read out, not when it is made.
 //!
 //! An old event that goes may be all that told of a task which is still there. So those that told of a task, a source

@@ -95,8 +95,9 @@ impl Backend for Simulation {
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let mut world = self.shared.lock();
         let end = timeout.map(|timeout| world.elapsed.saturating_add(timeout));
+        let mut has_arrived = false;
         loop {
-            world.deliver_due(events);
+            has_arrived |= world.deliver_due(events);
             let is_over = end.is_some_and(|end| end <= world.elapsed);
             if std::mem::take(&mut world.notified) || !events.is_empty() || is_over {
                 return Ok(());
@@ -104,6 +105,8 @@ impl Backend for Simulation {
             let next = [end, world.next_arrival()].into_iter().flatten().min();
             match next.filter(|_| world.outside == 0) {
                 Some(next) => world.elapsed = next,
+                // The last that was under way was for nobody. Whoever waits will want to know that he waits in vain.
+                None if has_arrived && next.is_none() => return Ok(()),
                 None => world = self.shared.changed.wait(world).unwrap_or_else(PoisonError::into_inner),
             }
         }

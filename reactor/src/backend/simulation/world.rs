@@ -297,13 +297,16 @@ impl World {
         self.under_way.is_empty() && self.ready.is_empty()
     }
 
-    /// Has everything arrive that is due, and gives what became ready by that or before.
-    pub(super) fn deliver_due(&mut self, events: &mut Vec<Event>) {
+    /// Has everything arrive that is due, and gives what became ready by that or before. Whether anything arrived.
+    pub(super) fn deliver_due(&mut self, events: &mut Vec<Event>) -> bool {
+        let mut has_arrived = false;
         while self.next_arrival().is_some_and(|at| at <= self.elapsed) {
             let Some(Reverse(flight)) = self.under_way.pop() else { break };
             self.arrive(flight.from, flight.to, flight.packet);
+            has_arrived = true;
         }
         events.append(&mut self.ready);
+        has_arrived
     }
 
     /// A socket is ready for something. If nobody has registered it, that will be found out by trying.
