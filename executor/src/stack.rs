@@ -34,7 +34,7 @@ pub struct Standing {
 }
 
 /// The calls that were under way at a moment, as return addresses, the innermost first. [`Names`] says which those are.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Stack(Box<[usize]>);
 
 thread_local! {

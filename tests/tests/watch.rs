@@ -331,6 +331,24 @@ fn a_recorder_goes_with_the_last_who_wants_it() {
 }
 
 #[test]
+fn a_program_that_recurses_does_not_fill_the_memory_with_its_stacks() {
+    /// Waits at two to the power of `depth` places, if a place is a whole stack.
+    fn branch(depth: u32) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(async move {
+            if depth == 0 {
+                return yield_now().await;
+            }
+            branch(depth - 1).await;
+            branch(depth - 1).await;
+        })
+    }
+    let trace = record(branch(14));
+    assert!((16_384..16_400).contains(&trace.chains.len()), "{}", trace.chains.len());
+    let waits = trace.records.iter().filter(|record| matches!(record.event, Event::Waits { .. }));
+    assert_eq!(waits.count(), 1 << 14);
+}
+
+#[test]
 fn two_observers_see_the_same() {
     let (first, second) = (Arc::new(Recorder::new()), Arc::new(Recorder::new()));
     let both = Arc::new((first.clone(), second.clone()));

@@ -1,9 +1,9 @@
 //! The recorder: an observer that keeps what it is shown.
 //!
 //! It keeps the newest events, a limited number of them, as values of some fifty bytes in a ring. Places and stacks
-//! are kept once and go by numbers; there are only so many in a program, unless it
-//! recurses: then each way down is a stack of its own. Names are given to the addresses of
-//! a stack when the recording is read out, not when it is made.
+//! are kept once and go by numbers; there are only so many in a program, unless it recurses, where each way down is a
+//! stack of its own: of those it keeps the first ones. Names are given to the addresses of a stack when the recording is
+//! read out, not when it is made.
 //!
 //! An old event that goes may be all that told of a task which is still there. So those that told of a task, a source
 //! or a timer, and of the last poll of a task, go only when that is over too, and until then stand at the front: a
@@ -88,6 +88,12 @@ type Then = dyn Fn(&Record) + Send + Sync;
 pub(super) enum Calls {
     Futures(Stack),
     All(Stack),
+}
+
+impl Default for Calls {
+    fn default() -> Calls {
+        Calls::Futures(Stack::default())
+    }
 }
 
 /// Values that are numbered in the order in which they came.
@@ -187,6 +193,9 @@ impl Kept {
     }
 }
 
+/// So many different stacks are kept; a program that recurses may have any number. Others are shown as empty.
+const CHAINS: usize = 16_384;
+
 impl State {
     fn push(&mut self, at: u64, event: Event, limit: usize) {
         if self.records.len() >= limit
@@ -213,6 +222,11 @@ impl State {
         let now = now.map_or(self.last, |now| self.since_start(now));
         self.last = self.last.max(now);
         self.last
+    }
+
+    fn chain(&mut self, calls: Calls) -> u32 {
+        let is_full = self.chains.values.len() >= CHAINS && !self.chains.numbers.contains_key(&calls);
+        self.chains.number(if is_full { Calls::default() } else { calls })
     }
 
     fn text(&mut self, text: &str) -> Arc<str> {
@@ -460,7 +474,7 @@ impl Observer for Recorder {
         let is_called = matches!(by, WokenBy::Task(_) | WokenBy::Outside) && self.chains;
         let stack = is_called.then(|| Calls::All(Stack::here()));
         self.record(|state| {
-            let (by, chain) = (state.by(by), stack.map(|stack| state.chains.number(stack)));
+            let (by, chain) = (state.by(by), stack.map(|stack| state.chain(stack)));
             Event::Woken { task: task.id().0, by, chain }
         });
     }
@@ -492,7 +506,7 @@ impl Observer for Recorder {
         self.record(|state| {
             let mut waits: Vec<Waiting> = Vec::new();
             for Standing { leaf, stack } in standing {
-                let chain = state.chains.number(Calls::Futures(stack.clone()));
+                let chain = state.chain(Calls::Futures(stack.clone()));
                 match waits.last_mut().filter(|last| last.chain == chain && *last.leaf == **leaf) {
                     Some(last) => last.times += 1,
                     None => waits.push(Waiting { leaf: leaf.as_str().into(), chain, times: 1 }),
