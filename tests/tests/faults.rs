@@ -1000,9 +1000,9 @@ fn with_few_descriptors_a_slow_server_that_has_a_name_is_crawled_whole() {
 fn with_few_descriptors_the_site_that_comes_along_is_crawled_whole() {
     let place = Place::new();
     // Both ends of each connection are in one process: what one end has taken the other may lack, until
-    // a timeout and another try.
+    // a timeout and another try. With half as many descriptors that takes up to half a minute.
     let patient = ["--header-timeout", "2s", "--retries", "20"];
-    place.start_crawl_with_descriptors(24, &[&["-j", "64", "-x", "64"], &patient[..]].concat()).wait().exits(0);
+    place.start_crawl_with_descriptors(48, &[&["-j", "64", "-x", "64"], &patient[..]].concat()).wait().exits(0);
     place.has_no_parts();
     assert_eq!((place.names().len(), place.report().0.len()), (166, 172), "{:?}", place.names());
 }
