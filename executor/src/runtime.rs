@@ -3,6 +3,7 @@
 use crate::blocking::{Limits, Pool};
 use crate::observer::Observer;
 use crate::single::{Core, Deadlock, Settings, Single, with_core};
+use crate::sync::handover;
 use crate::task::JoinError;
 use crate::trace::Outlets;
 use reactor::Reactor;
@@ -339,6 +340,9 @@ impl Builder {
     pub fn build(mut self) -> io::Result<Runtime> {
         let recording = Outlets::open(&mut self.observer)?;
         let backend = self.backend.map_or_else(backend::operating_system, Ok)?;
+        if self.observer.is_some() {
+            handover::want();
+        }
         let watcher = self.observer.clone().map(|observer| observer as Arc<dyn reactor::Observer>);
         let reactor = Reactor::with(backend, watcher);
         let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone()));

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where a waiter got what it waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,14 @@ thread_local! {
     static PRESENT: Cell<Option<Handover>> = const { Cell::new(None) };
 }
 
+/// Whether a runtime of this process is watched, or was.
+static IS_WANTED: AtomicBool = AtomicBool::new(false);
+
+/// A runtime is watched: from now on it is noted what is handed over.
+pub(crate) fn want() {
+    IS_WANTED.store(true, Ordering::Relaxed);
+}
+
 pub(crate) fn present() -> Option<Handover> {
     PRESENT.get()
 }
@@ -34,9 +43,10 @@ pub(crate) fn present() -> Option<Handover> {
 pub(super) struct Giving(Option<Handover>);
 
 impl Giving {
+    /// None, if nobody wants to know.
     #[inline]
-    pub(super) fn begin(what: Handover) -> Giving {
-        Giving(PRESENT.replace(Some(what)))
+    pub(super) fn begin(what: impl FnOnce() -> Handover) -> Option<Giving> {
+        IS_WANTED.load(Ordering::Relaxed).then(|| Giving(PRESENT.replace(Some(what()))))
     }
 }
 

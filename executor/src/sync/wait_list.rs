@@ -89,11 +89,11 @@ impl Wakes {
     #[inline]
     fn wake(&mut self, at: impl FnOnce() -> Handover) {
         if !self.0.is_empty() {
-            self.wake_all(at());
+            self.wake_all(at);
         }
     }
 
-    fn wake_all(&mut self, at: Handover) {
+    fn wake_all(&mut self, at: impl FnOnce() -> Handover) {
         let _giving = Giving::begin(at);
         if self.0.len() == 1 {
             return self.0.pop().into_iter().for_each(Waker::wake);
