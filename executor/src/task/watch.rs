@@ -1,6 +1,6 @@
 //! What is told of a task that somebody watches, beside its polls.
 //!
-//! Whether a task is watched is decided at its spawn and stands in its state word, where it costs nothing to look.
+//! Whether a task is watched is decided at its spawn and stands in its state word, where it costs next to nothing to look.
 //! Only then are its wakers counted: one that waits while no waker of it exists will wait for ever.
 
 use super::cell::{Finish, Header};
@@ -32,10 +32,10 @@ pub enum TaskEvent<'a> {
 /// Tells the scheduler of an event, if the task is watched.
 ///
 /// # Safety
-/// The caller holds a reference, and keeps it until this has returned.
+/// The cell is there until this has returned: the caller holds a reference, or is about to free it.
 #[inline]
 pub(super) unsafe fn watch<'a>(header: NonNull<Header>, what: impl FnOnce() -> TaskEvent<'a>) {
-    // SAFETY: the caller's reference keeps the cell alive.
+    // SAFETY: the cell is there, as the caller promises.
     unsafe {
         if header.as_ref().state.is_watched() {
             tell(header, what());
@@ -49,7 +49,7 @@ pub(super) unsafe fn watch<'a>(header: NonNull<Header>, what: impl FnOnce() -> T
 /// As for [`watch`].
 #[cold]
 pub(super) unsafe fn tell(header: NonNull<Header>, what: TaskEvent<'_>) {
-    // SAFETY: the caller's reference keeps the cell alive.
+    // SAFETY: the cell is there, as the caller promises.
     unsafe { (header.as_ref().vtable.happened)(header, what) };
 }
 
@@ -59,7 +59,7 @@ pub(super) unsafe fn tell(header: NonNull<Header>, what: TaskEvent<'_>) {
 /// As for [`watch`].
 #[inline]
 pub(super) unsafe fn watch_suspend(header: NonNull<Header>) {
-    // SAFETY: the caller's reference keeps the cell alive.
+    // SAFETY: the cell is there, as the caller promises.
     unsafe {
         let task = header.as_ref();
         let Some(extras) = task.extras().filter(|_| task.state.is_watched()) else { return };
@@ -75,7 +75,7 @@ pub(super) unsafe fn watch_suspend(header: NonNull<Header>) {
 /// # Safety
 /// As for [`watch`].
 pub(super) unsafe fn waker_dropped(header: NonNull<Header>) {
-    // SAFETY: the caller's reference keeps the cell alive.
+    // SAFETY: the cell is there, as the caller promises.
     unsafe {
         let task = header.as_ref();
         let before = task.extras().map(|extras| extras.wakers.fetch_sub(1, Ordering::AcqRel));
