@@ -14,7 +14,7 @@
 /// As `executor/src/shim.rs`, watched.
 mod shim {
     pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use loom::sync::{Mutex, MutexGuard};
 
     /// Nobody works so long here that it would have to let others run.
@@ -56,3 +56,5 @@ mod runtime;
 mod sync_models;
 #[path = "loom/wake.rs"]
 mod wake;
+#[path = "loom/watch.rs"]
+mod watch;

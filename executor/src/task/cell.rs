@@ -14,8 +14,8 @@ use super::extras::{Cancellation, Extras};
 use super::join::{JoinError, JoinHandle, Panic};
 use super::slab::{self, Slabs};
 use super::state::{Begin, Complete, State, Suspend, TaskState, Wake};
-use super::waker::{Runnable, borrowed_waker};
-use super::watch::{TaskEvent, tell, watch, watch_suspend};
+use super::waker::{PollWaker, Runnable};
+use super::watch::{TaskEvent, watch};
 use crate::shim::{AtomicPtr, Ordering, UnsafeCell, thread_local};
 use std::any::Any;
 use std::cell::Cell;
@@ -89,7 +89,7 @@ impl<'a> TaskRef<'a> {
         self.0.vtable.size
     }
 
-    /// How often it was polled; after 2²⁷ times it is counted from 0 again.
+    /// How often it was polled; after 2²⁸ times it is counted from 0 again.
     pub fn polls(self) -> u64 {
         self.0.state.polls()
     }
@@ -171,10 +171,12 @@ pub(crate) struct Header {
     stage: UnsafeCell<Stage>,
 }
 
-/// What the types that were erased can do.
+/// What the types that were erased can do. A kind of task has two: one for those that are watched.
 pub(super) struct VTable {
     /// Of the future.
     size: usize,
+    /// Whether `happened` is to be called.
+    pub(super) is_watched: bool,
     pub(super) run: unsafe fn(NonNull<Header>) -> Run,
     pub(super) schedule: unsafe fn(Runnable),
     pub(super) happened: unsafe fn(NonNull<Header>, TaskEvent<'_>),
@@ -210,6 +212,7 @@ impl Header {
     }
 
     /// Whether the future must not be dropped now: then the waker is called when it may.
+    #[cold]
     fn is_shielded(&self, waker: &Waker) -> bool {
         let scope = self.extras().and_then(|extras| extras.scope.get());
         scope.is_some_and(|scope| scope.is_shielded(waker))
@@ -367,14 +370,14 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
     scheduler: &Arc<S>,
     meta: Meta,
 ) -> (Runnable, JoinHandle<F::Output>) {
-    let state = State::new(scheduler.is_watched());
-    let extras = meta.name.map(Extras::named).or_else(|| state.is_watched().then(Extras::default));
+    let is_watched = scheduler.is_watched();
+    let extras = meta.name.map(Extras::named).or_else(|| is_watched.then(Extras::default));
     let extras = extras.map_or(std::ptr::null_mut(), |extras| Box::into_raw(Box::new(extras)));
     // Nothing that could panic stands between taking the place and writing the cell.
     let (cell, place) = slab::take(slabs, scheduler);
     let header = Header {
-        state,
-        vtable: &Place::<F, S>::VTABLE,
+        state: State::new(),
+        vtable: if is_watched { &Place::<F, S>::WATCHED } else { &Place::<F, S>::UNWATCHED },
         next: UnsafeCell::new(None),
         join_waker: UnsafeCell::new(None),
         spawned_at: meta.spawned_at,
@@ -394,14 +397,20 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
 }
 
 impl<F: Future, S: Schedule> Place<F, S> {
-    const VTABLE: VTable = VTable {
-        size: size_of::<F>(),
-        run: Self::run,
-        schedule: Self::schedule,
-        happened: Self::happened,
-        take_output: Self::take_output,
-        free: Self::free,
-    };
+    const UNWATCHED: VTable = Self::vtable(false);
+    const WATCHED: VTable = Self::vtable(true);
+
+    const fn vtable(is_watched: bool) -> VTable {
+        VTable {
+            size: size_of::<F>(),
+            is_watched,
+            run: Self::run,
+            schedule: Self::schedule,
+            happened: Self::happened,
+            take_output: Self::take_output,
+            free: Self::free,
+        }
+    }
 
     /// Polls the future once, or drops it if the task was cancelled.
     ///
@@ -412,38 +421,28 @@ impl<F: Future, S: Schedule> Place<F, S> {
         // SAFETY: the future's reference keeps the cell alive until `finish`; after `suspend` it is
         // not touched any more.
         let cell = unsafe { header.cast::<Self>().as_ref() };
+        // SAFETY: as above. It goes when the poll is over.
+        let waker = unsafe { PollWaker::new(header) };
         let result = match cell.header.state.begin() {
-            Begin::Drop if !cell.is_shielded(header) => Err(JoinError::Cancelled),
-            Begin::Drop | Begin::Poll => match cell.poll(header) {
+            Begin::Drop if !cell.header.is_shielded(&waker) => Err(JoinError::Cancelled),
+            Begin::Drop | Begin::Poll => match cell.poll(&waker) {
                 Ok(Poll::Ready(output)) => Ok(output),
-                Ok(Poll::Pending) => {
-                    // SAFETY: as above.
-                    unsafe { watch_suspend(header) };
-                    match cell.header.state.suspend() {
-                        Suspend::Suspended => return Run::Suspended,
-                        // SAFETY: `suspend` says that the right to run is still ours to pass on.
-                        Suspend::Ready => return Run::Ready(unsafe { Runnable::from_header(header) }),
-                    }
-                }
+                Ok(Poll::Pending) => match cell.header.state.suspend() {
+                    Suspend::Suspended => return Run::Suspended,
+                    // SAFETY: `suspend` says that the right to run is still ours to pass on.
+                    Suspend::Ready => return Run::Ready(unsafe { Runnable::from_header(header) }),
+                },
                 Err(panic) => Err(JoinError::Panicked(Panic(panic))),
             },
         };
+        drop(waker);
         // SAFETY: the task is RUNNING and this is its runner.
         unsafe { Self::finish(header, result) };
         Run::Finished
     }
 
-    #[cold]
-    fn is_shielded(&self, header: NonNull<Header>) -> bool {
-        // SAFETY: as in `poll`.
-        let waker: ManuallyDrop<Waker> = unsafe { borrowed_waker(header) };
-        self.header.is_shielded(&waker)
-    }
-
-    fn poll(&self, header: NonNull<Header>) -> Result<Poll<F::Output>, Box<dyn Any + Send>> {
-        // SAFETY: the future's reference outlives this poll, and the waker is never dropped.
-        let waker: ManuallyDrop<Waker> = unsafe { borrowed_waker(header) };
-        let mut cx = Context::from_waker(&waker);
+    fn poll(&self, waker: &Waker) -> Result<Poll<F::Output>, Box<dyn Any + Send>> {
+        let mut cx = Context::from_waker(waker);
         self.with_body(|stage, body| {
             assert!(*stage == Stage::Future, "a task was run after it had completed");
             // SAFETY: that is what is in the body. It never moves: the cell stays where it is, and the
@@ -592,13 +591,13 @@ pub(super) fn discard<T>(output: T) {
 pub(super) unsafe fn wake(header: NonNull<Header>) {
     // SAFETY: the caller's reference keeps the cell alive.
     let task = unsafe { header.as_ref() };
-    let (wake, observed) = task.state.wake();
-    // SAFETY: as above; `pass_on` gets what the transition returned.
-    unsafe {
-        if observed && wake != Wake::Nothing {
-            tell(header, TaskEvent::Woken);
+    let wake = task.state.wake();
+    if wake != Wake::Nothing {
+        // SAFETY: as above; `pass_on` gets what the transition returned.
+        unsafe {
+            watch(header, || TaskEvent::Woken);
+            pass_on(header, wake);
         }
-        pass_on(header, wake);
     }
 }
 
@@ -609,10 +608,8 @@ pub(super) unsafe fn wake(header: NonNull<Header>) {
 pub(crate) unsafe fn cancel(header: NonNull<Header>) {
     // SAFETY: the caller's reference keeps the cell alive; `pass_on` gets what the transition returned.
     unsafe {
-        let Some((wake, observed)) = header.as_ref().state.cancel() else { return };
-        if observed {
-            tell(header, TaskEvent::Cancelled);
-        }
+        let Some(wake) = header.as_ref().state.cancel() else { return };
+        watch(header, || TaskEvent::Cancelled);
         pass_on(header, wake);
     }
 }

@@ -1,10 +1,9 @@
 //! What few tasks have, in a box of its own so that the others don't pay for it: a name, callbacks, a scope,
-//! who cancelled it,
-//! and what is counted of those that are watched.
+//! who cancelled it, and what is counted of those that are watched.
 
 use super::cell::{Finish, TaskId, TaskRef};
 use super::scope::Scope;
-use crate::shim::AtomicUsize;
+use crate::shim::{AtomicBool, AtomicUsize};
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -18,10 +17,10 @@ pub(crate) struct Extras {
     pub(crate) cancellation: OnceLock<Cancellation>,
     pub(crate) scope: OnceLock<Arc<Scope>>,
     callbacks: Mutex<Vec<Callback>>,
-    /// How many there are, of a task that is watched.
+    /// How many there are, of a task that is watched; a poll that goes on has one, too.
     pub(super) wakers: AtomicUsize,
-    /// How many have been made since its last poll ended.
-    pub(super) new_wakers: AtomicUsize,
+    /// Whether one has been made since its last poll began.
+    pub(super) left_waker: AtomicBool,
 }
 
 impl Extras {

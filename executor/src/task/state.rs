@@ -57,10 +57,8 @@ const JOIN: u64 = 1 << 5;
 const JOIN_WAKER: u64 = 1 << 6;
 /// There are callbacks to be called at the end. Set by `add_callback` while COMPLETE is not set; never cleared.
 const CALLBACKS: u64 = 1 << 7;
-/// Somebody watches: wakes and more are to be reported, and wakers counted. Set at spawn or never; never cleared.
-const OBSERVED: u64 = 1 << 8;
 /// One reference. They are counted in 28 bits.
-const REFERENCE: u64 = 1 << 9;
+const REFERENCE: u64 = 1 << 8;
 const REFERENCES: u64 = (1 << 28) - 1;
 /// One poll. They are counted in the bits from here up, and the count wraps around.
 const POLL: u64 = REFERENCE * (REFERENCES + 1);
@@ -158,28 +156,25 @@ pub(crate) enum Leave {
 
 impl State {
     /// Queued, with a reference for the future and one for the join handle.
-    pub(crate) fn new(observed: bool) -> State {
-        let observed = if observed { OBSERVED } else { 0 };
-        State(AtomicU64::new(NOTIFIED | JOIN | observed | (2 * REFERENCE)))
+    pub(crate) fn new() -> State {
+        State(AtomicU64::new(NOTIFIED | JOIN | (2 * REFERENCE)))
     }
 
-    /// Asks for a poll. The second value says whether the wake is to be reported.
+    /// Asks for a poll.
     ///
     /// It is a read-modify-write even if NOTIFIED is set already: what the caller wrote before the
     /// wake has to be visible to the poll that the earlier wake leads to (release here, acquire in
     /// `begin`).
     #[inline]
-    pub(crate) fn wake(&self) -> (Wake, bool) {
-        let before = self.0.fetch_or(NOTIFIED, Ordering::AcqRel);
-        (woken(before), before & OBSERVED != 0)
+    pub(crate) fn wake(&self) -> Wake {
+        woken(self.0.fetch_or(NOTIFIED, Ordering::AcqRel))
     }
 
     /// Asks for an end: a wake after which the next run drops the future. `None` if it is complete
-    /// or was cancelled before, which changes nothing; else as [`wake`](State::wake).
-    pub(crate) fn cancel(&self) -> Option<(Wake, bool)> {
+    /// or was cancelled before, which changes nothing.
+    pub(crate) fn cancel(&self) -> Option<Wake> {
         let update = |word: u64| (word & (COMPLETE | CANCELLED) == 0).then_some(word | CANCELLED | NOTIFIED);
-        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).ok()?;
-        Some((woken(before), before & OBSERVED != 0))
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).ok().map(woken)
     }
 
     /// The holder of the right to run begins, which counts as a poll.
@@ -269,12 +264,6 @@ impl State {
         }
     }
 
-    /// Whether somebody watches.
-    #[inline]
-    pub(crate) fn is_watched(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & OBSERVED != 0
-    }
-
     /// Whether it waits: no wake has come, no poll is under way, and it is not over.
     pub(crate) fn is_suspended(&self) -> bool {
         self.0.load(Ordering::Relaxed) & (NOTIFIED | RUNNING | COMPLETE) == 0
@@ -327,7 +316,7 @@ impl State {
         self.0.load(Ordering::Relaxed) & CANCELLED != 0
     }
 
-    /// How often it was polled, modulo 2²⁷.
+    /// How often it was polled, modulo 2²⁸.
     pub(crate) fn polls(&self) -> u64 {
         self.0.load(Ordering::Relaxed) / POLL
     }

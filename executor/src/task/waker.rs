@@ -1,9 +1,10 @@
 //! The pointers that lead to a task: its wakers, and the right to run it.
 
 use super::cell::{Header, Run, TaskRef, cancel, drop_reference, wake};
-use super::watch::waker_dropped;
+use super::watch::{begin_poll, end_poll, waker_cloned, waker_dropped};
 use std::fmt;
 use std::mem::{ManuallyDrop, forget};
+use std::ops::Deref;
 use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -31,9 +32,7 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
 static WATCHED: RawWakerVTable = RawWakerVTable::new(
     |data| {
         // SAFETY: the waker that is cloned holds a reference.
-        let task = unsafe { header(data).as_ref() };
-        task.state.add_reference();
-        task.waker_cloned();
+        unsafe { waker_cloned(header(data)) };
         RawWaker::new(data, &WATCHED)
     },
     |data| {
@@ -41,18 +40,12 @@ static WATCHED: RawWakerVTable = RawWakerVTable::new(
         unsafe {
             wake(header(data));
             waker_dropped(header(data));
-            drop_reference(header(data));
         }
     },
     // SAFETY: the waker holds a reference, and outlives this call.
     |data| unsafe { wake(header(data)) },
-    |data| {
-        // SAFETY: the waker's reference goes with it.
-        unsafe {
-            waker_dropped(header(data));
-            drop_reference(header(data));
-        }
-    },
+    // SAFETY: the waker's reference goes with it.
+    |data| unsafe { waker_dropped(header(data)) },
 );
 
 /// # Safety
@@ -62,16 +55,50 @@ unsafe fn header(data: *const ()) -> NonNull<Header> {
     unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
 }
 
-/// The waker for one poll. It borrows the future's reference: cloning it counts, dropping it would not be right.
-///
-/// # Safety
-/// The task stays alive as long as the waker is used.
-pub(super) unsafe fn borrowed_waker(header: NonNull<Header>) -> ManuallyDrop<Waker> {
-    // SAFETY: the tables keep the contract of `RawWaker`: all four may be called on any thread,
-    // and clones are counted.
-    unsafe {
-        let table = if header.as_ref().state.is_watched() { &WATCHED } else { &WAKER };
-        ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.as_ptr().cast(), table)))
+/// The waker for one poll. It borrows the future's reference; of a task that is watched it has one of its own, and
+/// is counted, as that poll may still wake the task: so also the end of the poll may be what leaves no waker.
+pub(super) struct PollWaker {
+    waker: ManuallyDrop<Waker>,
+    /// Remembered here, since after the poll the task may be gone.
+    is_counted: bool,
+}
+
+impl PollWaker {
+    /// # Safety
+    /// The caller is the task's runner, and drops this when the poll is over.
+    #[inline]
+    pub(super) unsafe fn new(task: NonNull<Header>) -> PollWaker {
+        // SAFETY: the tables keep the contract of `RawWaker`: all four may be called on any thread, and clones are
+        // counted. The future's reference is there while the poll goes on.
+        unsafe {
+            let is_counted = task.as_ref().vtable.is_watched;
+            let table = if is_counted { &WATCHED } else { &WAKER };
+            if is_counted {
+                begin_poll(task);
+            }
+            PollWaker {
+                waker: ManuallyDrop::new(Waker::from_raw(RawWaker::new(task.as_ptr().cast(), table))),
+                is_counted,
+            }
+        }
+    }
+}
+
+impl Deref for PollWaker {
+    type Target = Waker;
+
+    fn deref(&self) -> &Waker {
+        &self.waker
+    }
+}
+
+impl Drop for PollWaker {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_counted {
+            // SAFETY: it has a reference, which is given up, and the count that `begin_poll` added.
+            unsafe { end_poll(header(self.waker.data())) };
+        }
     }
 }
 

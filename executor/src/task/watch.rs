@@ -1,9 +1,10 @@
 //! What is told of a task that somebody watches, beside its polls.
 //!
-//! Whether a task is watched is decided at its spawn and stands in its state word, where it costs next to nothing to look.
+//! Whether a task is watched is decided at its spawn and stands in its vtable, where it costs next to nothing to look.
 //! Only then are its wakers counted: one that waits while no waker of it exists will wait for ever.
 
-use super::cell::{Finish, Header};
+use super::cell::{Finish, Header, drop_reference};
+use super::extras::Extras;
 use super::join::Panic;
 use crate::shim::Ordering;
 use std::ptr::NonNull;
@@ -37,7 +38,7 @@ pub enum TaskEvent<'a> {
 pub(super) unsafe fn watch<'a>(header: NonNull<Header>, what: impl FnOnce() -> TaskEvent<'a>) {
     // SAFETY: the cell is there, as the caller promises.
     unsafe {
-        if header.as_ref().state.is_watched() {
+        if header.as_ref().vtable.is_watched {
             tell(header, what());
         }
     }
@@ -48,48 +49,73 @@ pub(super) unsafe fn watch<'a>(header: NonNull<Header>, what: impl FnOnce() -> T
 /// # Safety
 /// As for [`watch`].
 #[cold]
-pub(super) unsafe fn tell(header: NonNull<Header>, what: TaskEvent<'_>) {
+unsafe fn tell(header: NonNull<Header>, what: TaskEvent<'_>) {
     // SAFETY: the cell is there, as the caller promises.
     unsafe { (header.as_ref().vtable.happened)(header, what) };
 }
 
-/// Its runner is about to suspend it.
+/// A poll of a task that is watched begins, and with it the life of the poll's own waker.
 ///
 /// # Safety
-/// As for [`watch`].
-#[inline]
-pub(super) unsafe fn watch_suspend(header: NonNull<Header>) {
-    // SAFETY: the cell is there, as the caller promises.
-    unsafe {
-        let task = header.as_ref();
-        let Some(extras) = task.extras().filter(|_| task.state.is_watched()) else { return };
-        let lost = extras.new_wakers.swap(0, Ordering::Relaxed) > 0;
-        if extras.wakers.load(Ordering::Acquire) == 0 && !task.state.is_woken() {
-            tell(header, TaskEvent::Stranded { lost });
-        }
-    }
+/// The caller is its runner.
+#[cold]
+pub(super) unsafe fn begin_poll(header: NonNull<Header>) {
+    // SAFETY: the future's reference is there while a poll goes on.
+    let task = unsafe { header.as_ref() };
+    task.state.add_reference();
+    let Some(extras) = task.extras() else { return };
+    extras.wakers.fetch_add(1, Ordering::Relaxed);
+    extras.left_waker.store(false, Ordering::Relaxed);
 }
 
-/// A waker of a task that is watched is about to go.
+/// That poll is over, and the task suspended if it did not end and was not woken. Its waker goes.
 ///
 /// # Safety
-/// As for [`watch`].
+/// As for [`waker_dropped`].
+#[cold]
+pub(super) unsafe fn end_poll(header: NonNull<Header>) {
+    // SAFETY: as the caller promises. If a later poll has begun by now, this waker was not the last one, or that
+    // poll's own is gone as well; then it is that poll which left a waker or did not.
+    unsafe { give_up(header, |extras| extras.left_waker.load(Ordering::Relaxed)) };
+}
+
+/// One more waker of a task that is watched.
+///
+/// # Safety
+/// The caller holds a reference.
+#[cold]
+pub(super) unsafe fn waker_cloned(header: NonNull<Header>) {
+    // SAFETY: the cell is there, as the caller promises.
+    let task = unsafe { header.as_ref() };
+    task.state.add_reference();
+    let Some(extras) = task.extras() else { return };
+    extras.wakers.fetch_add(1, Ordering::Relaxed);
+    extras.left_waker.store(true, Ordering::Relaxed);
+}
+
+/// A waker of a task that is watched goes.
+///
+/// # Safety
+/// The caller has its reference, and gives it up.
+#[cold]
 pub(super) unsafe fn waker_dropped(header: NonNull<Header>) {
-    // SAFETY: the cell is there, as the caller promises.
-    unsafe {
-        let task = header.as_ref();
-        let before = task.extras().map(|extras| extras.wakers.fetch_sub(1, Ordering::AcqRel));
-        if before == Some(1) && task.state.is_suspended() {
-            tell(header, TaskEvent::Stranded { lost: true });
-        }
-    }
+    // SAFETY: as the caller promises.
+    unsafe { give_up(header, |_| true) };
 }
 
-impl Header {
-    /// One more waker of a task that is watched.
-    pub(super) fn waker_cloned(&self) {
-        let Some(extras) = self.extras() else { return };
-        extras.wakers.fetch_add(1, Ordering::Relaxed);
-        extras.new_wakers.fetch_add(1, Ordering::Relaxed);
+/// Whoever takes the last one off the count looks whether the task waits: a poll counts as well and is taken off
+/// after the task was suspended, so that exactly one sees both.
+///
+/// # Safety
+/// As for [`waker_dropped`].
+unsafe fn give_up(header: NonNull<Header>, is_lost: impl FnOnce(&Extras) -> bool) {
+    // SAFETY: the caller's reference keeps the cell alive until the end of this.
+    unsafe {
+        let task = header.as_ref();
+        let last = task.extras().filter(|extras| extras.wakers.fetch_sub(1, Ordering::AcqRel) == 1);
+        if let Some(extras) = last.filter(|_| task.state.is_suspended()) {
+            tell(header, TaskEvent::Stranded { lost: is_lost(extras) });
+        }
+        drop_reference(header);
     }
 }

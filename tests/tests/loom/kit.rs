@@ -1,6 +1,6 @@
 //! What the models share: a scheduler of one slot, things whose drop loom watches, the bounds.
 
-use crate::task::{Finish, JoinHandle, Runnable, Schedule, TaskRef, spawn_with};
+use crate::task::{Finish, JoinHandle, Runnable, Schedule, TaskEvent, TaskRef, spawn_with};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc as LoomArc, Condvar, Mutex};
@@ -128,6 +128,7 @@ where
 pub(crate) struct Slot {
     slot: LoomArc<Shared>,
     freed: Tracked,
+    is_watched: bool,
 }
 
 pub(crate) struct Shared {
@@ -139,6 +140,7 @@ pub(crate) struct Shared {
 struct Ready {
     task: Option<Runnable>,
     finished: bool,
+    stranded: usize,
 }
 
 // SAFETY: loom's cell is not Sync, so that it is noticed where it is shared; here that is the point.
@@ -162,9 +164,26 @@ impl Schedule for Slot {
         drop(ready);
         self.slot.bell.notify_one();
     }
+
+    fn is_watched(&self) -> bool {
+        self.is_watched
+    }
+
+    fn happened(self: &Arc<Self>, _: TaskRef<'_>, what: TaskEvent<'_>) {
+        self.freed.cell.with(|_| ());
+        if let TaskEvent::Stranded { lost } = what {
+            assert!(lost, "each poll here leaves a waker");
+            self.slot.ready.lock().unwrap().stranded += 1;
+        }
+    }
 }
 
 impl Shared {
+    /// How often it was told that nobody can wake the task any more.
+    pub(crate) fn stranded(&self) -> usize {
+        self.ready.lock().unwrap().stranded
+    }
+
     fn put(&self, task: Runnable) {
         let before = self.ready.lock().unwrap().task.replace(task);
         assert!(before.is_none(), "a task was ready twice");
@@ -210,12 +229,26 @@ impl Shared {
 /// A task in its slot, queued; the slot; and what counts the end of its memory.
 pub(crate) fn spawn<F>(future: F) -> (LoomArc<Shared>, JoinHandle<F::Output>, LoomArc<Drops>)
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future<Output: Send> + Send + 'static,
+{
+    spawn_in(future, false)
+}
+
+/// As [`spawn`], of a task that somebody watches.
+pub(crate) fn spawn_watched<F>(future: F) -> (LoomArc<Shared>, JoinHandle<F::Output>, LoomArc<Drops>)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    spawn_in(future, true)
+}
+
+fn spawn_in<F>(future: F, is_watched: bool) -> (LoomArc<Shared>, JoinHandle<F::Output>, LoomArc<Drops>)
+where
+    F: Future<Output: Send> + Send + 'static,
 {
     let slot = LoomArc::new(Shared { ready: Mutex::new(Ready::default()), bell: Condvar::new() });
     let freed = Drops::new();
-    let scheduler = Arc::new(Slot { slot: slot.clone(), freed: Tracked::new(&freed) });
+    let scheduler = Arc::new(Slot { slot: slot.clone(), freed: Tracked::new(&freed), is_watched });
     let (task, handle) = spawn_with(future, scheduler);
     slot.put(task);
     (slot, handle, freed)
