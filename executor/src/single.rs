@@ -198,6 +198,8 @@ pub(crate) struct Core {
     deadlock: Cell<Deadlock>,
     /// What is different where the network is simulated.
     pub(crate) simulated: Option<Box<Simulated>>,
+    /// Neither that nor an observer is there: a poll is a poll, and nothing besides.
+    is_plain: bool,
     /// Polls since the reactor was looked at.
     polls: Cell<usize>,
     /// A task is being polled to hear where it stands: that is not for the observer to hear.
@@ -231,6 +233,7 @@ impl Core {
         let (queue, unfinished, numbered, ages, polls, is_asking, ending) = Default::default();
         let (slabs, slow, deadlock) = (Slabs::new(), SlowPolls::new(settings.slow_poll), Cell::new(settings.deadlock));
         let simulated = shared.reactor.network().map(Simulated::new).map(Box::new);
+        let is_plain = simulated.is_none() && shared.observer.is_none();
         Core {
             shared,
             pool,
@@ -243,6 +246,7 @@ impl Core {
             slow,
             deadlock,
             simulated,
+            is_plain,
             polls,
             is_asking,
             ending,
@@ -355,11 +359,7 @@ impl Core {
     fn run_inside(&self, task: Runnable) -> bool {
         budget::reset();
         self.polls.set(self.polls.get() + 1);
-        let run = match (&self.simulated, self.shared.observer.as_deref()) {
-            (None, None) => task.run_once(),
-            (None, Some(observer)) => self.run_observed(task, observer),
-            (Some(simulated), _) => self.run_simulated(task, simulated),
-        };
+        let run = if self.is_plain { task.run_once() } else { self.run_not_plain(task) };
         match run {
             Run::Suspended => false,
             Run::Finished => true,
@@ -371,14 +371,18 @@ impl Core {
     }
 
     #[cold]
-    fn run_simulated(&self, task: Runnable, simulated: &Simulated) -> Run {
-        simulated.run(task.task().id(), || match self.shared.observer.as_deref() {
+    fn run_not_plain(&self, task: Runnable) -> Run {
+        let id = task.task().id();
+        let run = || match self.shared.observer.as_deref() {
             None => task.run_once(),
             Some(observer) => self.run_observed(task, observer),
-        })
+        };
+        match &self.simulated {
+            None => run(),
+            Some(simulated) => simulated.run(id, run),
+        }
     }
 
-    #[cold]
     fn run_observed(&self, task: Runnable, observer: &dyn Observer) -> Run {
         observer.poll_begins(task.task());
         let id = task.task().id();

@@ -14,7 +14,7 @@ use super::extras::{Cancellation, Extras};
 use super::join::{JoinError, JoinHandle, Panic};
 use super::slab::{self, Slabs};
 use super::state::{Begin, Complete, State, Suspend, TaskState, Wake};
-use super::waker::{PollWaker, Runnable};
+use super::waker::{Runnable, borrowed_waker};
 use super::watch::{TaskEvent, watch};
 use crate::shim::{AtomicPtr, Ordering, UnsafeCell, thread_local};
 use std::any::Any;
@@ -27,7 +27,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, RawWakerVTable, Waker};
 
 /// Where a task goes when it is ready to run.
 ///
@@ -94,9 +94,11 @@ impl<'a> TaskRef<'a> {
         self.0.state.polls()
     }
 
-    /// How many wakers of it exist, if it is watched by an [`Observer`](crate::Observer); else 0.
+    /// How many wakers of it exist, beside that of a poll that goes on; if it is watched by an
+    /// [`Observer`](crate::Observer), else 0.
     pub fn wakers(self) -> usize {
-        self.0.extras().map_or(0, |extras| extras.wakers.load(Ordering::Acquire))
+        let count = self.0.extras().map_or(0, |extras| extras.wakers.load(Ordering::Acquire));
+        count.saturating_sub(usize::from(self.state() == TaskState::Running))
     }
 
     pub(crate) fn header(self) -> &'a Header {
@@ -177,7 +179,8 @@ pub(super) struct VTable {
     size: usize,
     /// Whether `happened` is to be called.
     pub(super) is_watched: bool,
-    pub(super) run: unsafe fn(NonNull<Header>) -> Run,
+    /// With the table for the poll's waker.
+    pub(super) run: unsafe fn(NonNull<Header>, &'static RawWakerVTable) -> Run,
     pub(super) schedule: unsafe fn(Runnable),
     pub(super) happened: unsafe fn(NonNull<Header>, TaskEvent<'_>),
     /// Writes the output to where the second pointer points, an `Option<Result<T, JoinError>>`.
@@ -415,14 +418,15 @@ impl<F: Future, S: Schedule> Place<F, S> {
     /// Polls the future once, or drops it if the task was cancelled.
     ///
     /// # Safety
-    /// `header` is that of a `Place<F, S>`, and the caller gives up the right to run it.
-    unsafe fn run(header: NonNull<Header>) -> Run {
+    /// `header` is that of a `Place<F, S>`, the caller gives up the right to run it, and the table is one of
+    /// those in `waker.rs`.
+    unsafe fn run(header: NonNull<Header>, table: &'static RawWakerVTable) -> Run {
         let _present = Present::enter(header);
         // SAFETY: the future's reference keeps the cell alive until `finish`; after `suspend` it is
         // not touched any more.
         let cell = unsafe { header.cast::<Self>().as_ref() };
-        // SAFETY: as above. It goes when the poll is over.
-        let waker = unsafe { PollWaker::new(header) };
+        // SAFETY: as above, and nobody uses it after the poll.
+        let waker = unsafe { borrowed_waker(header, table) };
         let result = match cell.header.state.begin() {
             Begin::Drop if !cell.header.is_shielded(&waker) => Err(JoinError::Cancelled),
             Begin::Drop | Begin::Poll => match cell.poll(&waker) {
@@ -435,7 +439,6 @@ impl<F: Future, S: Schedule> Place<F, S> {
                 Err(panic) => Err(JoinError::Panicked(Panic(panic))),
             },
         };
-        drop(waker);
         // SAFETY: the task is RUNNING and this is its runner.
         unsafe { Self::finish(header, result) };
         Run::Finished
@@ -599,6 +602,16 @@ pub(super) unsafe fn wake(header: NonNull<Header>) {
             pass_on(header, wake);
         }
     }
+}
+
+/// As [`wake`], for wakers of tasks that nobody watches.
+///
+/// # Safety
+/// As for [`wake`].
+#[inline]
+pub(super) unsafe fn wake_unwatched(header: NonNull<Header>) {
+    // SAFETY: the caller's reference keeps the cell alive; `pass_on` gets what the transition returned.
+    unsafe { pass_on(header, header.as_ref().state.wake()) };
 }
 
 /// Asks for the end of the task.

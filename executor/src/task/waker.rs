@@ -1,10 +1,9 @@
 //! The pointers that lead to a task: its wakers, and the right to run it.
 
-use super::cell::{Header, Run, TaskRef, cancel, drop_reference, wake};
+use super::cell::{Header, Run, TaskRef, cancel, drop_reference, wake, wake_unwatched};
 use super::watch::{begin_poll, end_poll, waker_cloned, waker_dropped};
 use std::fmt;
 use std::mem::{ManuallyDrop, forget};
-use std::ops::Deref;
 use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -18,12 +17,12 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
     |data| {
         // SAFETY: the waker holds a reference, which is given up after the wake.
         unsafe {
-            wake(header(data));
+            wake_unwatched(header(data));
             drop_reference(header(data));
         }
     },
     // SAFETY: the waker holds a reference, and outlives this call.
-    |data| unsafe { wake(header(data)) },
+    |data| unsafe { wake_unwatched(header(data)) },
     // SAFETY: the waker's reference goes with it.
     |data| unsafe { drop_reference(header(data)) },
 );
@@ -55,50 +54,46 @@ unsafe fn header(data: *const ()) -> NonNull<Header> {
     unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
 }
 
-/// The waker for one poll. It borrows the future's reference; of a task that is watched it has one of its own, and
-/// is counted, as that poll may still wake the task: so also the end of the poll may be what leaves no waker.
-pub(super) struct PollWaker {
-    waker: ManuallyDrop<Waker>,
-    /// Remembered here, since after the poll the task may be gone.
-    is_counted: bool,
+/// The waker for one poll. It borrows a reference: cloning it counts, dropping it would not be right.
+///
+/// # Safety
+/// The table is [`WAKER`] or [`WATCHED`], and the task stays alive as long as the waker is used.
+#[inline]
+pub(super) unsafe fn borrowed_waker(header: NonNull<Header>, table: &'static RawWakerVTable) -> ManuallyDrop<Waker> {
+    // SAFETY: the tables keep the contract of `RawWaker`: all four may be called on any thread, and clones are
+    // counted.
+    unsafe { ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.as_ptr().cast(), table))) }
 }
 
-impl PollWaker {
-    /// # Safety
-    /// The caller is the task's runner, and drops this when the poll is over.
-    #[inline]
-    pub(super) unsafe fn new(task: NonNull<Header>) -> PollWaker {
-        // SAFETY: the tables keep the contract of `RawWaker`: all four may be called on any thread, and clones are
-        // counted. The future's reference is there while the poll goes on.
-        unsafe {
-            let is_counted = task.as_ref().vtable.is_watched;
-            let table = if is_counted { &WATCHED } else { &WAKER };
-            if is_counted {
-                begin_poll(task);
-            }
-            PollWaker {
-                waker: ManuallyDrop::new(Waker::from_raw(RawWaker::new(task.as_ptr().cast(), table))),
-                is_counted,
-            }
+/// Runs a task once.
+///
+/// # Safety
+/// The caller has the right to run it, and gives it up.
+#[inline]
+unsafe fn run(header: NonNull<Header>) -> Run {
+    // SAFETY: while the right to run exists, the future's reference does.
+    unsafe {
+        let vtable = header.as_ref().vtable;
+        if vtable.is_watched {
+            return run_watched(header);
         }
+        (vtable.run)(header, &WAKER)
     }
 }
 
-impl Deref for PollWaker {
-    type Target = Waker;
-
-    fn deref(&self) -> &Waker {
-        &self.waker
-    }
-}
-
-impl Drop for PollWaker {
-    #[inline]
-    fn drop(&mut self) {
-        if self.is_counted {
-            // SAFETY: it has a reference, which is given up, and the count that `begin_poll` added.
-            unsafe { end_poll(header(self.waker.data())) };
-        }
+/// As [`run`], of a task that is watched.
+///
+/// # Safety
+/// As for [`run`].
+#[cold]
+unsafe fn run_watched(header: NonNull<Header>) -> Run {
+    // SAFETY: while the right to run exists, the future's reference does; and after the run the one that
+    // `begin_poll` has added, which `end_poll` takes.
+    unsafe {
+        begin_poll(header);
+        let run = (header.as_ref().vtable.run)(header, &WATCHED);
+        end_poll(header);
+        run
     }
 }
 
@@ -150,7 +145,7 @@ impl Runnable {
     pub(crate) fn run_once(self) -> Run {
         let header = self.into_header();
         // SAFETY: the right to run is given up.
-        unsafe { (header.as_ref().vtable.run)(header) }
+        unsafe { run(header) }
     }
 }
 
@@ -161,7 +156,7 @@ impl Drop for Runnable {
         unsafe {
             self.0.as_ref().pierce_shields();
             cancel(self.0);
-            let _finished = (self.0.as_ref().vtable.run)(self.0);
+            let _finished = run(self.0);
         }
     }
 }

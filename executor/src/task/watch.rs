@@ -54,11 +54,11 @@ unsafe fn tell(header: NonNull<Header>, what: TaskEvent<'_>) {
     unsafe { (header.as_ref().vtable.happened)(header, what) };
 }
 
-/// A poll of a task that is watched begins, and with it the life of the poll's own waker.
+/// A poll of a task that is watched begins. It counts as a waker, as it may still wake the task, and has a reference:
+/// so its end, too, may be what leaves no waker.
 ///
 /// # Safety
 /// The caller is its runner.
-#[cold]
 pub(super) unsafe fn begin_poll(header: NonNull<Header>) {
     // SAFETY: the future's reference is there while a poll goes on.
     let task = unsafe { header.as_ref() };
@@ -68,14 +68,13 @@ pub(super) unsafe fn begin_poll(header: NonNull<Header>) {
     extras.left_waker.store(false, Ordering::Relaxed);
 }
 
-/// That poll is over, and the task suspended if it did not end and was not woken. Its waker goes.
+/// That poll is over, and the task suspended if it did not end and was not woken.
 ///
 /// # Safety
-/// As for [`waker_dropped`].
-#[cold]
+/// The caller has the reference of `begin_poll`, and gives it up.
 pub(super) unsafe fn end_poll(header: NonNull<Header>) {
-    // SAFETY: as the caller promises. If a later poll has begun by now, this waker was not the last one, or that
-    // poll's own is gone as well; then it is that poll which left a waker or did not.
+    // SAFETY: as the caller promises. If a later poll has begun by now, this one was not the last that was counted, or
+    // that one is over as well; then it is that one which left a waker or did not.
     unsafe { give_up(header, |extras| extras.left_waker.load(Ordering::Relaxed)) };
 }
 
@@ -103,8 +102,8 @@ pub(super) unsafe fn waker_dropped(header: NonNull<Header>) {
     unsafe { give_up(header, |_| true) };
 }
 
-/// Whoever takes the last one off the count looks whether the task waits: a poll counts as well and is taken off
-/// after the task was suspended, so that exactly one sees both.
+/// Whoever takes the last one off the count looks whether the task waits. A poll is taken off after the task was
+/// suspended, so that exactly one sees both.
 ///
 /// # Safety
 /// As for [`waker_dropped`].
