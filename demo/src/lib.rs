@@ -13,6 +13,7 @@
 
 pub mod cli;
 pub mod crawl;
+mod descriptors;
 mod failure;
 pub mod http;
 pub mod signals;

@@ -19,13 +19,13 @@ use crate::cli::CrawlArgs;
 use crate::http::{Limits, Pool};
 use crate::signals::{Interrupts, Signals};
 use crate::site::{self, Site};
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, descriptors};
 use executor::JoinHandle;
 use executor::time::sleep;
 use fetch::Outcome;
 use frontier::{Claim, Frontier};
 use futures_lite::FutureExt;
-use progress::Progress;
+use progress::{Progress, count};
 use report::{Record, Report};
 use scope::Scope;
 use std::cell::{Cell, RefCell};
@@ -58,11 +58,12 @@ struct Crawl {
 ///
 /// # Errors
 /// What kept it from that; pages that failed are not among it.
-pub async fn run(args: CrawlArgs, signals: Signals) -> Result<Exit, Failure> {
+pub async fn run(mut args: CrawlArgs, signals: Signals) -> Result<Exit, Failure> {
     let interrupts = signals.interrupts().map_err(Failure::Signals)?;
     let mut starts = urls::parse_all(&args.urls)?;
     if starts.is_empty() {
         starts.push(start_site(&args).await?);
+        leave_descriptors_to_site(&mut args);
     }
     let crawl = Rc::new(Crawl::new(args, &starts).await?);
     let crawling = crawl.clone();
@@ -89,6 +90,21 @@ async fn start_site(args: &CrawlArgs) -> Result<Url, Failure> {
     Ok(Url::parse(&format!("http://{address}/")).expect("an address makes a URL"))
 }
 
+/// Begins no more pages at once than there are descriptors for, at both ends of their connections. Else this end takes
+/// what the other one needs for an answer, and both wait until a timeout.
+fn leave_descriptors_to_site(args: &mut CrawlArgs) {
+    const EACH: u64 = 3; // the two ends, and a file
+    descriptors::raise_limit();
+    let (enough_for, wanted) = (descriptors::enough_for(EACH), args.jobs.min(args.per_host));
+    if enough_for < wanted {
+        args.jobs = enough_for;
+        if !args.quiet {
+            let enough_for = count(enough_for.into(), "page");
+            eprintln!("file descriptors are enough for {enough_for} at once, not for {wanted} (see ulimit -n)");
+        }
+    }
+}
+
 /// Runs the workers to their end. The first interrupt lets them finish the pages they are at, the
 /// second does not.
 async fn work(crawl: &Rc<Crawl>, mut interrupts: Interrupts) -> Result<(), Failure> {
@@ -107,8 +123,8 @@ async fn work(crawl: &Rc<Crawl>, mut interrupts: Interrupts) -> Result<(), Failu
     crawl.interrupted.set(true);
     crawl.frontier.stop();
     crawl.progress.say(&format!(
-        "interrupted: finishing the {} pages under way; Ctrl-C again to stop at once",
-        crawl.frontier.active()
+        "interrupted: finishing the {} under way; Ctrl-C again to stop at once",
+        count(crawl.frontier.active() as u64, "page")
     ));
     if let Some(result) = async { Some(join(&mut workers).await) }.or(interrupted()).await {
         return result;
@@ -215,7 +231,10 @@ impl Crawl {
             1 if self.starved.get() > 1 => {}
             _ => {
                 if let Some(limit) = self.frontier.lower_limit() {
-                    self.progress.say(&format!("no file descriptor is left: going on with {limit} pages at once"));
+                    self.progress.say(&format!(
+                        "no file descriptor is left: going on with {} at once",
+                        count(limit as u64, "page")
+                    ));
                 }
             }
         }

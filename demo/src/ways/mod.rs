@@ -26,7 +26,7 @@ mod threads;
 pub use measure::Measured;
 
 use crate::cli::{WaysArgs, WaysRunArgs, WaysWorkerArgs};
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, descriptors};
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,7 @@ pub struct Row {
 
 /// Downloads in each way and shows what that took.
 pub fn run(args: &WaysArgs) -> Result<Exit, Failure> {
-    raise_descriptor_limit();
+    descriptors::raise_limit(); // a page under way takes one, here and at the server
     let server = Server::start(args.delay)?;
     let ways = if args.ways.is_empty() { Way::value_variants() } else { &args.ways[..] };
     let progress = ProgressBar::new_spinner();
@@ -153,14 +153,6 @@ pub fn run_one(args: &WaysRunArgs) -> Result<Exit, Failure> {
 pub fn work(args: &WaysWorkerArgs) -> Result<Exit, Failure> {
     let worked = processes::work(args.server, &args.paths);
     worked.map(|()| Exit::Success).map_err(|why| Failure::Way { way: "processes", why: why.to_string() })
-}
-
-/// A page under way takes a descriptor, here and at the server: a thousand are more than most shells allow.
-fn raise_descriptor_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _as_it_is = setrlimit(Resource::RLIMIT_NOFILE, most, most);
-    }
 }
 
 /// The built-in site, in a process of its own. Ended when dropped.

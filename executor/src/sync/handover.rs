@@ -45,8 +45,8 @@ pub(super) struct Giving(Option<Handover>);
 impl Giving {
     /// None, if nobody wants to know.
     #[inline]
-    pub(super) fn begin(what: impl FnOnce() -> Handover) -> Option<Giving> {
-        IS_WANTED.load(Ordering::Relaxed).then(|| Giving(PRESENT.replace(Some(what()))))
+    pub(super) fn begin(what: Handover) -> Option<Giving> {
+        IS_WANTED.load(Ordering::Relaxed).then(|| Giving(PRESENT.replace(Some(what))))
     }
 }
 
