@@ -3,11 +3,9 @@
 //! A client is sent the lines of the recording's file, from the oldest that there is. The threads in here belong to no
 //! runtime: they also work while it hangs, which is when one wants to look.
 
-use super::Head;
-use super::file::{write_chains, write_line, write_missed, write_now, write_places};
-use super::recorder::{Known, Recorder, frames};
-use crate::dump::Names;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use super::feed::Feed;
+use super::recorder::Recorder;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -75,16 +73,8 @@ fn serve(listener: &UnixListener, recorder: &Arc<Recorder>) {
 
 /// Sends all that there is, and all that comes, until the client goes or the recording ends.
 fn show(client: UnixStream, recorder: &Recorder) -> io::Result<()> {
-    let (mut to, mut known, mut names) = (BufWriter::new(client), Known::default(), Names::default());
-    write_line(&mut to, &Head { dropped: 0, ..recorder.head() })?; // what is missing for a client is said below
-    while let Some(news) = recorder.next(&mut known) {
-        write_missed(&mut to, news.missed)?;
-        write_places(&mut to, &news.places, news.first_place)?;
-        let chains: Vec<_> = news.chains.iter().map(|calls| frames(&mut names, calls)).collect();
-        write_chains(&mut to, &chains, news.first_chain)?;
-        news.records.iter().try_for_each(|record| write_line(&mut to, record))?;
-        write_now(&mut to, news.now)?;
-        to.flush()?;
+    let mut feed = Feed::begin(client, recorder)?;
+    while feed.write_next(recorder)? {
         // What comes meanwhile is sent in one go, and the program is not held up to wake this thread for each event.
         thread::sleep(PAUSE);
     }

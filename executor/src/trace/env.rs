@@ -4,8 +4,10 @@
 
 use super::console::Console;
 use super::recorder::Recorder;
+use super::spool::Spool;
 use crate::observer::Observer;
 use std::env;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,9 +50,11 @@ impl Outlets {
         Ok(Outlets { recorder: Some(recorder), file, _console: console })
     }
 
-    /// While the guard lives, the program runs; then the recording is written, also if it unwinds.
+    /// While the guard lives, the program runs, and what it does is written down; then the whole recording is, also if
+    /// it unwinds.
     pub(crate) fn saving(&self) -> Saving<'_> {
-        Saving(self)
+        let both = self.recorder.as_ref().zip(self.file.as_deref());
+        Saving(both.map(|(recorder, path)| (Spool::start(recorder, path), recorder, path)))
     }
 }
 
@@ -71,13 +75,15 @@ fn recorder() -> io::Result<Recorder> {
     Ok(recorder)
 }
 
-pub(crate) struct Saving<'a>(&'a Outlets);
+/// See [`Outlets::saving`].
+pub(crate) struct Saving<'a>(Option<(Spool, &'a Arc<Recorder>, &'a Path)>);
 
 impl Drop for Saving<'_> {
     fn drop(&mut self) {
-        let Outlets { recorder: Some(recorder), file: Some(file), .. } = self.0 else { return };
-        if let Err(error) = recorder.save(file) {
-            eprintln!("executor: {}", refused("EXECUTOR_TRACE", file, &error));
+        let Some((spool, recorder, path)) = self.0.take() else { return };
+        drop(spool);
+        if let Err(error) = recorder.save(path) {
+            eprintln!("executor: {}", refused("EXECUTOR_TRACE", path, &error));
         }
     }
 }
@@ -87,11 +93,15 @@ static RUNTIMES: AtomicUsize = AtomicUsize::new(0);
 
 /// The path for the runtime of this number: others than the first have it at their end. `%p` is the process's.
 fn numbered(path: &Path, number: usize) -> PathBuf {
-    let text = path.to_string_lossy().replace("%p", &std::process::id().to_string());
-    match number {
-        1 => text.into(),
-        _ => format!("{text}-{number}").into(),
+    // A path that is no text has no `%p` in it that could be told from other bytes.
+    let mut path = match path.to_str() {
+        Some(text) => OsString::from(text.replace("%p", &std::process::id().to_string())),
+        None => path.into(),
+    };
+    if number > 1 {
+        path.push(format!("-{number}"));
     }
+    path.into()
 }
 
 fn refused(variable: &str, path: &Path, error: &io::Error) -> io::Error {

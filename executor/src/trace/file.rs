@@ -63,8 +63,7 @@ pub enum TraceError {
     },
     /// There is nothing in it.
     #[error(
-        "the recording is empty: it is written when block_on ends, and the program still runs or was killed before; \
-         look into one that hangs with EXECUTOR_CONSOLE=SOCKET"
+        "the recording is empty: the program has made a runtime and not run it yet; call block_on, or wait until it does"
     )]
     Empty,
     /// A line is none of a recording.

@@ -9,12 +9,13 @@
 //!
 //! | variable | what it does |
 //! |---|---|
-//! | `EXECUTOR_TRACE=FILE` | writes the recording there whenever a `block_on` ends, also by a panic. Further runtimes of the process write `FILE-2`, …; `%p` becomes the process's number |
+//! | `EXECUTOR_TRACE=FILE` | writes the recording there while the program runs, and as a whole whenever a `block_on` ends. Further runtimes of the process write `FILE-2`, …; `%p` becomes the process's number |
 //! | `EXECUTOR_TRACE_CHAINS=off` | leaves out where polls went pending, which is what takes longest to record |
 //! | `EXECUTOR_TRACE_EVENTS=NUMBER` | keeps so many of the newest events; a million unless told, about a hundred megabytes |
 //! | `EXECUTOR_CONSOLE=PATH` | shows the recording as it grows to whoever connects to this Unix socket |
 //!
-//! A program that is killed has written nothing; one that hangs can be watched at the socket.
+//! So a program that is killed, crashes or calls `exit` leaves a recording too, of all but its last twentieth of a
+//! second; one that still runs can be looked at in its file or at the socket.
 //!
 //! # The format
 //! JSON, a line each; this is version 1. The first line is the head:
@@ -33,18 +34,20 @@
 //! {"at":52417,"event":"spawned","task":2,"by":1,"name":"visitor","place":0,"size":120}
 //! ```
 //!
-//! A console sends two more, between events: `{"missed":12}` says that so many are missing here, as the client was
-//! too slow, and that what they said of what is still there is said again; `{"now":52417}` that this is all so far.
+//! There may be two more, between events: `{"missed":12}` says that so many are missing here, as whoever writes or
+//! reads them was too slow, and that what they said of what is still there is said again; `{"now":52417}`, from a console, that this is all so far.
 //!
-//! A chain is the futures that await each other, or the functions that call each other, the outermost first. `at` is in nanoseconds since the recording
-//! began, by the runtime's clock. The events and their fields are those of [`Event`]: names in snake case, times in
+//! A chain is the futures that await each other, or the functions that call each other, the outermost first. `at` is
+//! in nanoseconds since the recording began, by the runtime's clock. The events and their fields are those of [`Event`]: names in snake case, times in
 //! nanoseconds, fields that are empty left out.
 
 mod console;
 mod env;
+mod feed;
 mod file;
 mod readiness;
 mod recorder;
+mod spool;
 
 pub(crate) use env::Outlets;
 pub use file::{Head, Trace, TraceError};

@@ -307,22 +307,26 @@ impl Recorder {
         let places = state.places.values.iter().map(source_place).collect();
         let (head, chains) = (state.head(), state.chains.values.clone());
         drop(state); // to name what is on the stacks takes long
-        Trace { head, places, chains: self.tell(&chains), records, now: None }
+        Trace { head, places, chains: self.tell(0, &chains), records, now: None }
     }
 
-    /// The names of what is on these stacks, which are the first of all.
-    fn tell(&self, stacks: &[Calls]) -> Vec<Vec<Frame>> {
+    /// The names of what is on these stacks. The number of the first is given; those below it have been told.
+    pub(super) fn tell(&self, first: usize, stacks: &[Calls]) -> Vec<Vec<Frame>> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let Told { names, chains } = &mut *told;
-        let new = stacks.iter().skip(chains.len());
+        let new = stacks.iter().skip(chains.len() - first);
         chains.extend(new.map(|calls| frames(names, calls)));
-        chains[..stacks.len()].to_vec()
+        chains[first..first + stacks.len()].to_vec()
+    }
+
+    /// How many events it keeps.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 
     /// How many events have been recorded, those included that have gone.
     pub fn events(&self) -> u64 {
-        let state = self.lock();
-        state.dropped + state.records.len() as u64
+        self.lock().events()
     }
 
     /// Writes what has been recorded up to now into a file.
@@ -344,30 +348,20 @@ impl Recorder {
     /// What has come since; waits until there is something. `None` at the end of the recording.
     pub(super) fn next(&self, known: &mut Known) -> Option<News> {
         let mut state = self.lock();
-        while state.dropped + state.records.len() as u64 == known.events {
+        while state.events() == known.events {
             if state.closed {
                 return None;
             }
             state.is_awaited = true;
             state = self.grown.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        // Whoever has missed events gets what is left of them.
-        let missed = state.dropped.saturating_sub(known.events);
-        let mut records = if missed > 0 { state.kept.records() } else { Vec::new() };
-        let seen = known.events.saturating_sub(state.dropped) as usize;
-        records.extend(state.records.iter().skip(seen).cloned());
-        let news = News {
-            missed,
-            now: state.now(),
-            first_place: known.places as u32,
-            first_chain: known.chains as u32,
-            places: state.places.values[known.places..].iter().map(source_place).collect(),
-            chains: state.chains.values[known.chains..].to_vec(),
-            records,
-        };
-        known.events = state.dropped + state.records.len() as u64;
-        (known.places, known.chains) = (state.places.values.len(), state.chains.values.len());
-        Some(news)
+        Some(state.news(known))
+    }
+
+    /// What has come since, if anything has.
+    pub(super) fn news(&self, known: &mut Known) -> Option<News> {
+        let mut state = self.lock();
+        (state.events() != known.events).then(|| state.news(known))
     }
 
     /// Whoever follows the recording is told that there is no more.
@@ -416,6 +410,30 @@ pub(super) struct News {
 }
 
 impl State {
+    /// What has come since. Whoever has missed events gets what is left of them.
+    fn news(&mut self, known: &mut Known) -> News {
+        let missed = self.dropped.saturating_sub(known.events);
+        let mut records = if missed > 0 { self.kept.records() } else { Vec::new() };
+        let seen = known.events.saturating_sub(self.dropped) as usize;
+        records.extend(self.records.iter().skip(seen).cloned());
+        let news = News {
+            missed,
+            now: self.now(),
+            first_place: known.places as u32,
+            first_chain: known.chains as u32,
+            places: self.places.values[known.places..].iter().map(source_place).collect(),
+            chains: self.chains.values[known.chains..].to_vec(),
+            records,
+        };
+        known.events = self.events();
+        (known.places, known.chains) = (self.places.values.len(), self.chains.values.len());
+        news
+    }
+
+    fn events(&self) -> u64 {
+        self.dropped + self.records.len() as u64
+    }
+
     fn head(&self) -> Head {
         let program = std::env::args_os().next().unwrap_or_default();
         let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
