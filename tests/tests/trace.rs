@@ -216,6 +216,62 @@ fn a_file_and_a_console_tell_the_same() {
 }
 
 #[test]
+fn a_program_that_is_killed_leaves_a_recording() {
+    within(60, || {
+        let place = Place::new();
+        let mut server = serve(&place, &[("EXECUTOR_TRACE", "run.jsonl")]);
+        let recorded = || Trace::open(place.path("run.jsonl")).map_or(0, |trace| connections(&trace));
+        assert_eq!(server.get("/ring/1").status, 200);
+        eventually("it is in the file while the program runs", || recorded() == 1);
+        assert_eq!(server.get("/ring/2").status, 200);
+        eventually("so is what comes later", || recorded() == 2);
+        server.running.signal(rustix::process::Signal::KILL);
+        eventually("the program ends", || server.running.is_over());
+        let trace = Trace::open(place.path("run.jsonl")).unwrap();
+        assert_eq!((connections(&trace), trace.head.dropped, trace.head.program.as_str()), (2, 0, "demo"));
+        assert!(!trace.chains.iter().all(Vec::is_empty));
+    });
+}
+
+#[test]
+fn the_file_of_a_program_that_goes_on_does_not_grow_for_ever() {
+    within(60, || {
+        let place = Place::new();
+        let server = serve(&place, &[("EXECUTOR_TRACE", "run.jsonl"), ("EXECUTOR_TRACE_EVENTS", "50")]);
+        let recorded = || Trace::open(place.path("run.jsonl")).ok().filter(|trace| !trace.records.is_empty());
+        let (mut most, mut before, mut begun) = (0, 0, 0);
+        while begun < 5 {
+            assert_eq!(server.get("/ring/1").status, 200);
+            let Some(trace) = recorded() else { continue };
+            most = most.max(trace.records.len());
+            begun += usize::from(trace.records.len() < before);
+            before = trace.records.len();
+        }
+        // Until it is begun anew there are twice as many, and as many again may come at once; besides those that
+        // tell of what is still there: at each time the listener, its task and a connection or two.
+        assert!(most <= 200, "{most} events");
+        let mut last = None;
+        eventually("the file is there again", || {
+            last = recorded();
+            last.is_some()
+        });
+        let trace = last.unwrap();
+        assert!(trace.head.dropped > 0);
+        let tells_of_main = |record: &Record| matches!(record.event, Event::Spawned { task: 1, .. });
+        assert!(trace.records.iter().any(tells_of_main), "what is still there is told of");
+    });
+}
+
+#[test]
+fn what_goes_to_a_pipe_is_written_once() {
+    let place = Place::new();
+    let mut command = std::process::Command::new(executor_examples().join("hello"));
+    command.current_dir(place.path("")).env("EXECUTOR_TRACE", "/dev/stdout");
+    let ran = Running::start(&mut command).wait().exits(0);
+    assert_eq!(ran.stdout.matches("executor_trace").count(), 1, "{}", ran.stdout);
+}
+
+#[test]
 fn each_runtime_of_a_process_has_a_file_of_its_own() {
     let place = Place::new();
     let mut command = place.command(&["step", "downloads", "--lint"]); // has a server on another thread
@@ -392,7 +448,7 @@ fn broken_files_are_told_with_the_line_and_what_to_do() {
     assert_eq!(io.to_string(), "no/such/file: No such file or directory (os error 2)");
 
     let empty = Trace::read(&b""[..]).unwrap_err();
-    assert!(matches!(empty, TraceError::Empty) && empty.to_string().contains("EXECUTOR_CONSOLE"), "{empty}");
+    assert!(matches!(empty, TraceError::Empty) && empty.to_string().contains("call block_on"), "{empty}");
     for none in ["hello\n", "[1]\n", "\u{0}\u{1}\n"] {
         let error = Trace::read(none.as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with("line 1 is not one of a recording ("), "{error}");
