@@ -6,12 +6,13 @@
 use demo::step::model::{Phase, Run, State};
 use demo::step::tui::{App, draw};
 use demo::step::{Program, Sources};
-use executor::trace::{By, Direction, End, Event, Head, How, Record, SourcePlace, Trace, Waiting};
+use executor::trace::{By, Direction, End, Event, Head, How, Record, Recorder, SourcePlace, Trace, Waiting};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tests::demo::{Place, Running};
@@ -341,7 +342,7 @@ fn played_it_stops_at_breakpoints_and_at_the_end() {
 fn what_is_no_recording_is_refused_with_the_line() {
     let place = Place::new();
     for (text, what) in [
-        ("", "block_on ends"),
+        ("", "the recording is empty"),
         ("{}\n", "line 1"),
         ("{\"executor_trace\":2,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\n", "version 2"),
         ("{\"executor_trace\":1,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\nrubbish\n", "line 2"),
@@ -387,6 +388,33 @@ fn a_simulated_program_is_recorded_the_same_each_time() {
     for program in [Program::TwoSleeps, Program::PingPong, Program::LostWake, Program::Semaphore, Program::Cancel] {
         assert_eq!(program.record().unwrap(), program.record().unwrap(), "{program:?}");
     }
+}
+
+#[test]
+fn sources_are_found_where_the_run_was_recorded() {
+    let place = Place::new();
+    let [top, member, elsewhere] = ["top", "top/member/deep", "elsewhere"].map(|name| place.path(name));
+    for (folder, name, text) in [
+        (&top, "member.rs", "of the top"),
+        (&top, "both.rs", "of the top"),
+        (&member, "both.rs", "of the member"),
+        (&elsewhere, "both.rs", "from elsewhere"),
+    ] {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join(name), text).unwrap();
+    }
+    let first_line = |sources: &Sources, file: &str| sources.lines(file).map(|lines| lines[0].clone());
+    let recorded = Sources::new(None).recorded_in(member.to_str().unwrap());
+    assert_eq!(first_line(&recorded, "both.rs").as_deref(), Some("of the member"));
+    assert_eq!(first_line(&recorded, "member.rs").as_deref(), Some("of the top"));
+    assert_eq!(first_line(&recorded, "none.rs"), None);
+    // What is asked for comes first; a recording of nowhere leads nowhere.
+    let asked = Sources::new(Some(elsewhere)).recorded_in(member.to_str().unwrap());
+    assert_eq!(first_line(&asked, "both.rs").as_deref(), Some("from elsewhere"));
+    assert_eq!(first_line(&Sources::new(None).recorded_in(""), "both.rs"), None);
+
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(Recorder::new().trace().head.directory, here.to_str().unwrap());
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
             (program.title(), trace)
         }
     };
+    let sources = sources.recorded_in(&trace.head.directory);
     if let Some(path) = &args.html {
         write(path, |file| html::write(&trace, &sources, file))?;
     }

@@ -44,6 +44,10 @@ pub struct Head {
     pub executor_trace: u32,
     /// The name of the program.
     pub program: String,
+    /// The directory that it ran in; the files of places are mostly called by their way from there. Empty if it is not
+    /// known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub directory: String,
     /// Whether the clock was virtual.
     pub simulated: bool,
     /// How many of the oldest events are missing.

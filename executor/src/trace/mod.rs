@@ -21,12 +21,13 @@
 //! JSON, a line each; this is version 1. The first line is the head:
 //!
 //! ```json
-//! {"executor_trace":1,"program":"demo","simulated":false,"dropped":0}
+//! {"executor_trace":1,"program":"demo","directory":"/home/me/crawler","simulated":false,"dropped":0}
 //! ```
 //!
-//! `simulated` says that the clock was virtual, `dropped` how many of the oldest events are missing because
-//! the recording was full; what they said of tasks, sources and timers that are still there is said again. Then
-//! there are three kinds of lines, in any order, but that a place or a chain is there before what refers to it:
+//! `directory` is the one that the program ran in, for whoever looks for its sources; `simulated` says that the clock
+//! was virtual, `dropped` how many of the oldest events are missing because the recording was full; what they said of
+//! tasks, sources and timers that are still there is said again. Then there are three kinds of lines, in any order, but
+//! that a place or a chain is there before what refers to it:
 //!
 //! ```json
 //! {"place":0,"file":"src/main.rs","line":7,"column":13}
@@ -35,11 +36,12 @@
 //! ```
 //!
 //! There may be two more, between events: `{"missed":12}` says that so many are missing here, as whoever writes or
-//! reads them was too slow, and that what they said of what is still there is said again; `{"now":52417}`, from a console, that this is all so far.
+//! reads them was too slow, and that what they said of what is still there is said again; `{"now":52417}`, from a
+//! console, that this is all so far.
 //!
 //! A chain is the futures that await each other, or the functions that call each other, the outermost first. `at` is
-//! in nanoseconds since the recording began, by the runtime's clock. The events and their fields are those of [`Event`]: names in snake case, times in
-//! nanoseconds, fields that are empty left out.
+//! in nanoseconds since the recording began, by the runtime's clock. The events and their fields are those of
+//! [`Event`]: names in snake case, times in nanoseconds, fields that are empty left out.
 
 mod console;
 mod env;

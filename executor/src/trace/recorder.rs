@@ -23,7 +23,7 @@ use std::hash::Hash;
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::{fmt, io, path::Path, thread};
+use std::{env, fmt, io, path::Path, thread};
 
 /// Keeps what happens in a runtime: see [`trace`](crate::trace).
 ///
@@ -43,6 +43,8 @@ use std::{fmt, io, path::Path, thread};
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Recorder {
+    /// Where the program was when it began.
+    directory: String,
     limit: usize,
     chains: bool,
     then: Option<Box<Then>>,
@@ -262,7 +264,8 @@ impl Recorder {
     /// Keeps the newest million of events, with where each poll went pending.
     pub fn new() -> Recorder {
         let (then, state, grown, told) = Default::default();
-        Recorder { limit: 1_000_000, chains: true, then, state, grown, told }
+        let directory = env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok());
+        Recorder { directory: directory.unwrap_or_default(), limit: 1_000_000, chains: true, then, state, grown, told }
     }
 
     /// Keeps so many of the newest events.
@@ -305,7 +308,7 @@ impl Recorder {
         let state = self.lock();
         let records = state.kept.records().into_iter().chain(state.records.iter().cloned()).collect();
         let places = state.places.values.iter().map(source_place).collect();
-        let (head, chains) = (state.head(), state.chains.values.clone());
+        let (head, chains) = (self.head_of(&state), state.chains.values.clone());
         drop(state); // to name what is on the stacks takes long
         Trace { head, places, chains: self.tell(0, &chains), records, now: None }
     }
@@ -338,7 +341,14 @@ impl Recorder {
     }
 
     pub(super) fn head(&self) -> Head {
-        self.lock().head()
+        self.head_of(&self.lock())
+    }
+
+    fn head_of(&self, state: &State) -> Head {
+        let program = env::args_os().next().unwrap_or_default();
+        let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (directory, simulated, dropped) = (self.directory.clone(), state.simulated, state.dropped);
+        Head { executor_trace: VERSION, program, directory, simulated, dropped }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -432,12 +442,6 @@ impl State {
 
     fn events(&self) -> u64 {
         self.dropped + self.records.len() as u64
-    }
-
-    fn head(&self) -> Head {
-        let program = std::env::args_os().next().unwrap_or_default();
-        let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Head { executor_trace: VERSION, program, simulated: self.simulated, dropped: self.dropped }
     }
 }
 
