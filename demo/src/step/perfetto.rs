@@ -1,10 +1,11 @@
 //! The run in the format of Chrome's traces, which ui.perfetto.dev opens.
 //!
-//! Each run is a process there, each task a thread of it. A poll is a slice (`X`), a wait or the time in the queue an
-//! asynchronous one (`b`, `e`), a wake a flow (`s`, `f`) from the slice it comes from to the poll it leads to. Times are in
+//! Each run is a process there, each task a thread of it, on which slices (`X`) follow each other: a wait, the time in
+//! the queue, a poll. A wake is a flow (`s`, `f`) from the slice it comes from to the poll it leads to. Times are in
 //! microseconds. No two events share one, so that on a virtual clock, too, a slice is wider than nothing and things are
 //! in their order: each is a nanosecond after the one before, at least.
 
+use super::words::{ROOT, is_root};
 use executor::trace::{By, End, Event, How, Record, Trace, Waiting};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -55,8 +56,8 @@ fn events(trace: &Trace) -> Vec<Chrome> {
         writer.record(record);
     }
     writer.end();
-    // A flow's end stands behind the slice that it leads to, and an end before a beginning.
-    let rank = |ph| ["M", "e", "X"].iter().position(|first| *first == ph).unwrap_or(3);
+    // A flow's end stands behind the slice that it leads to.
+    let rank = |ph| ["M", "X"].iter().position(|first| *first == ph).unwrap_or(2);
     writer.out.sort_by(|a, b| a.ts.total_cmp(&b.ts).then(rank(a.ph).cmp(&rank(b.ph))));
     writer.out
 }
@@ -269,25 +270,16 @@ impl Writer<'_> {
     fn end_between(&mut self, task: u64) {
         let known = self.task(task);
         let tid = known.tid;
-        let Some(Open { from, name, .. }) = known.between.take() else { return };
-        let id = Some(format!("run {} task {task}", self.run));
-        let both = |ph, at| Chrome {
-            ph,
-            name: name.clone(),
-            cat: "between polls",
-            ts: microseconds(at),
-            pid: self.run,
-            tid,
-            id: id.clone(),
-            ..Chrome::default()
-        };
-        self.out.extend([both("b", from), both("e", self.now)]);
+        if let Some(between) = known.between.take() {
+            self.slice(tid, between);
+        }
     }
 
     // Wakes.
 
     fn spawned(&mut self, task: u64, by: Option<u64>, name: Option<&str>, args: Value) {
-        let words = name.map(|name| format!(" `{name}`")).unwrap_or_default();
+        let name = name.or(is_root(task, by).then_some(ROOT));
+        let words = name.map(|name| format!(" {name}")).unwrap_or_default();
         let tid = self.thread(format!("task {task}{words}"));
         let woken_from = by.and_then(|by| self.place_in_poll(by));
         self.lanes.tasks.insert(task, Task { tid, woken_from, ..Task::default() });
