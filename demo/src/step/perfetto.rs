@@ -279,7 +279,7 @@ impl Writer<'_> {
 
     fn spawned(&mut self, task: u64, by: Option<u64>, name: Option<&str>, args: Value) {
         let name = name.or(is_root(task, by).then_some(ROOT));
-        let words = name.map(|name| format!(" {name}")).unwrap_or_default();
+        let words = name.map(|name| format!(" ({name})")).unwrap_or_default();
         let tid = self.thread(format!("task {task}{words}"));
         let woken_from = by.and_then(|by| self.place_in_poll(by));
         self.lanes.tasks.insert(task, Task { tid, woken_from, ..Task::default() });
