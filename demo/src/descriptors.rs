@@ -15,7 +15,12 @@ pub fn raise_limit() {
 
 /// For how many things at once there are enough, if each takes so many. At least one.
 pub fn enough_for(each: u64) -> u32 {
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(limit, _)| limit);
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(limit, _)| as_u64(limit));
     let count = limit.saturating_sub(OTHERS) / each;
     u32::try_from(count).unwrap_or(u32::MAX).max(1)
+}
+
+/// The systems don't agree on the type of a limit.
+fn as_u64(limit: impl TryInto<u64>) -> u64 {
+    limit.try_into().unwrap_or(u64::MAX)
 }
