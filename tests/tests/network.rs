@@ -9,6 +9,8 @@ use executor::{Runtime, named, spawn, spawn_local, yield_now};
 use futures_lite::future::{pending, poll_once};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use proptest::prelude::*;
+use reactor::Reactor;
+use reactor::backend::Simulation;
 use reactor::observer::{SourceId, TimerId};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -18,7 +20,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use tests::{Counting, OnDrop, poll_with};
 
 const MS: Duration = Duration::from_millis(1);
@@ -137,6 +139,42 @@ fn jitter_is_up_to_what_was_said_and_nothing_overtakes() {
         (&server).read_exact(&mut all).await.unwrap();
         assert!(all.is_sorted(), "{all:?}");
     });
+}
+
+/// What it says who panics.
+fn refusal(misuse: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(misuse)).unwrap_err();
+    panic.downcast_ref::<String>().expect("a message").clone()
+}
+
+#[test]
+fn the_slowest_link_can_be_and_one_that_is_slower_is_refused() {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    simulated(|network| async move {
+        link(&network, Link { latency: YEAR, jitter: YEAR, bandwidth: Some(1), loss: 0.0 });
+        let ((client, server, _), time) = took(connected(&network)).await;
+        assert!((2 * YEAR..=4 * YEAR).contains(&time), "{time:?}");
+        client.write(&[1; 100]).await.unwrap();
+        assert_eq!(server.read(&mut [0; 200]).await.unwrap(), 100);
+        let normal = Link::default();
+        for slower in [YEAR + Duration::from_nanos(1), Duration::MAX] {
+            for slower in [Link { latency: slower, ..normal }, Link { jitter: slower, ..normal }] {
+                for said in [refusal(|| link(&network, slower)), refusal(|| network.set_default_link(slower))] {
+                    assert!(said.contains("up to a year") && said.contains("use Network::partition"), "{said}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn the_clock_does_not_jump_to_where_it_can_not_be() {
+    let mut reactor = Reactor::with(Box::new(Simulation::with_network(0)), None);
+    let (handle, start) = (reactor.handle(), reactor.handle().now());
+    let _entered = handle.enter();
+    drop(poll_with(Waker::noop(), &mut Box::pin(TcpStream::connect("10.0.0.1:80"))));
+    reactor.turn(Some(Duration::MAX)).unwrap(); // until it is refused
+    assert!(handle.now() - start < MS);
 }
 
 // ---- as sockets do -----------------------------------------------------------------------------

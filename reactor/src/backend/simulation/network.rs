@@ -166,9 +166,9 @@ impl fmt::Debug for Network {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Link {
-    /// The time that every packet takes.
+    /// The time that every packet takes. A year at most.
     pub latency: Duration,
-    /// Up to so much is added, at random.
+    /// Up to so much is added, at random. A year at most.
     pub jitter: Duration,
     /// Bytes per second in each direction; no limit if there is none.
     pub bandwidth: Option<u64>,
@@ -192,6 +192,14 @@ impl Link {
             self.loss
         );
         assert!(self.bandwidth != Some(0), "nothing would ever arrive with no bandwidth: use Network::partition");
+        // So that no clock overflows when it is added to.
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        let (latency, jitter) = (self.latency, self.jitter);
+        assert!(
+            latency <= YEAR && jitter <= YEAR,
+            "a link has a latency and a jitter of up to a year, not {latency:?} and {jitter:?}: if nothing is to arrive, use \
+             Network::partition"
+        );
     }
 }
 
