@@ -32,7 +32,7 @@ use crate::task::{
     Canceller, Entered, Finish, JoinError, JoinHandle, Meta, Present, Run, Runnable, Schedule, Slabs, TaskEvent,
     TaskId, TaskInfo, TaskRef, allocate, with_present,
 };
-use reactor::backend::Network;
+use reactor::backend::{Host, Network};
 use reactor::{Handle, Reactor, budget};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -266,8 +266,8 @@ impl Core {
         future: F,
         place: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
-        // A blocking call of another runtime may run this one: its tasks are not that call's doing.
-        let _nobody = Present::nobody();
+        // A blocking call of another runtime may run this one: its tasks are not that call's doing, nor on its host.
+        let (_nobody, _no_host) = (Present::nobody(), Host::leave());
         let _reactor = self.shared.reactor.enter();
         self.shared.observe(|observer| observer.run_begins());
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };

@@ -5,7 +5,7 @@
 use executor::net::{Shutdown, TcpListener, TcpStream, UdpSocket, UnixStream, connect, lookup};
 use executor::test::{Crashed, Host, Link, Network};
 use executor::time::{Duration, Instant, now, sleep, timeout};
-use executor::{Runtime, named, spawn, spawn_local, yield_now};
+use executor::{Runtime, named, spawn, spawn_blocking, spawn_local, yield_now};
 use futures_lite::future::{pending, poll_once};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use proptest::prelude::*;
@@ -391,6 +391,40 @@ fn hosts_have_names_and_addresses_and_ports_are_given_in_order() {
         let (stream, accepted) = future::zip(calling, listener.accept()).await;
         assert_eq!(stream.unwrap().unwrap().local_addr().unwrap().to_string(), "10.0.0.3:49152");
         assert_eq!(accepted.unwrap().1.to_string(), "10.0.0.3:49152");
+    });
+}
+
+#[test]
+fn a_host_of_another_network_is_refused() {
+    let other = Runtime::builder().deterministic(0).build().unwrap().network().unwrap();
+    let foreign = other.host("elsewhere");
+    simulated(|network| async move {
+        let main = network.host("main");
+        let own = network.host("elsewhere"); // with the same name and number
+        for said in [
+            refusal(|| network.set_link(&main, &foreign, Link::default())),
+            refusal(|| network.partition(&foreign, &main)),
+            refusal(|| network.heal(&main, &foreign)),
+        ] {
+            assert!(said.starts_with("Host(`elsewhere`, 10.0.0.2) is one of another network"), "{said}");
+        }
+        network.partition(&main, &own);
+        let runs = spawn_local(foreign.run(TcpListener::bind("0.0.0.0:80")));
+        let error = runs.await.unwrap_err().to_string();
+        assert!(error.contains("does not have its network"), "{error}");
+        TcpListener::bind("0.0.0.0:80").await.unwrap();
+    });
+    let host = other.host("elsewhere");
+    let said = refusal(|| executor::block_on(host.run(async {})).unwrap());
+    assert!(said.contains("deterministic"), "{said}");
+}
+
+#[test]
+fn a_runtime_in_a_blocking_call_is_on_no_host_of_the_one_outside() {
+    simulated(|network| async move {
+        let inner = || simulated(|_| async { Host::current() });
+        let seen = network.host("a").run(async { (Host::current(), spawn_blocking(inner).await.unwrap()) });
+        assert_eq!(seen.await, Ok((Some(network.host("a")), None)));
     });
 }
 

@@ -104,26 +104,43 @@ impl Network {
     /// How two hosts reach each other, in both directions, from now on.
     ///
     /// # Panics
-    /// On a [`Link`] that can't be.
+    /// On a [`Link`] that can't be, and on a host of another network.
     pub fn set_link(&self, a: &Host, b: &Host, link: Link) {
         link.check();
-        self.change(|world| world.set_link(a.id, b.id, link));
+        let (a, b) = self.own(a, b);
+        self.change(|world| world.set_link(a, b, link));
     }
 
     /// Cuts the network between two hosts: from now on, nothing arrives. Who connects waits, for 127 seconds at
     /// most, as on Linux.
     ///
     /// # Panics
-    /// On a host and itself.
+    /// On a host and itself, and on a host of another network.
     pub fn partition(&self, a: &Host, b: &Host) {
-        assert!(a.id != b.id, "a host can't be cut off from itself: give two");
-        self.change(|world| world.cut(a.id, b.id));
+        let (a, b) = self.own(a, b);
+        assert!(a != b, "a host can't be cut off from itself: give two");
+        self.change(|world| world.cut(a, b));
     }
 
     /// Ends a [`partition`](Network::partition): what was sent meanwhile, or was under way at its beginning, now
     /// goes on its way.
+    ///
+    /// # Panics
+    /// On a host of another network.
     pub fn heal(&self, a: &Host, b: &Host) {
-        self.change(|world| world.heal(a.id, b.id));
+        let (a, b) = self.own(a, b);
+        self.change(|world| world.heal(a, b));
+    }
+
+    /// The numbers of two hosts, which have a meaning in their own network only.
+    fn own(&self, a: &Host, b: &Host) -> (HostId, HostId) {
+        for host in [a, b] {
+            assert!(
+                host.network == *self,
+                "{host:?} is one of another network: use the one that network.host(…) gives"
+            );
+        }
+        (a.id, b.id)
     }
 
     /// A number from the generator that all choices of the simulation come from.
@@ -261,6 +278,9 @@ impl Host {
 
     /// Runs a future on this host: sockets that it makes are this host's, and so are the tasks that it spawns. When
     /// the host crashes, the future is dropped; to run another one is to start the host again.
+    ///
+    /// # Panics
+    /// When it is polled in a runtime that does not have the host's network: its sockets would be elsewhere.
     pub fn run<F: Future>(&self, future: F) -> Run<F> {
         let (crashes, key) = self.network.change(|world| {
             let state = world.state(self.id);
@@ -337,6 +357,12 @@ impl<F: Future> Future for Run<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Place { host, key } = &*this.place;
+        let is_here = Handle::with_current(|reactor| reactor?.network().map(|network| *network == host.network));
+        assert!(
+            is_here == Some(true),
+            "what runs on {host:?} is polled in a runtime that does not have its network: await it in the runtime whose \
+             network gave the host, made with Runtime::builder().deterministic(seed)"
+        );
         let _entered = host.enter();
         let waker = cx.waker().clone();
         let (is_alive, replaced) = host.network.change(|world| {
