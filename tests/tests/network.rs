@@ -102,6 +102,18 @@ fn bandwidth_is_shared_by_what_goes_the_same_way() {
 }
 
 #[test]
+fn a_link_without_a_limit_has_none_also_if_it_had_one() {
+    simulated(|network| async move {
+        link(&network, Link { bandwidth: Some(1_000), ..Link::default() });
+        let (client, _server, host) = connected(&network).await;
+        client.write(&[1; 10_000]).await.unwrap(); // 10 s
+        link(&network, Link::default());
+        let (refused, time) = took(TcpStream::connect((host.address(), 81))).await;
+        assert_eq!((kind(refused), time), (ErrorKind::ConnectionRefused, 2 * LATENCY));
+    });
+}
+
+#[test]
 fn a_large_write_comes_piece_by_piece() {
     simulated(|network| async move {
         link(&network, Link { bandwidth: Some(16 * 1024 * 1000), ..Link::default() });
@@ -541,6 +553,22 @@ fn nothing_arrives_while_the_network_is_cut_and_all_of_it_after() {
         assert_eq!((&byte[..read.unwrap()], time), (&b"under way sent meanwhile"[..], LATENCY));
         server.write(b"x").await.unwrap();
         assert_eq!(client.read(&mut byte).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn what_was_under_way_takes_its_time_once_more_and_not_twice() {
+    simulated(|network| async move {
+        let (client, server, host) = connected(&network).await;
+        let main = network.host("main");
+        link(&network, Link { latency: 100 * MS, bandwidth: Some(1_000_000), ..Link::default() });
+        client.write(&[1; 10_000]).await.unwrap(); // 10 ms, and then 100
+        sleep(MS).await;
+        network.partition(&main, &host);
+        link(&network, Link { bandwidth: Some(1_000_000), ..Link::default() });
+        network.heal(&main, &host);
+        let (read, time) = took(server.read(&mut [0; 20_000])).await;
+        assert_eq!((read.unwrap(), time), (10_000, 10 * MS + LATENCY));
     });
 }
 
