@@ -744,6 +744,21 @@ fn a_destructor_starts_nothing_on_a_host_that_has_crashed() {
 }
 
 #[test]
+fn the_destructors_of_a_run_that_is_given_up_are_on_its_host() {
+    simulated(|network| async move {
+        let seen: Rc<RefCell<Option<Host>>> = Rc::default();
+        let (host, sees) = (network.host("a"), seen.clone());
+        let destructor = OnDrop::new(move || *sees.borrow_mut() = Host::current());
+        let run = host.run(async move {
+            let _destructor = destructor;
+            pending::<()>().await
+        });
+        assert!(timeout(MS, run).await.is_err());
+        assert_eq!((seen.take(), Host::current()), (Some(host), None));
+    });
+}
+
+#[test]
 fn a_task_of_no_host_is_on_none_whoever_has_it_polled() {
     simulated(|network| async move {
         let hosts = Rc::new(RefCell::new(Vec::new()));

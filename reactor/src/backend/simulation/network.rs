@@ -343,6 +343,15 @@ pin_project! {
         future: Option<F>,
         place: Place,
     }
+
+    impl<F> PinnedDrop for Run<F> {
+        /// Its destructors run where it has run.
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = this.place.host.enter();
+            this.future.set(None);
+        }
+    }
 }
 
 /// A future's place among those of its host.
