@@ -394,6 +394,10 @@ fn hosts_have_names_and_addresses_and_ports_are_given_in_order() {
         assert!(network.host("a.example") == a && a != b);
         assert_eq!(lookup("b.example").await.unwrap(), [(b.address(), 0).into()]);
         assert_eq!(lookup("localhost").await.unwrap()[0].to_string(), "127.0.0.1:0");
+        for name in ["localhost", "10.0.0.9", "::1"] {
+            let said = refusal(|| _ = network.host(name));
+            assert!(said.contains(&format!("can't be named `{name}`")), "{said}");
+        }
         let error = lookup("c.example").await.unwrap_err();
         assert!(error.get_ref().unwrap().is::<executor::net::LookupError>());
 

@@ -75,8 +75,13 @@ impl Network {
     /// The host of this name. The first call with a name makes it, at the next address: 10.0.0.2, 10.0.0.3 and so on.
     ///
     /// # Panics
-    /// When there are 16 million.
+    /// When there are 16 million; and on a name that a resolver would not ask for: `localhost`, or an address.
     pub fn host(&self, name: &str) -> Host {
+        assert!(
+            name != "localhost" && name.parse::<IpAddr>().is_err(),
+            "a host can't be named `{name}`, which stands for an address already: give it a name of its own; its address is \
+             the next one of the network"
+        );
         let (id, crashes) = self.change(|world| {
             let id = world.host(name);
             (id, world.state(id).crashes)
