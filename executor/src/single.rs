@@ -335,6 +335,7 @@ impl Core {
 
     fn pass<T>(&self, root: &JoinHandle<T>) {
         if let Some(simulated) = &self.simulated {
+            simulated.end_crashed(); // a waker that the reactor has called may have had one crash
             simulated.shuffle(&self.queue);
         }
         for _ in 0..self.queue.len() {

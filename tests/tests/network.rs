@@ -20,7 +20,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::task::{Poll, Waker};
+use std::task::{Poll, Wake, Waker};
 use tests::{Counting, OnDrop, poll_with};
 
 const MS: Duration = Duration::from_millis(1);
@@ -722,6 +722,36 @@ fn what_is_started_after_the_crash_goes_on_and_what_was_spawned_before_does_not(
     let host = runtime.network().unwrap().host("a");
     host.crash();
     assert!(runtime.block_on(host.run(async { spawn_local(yield_now()).await })).unwrap().is_ok());
+}
+
+/// Has a host crash when it is woken.
+struct Crashes(Host);
+
+impl Wake for Crashes {
+    fn wake(self: Arc<Self>) {
+        self.0.crash();
+    }
+}
+
+#[test]
+fn a_crash_in_no_task_at_all_ends_what_is_about_to_run() {
+    simulated(|network| async move {
+        let (host, went_on) = (network.host("a"), Rc::new(Cell::new(false)));
+        let seen = went_on.clone();
+        let spawning = host.run(async {
+            let task = spawn_local(async move {
+                sleep(MS).await;
+                seen.set(true);
+            });
+            yield_now().await;
+            yield_now().await; // by now it sleeps
+            task
+        });
+        let task = spawning.await.unwrap();
+        let mut crash = Box::pin(sleep(MS));
+        assert!(poll_with(&Waker::from(Arc::new(Crashes(host))), &mut crash).is_pending());
+        assert!(task.await.unwrap_err().is_cancelled() && !went_on.get());
+    });
 }
 
 #[test]

@@ -297,6 +297,8 @@ impl Host {
 
     /// Ends all that runs on it at once. Its connections are reset, its listeners gone, and the futures given to
     /// [`run`](Host::run) are dropped, with the tasks that they have spawned, before time goes on.
+    ///
+    /// On the host `main` there is more than what was given to its `run`: that loses its sockets, and goes on.
     pub fn crash(&self) {
         let wakers = self.network.change(|world| {
             world.break_sockets(self.id);
