@@ -501,8 +501,11 @@ impl Core {
 
     /// Shows every task that is not over to `f`, with a way to poll it, which does nothing if it does not wait.
     pub(crate) fn each_task<T>(&self, mut f: impl FnMut(TaskRef<'_>, &mut dyn FnMut()) -> T) -> Vec<T> {
+        // Where they lie depends on the size of their futures, and that on how the program was compiled.
+        let mut tasks = self.slabs.tasks();
+        tasks.sort_by_key(|task| task.task().id());
         let mut shown = Vec::new();
-        for task in self.slabs.tasks() {
+        for task in tasks {
             let mut poll = || {
                 if let Some(task) = task.wake_up() {
                     self.is_asking.set(true);

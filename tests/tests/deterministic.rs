@@ -11,7 +11,7 @@ use executor::test::{Link, Network, explore, network};
 use executor::time::{Duration, now, sleep};
 use executor::trace::{Event, Record, Recorder, Trace};
 use executor::{Runtime, named, spawn, spawn_blocking, spawn_local, yield_now};
-use futures_lite::future::pending;
+use futures_lite::future::{pending, poll_fn};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use lines::Lines;
 use std::cell::{Cell, RefCell};
@@ -21,6 +21,7 @@ use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::thread;
 use tests::{OnDrop, within};
 
@@ -177,6 +178,28 @@ fn tasks_are_on_the_host_that_spawned_them() {
         });
         assert_eq!(address.await, Ok((true, true)));
         assert!(TcpListener::bind(([10, 0, 0, 2], 0)).await.is_err());
+    });
+}
+
+#[test]
+fn tasks_are_asked_in_the_order_of_their_spawning_however_large_they_are() {
+    explore(1, |_| async {
+        let asked: Rc<RefCell<Vec<usize>>> = Rc::default();
+        async fn waits<const SIZE: usize>(asked: Rc<RefCell<Vec<usize>>>) {
+            let room = [0_u8; SIZE];
+            poll_fn(|_| {
+                asked.borrow_mut().push(room.len());
+                Poll::<()>::Pending
+            })
+            .await;
+        }
+        spawn_local(waits::<3000>(asked.clone()));
+        spawn_local(waits::<10>(asked.clone()));
+        spawn_local(waits::<500>(asked.clone()));
+        sleep(Duration::from_millis(1)).await;
+        asked.take();
+        executor::tasks();
+        assert_eq!(*asked.borrow(), [3000, 10, 500]);
     });
 }
 
