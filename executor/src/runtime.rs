@@ -297,7 +297,8 @@ impl Builder {
     /// program in which it will says so with [`Handle::hold`](reactor::Handle::hold). A task that can go on though
     /// nobody has woken it, since its wake was lost, goes on when it is polled for that list.
     ///
-    /// Unless told, the list is printed to the standard error when that has lasted for a second, once.
+    /// Unless told, the list is printed to the standard error when that has lasted for a second, once; with a virtual
+    /// clock, which then shows no second, it is not.
     ///
     /// ```should_panic
     /// use executor::{Runtime, sync::Mutex};

@@ -48,19 +48,21 @@ impl Simulated {
         drop(gone); // with the borrow over: it may have been the last reference
     }
 
-    /// Runs a task on its host, or on none; then ends the tasks of the hosts that have crashed in it.
+    /// Runs a task on its host, or on none. What has crashed in it is over before anything else runs.
     pub(crate) fn run<R>(&self, task: TaskId, run: impl FnOnce() -> R) -> R {
         let host = self.tasks.borrow().get(&task).map(|(host, _)| host.clone());
         let entered = host.map_or_else(Host::leave, |host| host.enter());
         let result = run();
         drop(entered);
-        if self.network.take_crashed() || self.is_late.take() {
-            self.end_tasks();
-        }
+        self.end_crashed();
         result
     }
 
-    fn end_tasks(&self) {
+    /// Ends the tasks of the hosts that have crashed since this was called last.
+    pub(crate) fn end_crashed(&self) {
+        if !self.network.take_crashed() && !self.is_late.take() {
+            return;
+        }
         let tasks: Vec<(Host, Canceller)> = {
             let tasks = self.tasks.borrow();
             tasks.values().filter(|(host, _)| host.has_crashed()).cloned().collect()

@@ -32,7 +32,7 @@ use crate::task::{
     Canceller, Entered, Finish, JoinError, JoinHandle, Meta, Present, Run, Runnable, Schedule, Slabs, TaskEvent,
     TaskId, TaskInfo, TaskRef, allocate, with_present,
 };
-use reactor::backend::Network;
+use reactor::backend::{Host, Network};
 use reactor::{Handle, Reactor, budget};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -266,8 +266,8 @@ impl Core {
         future: F,
         place: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
-        // A blocking call of another runtime may run this one: its tasks are not that call's doing.
-        let _nobody = Present::nobody();
+        // A blocking call of another runtime may run this one: its tasks are not that call's doing, nor on its host.
+        let (_nobody, _no_host) = (Present::nobody(), Host::leave());
         let _reactor = self.shared.reactor.enter();
         self.shared.observe(|observer| observer.run_begins());
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };
@@ -335,6 +335,7 @@ impl Core {
 
     fn pass<T>(&self, root: &JoinHandle<T>) {
         if let Some(simulated) = &self.simulated {
+            simulated.end_crashed(); // a waker that the reactor has called may have had one crash
             simulated.shuffle(&self.queue);
         }
         for _ in 0..self.queue.len() {
@@ -469,9 +470,11 @@ impl Core {
             Deadlock::Panic => {
                 let unfinished = self.unfinished.get();
                 let tasks = crate::tasks();
+                // To be asked where it stands may have let a task go on, whom another thread is about to wake: to its
+                // end, or to where it waits for something that will come.
+                let is_alone = reactor.is_idle() && !reactor.is_held();
                 self.shared.inbox.take(&self.queue);
-                // To be asked where it stands may have let a task go on, whom another thread is about to wake.
-                if self.queue.len() == 0 && self.unfinished.get() == unfinished {
+                if is_alone && self.queue.len() == 0 && self.unfinished.get() == unfinished {
                     panic!("deadlock: {WHAT} {tasks}");
                 }
             }
@@ -498,8 +501,11 @@ impl Core {
 
     /// Shows every task that is not over to `f`, with a way to poll it, which does nothing if it does not wait.
     pub(crate) fn each_task<T>(&self, mut f: impl FnMut(TaskRef<'_>, &mut dyn FnMut()) -> T) -> Vec<T> {
+        // Where they lie depends on the size of their futures, and that on how the program was compiled.
+        let mut tasks = self.slabs.tasks();
+        tasks.sort_by_key(|task| task.task().id());
         let mut shown = Vec::new();
-        for task in self.slabs.tasks() {
+        for task in tasks {
             let mut poll = || {
                 if let Some(task) = task.wake_up() {
                     self.is_asking.set(true);

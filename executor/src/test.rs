@@ -5,13 +5,15 @@
 
 pub use reactor::backend::{Crashed, Host, Link, Network, Run};
 
-use crate::Runtime;
+use crate::observer::{Observer, ReactorObserver};
+use crate::task::{Finish, Panic, TaskId, TaskRef};
 use crate::trace::Recorder;
-use std::any::Any;
+use crate::{Runtime, task};
+use std::collections::BTreeMap;
 use std::env::{self, VarError};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// What repeats the run with one seed.
@@ -27,6 +29,10 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 /// # Panics
 /// When a run does, or can't go on (a deadlock): with its seed, what it said, and the command that repeats it. When
 /// `EXECUTOR_SEED` is no number.
+///
+/// A run fails as well when a task panics that nobody joins, so that nobody would ever hear of it: one that was
+/// detached, or whose handle is dropped after it has panicked. Whoever expects a panic awaits the handle. A handle that is
+/// dropped with a task that the end of the run cancels is none of those: that task might have joined it.
 ///
 /// Two tasks add 1 to the same number, and await in between. That goes well as long as the first is through before the
 /// second begins, as it happens to be on any other runtime:
@@ -59,25 +65,88 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 pub fn explore<F: Future<Output = ()>>(runs: u64, test: impl Fn(Network) -> F) {
     let (first, runs) = wanted_seed().map_or((0, runs), |seed| (seed, 1));
     for seed in (first..=u64::MAX).take(usize::try_from(runs).unwrap_or(usize::MAX)) {
-        let Err(panic) = run_once(seed, None, &test) else { continue };
+        let Err(said) = run_once(seed, None, &test) else { continue };
         // As it can be repeated, only what fails is recorded.
         let recorder = Arc::new(Recorder::new());
         let is_repeated = run_once(seed, Some(recorder.clone()), &test).is_err();
-        fail(seed, &*panic, Location::caller(), is_repeated.then_some(&recorder));
+        fail(seed, &said, Location::caller(), is_repeated.then_some(&recorder));
     }
 }
 
-/// One run in a world of its own.
+/// One run in a world of its own; if it fails, what it said.
 fn run_once<F: Future<Output = ()>>(
     seed: u64,
-    observer: Option<Arc<Recorder>>,
+    recorder: Option<Arc<Recorder>>,
     test: impl Fn(Network) -> F,
-) -> thread::Result<()> {
-    let builder = Runtime::builder().deterministic(seed);
-    let builder = observer.into_iter().fold(builder, |builder, observer| builder.observer(observer));
-    let runtime = builder.build().expect("a simulation needs nothing of the system");
+) -> Result<(), String> {
+    let unheard = Arc::new(Unheard::default());
+    let observer: Arc<dyn Observer> = match recorder {
+        Some(recorder) => Arc::new((recorder, unheard.clone())),
+        None => unheard.clone(),
+    };
+    let runtime = Runtime::builder().deterministic(seed).observer(observer).build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("executor::test::explore could not make a runtime: {error}"));
     let network = runtime.network().expect("a deterministic runtime has a network");
-    catch_unwind(AssertUnwindSafe(|| runtime.block_on(async { test(network).await })))
+    let run = catch_unwind(AssertUnwindSafe(|| runtime.block_on(async { test(network).await })));
+    let unheard = unheard.lock().first.take();
+    match (run.map_err(|panic| Panic::new(panic).to_string()), unheard) {
+        (Err(said), Some(unheard)) => Err(format!("{said}\nbesides, {unheard}")),
+        (Ok(()), Some(said)) | (Err(said), None) => Err(said),
+        (Ok(()), None) => Ok(()),
+    }
+}
+
+/// Watches a run for the panics of which nobody hears: those of tasks whose output nobody takes.
+#[derive(Default)]
+struct Unheard(Mutex<Panics>);
+
+#[derive(Default)]
+struct Panics {
+    /// The task of the test itself, which is the first one.
+    root: Option<TaskId>,
+    /// It is over, and the tasks that are left are being cancelled.
+    is_ending: bool,
+    /// What those that have panicked said, of which somebody may still hear.
+    said: BTreeMap<TaskId, String>,
+    /// What the first of those said of which nobody has heard.
+    first: Option<String>,
+}
+
+impl Unheard {
+    fn lock(&self) -> MutexGuard<'_, Panics> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ReactorObserver for Unheard {}
+
+impl Observer for Unheard {
+    fn task_spawned(&self, task: TaskRef<'_>, _: Option<TaskId>) {
+        self.lock().root.get_or_insert(task.id());
+    }
+
+    fn task_panicked(&self, task: TaskRef<'_>, message: Option<&str>) {
+        let message = message.unwrap_or(task::NO_MESSAGE);
+        let text = format!("{} panicked, and nobody joined it: {message}", task.info());
+        let mut panics = self.lock();
+        match panics.is_ending {
+            false => _ = panics.said.insert(task.id(), text),
+            true => _ = panics.first.get_or_insert(text), // by then, nobody is polled who could join it
+        }
+    }
+
+    fn task_finished(&self, task: TaskRef<'_>, _: Finish) {
+        let mut panics = self.lock();
+        panics.is_ending |= panics.root == Some(task.id());
+    }
+
+    fn output_dropped(&self, task: TaskRef<'_>, _: Finish) {
+        let mut panics = self.lock();
+        // What goes at the end is a handle whose owner might have gone on to join it.
+        if let Some(text) = panics.said.remove(&task.id()).filter(|_| !panics.is_ending) {
+            panics.first.get_or_insert(text);
+        }
+    }
 }
 
 fn wanted_seed() -> Option<u64> {
@@ -92,9 +161,7 @@ fn wanted_seed() -> Option<u64> {
 }
 
 /// Tells of a run that has failed, and of its recording; without, it has not failed again.
-fn fail(seed: u64, panic: &(dyn Any + Send), place: &Location<'_>, recorder: Option<&Arc<Recorder>>) -> ! {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let said = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
+fn fail(seed: u64, said: &str, place: &Location<'_>, recorder: Option<&Arc<Recorder>>) -> ! {
     let Some(recorder) = recorder else {
         panic!(
             "seed {seed} fails (explored at {place}): {said}\nit did not fail when it was made once more: something in it \

@@ -11,17 +11,19 @@ use executor::test::{Link, Network, explore, network};
 use executor::time::{Duration, now, sleep};
 use executor::trace::{Event, Record, Recorder, Trace};
 use executor::{Runtime, named, spawn, spawn_blocking, spawn_local, yield_now};
+use futures_lite::future::{pending, poll_fn};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use lines::Lines;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::thread;
-use tests::within;
+use tests::{OnDrop, within};
 
 // ---- the same again ----------------------------------------------------------------------------
 
@@ -179,6 +181,28 @@ fn tasks_are_on_the_host_that_spawned_them() {
     });
 }
 
+#[test]
+fn tasks_are_asked_in_the_order_of_their_spawning_however_large_they_are() {
+    explore(1, |_| async {
+        let asked: Rc<RefCell<Vec<usize>>> = Rc::default();
+        async fn waits<const SIZE: usize>(asked: Rc<RefCell<Vec<usize>>>) {
+            let room = [0_u8; SIZE];
+            poll_fn(|_| {
+                asked.borrow_mut().push(room.len());
+                Poll::<()>::Pending
+            })
+            .await;
+        }
+        spawn_local(waits::<3000>(asked.clone()));
+        spawn_local(waits::<10>(asked.clone()));
+        spawn_local(waits::<500>(asked.clone()));
+        sleep(Duration::from_millis(1)).await;
+        asked.take();
+        executor::tasks();
+        assert_eq!(*asked.borrow(), [3000, 10, 500]);
+    });
+}
+
 // ---- explore -----------------------------------------------------------------------------------
 
 /// A bug that needs an order: the second adds before the first has.
@@ -248,6 +272,93 @@ fn explore_finds_a_race_and_its_seed_repeats_it() {
     assert!(passed, "{printed}");
     let (passed, printed) = run_child(name, "seventeen");
     assert!(!passed && printed.contains("EXECUTOR_SEED is `seventeen`"), "{printed}");
+}
+
+/// Without what the panic hook prints.
+fn panics(message: &'static str) {
+    resume_unwind(Box::new(message))
+}
+
+#[test]
+fn a_panic_of_which_nobody_hears_fails_the_run() {
+    let told = message(|| {
+        explore(100, |_| async {
+            let is_first = Rc::new(Cell::new(true));
+            for number in [1, 2] {
+                let is_first = is_first.clone();
+                drop(named("detached").spawn_local(async move {
+                    if !is_first.replace(false) && number == 1 {
+                        panics("the second came first");
+                    }
+                }));
+            }
+            sleep(Duration::from_secs(1)).await;
+        });
+    });
+    let said = "`detached` (spawned at tests/tests/deterministic.rs:";
+    assert!(
+        told.contains(said) && told.contains(") panicked, and nobody joined it: the second came first\n"),
+        "{told}"
+    );
+    let again = format!("repeat it: EXECUTOR_SEED={} cargo test", seed_in(&told));
+    assert!(told.contains(&again) && told.contains("demo step --replay"), "{told}");
+
+    let unheard: [(&str, fn()); 4] = [
+        ("a call", || {
+            explore(1, |_| async {
+                drop(spawn_blocking(|| panics("a call")));
+                sleep(Duration::from_secs(1)).await;
+            });
+        }),
+        ("kept to the end", || {
+            explore(1, |_| async {
+                let _kept = spawn_local(async { panics("kept to the end") });
+                sleep(Duration::from_secs(1)).await;
+            });
+        }),
+        ("a destructor", || {
+            explore(1, |_| async {
+                let destructor = OnDrop::new(|| panics("a destructor"));
+                spawn_local(async move {
+                    let _destructor = destructor;
+                    pending::<()>().await;
+                });
+                yield_now().await;
+                yield_now().await;
+            });
+        }),
+        ("the test itself\nbesides, task 2", || {
+            explore(1, |_| async {
+                spawn_local(async { panics("and a task") });
+                sleep(Duration::from_secs(1)).await;
+                panics("the test itself");
+            });
+        }),
+    ];
+    for (what, run) in unheard {
+        let told = message(run);
+        assert!(told.contains(what) && told.contains("panicked, and nobody joined it"), "{what}: {told}");
+    }
+}
+
+#[test]
+fn a_panic_of_which_somebody_hears_fails_no_run() {
+    explore(20, |_| async {
+        let task = || spawn_local(async { panics("heard") });
+        assert!(task().await.is_err() && task().explained().await.is_err());
+        let late = task();
+        sleep(Duration::from_secs(1)).await;
+        assert!(late.cancel_on_drop().await.is_err());
+        assert!(spawn_blocking(|| panics("heard")).await.is_err());
+        // The run may end between a panic and the poll that would hear of it.
+        spawn_local(async move {
+            loop {
+                task().await.unwrap_err();
+            }
+        });
+        yield_now().await; // it has spawned one
+        yield_now().await; // which has panicked, with half of the seeds
+    });
 }
 
 #[test]

@@ -785,6 +785,25 @@ fn what_can_still_happen_is_no_deadlock() {
 }
 
 #[test]
+fn a_task_that_goes_on_when_it_is_asked_may_wait_for_what_comes() {
+    within(10, || {
+        // Its first poll leaves no waker anywhere.
+        let lost_wake = || {
+            let mut was_polled = false;
+            poll_fn(move |_| if std::mem::replace(&mut was_polled, true) { Poll::Ready(()) } else { Poll::Pending })
+        };
+        virtually(async {
+            lost_wake().await;
+            sleep(ms(20)).await;
+        });
+        detecting().block_on(async {
+            lost_wake().await;
+            spawn_blocking(|| thread::sleep(ms(50))).await.unwrap();
+        });
+    });
+}
+
+#[test]
 fn a_deadlock_that_begins_with_the_end_of_a_blocking_call_is_a_panic_as_well() {
     within(10, || {
         let caught = catch_unwind(|| {

@@ -5,10 +5,12 @@
 use executor::net::{Shutdown, TcpListener, TcpStream, UdpSocket, UnixStream, connect, lookup};
 use executor::test::{Crashed, Host, Link, Network};
 use executor::time::{Duration, Instant, now, sleep, timeout};
-use executor::{Runtime, named, spawn, spawn_local, yield_now};
+use executor::{Runtime, named, spawn, spawn_blocking, spawn_local, yield_now};
 use futures_lite::future::{pending, poll_once};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use proptest::prelude::*;
+use reactor::Reactor;
+use reactor::backend::Simulation;
 use reactor::observer::{SourceId, TimerId};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -18,7 +20,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::task::Poll;
+use std::task::{Poll, Wake, Waker};
 use tests::{Counting, OnDrop, poll_with};
 
 const MS: Duration = Duration::from_millis(1);
@@ -100,6 +102,18 @@ fn bandwidth_is_shared_by_what_goes_the_same_way() {
 }
 
 #[test]
+fn a_link_without_a_limit_has_none_also_if_it_had_one() {
+    simulated(|network| async move {
+        link(&network, Link { bandwidth: Some(1_000), ..Link::default() });
+        let (client, _server, host) = connected(&network).await;
+        client.write(&[1; 10_000]).await.unwrap(); // 10 s
+        link(&network, Link::default());
+        let (refused, time) = took(TcpStream::connect((host.address(), 81))).await;
+        assert_eq!((kind(refused), time), (ErrorKind::ConnectionRefused, 2 * LATENCY));
+    });
+}
+
+#[test]
 fn a_large_write_comes_piece_by_piece() {
     simulated(|network| async move {
         link(&network, Link { bandwidth: Some(16 * 1024 * 1000), ..Link::default() });
@@ -137,6 +151,42 @@ fn jitter_is_up_to_what_was_said_and_nothing_overtakes() {
         (&server).read_exact(&mut all).await.unwrap();
         assert!(all.is_sorted(), "{all:?}");
     });
+}
+
+/// What it says who panics.
+fn refusal(misuse: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(misuse)).unwrap_err();
+    panic.downcast_ref::<String>().expect("a message").clone()
+}
+
+#[test]
+fn the_slowest_link_can_be_and_one_that_is_slower_is_refused() {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    simulated(|network| async move {
+        link(&network, Link { latency: YEAR, jitter: YEAR, bandwidth: Some(1), loss: 0.0 });
+        let ((client, server, _), time) = took(connected(&network)).await;
+        assert!((2 * YEAR..=4 * YEAR).contains(&time), "{time:?}");
+        client.write(&[1; 100]).await.unwrap();
+        assert_eq!(server.read(&mut [0; 200]).await.unwrap(), 100);
+        let normal = Link::default();
+        for slower in [YEAR + Duration::from_nanos(1), Duration::MAX] {
+            for slower in [Link { latency: slower, ..normal }, Link { jitter: slower, ..normal }] {
+                for said in [refusal(|| link(&network, slower)), refusal(|| network.set_default_link(slower))] {
+                    assert!(said.contains("up to a year") && said.contains("use Network::partition"), "{said}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn the_clock_does_not_jump_to_where_it_can_not_be() {
+    let mut reactor = Reactor::with(Box::new(Simulation::with_network(0)), None);
+    let (handle, start) = (reactor.handle(), reactor.handle().now());
+    let _entered = handle.enter();
+    drop(poll_with(Waker::noop(), &mut Box::pin(TcpStream::connect("10.0.0.1:80"))));
+    reactor.turn(Some(Duration::MAX)).unwrap(); // until it is refused
+    assert!(handle.now() - start < MS);
 }
 
 // ---- as sockets do -----------------------------------------------------------------------------
@@ -344,6 +394,10 @@ fn hosts_have_names_and_addresses_and_ports_are_given_in_order() {
         assert!(network.host("a.example") == a && a != b);
         assert_eq!(lookup("b.example").await.unwrap(), [(b.address(), 0).into()]);
         assert_eq!(lookup("localhost").await.unwrap()[0].to_string(), "127.0.0.1:0");
+        for name in ["localhost", "10.0.0.9", "::1"] {
+            let said = refusal(|| _ = network.host(name));
+            assert!(said.contains(&format!("can't be named `{name}`")), "{said}");
+        }
         let error = lookup("c.example").await.unwrap_err();
         assert!(error.get_ref().unwrap().is::<executor::net::LookupError>());
 
@@ -353,6 +407,40 @@ fn hosts_have_names_and_addresses_and_ports_are_given_in_order() {
         let (stream, accepted) = future::zip(calling, listener.accept()).await;
         assert_eq!(stream.unwrap().unwrap().local_addr().unwrap().to_string(), "10.0.0.3:49152");
         assert_eq!(accepted.unwrap().1.to_string(), "10.0.0.3:49152");
+    });
+}
+
+#[test]
+fn a_host_of_another_network_is_refused() {
+    let other = Runtime::builder().deterministic(0).build().unwrap().network().unwrap();
+    let foreign = other.host("elsewhere");
+    simulated(|network| async move {
+        let main = network.host("main");
+        let own = network.host("elsewhere"); // with the same name and number
+        for said in [
+            refusal(|| network.set_link(&main, &foreign, Link::default())),
+            refusal(|| network.partition(&foreign, &main)),
+            refusal(|| network.heal(&main, &foreign)),
+        ] {
+            assert!(said.starts_with("Host(`elsewhere`, 10.0.0.2) is one of another network"), "{said}");
+        }
+        network.partition(&main, &own);
+        let runs = spawn_local(foreign.run(TcpListener::bind("0.0.0.0:80")));
+        let error = runs.await.unwrap_err().to_string();
+        assert!(error.contains("does not have its network"), "{error}");
+        TcpListener::bind("0.0.0.0:80").await.unwrap();
+    });
+    let host = other.host("elsewhere");
+    let said = refusal(|| executor::block_on(host.run(async {})).unwrap());
+    assert!(said.contains("deterministic"), "{said}");
+}
+
+#[test]
+fn a_runtime_in_a_blocking_call_is_on_no_host_of_the_one_outside() {
+    simulated(|network| async move {
+        let inner = || simulated(|_| async { Host::current() });
+        let seen = network.host("a").run(async { (Host::current(), spawn_blocking(inner).await.unwrap()) });
+        assert_eq!(seen.await, Ok((Some(network.host("a")), None)));
     });
 }
 
@@ -469,6 +557,22 @@ fn nothing_arrives_while_the_network_is_cut_and_all_of_it_after() {
         assert_eq!((&byte[..read.unwrap()], time), (&b"under way sent meanwhile"[..], LATENCY));
         server.write(b"x").await.unwrap();
         assert_eq!(client.read(&mut byte).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn what_was_under_way_takes_its_time_once_more_and_not_twice() {
+    simulated(|network| async move {
+        let (client, server, host) = connected(&network).await;
+        let main = network.host("main");
+        link(&network, Link { latency: 100 * MS, bandwidth: Some(1_000_000), ..Link::default() });
+        client.write(&[1; 10_000]).await.unwrap(); // 10 ms, and then 100
+        sleep(MS).await;
+        network.partition(&main, &host);
+        link(&network, Link { bandwidth: Some(1_000_000), ..Link::default() });
+        network.heal(&main, &host);
+        let (read, time) = took(server.read(&mut [0; 20_000])).await;
+        assert_eq!((read.unwrap(), time), (10_000, 10 * MS + LATENCY));
     });
 }
 
@@ -620,6 +724,36 @@ fn what_is_started_after_the_crash_goes_on_and_what_was_spawned_before_does_not(
     assert!(runtime.block_on(host.run(async { spawn_local(yield_now()).await })).unwrap().is_ok());
 }
 
+/// Has a host crash when it is woken.
+struct Crashes(Host);
+
+impl Wake for Crashes {
+    fn wake(self: Arc<Self>) {
+        self.0.crash();
+    }
+}
+
+#[test]
+fn a_crash_in_no_task_at_all_ends_what_is_about_to_run() {
+    simulated(|network| async move {
+        let (host, went_on) = (network.host("a"), Rc::new(Cell::new(false)));
+        let seen = went_on.clone();
+        let spawning = host.run(async {
+            spawn_local(async move {
+                sleep(MS).await;
+                seen.set(true);
+            });
+            yield_now().await;
+            yield_now().await; // by now it sleeps
+        });
+        spawning.await.unwrap();
+        let mut crash = Box::pin(sleep(MS));
+        assert!(poll_with(&Waker::from(Arc::new(Crashes(host))), &mut crash).is_pending());
+        sleep(2 * MS).await;
+        assert!(!went_on.get());
+    });
+}
+
 #[test]
 fn a_destructor_starts_nothing_on_a_host_that_has_crashed() {
     simulated(|network| async move {
@@ -640,6 +774,21 @@ fn a_destructor_starts_nothing_on_a_host_that_has_crashed() {
         assert_eq!(run.await.unwrap(), Err(Crashed));
         sleep(MS).await;
         assert!(!went_on.get());
+    });
+}
+
+#[test]
+fn the_destructors_of_a_run_that_is_given_up_are_on_its_host() {
+    simulated(|network| async move {
+        let seen: Rc<RefCell<Option<Host>>> = Rc::default();
+        let (host, sees) = (network.host("a"), seen.clone());
+        let destructor = OnDrop::new(move || *sees.borrow_mut() = Host::current());
+        let run = host.run(async move {
+            let _destructor = destructor;
+            pending::<()>().await
+        });
+        assert!(timeout(MS, run).await.is_err());
+        assert_eq!((seen.take(), Host::current()), (Some(host), None));
     });
 }
 

@@ -233,6 +233,9 @@ impl fmt::Display for TaskError {
 
 impl std::error::Error for TaskError {}
 
+/// What is printed of a panic that has no message.
+pub(crate) const NO_MESSAGE: &str = "a value that is not a message";
+
 /// What a task panicked with. Prints its message.
 pub struct Panic(pub(super) Box<dyn Any + Send>);
 
@@ -255,7 +258,7 @@ impl Panic {
 
 impl fmt::Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message().unwrap_or("a value that is not a message"))
+        f.write_str(self.message().unwrap_or(NO_MESSAGE))
     }
 }
 

@@ -54,6 +54,7 @@ pub use cell::Of;
 pub use cell::{Finish, Schedule, TaskId, TaskRef, spawn_with};
 pub(crate) use cell::{Header, Meta, Present, Run, allocate, with_present};
 pub use extras::{Cancellation, CancelledBy};
+pub(crate) use join::NO_MESSAGE;
 pub use join::{CancelOnDrop, Canceller, Explained, JoinError, JoinHandle, Panic, TaskError, TaskInfo};
 pub(crate) use scope::Scope;
 pub(crate) use slab::{Entered, Slabs};

@@ -213,11 +213,12 @@ impl World {
         }
         let mut left = room;
         for chunk in bytes {
-            let chunk = &chunk[..chunk.len().min(left)];
-            if !chunk.is_empty() {
-                left -= chunk.len();
-                self.send_data(host, remote, socket, peer, chunk);
+            if left == 0 {
+                break;
             }
+            let chunk = &chunk[..chunk.len().min(left)];
+            left -= chunk.len();
+            self.send_data(host, remote, socket, peer, chunk);
         }
         self.open(socket)?.1.outstanding += room - left;
         Ok(room - left)

@@ -94,7 +94,9 @@ impl Backend for Simulation {
 
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let mut world = self.shared.lock();
-        let end = timeout.map(|timeout| world.elapsed.saturating_add(timeout));
+        // What the clock can't show never comes: then there is no end.
+        let can_be_shown = |end: &Duration| self.shared.start.checked_add(*end).is_some();
+        let end = timeout.and_then(|timeout| world.elapsed.checked_add(timeout)).filter(can_be_shown);
         let mut has_arrived = false;
         loop {
             has_arrived |= world.deliver_due(events);

@@ -75,8 +75,13 @@ impl Network {
     /// The host of this name. The first call with a name makes it, at the next address: 10.0.0.2, 10.0.0.3 and so on.
     ///
     /// # Panics
-    /// When there are 16 million.
+    /// When there are 16 million; and on a name that a resolver would not ask for: `localhost`, or an address.
     pub fn host(&self, name: &str) -> Host {
+        assert!(
+            name != "localhost" && name.parse::<IpAddr>().is_err(),
+            "a host can't be named `{name}`, which stands for an address already: give it a name of its own; its address is \
+             the next one of the network"
+        );
         let (id, crashes) = self.change(|world| {
             let id = world.host(name);
             (id, world.state(id).crashes)
@@ -104,26 +109,43 @@ impl Network {
     /// How two hosts reach each other, in both directions, from now on.
     ///
     /// # Panics
-    /// On a [`Link`] that can't be.
+    /// On a [`Link`] that can't be, and on a host of another network.
     pub fn set_link(&self, a: &Host, b: &Host, link: Link) {
         link.check();
-        self.change(|world| world.set_link(a.id, b.id, link));
+        let (a, b) = self.own(a, b);
+        self.change(|world| world.set_link(a, b, link));
     }
 
     /// Cuts the network between two hosts: from now on, nothing arrives. Who connects waits, for 127 seconds at
     /// most, as on Linux.
     ///
     /// # Panics
-    /// On a host and itself.
+    /// On a host and itself, and on a host of another network.
     pub fn partition(&self, a: &Host, b: &Host) {
-        assert!(a.id != b.id, "a host can't be cut off from itself: give two");
-        self.change(|world| world.cut(a.id, b.id));
+        let (a, b) = self.own(a, b);
+        assert!(a != b, "a host can't be cut off from itself: give two");
+        self.change(|world| world.cut(a, b));
     }
 
     /// Ends a [`partition`](Network::partition): what was sent meanwhile, or was under way at its beginning, now
     /// goes on its way.
+    ///
+    /// # Panics
+    /// On a host of another network.
     pub fn heal(&self, a: &Host, b: &Host) {
-        self.change(|world| world.heal(a.id, b.id));
+        let (a, b) = self.own(a, b);
+        self.change(|world| world.heal(a, b));
+    }
+
+    /// The numbers of two hosts, which have a meaning in their own network only.
+    fn own(&self, a: &Host, b: &Host) -> (HostId, HostId) {
+        for host in [a, b] {
+            assert!(
+                host.network == *self,
+                "{host:?} is one of another network: use the one that network.host(…) gives"
+            );
+        }
+        (a.id, b.id)
     }
 
     /// A number from the generator that all choices of the simulation come from.
@@ -166,9 +188,9 @@ impl fmt::Debug for Network {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Link {
-    /// The time that every packet takes.
+    /// The time that every packet takes. A year at most.
     pub latency: Duration,
-    /// Up to so much is added, at random.
+    /// Up to so much is added, at random. A year at most.
     pub jitter: Duration,
     /// Bytes per second in each direction; no limit if there is none.
     pub bandwidth: Option<u64>,
@@ -192,6 +214,14 @@ impl Link {
             self.loss
         );
         assert!(self.bandwidth != Some(0), "nothing would ever arrive with no bandwidth: use Network::partition");
+        // So that no clock overflows when it is added to.
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        let (latency, jitter) = (self.latency, self.jitter);
+        assert!(
+            latency <= YEAR && jitter <= YEAR,
+            "a link has a latency and a jitter of up to a year, not {latency:?} and {jitter:?}: if nothing is to arrive, use \
+             Network::partition"
+        );
     }
 }
 
@@ -253,6 +283,9 @@ impl Host {
 
     /// Runs a future on this host: sockets that it makes are this host's, and so are the tasks that it spawns. When
     /// the host crashes, the future is dropped; to run another one is to start the host again.
+    ///
+    /// # Panics
+    /// When it is polled in a runtime that does not have the host's network: its sockets would be elsewhere.
     pub fn run<F: Future>(&self, future: F) -> Run<F> {
         let (crashes, key) = self.network.change(|world| {
             let state = world.state(self.id);
@@ -264,6 +297,8 @@ impl Host {
 
     /// Ends all that runs on it at once. Its connections are reset, its listeners gone, and the futures given to
     /// [`run`](Host::run) are dropped, with the tasks that they have spawned, before time goes on.
+    ///
+    /// On the host `main` there is more than what was given to its `run`: that loses its sockets, and goes on.
     pub fn crash(&self) {
         let wakers = self.network.change(|world| {
             world.break_sockets(self.id);
@@ -315,6 +350,15 @@ pin_project! {
         future: Option<F>,
         place: Place,
     }
+
+    impl<F> PinnedDrop for Run<F> {
+        /// Its destructors run where it has run.
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = this.place.host.enter();
+            this.future.set(None);
+        }
+    }
 }
 
 /// A future's place among those of its host.
@@ -329,6 +373,12 @@ impl<F: Future> Future for Run<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Place { host, key } = &*this.place;
+        let is_here = Handle::with_current(|reactor| reactor?.network().map(|network| *network == host.network));
+        assert!(
+            is_here == Some(true),
+            "what runs on {host:?} is polled in a runtime that does not have its network: await it in the runtime whose \
+             network gave the host, made with Runtime::builder().deterministic(seed)"
+        );
         let _entered = host.enter();
         let waker = cx.waker().clone();
         let (is_alive, replaced) = host.network.change(|world| {

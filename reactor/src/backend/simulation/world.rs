@@ -229,12 +229,14 @@ impl World {
         let (link, now) = (self.link(flight.from, flight.to), self.elapsed);
         let jitter = Duration::from_nanos(self.random.below(link.jitter.as_nanos() as u64 + 1));
         let (from, to) = (flight.from, flight.to);
-        let busy_until = &mut self.route(from, to).busy_until[usize::from(from > to)];
+        let mut is_through = now;
         if let Some(bandwidth) = link.bandwidth {
             let nanos = flight.packet.size() as u128 * 1_000_000_000 / u128::from(bandwidth);
+            let busy_until = &mut self.route(from, to).busy_until[usize::from(from > to)];
             *busy_until = now.max(*busy_until) + Duration::from_nanos(nanos as u64);
+            is_through = *busy_until;
         }
-        flight.at = now.max(*busy_until) + link.latency + jitter;
+        flight.at = is_through + link.latency + jitter;
         // What goes to one socket doesn't overtake.
         if let Some(socket) = flight.packet.to().and_then(|to| self.sockets.get_mut(&to)) {
             flight.at = flight.at.max(socket.last_arrival);
@@ -262,19 +264,26 @@ impl World {
         self.under_way.push(Reverse(Flight { at, number: self.packets_sent, from: host, to: host, packet }));
     }
 
-    /// From now on, nothing arrives between these two.
+    /// From now on, nothing arrives between these two. What is under way is held as if it had not been sent: it takes
+    /// its time when it is sent again, and nothing has to wait for the time that it would have taken.
     pub(super) fn cut(&mut self, a: HostId, b: HostId) {
-        if std::mem::replace(&mut self.route(a, b).is_cut, true) {
+        let route = self.route(a, b);
+        if std::mem::replace(&mut route.is_cut, true) {
             return;
         }
+        route.busy_until = Default::default();
         let is_between =
             |flight: &Flight| (flight.from.min(flight.to), flight.from.max(flight.to)) == (a.min(b), a.max(b));
         let under_way = std::mem::take(&mut self.under_way).into_sorted_vec();
         for Reverse(flight) in under_way.into_iter().rev() {
-            match is_between(&flight) {
-                true => self.hold(flight),
-                false => self.under_way.push(Reverse(flight)),
+            if !is_between(&flight) {
+                self.under_way.push(Reverse(flight));
+                continue;
             }
+            if let Some(socket) = flight.packet.to().and_then(|to| self.sockets.get_mut(&to)) {
+                socket.last_arrival = Duration::ZERO; // all that goes to it comes from the one other host
+            }
+            self.hold(flight);
         }
     }
 
