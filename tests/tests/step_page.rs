@@ -2,11 +2,15 @@
 
 #[path = "step_page/browser.rs"]
 mod browser;
+#[path = "step_page/chrome.rs"]
+mod chrome;
 
 use browser::Browser;
+use chrome::{at, is_sound, slices};
+use demo::step::{Program, model::Run};
 use executor::trace::{End, Event, Recorder, Trace};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -188,6 +192,25 @@ fn two_runs() -> Trace {
             sleeps.await.unwrap();
         });
     }
+    recorder.trace()
+}
+
+/// A poll within which another task is dropped, that goes on then: it sets a timer and spawns.
+fn dropped_in_a_poll() -> Trace {
+    let recorder = Arc::new(Recorder::new());
+    let runtime = executor::Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
+    let sleep = |n| executor::time::sleep(Duration::from_millis(n));
+    runtime.block_on(async {
+        let group = executor::task_group(async |group: executor::TaskGroup<()>| {
+            group.spawn_named("inside", std::future::pending::<Result<(), ()>>());
+            sleep(100).await;
+            Ok(())
+        });
+        executor::time::timeout(Duration::from_millis(10), group).await.unwrap_err();
+        let spawned = executor::spawn(sleep(2));
+        sleep(1).await;
+        spawned.await.unwrap();
+    });
     recorder.trace()
 }
 
@@ -413,62 +436,53 @@ fn a_recording_without_its_beginning_opens_too() {
 fn perfetto(place: &Place, trace: &Trace) -> Vec<Value> {
     trace.write(std::fs::File::create(place.path("run.jsonl")).unwrap()).unwrap();
     place.run(&["step", "--replay", "run.jsonl", "--perfetto", "run.json"]).exits(0);
+    chrome_events(place)
+}
+
+/// What was written into `run.json`.
+fn chrome_events(place: &Place) -> Vec<Value> {
     let text = std::fs::read_to_string(place.path("run.json")).unwrap();
-    let file: Value = serde_json::from_str(&text).unwrap();
-    file["traceEvents"].as_array().unwrap().clone()
-}
-
-/// The nanosecond at which an event is.
-fn at(event: &Value, field: &str) -> u64 {
-    let microseconds = event[field].as_f64().unwrap_or_else(|| panic!("no {field} in {event}"));
-    (microseconds * 1000.0).round() as u64
-}
-
-/// From when to when each slice of a thread is.
-fn slices(events: &[Value]) -> HashMap<u64, Vec<(u64, u64)>> {
-    let mut slices: HashMap<u64, Vec<(u64, u64)>> = HashMap::new();
-    for event in events.iter().filter(|event| event["ph"] == "X") {
-        let (from, took) = (at(event, "ts"), at(event, "dur"));
-        slices.entry(event["tid"].as_u64().unwrap()).or_default().push((from, from + took));
-    }
-    slices
+    let mut file: Value = serde_json::from_str(&text).unwrap();
+    let Value::Array(events) = file["traceEvents"].take() else { panic!("no events in {text}") };
+    events
 }
 
 #[test]
-fn perfettos_slices_do_not_cross_and_every_wake_leads_from_a_slice_to_a_poll() {
+fn perfetto_is_given_what_its_format_asks_for() {
+    let place = Place::new();
+    for program in ["two-sleeps", "cancel", "semaphore", "blocked", "downloads", "lost-wake", "unjoined"] {
+        place.run(&["step", program, "--perfetto", "run.json"]).exits(0);
+        is_sound(&chrome_events(&place));
+    }
+    is_sound(&perfetto(&place, &two_runs()));
+    is_sound(&perfetto(&place, &dropped_in_a_poll()));
+    // One that is killed leaves a recording that ends anywhere.
+    let mut trace = dropped_in_a_poll();
+    while trace.records.pop().is_some() {
+        is_sound(&perfetto(&place, &trace));
+    }
+}
+
+#[test]
+fn perfetto_is_given_every_poll_and_every_wake_leads_from_a_slice_to_a_poll() {
     let place = Place::new();
     let trace = crawl(&place);
     let events = perfetto(&place, &trace);
-    let slices = slices(&events);
-    for (thread, slices) in &slices {
-        let crossing = slices.windows(2).find(|pair| pair[1].0 < pair[0].1);
-        assert_eq!(crossing, None, "on thread {thread}");
-    }
+    is_sound(&events);
     let count = |wanted: fn(&Event) -> bool| trace.records.iter().filter(|record| wanted(&record.event)).count();
     let polls = events.iter().filter(|event| event["ph"] == "X" && event["name"] == "poll").count();
     assert_eq!(polls, count(|event| matches!(event, Event::PollBegins { .. })));
     let calls = |event: &&Value| event["name"].as_str().is_some_and(|name| name.starts_with("blocking call,"));
     assert_eq!(events.iter().filter(calls).count(), count(|event| matches!(event, Event::BlockingBegins { .. })));
 
-    let ids = |ph: &str| -> Vec<&str> {
-        let ends = events.iter().filter(|event| event["ph"] == *ph);
-        ends.map(|event| event["id"].as_str().unwrap()).collect()
-    };
-    let (starts, finishes) = (ids("s"), ids("f"));
-    assert!(starts.len() > 1000, "{}", starts.len());
-    assert_eq!(starts.iter().collect::<BTreeSet<_>>(), finishes.iter().collect::<BTreeSet<_>>());
-    assert_eq!((starts.len(), finishes.len()), (finishes.len(), finishes.iter().collect::<BTreeSet<_>>().len()));
-    // As Perfetto does it: in the order of the file, a flow's end is in the slice that was opened last.
-    let mut last: HashMap<u64, (u64, u64)> = HashMap::new();
-    for event in events.iter().filter(|event| event["ph"] != "M") {
-        let (time, thread) = (at(event, "ts"), event["tid"].as_u64().unwrap());
-        match (event["ph"].as_str().unwrap(), last.get(&thread)) {
-            ("X", _) => drop(last.insert(thread, (time, time + at(event, "dur")))),
-            ("s", Some((from, to))) => assert!(*from < time && time < *to, "{event} is not inside of {from} to {to}"),
-            ("f", Some((from, _))) => assert_eq!(*from, time, "{event}"),
-            ("s" | "f", None) => panic!("no slice is around {event}"),
-            _ => {}
-        }
+    let starts: HashSet<(u64, u64)> = slices(&events)
+        .iter()
+        .flat_map(|((_, thread), slices)| slices.iter().map(|(from, _)| (*thread, *from)))
+        .collect();
+    let flows: Vec<&Value> = events.iter().filter(|event| event["ph"] == "f").collect();
+    assert!(flows.len() > 1000, "{}", flows.len());
+    for flow in flows {
+        assert!(starts.contains(&(flow["tid"].as_u64().unwrap(), at(flow, "ts"))), "a poll begins with {flow}");
     }
 }
 
@@ -476,8 +490,7 @@ fn perfettos_slices_do_not_cross_and_every_wake_leads_from_a_slice_to_a_poll() {
 fn perfettos_waits_pair_up_and_threads_have_names() {
     let place = Place::new();
     place.run(&["step", "cancel", "--perfetto", "run.json"]).exits(0);
-    let file: Value = serde_json::from_str(&std::fs::read_to_string(place.path("run.json")).unwrap()).unwrap();
-    let events = file["traceEvents"].as_array().unwrap();
+    let events = &chrome_events(&place);
     let names = events.iter().filter(|event| event["name"] == "thread_name").map(|event| &event["args"]["name"]);
     let names: Vec<_> = names.map(|name| name.as_str().unwrap()).collect();
     assert_eq!(names, ["the reactor", "task 1", "task 2 `holds`", "task 3 `waits`"]);
@@ -492,7 +505,7 @@ fn perfettos_waits_pair_up_and_threads_have_names() {
             ("e", Some(begin)) => {
                 assert_eq!(begin["name"], event["name"]);
                 let (from, to) = (at(begin, "ts"), at(event, "ts"));
-                let polls = &slices[&event["tid"].as_u64().unwrap()];
+                let polls = &slices[&(1, event["tid"].as_u64().unwrap())];
                 let during = polls.iter().find(|poll| poll.0 < to && from < poll.1);
                 assert_eq!(during, None, "a poll while {event}");
                 let ms = (to - from + 500_000) / 1_000_000;
