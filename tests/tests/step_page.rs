@@ -177,7 +177,17 @@ fn the_state_is_what_folding_all_events_gives() {
             agrees(browser, place, &trace, 1);
         }
         agrees(browser, place, &crawl(place), 61);
+        let from_later =
+            "recorded.events.filter((event) => recorded.causeOf(event) >= event.index).map((e) => e.index)";
+        assert_eq!(browser.eval(from_later), json!([]));
+        let twice = "recorded.events.filter((event) => event.index % 61 === 0).flatMap(({ index }) =>
+            recorded.sources.filter((source) => {
+              const who = recorded.waitersAt(source, index).map(({ lane, direction }) => `${lane?.id} ${direction}`);
+              return new Set(who).size < who.length;
+            }))";
+        assert_eq!(browser.eval(&format!("({twice}).length")), 0, "who waits at a source waits there once");
         agrees(browser, place, &two_runs(), 1);
+        agrees(browser, place, &dropped_in_a_poll(), 1);
     });
 }
 
@@ -252,7 +262,8 @@ fn agrees(browser: &mut Browser, place: &Place, trace: &Trace, step: usize) {
            const numbers = (list) => list.map((one) => one.id).sort((a, b) => a - b).join();
            const tasks = state.alive.map((lane) => `${{lane.id}}:${{lane.spanAt(index).state}}`).join();
            const queue = state.queue.map((lane) => lane.id).join();
-           return `tasks ${{tasks}}; queue ${{queue}}; timers ${{numbers(state.timers)}}; sources ${{numbers(state.sources)}}`;
+           const rest = `timers ${{numbers(state.timers)}}; sources ${{numbers(state.sources)}}`;
+           return `tasks ${{tasks}}; running ${{state.running?.id ?? ''}}; queue ${{queue}}; ${{rest}}`;
          }})"
     ));
     let shown: Vec<String> = serde_json::from_value(shown).unwrap();
@@ -264,10 +275,30 @@ fn agrees(browser: &mut Browser, place: &Place, trace: &Trace, step: usize) {
     }
 }
 
+#[test]
+fn causes_are_those_that_the_stepper_in_the_terminal_tells() {
+    browse(|browser, place| {
+        let programs = [Program::TwoSleeps, Program::PingPong, Program::Cancel, Program::Semaphore, Program::LostWake];
+        let traces = programs.map(|program| program.record().unwrap());
+        for trace in traces.into_iter().chain([dropped_in_a_poll()]) {
+            browser.open(&replayed(place, &trace), DESKTOP);
+            let shown = browser.eval("recorded.events.map((event) => recorded.causeOf(event))");
+            let shown: Vec<i64> = serde_json::from_value(shown).unwrap();
+            let run = Run::new(trace);
+            for (number, record) in run.trace.records.iter().enumerate() {
+                let told = run.cause(number).map_or(-1, |cause| cause as i64);
+                assert_eq!(shown[number], told, "cause of event {}: {record:?}", number + 1);
+            }
+        }
+    });
+}
+
 #[derive(Default)]
 struct State {
     tasks: BTreeMap<u64, &'static str>,
     queue: Vec<u64>,
+    /// The polls that are open: of whoever is dropped within another's, too.
+    running: Vec<u64>,
     timers: BTreeSet<u64>,
     sources: BTreeSet<u64>,
 }
@@ -298,9 +329,16 @@ impl State {
             Event::PollBegins { task } => {
                 self.queue.retain(|queued| *queued != task);
                 self.tasks.insert(task, "running");
+                self.running.push(task);
             }
-            Event::PollEnds { task, end: End::Pending } => drop(self.tasks.insert(task, "waiting")),
-            Event::PollEnds { task, end: End::PendingWoken } => self.become_queued(task, true),
+            Event::PollEnds { task, end } => {
+                self.running.retain(|running| *running != task);
+                match end {
+                    End::Pending => drop(self.tasks.insert(task, "waiting")),
+                    End::PendingWoken => self.become_queued(task, true),
+                    End::Finished => {}
+                }
+            }
             Event::BlockingBegins { task } => drop(self.tasks.insert(task, "blocking")),
             Event::Finished { task, .. } => drop(self.tasks.remove(&task)),
             Event::TimerSet { timer, .. } => drop(self.timers.insert(timer)),
@@ -326,7 +364,8 @@ impl std::fmt::Display for State {
         }
         let tasks = list(self.tasks.iter().map(|(task, state)| format!("{task}:{state}")));
         let (queue, timers, sources) = (list(&self.queue), list(&self.timers), list(&self.sources));
-        write!(f, "tasks {tasks}; queue {queue}; timers {timers}; sources {sources}")
+        let running = list(self.running.last());
+        write!(f, "tasks {tasks}; running {running}; queue {queue}; timers {timers}; sources {sources}")
     }
 }
 
