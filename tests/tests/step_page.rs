@@ -402,6 +402,28 @@ fn a_hundred_thousand_events_open_and_step_at_once() {
     });
 }
 
+#[test]
+fn a_task_that_is_woken_often_is_searched_at_once() {
+    let recorder = Arc::new(Recorder::new().without_chains());
+    let runtime = executor::Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..25_000 {
+            executor::yield_now().await;
+        }
+    });
+    let trace = recorder.trace();
+    browse(move |browser, place| {
+        browser.open(&replayed(place, &trace), DESKTOP);
+        let start = Instant::now();
+        browser.key("/");
+        browser.write("wakes itself");
+        browser.key("Enter");
+        assert_eq!(browser.text("#said"), "1 of 25000 found");
+        // With a look at all that the task did before for each wake it takes twenty.
+        assert!(start.elapsed() < Duration::from_secs(5), "it takes {:?}", start.elapsed());
+    });
+}
+
 /// What stands out of the window on the right, but for source lines, which scroll.
 const CUT_OFF: &str = "[...document.querySelectorAll('button, input, p, li, dd, h1, h2, canvas')]
     .filter((one) => one.checkVisibility() && !one.closest('dialog') && !one.closest('pre'))

@@ -107,8 +107,14 @@ function searchNow() {
   search(find("#search").value);
 }
 
+function toSearch() {
+  // Not every browser gives the focus to what is selected.
+  find("#search").focus();
+  find("#search").select();
+}
+
 function nextHit(step) {
-  if (hits.length === 0) return find("#search").value ? say("Nothing found.") : find("#search").focus();
+  if (hits.length === 0) return find("#search").value ? say("Nothing found.") : toSearch();
   const upTo = lastUpTo(hits, step > 0 ? cursor : cursor - 1);
   const at = (upTo + (step > 0 ? 1 : 0) + hits.length) % hits.length;
   go(hits[at], false);
@@ -137,7 +143,7 @@ const COMMANDS = [
   ["all", "0", "all", "Show all of the run", () => chart.showAll()],
   ["axis", "t", "by event", "The axis: each event has the same room, or each moment", toggleAxis],
   ["only", "f", null, "List all events, or this task's only", toggleFilter],
-  ["find", "/", null, "Search", () => find("#search").select()],
+  ["find", "/", null, "Search", toSearch],
   ["hit", "n", "↓", "The next one found", () => nextHit(1)],
   ["hit-before", "N", "↑", "The one found before", () => nextHit(-1)],
   ["theme", "d", "◐", "Dark or light", toggleTheme],

@@ -153,8 +153,9 @@ function wakeSentence(history, { by, waker, lane, index }) {
     if (before?.event === "handed_over" && before.lane === lane)
       return `, handing it what it waited for at the ${before.kind}`;
     const poll = waker && history.pollAt(waker, index);
-    const over = poll && waker.spans.find((span) => span.from >= poll.from && span.from < index && isOver(span.state));
-    return over && !self ? " by ending" : "";
+    const last = waker?.spans.at(-1);
+    const isEnd = poll && isOver(last.state) && poll.from <= last.from && last.from < index;
+    return isEnd && !self ? " by ending" : "";
   };
   const span = lane.spanAt(index);
   const running = span?.state === "running" && !self ? ", which is running" : "";
