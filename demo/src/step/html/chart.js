@@ -437,14 +437,14 @@ class Chart {
     context.font = `11px ${this.font}`;
     context.textBaseline = "middle";
     const { from, to } = this.view;
-    const step = niceStep(((to - from) / this.room) * 90, this.axis === "event");
+    const step = niceStep(((to - from) / this.room) * (this.axis === "event" ? 90 : 120), this.axis === "event");
     const shift = this.axis === "event" ? 1 : 0; // the first event is called 1
     for (let at = Math.max(0, Math.ceil((from + shift) / step) * step - shift); at <= to; at += step) {
       const x = this.gutter + ((at - from) / (to - from)) * this.room;
       context.fillStyle = colours.line;
       context.fillRect(x, AXIS - 7, 1, 6);
       context.fillStyle = colours.quiet;
-      context.fillText(this.axis === "event" ? `${Math.round(at + shift)}` : time(at), x + 4, AXIS / 2 - 1);
+      context.fillText(this.axis === "event" ? `${Math.round(at + shift)}` : timeOnAxis(at, step), x + 4, AXIS / 2 - 1);
     }
     this.drawHits();
     const x = this.x(this.cursor);

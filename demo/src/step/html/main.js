@@ -240,4 +240,4 @@ if (recorded.end > 0) begin();
 else find("#says").textContent = "Nothing was recorded.";
 
 /** For the browser's console, and for tests. */
-Object.assign(window, { recorded, chart });
+Object.assign(window, { recorded, chart, panes });
