@@ -51,6 +51,8 @@ class Lane {
     this.isBlocking = false;
     /** Where it was cancelled. */
     this.cancelled = -1;
+    /** What is wrong with it: `{finding, index}`, in the order of the events. */
+    this.findings = [];
     /** What its present poll has said that it waits for, and the sources where it left its waker. */
     this.waits = null;
     this.sources = [];
@@ -84,6 +86,18 @@ class Lane {
   }
 }
 
+/** The findings by the events at which they show, with each task that they are about. */
+function foundAt(findings) {
+  const found = new Map();
+  for (const finding of findings) {
+    for (const [event, task] of [[finding.event, finding.task], ...finding.others]) {
+      if (!found.has(event)) found.set(event, []);
+      found.get(event).push({ finding, task });
+    }
+  }
+  return found;
+}
+
 const FINAL = ["done", "cancelled", "panicked"];
 const isOver = (state) => FINAL.includes(state);
 
@@ -92,6 +106,8 @@ class History {
   constructor(data) {
     Object.assign(this, { head: data.head, places: data.places, chains: data.chains, files: data.files });
     this.events = unpack(data);
+    /** What the lints found: `{kind, event, task, others, text}`, and the `lane` of that task. */
+    this.findings = data.findings;
     this.lanes = [];
     this.timers = [];
     this.sources = [];
@@ -99,7 +115,11 @@ class History {
     this.waits = [];
     /** `polls`: `{lane, registered}` of each poll that is open; several when a task is dropped within another's. */
     this.open = { tasks: new Map(), timers: new Map(), sources: new Map(), polls: [] };
-    for (const event of this.events) this.fold(event);
+    const found = foundAt(this.findings);
+    for (const event of this.events) {
+      this.fold(event);
+      for (const { finding, task } of found.get(event.index) ?? []) this.mark(finding, task, event.index);
+    }
     this.rows = rowsOf(this.lanes, this.events.length);
   }
 
@@ -116,6 +136,13 @@ class History {
     if (event.by?.task !== undefined) event.waker = this.lane(event.by.task, event.index);
     event.running = this.open.polls.at(-1)?.lane ?? null;
     FOLD[event.event]?.(this, event, event.lane);
+  }
+
+  /** While the events are folded: a task of this number is another one in the next run. */
+  mark(finding, task, index) {
+    const lane = this.lane(task, index);
+    lane.findings.push({ finding, index });
+    if (task === finding.task && index === finding.event) finding.lane = lane;
   }
 
   begin({ task, index }) {

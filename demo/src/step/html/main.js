@@ -1,4 +1,4 @@
-// The cursor, and everything that moves it: keys, buttons, search. Buttons, keys and the help are one table.
+// The cursor, and everything that moves it: keys, buttons, search, findings. Buttons, keys and the help are one table.
 
 const recorded = new History(JSON.parse(document.querySelector("#recording").textContent));
 const find = (selector) => document.querySelector(selector);
@@ -121,6 +121,31 @@ function nextHit(step) {
   say(`${at + 1} of ${hits.length} found`);
 }
 
+// What is wrong.
+
+function makeFindings() {
+  const { findings } = recorded;
+  find("#findings").textContent = count(findings.length, "finding");
+  find("#findings").hidden = find("#wrong").hidden = findings.length === 0;
+  find("#findings").onclick = showFindings;
+  find("#findings-box ol").append(...findings.map((finding) => element("li", {}, findingButton(finding))));
+}
+
+function findingButton(finding) {
+  const onclick = () => {
+    find("#findings-box").close();
+    go(finding.event);
+  };
+  const heading = [element("b", {}, finding.kind), ` · event ${finding.event + 1}`];
+  return element("button", { type: "button", onclick }, element("span", {}, ...heading), finding.text);
+}
+
+function showFindings() {
+  if (recorded.findings.length === 0) return say("Nothing wrong was found.");
+  find("#findings-box").showModal();
+  find("#findings-box li button").focus();
+}
+
 // Commands.
 
 const COMMANDS = [
@@ -146,6 +171,7 @@ const COMMANDS = [
   ["find", "/", null, "Search", toSearch],
   ["hit", "n", "↓", "The next one found", () => nextHit(1)],
   ["hit-before", "N", "↑", "The one found before", () => nextHit(-1)],
+  ["findings", "i", null, "What is wrong with this run", showFindings],
   ["theme", "d", "◐", "Dark or light", toggleTheme],
   ["help", "?", "?", "What the keys do", () => find("#help-box").showModal()],
 ].map(([id, key, sign, title, run]) => ({ id, key, sign, title, run, shown: keyName(key) }));
@@ -226,6 +252,7 @@ function describe() {
 
 function begin() {
   makeButtons();
+  makeFindings();
   describe();
   document.addEventListener("keydown", onKey);
   find("#filter").onclick = toggleFilter;

@@ -93,7 +93,15 @@ class Panes {
       heading,
       this.definitions(this.about(lane, now, state)),
       ...this.waitsOf(now, event.index, lane),
+      ...lane.findings.flatMap(({ finding, index }) => this.findingWords(finding, index, lane)),
     );
+  }
+
+  /** What is wrong with a task. The text names one task; of others it says that they have the same. */
+  findingWords({ kind, text, lane: told }, index, lane) {
+    const link = this.link(`event ${index + 1}`, () => this.actions.go(index), "go to this event");
+    const same = told === lane ? [] : ["as with ", this.laneLink(told), ": "];
+    return [element("h3", {}, `Wrong: ${kind}, at `, link), element("p", { className: "finding" }, ...same, text)];
   }
 
   factsOf(lane, index) {
