@@ -191,6 +191,30 @@ fn the_state_is_what_folding_all_events_gives() {
     });
 }
 
+#[test]
+fn whoever_reads_is_woken_by_the_end_of_what_comes_and_whoever_writes_is_not() {
+    let mut trace = two_runs();
+    let events = [
+        json!({ "event": "source_added", "source": 1, "fd": 5 }),
+        json!({ "event": "spawned", "task": 9, "place": 0, "size": 8 }),
+        json!({ "event": "poll_begins", "task": 9 }),
+        json!({ "event": "source_waits", "source": 1, "direction": "read" }),
+        json!({ "event": "source_waits", "source": 1, "direction": "write" }),
+        json!({ "event": "poll_ends", "task": 9, "end": "pending" }),
+        json!({ "event": "source_ready", "source": 1, "readiness": ["read_closed"], "woken": 1 }),
+    ];
+    trace.records.clear();
+    for mut event in events {
+        event["at"] = 0.into();
+        trace.records.push(serde_json::from_value(event).unwrap());
+    }
+    browse(move |browser, place| {
+        browser.open(&replayed(place, &trace), DESKTOP);
+        browser.key("End");
+        assert_eq!(browser.text("#sources li"), "1 ← task 9 to write");
+    });
+}
+
 /// Two runs in one recording: tasks have the same numbers in both.
 fn two_runs() -> Trace {
     let recorder = Arc::new(Recorder::new());
