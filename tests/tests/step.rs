@@ -341,7 +341,7 @@ fn played_it_stops_at_breakpoints_and_at_the_end() {
 fn what_is_no_recording_is_refused_with_the_line() {
     let place = Place::new();
     for (text, what) in [
-        ("", "block_on ends"),
+        ("", "the recording is empty"),
         ("{}\n", "line 1"),
         ("{\"executor_trace\":2,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\n", "version 2"),
         ("{\"executor_trace\":1,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\nrubbish\n", "line 2"),
