@@ -2,11 +2,15 @@
 
 #[path = "step_page/browser.rs"]
 mod browser;
+#[path = "step_page/chrome.rs"]
+mod chrome;
 
 use browser::Browser;
+use chrome::{at, is_sound, slices};
+use demo::step::{Program, model::Run};
 use executor::trace::{End, Event, Recorder, Trace};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +19,7 @@ use tests::demo::{Place, Running};
 use tests::within;
 
 const DESKTOP: (u32, u32) = (1440, 900);
+const SMALL: (u32, u32) = (1024, 768);
 const PHONE: (u32, u32) = (375, 667);
 
 /// The page of a built-in program.
@@ -173,7 +178,41 @@ fn the_state_is_what_folding_all_events_gives() {
             agrees(browser, place, &trace, 1);
         }
         agrees(browser, place, &crawl(place), 61);
+        let from_later =
+            "recorded.events.filter((event) => recorded.causeOf(event) >= event.index).map((e) => e.index)";
+        assert_eq!(browser.eval(from_later), json!([]));
+        let twice = "recorded.events.filter((event) => event.index % 61 === 0).flatMap(({ index }) =>
+            recorded.sources.filter((source) => {
+              const who = recorded.waitersAt(source, index).map(({ lane, direction }) => `${lane?.id} ${direction}`);
+              return new Set(who).size < who.length;
+            }))";
+        assert_eq!(browser.eval(&format!("({twice}).length")), 0, "who waits at a source waits there once");
         agrees(browser, place, &two_runs(), 1);
+        agrees(browser, place, &dropped_in_a_poll(), 1);
+    });
+}
+
+#[test]
+fn whoever_reads_is_woken_by_the_end_of_what_comes_and_whoever_writes_is_not() {
+    let mut trace = two_runs();
+    let events = [
+        json!({ "event": "source_added", "source": 1, "fd": 5 }),
+        json!({ "event": "spawned", "task": 9, "place": 0, "size": 8 }),
+        json!({ "event": "poll_begins", "task": 9 }),
+        json!({ "event": "source_waits", "source": 1, "direction": "read" }),
+        json!({ "event": "source_waits", "source": 1, "direction": "write" }),
+        json!({ "event": "poll_ends", "task": 9, "end": "pending" }),
+        json!({ "event": "source_ready", "source": 1, "readiness": ["read_closed"], "woken": 1 }),
+    ];
+    trace.records.clear();
+    for mut event in events {
+        event["at"] = 0.into();
+        trace.records.push(serde_json::from_value(event).unwrap());
+    }
+    browse(move |browser, place| {
+        browser.open(&replayed(place, &trace), DESKTOP);
+        browser.key("End");
+        assert_eq!(browser.text("#sources li"), "1 ← task 9 to write");
     });
 }
 
@@ -188,6 +227,25 @@ fn two_runs() -> Trace {
             sleeps.await.unwrap();
         });
     }
+    recorder.trace()
+}
+
+/// A poll within which another task is dropped, that goes on then: it sets a timer and spawns.
+fn dropped_in_a_poll() -> Trace {
+    let recorder = Arc::new(Recorder::new());
+    let runtime = executor::Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
+    let sleep = |n| executor::time::sleep(Duration::from_millis(n));
+    runtime.block_on(async {
+        let group = executor::task_group(async |group: executor::TaskGroup<()>| {
+            group.spawn_named("inside", std::future::pending::<Result<(), ()>>());
+            sleep(100).await;
+            Ok(())
+        });
+        executor::time::timeout(Duration::from_millis(10), group).await.unwrap_err();
+        let spawned = executor::spawn(sleep(2));
+        sleep(1).await;
+        spawned.await.unwrap();
+    });
     recorder.trace()
 }
 
@@ -229,7 +287,8 @@ fn agrees(browser: &mut Browser, place: &Place, trace: &Trace, step: usize) {
            const numbers = (list) => list.map((one) => one.id).sort((a, b) => a - b).join();
            const tasks = state.alive.map((lane) => `${{lane.id}}:${{lane.spanAt(index).state}}`).join();
            const queue = state.queue.map((lane) => lane.id).join();
-           return `tasks ${{tasks}}; queue ${{queue}}; timers ${{numbers(state.timers)}}; sources ${{numbers(state.sources)}}`;
+           const rest = `timers ${{numbers(state.timers)}}; sources ${{numbers(state.sources)}}`;
+           return `tasks ${{tasks}}; running ${{state.running?.id ?? ''}}; queue ${{queue}}; ${{rest}}`;
          }})"
     ));
     let shown: Vec<String> = serde_json::from_value(shown).unwrap();
@@ -241,10 +300,30 @@ fn agrees(browser: &mut Browser, place: &Place, trace: &Trace, step: usize) {
     }
 }
 
+#[test]
+fn causes_are_those_that_the_stepper_in_the_terminal_tells() {
+    browse(|browser, place| {
+        let programs = [Program::TwoSleeps, Program::PingPong, Program::Cancel, Program::Semaphore, Program::LostWake];
+        let traces = programs.map(|program| program.record().unwrap());
+        for trace in traces.into_iter().chain([dropped_in_a_poll()]) {
+            browser.open(&replayed(place, &trace), DESKTOP);
+            let shown = browser.eval("recorded.events.map((event) => recorded.causeOf(event))");
+            let shown: Vec<i64> = serde_json::from_value(shown).unwrap();
+            let run = Run::new(trace);
+            for (number, record) in run.trace.records.iter().enumerate() {
+                let told = run.cause(number).map_or(-1, |cause| cause as i64);
+                assert_eq!(shown[number], told, "cause of event {}: {record:?}", number + 1);
+            }
+        }
+    });
+}
+
 #[derive(Default)]
 struct State {
     tasks: BTreeMap<u64, &'static str>,
     queue: Vec<u64>,
+    /// The polls that are open: of whoever is dropped within another's, too.
+    running: Vec<u64>,
     timers: BTreeSet<u64>,
     sources: BTreeSet<u64>,
 }
@@ -275,9 +354,16 @@ impl State {
             Event::PollBegins { task } => {
                 self.queue.retain(|queued| *queued != task);
                 self.tasks.insert(task, "running");
+                self.running.push(task);
             }
-            Event::PollEnds { task, end: End::Pending } => drop(self.tasks.insert(task, "waiting")),
-            Event::PollEnds { task, end: End::PendingWoken } => self.become_queued(task, true),
+            Event::PollEnds { task, end } => {
+                self.running.retain(|running| *running != task);
+                match end {
+                    End::Pending => drop(self.tasks.insert(task, "waiting")),
+                    End::PendingWoken => self.become_queued(task, true),
+                    End::Finished => {}
+                }
+            }
             Event::BlockingBegins { task } => drop(self.tasks.insert(task, "blocking")),
             Event::Finished { task, .. } => drop(self.tasks.remove(&task)),
             Event::TimerSet { timer, .. } => drop(self.timers.insert(timer)),
@@ -303,7 +389,8 @@ impl std::fmt::Display for State {
         }
         let tasks = list(self.tasks.iter().map(|(task, state)| format!("{task}:{state}")));
         let (queue, timers, sources) = (list(&self.queue), list(&self.timers), list(&self.sources));
-        write!(f, "tasks {tasks}; queue {queue}; timers {timers}; sources {sources}")
+        let running = list(self.running.last());
+        write!(f, "tasks {tasks}; running {running}; queue {queue}; timers {timers}; sources {sources}")
     }
 }
 
@@ -340,6 +427,28 @@ fn a_hundred_thousand_events_open_and_step_at_once() {
     });
 }
 
+#[test]
+fn a_task_that_is_woken_often_is_searched_at_once() {
+    let recorder = Arc::new(Recorder::new().without_chains());
+    let runtime = executor::Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..25_000 {
+            executor::yield_now().await;
+        }
+    });
+    let trace = recorder.trace();
+    browse(move |browser, place| {
+        browser.open(&replayed(place, &trace), DESKTOP);
+        let start = Instant::now();
+        browser.key("/");
+        browser.write("wakes itself");
+        browser.key("Enter");
+        assert_eq!(browser.text("#said"), "1 of 25000 found");
+        // With a look at all that the task did before for each wake it takes twenty.
+        assert!(start.elapsed() < Duration::from_secs(5), "it takes {:?}", start.elapsed());
+    });
+}
+
 /// What stands out of the window on the right, but for source lines, which scroll.
 const CUT_OFF: &str = "[...document.querySelectorAll('button, input, p, li, dd, h1, h2, canvas')]
     .filter((one) => one.checkVisibility() && !one.closest('dialog') && !one.closest('pre'))
@@ -349,8 +458,10 @@ const CUT_OFF: &str = "[...document.querySelectorAll('button, input, p, li, dd, 
 fn nothing_is_wider_than_a_phone_and_all_of_it_fits_a_desktop() {
     browse(|browser, place| {
         let trace = crawl(place);
-        for page in [replayed(place, &trace), page_of(place, "cancel")] {
-            for (width, height) in [PHONE, DESKTOP] {
+        let crawled = place.path("crawl.html");
+        std::fs::rename(replayed(place, &trace), &crawled).unwrap();
+        for page in [crawled, page_of(place, "cancel")] {
+            for (width, height) in [PHONE, SMALL, DESKTOP] {
                 browser.open(&page, (width, height));
                 for key in ["Home", "w", "w", "c", "End", "r", "?"] {
                     browser.key(key);
@@ -360,9 +471,115 @@ fn nothing_is_wider_than_a_phone_and_all_of_it_fits_a_desktop() {
                 }
                 let high = browser.eval("document.documentElement.scrollHeight").as_u64().unwrap();
                 assert!(width < 500 || high <= u64::from(height), "{high} pixels are scrolled on a desktop");
+                // A long sentence leaves the chart its room, too.
+                let longest = "recorded.events.filter((event) => event.waits)
+                    .sort((a, b) => JSON.stringify(b.waits).length - JSON.stringify(a.waits).length)[0].index";
+                browser.eval(&format!("location.hash = {longest} + 1"));
+                browser.settle();
                 let room = browser.eval("[chart.width, chart.height]");
-                assert!(room[0].as_f64().unwrap() > 300.0 && room[1].as_f64().unwrap() > 200.0, "{room}");
+                assert!(room[0].as_f64().unwrap() > 300.0 && room[1].as_f64().unwrap() > 160.0, "{room}");
             }
+        }
+    });
+}
+
+/// The texts whose colour differs from what is behind them by less than 4.5 to 1; what is switched off may be faint.
+const FAINT: &str = "(() => {
+    const pen = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    const mixed = (colours) => {
+      for (const colour of colours) {
+        pen.fillStyle = colour;
+        pen.fillRect(0, 0, 1, 1);
+      }
+      return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+    const linear = (part) => (part <= 10 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+    const light = ([red, green, blue]) => 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
+    const behind = (one) => (one ? [...behind(one.parentElement), getComputedStyle(one).backgroundColor] : ['white']);
+    const contrast = (one) => {
+      const ground = behind(one);
+      const both = [light(mixed(ground)), light(mixed([...ground, getComputedStyle(one).color]))].sort((a, b) => a - b);
+      return (both[1] + 0.05) / (both[0] + 0.05);
+    };
+    const hasText = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    const texts = [...document.querySelectorAll('body *')].filter((one) => hasText(one) && one.checkVisibility());
+    const faint = texts.filter((one) => !one.disabled && contrast(one) < 4.5);
+    return faint.map((one) => `${contrast(one).toFixed(2)}: ${one.outerHTML}`);
+})()";
+
+#[test]
+fn every_text_can_be_read_by_day_and_by_night() {
+    browse(|browser, place| {
+        let page = page_of(place, "lost-wake");
+        for colours in ["light", "dark"] {
+            let feature = json!([{ "name": "prefers-color-scheme", "value": colours }]);
+            browser.call("Emulation.setEmulatedMedia", json!({ "features": feature }));
+            browser.open(&page, DESKTOP);
+            browser.key("/");
+            browser.write("waits");
+            browser.key("Enter");
+            browser.key("Home");
+            for _ in 0..browser.eval("recorded.end").as_u64().unwrap() {
+                assert_eq!(browser.eval(FAINT), json!([]), "{colours}, at event {}", index(browser));
+                browser.key("ArrowRight");
+            }
+            browser.key("i");
+            assert_eq!(browser.eval(FAINT), json!([]), "{colours}, the findings");
+        }
+    });
+}
+
+#[test]
+fn up_and_down_choose_in_the_list() {
+    browse(|browser, place| {
+        browser.open(&page_of(place, "ping-pong"), DESKTOP);
+        browser.eval("document.querySelector('#list').focus()");
+        ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"].into_iter().for_each(|key| browser.key(key));
+        assert_eq!(index(browser), 3);
+        browser.key("f"); // task 1's only
+        let listed = browser.eval("panes.listed.slice(0, 12).map((at) => at + 1)");
+        let listed: Vec<u64> = serde_json::from_value(listed).unwrap();
+        assert!(listed[11] > listed[0] + 11, "nothing of others lies between: {listed:?}");
+        for event in listed.iter().skip_while(|event| **event <= 3) {
+            browser.key("ArrowDown");
+            assert_eq!(index(browser), *event);
+        }
+        browser.key("ArrowUp");
+        assert_eq!(index(browser), listed[10]);
+    });
+}
+
+#[test]
+fn a_line_that_a_file_does_not_have_is_said_to_be_of_another() {
+    browse(|browser, place| {
+        std::fs::create_dir_all(place.path("old/demo/src/step/programs")).unwrap();
+        std::fs::write(place.path("old/demo/src/step/programs/ping_pong.rs"), "// shorter\n").unwrap();
+        place.run(&["step", "ping-pong", "--source", "old", "--html", "page.html"]).exits(0);
+        browser.open(&place.path("page.html#4"), DESKTOP);
+        let source = browser.text("#source pre");
+        assert!(source.starts_with("The file has no line 9: it is not the one that was run."), "{source}");
+    });
+}
+
+#[test]
+fn labels_of_the_time_axis_differ_however_near_one_looks() {
+    browse(|browser, place| {
+        browser.open(&page_of(place, "two-sleeps"), DESKTOP);
+        browser.key("t");
+        for room in [400_000_000, 1_000_000, 2_000, 50] {
+            let labels = browser.eval(&format!(
+                "(() => {{
+                   const labels = [];
+                   chart.look(199_999_990, 199_999_990 + {room});
+                   chart.context.fillText = (label) => labels.push(label);
+                   chart.drawAxis();
+                   delete chart.context.fillText;
+                   return labels;
+                 }})()"
+            ));
+            let labels: Vec<String> = serde_json::from_value(labels).unwrap();
+            let different: BTreeSet<_> = labels.iter().collect();
+            assert!(labels.len() > 2 && different.len() == labels.len(), "{labels:?}");
         }
     });
 }
@@ -372,15 +589,113 @@ fn names_are_text_whatever_is_in_them() {
     let recorder = Arc::new(Recorder::new());
     let runtime = executor::Runtime::builder().observer(recorder.clone()).build().unwrap();
     let name = "</script><script>throw 1</script><!--<b>\\u003c \u{2028}";
-    runtime.block_on(async { executor::named(name).spawn(async {}).await.unwrap() });
-    let trace = recorder.trace();
+    runtime.block_on(async {
+        executor::named(name).spawn(async {}).await.unwrap();
+        executor::named(name).spawn(std::future::pending::<()>());
+        executor::yield_now().await;
+    });
+    let mut trace = recorder.trace();
+    trace.head.program = format!("{name}{}", "long".repeat(50));
     browse(move |browser, place| {
+        browser.open(&replayed(place, &trace), PHONE);
+        assert_eq!(browser.text("h1"), format!("A run of {}", trace.head.program));
+        assert_eq!(browser.eval(CUT_OFF), json!([]));
         browser.open(&replayed(place, &trace), DESKTOP);
         browser.key("End");
         let known = browser.eval("recorded.lanes[1].name");
         assert_eq!(known, name);
         browser.key("P");
         assert!(browser.text("#list").contains(name), "{}", browser.text("#list"));
+        assert!(browser.text("#findings-box ol").contains(name), "{}", browser.text("#findings-box ol"));
+    });
+}
+
+// What is wrong.
+
+#[test]
+fn findings_are_listed_and_chosen_by_keys_mouse_and_touch() {
+    browse(|browser, place| {
+        let page = page_of(place, "lost-wake");
+        browser.open(&page, DESKTOP);
+        assert_eq!(browser.text("#findings"), "1 finding");
+        let listed = browser.text("#findings-box ol");
+        let of_task =
+            "task 2 `waits` (spawned at demo/src/step/programs/lost_wake.rs:13) waits, and its last waker was";
+        assert!(listed.starts_with("lost wake · event ") && listed.contains(of_task), "{listed}");
+
+        let choose = |browser: &mut Browser, how: &dyn Fn(&mut Browser)| {
+            assert_eq!(index(browser), 1);
+            how(browser);
+            assert_eq!(kind(browser), "stranded");
+            assert!(listed.contains(&format!("event {}task", index(browser))), "{listed}");
+            assert!(browser.text("#task").contains(of_task), "{}", browser.text("#task"));
+            assert_eq!(browser.eval("document.querySelector('dialog[open]')"), Value::Null);
+            browser.key("b");
+            assert_eq!(index(browser), 1, "it is a jump");
+        };
+        choose(browser, &|browser| ["i", "Enter"].into_iter().for_each(|key| browser.key(key)));
+        choose(browser, &|browser| {
+            for selector in ["#findings", "#findings-box li button"] {
+                let (x, y) = browser.middle(selector);
+                browser.click(x, y);
+            }
+        });
+        browser.key("i");
+        browser.key("Escape");
+        assert_eq!((index(browser), browser.eval("document.querySelector('dialog[open]')")), (1, Value::Null));
+        browser.open(&page, PHONE);
+        choose(browser, &|browser| {
+            for selector in ["#findings", "#findings-box li button"] {
+                let (x, y) = browser.middle(selector);
+                browser.tap(x, y);
+            }
+        });
+
+        browser.open(&page_of(place, "two-sleeps"), DESKTOP);
+        for selector in ["#findings", "#wrong"] {
+            assert_eq!(browser.eval(&format!("document.querySelector('{selector}').checkVisibility()")), false);
+        }
+        browser.key("i");
+        assert_eq!(browser.text("#said"), "Nothing wrong was found.");
+    });
+}
+
+/// The tasks, with their runs, whose names have the sign of a finding beside them.
+const MARKED: &str = "(() => {
+    const copy = new OffscreenCanvas(chart.canvas.width, chart.canvas.height);
+    const pen = copy.getContext('2d', { willReadFrequently: true });
+    pen.drawImage(chart.canvas, 0, 0);
+    const marked = recorded.lanes.filter((lane) => {
+      const pixel = pen.getImageData(10, chart.y(lane.row) + chart.row / 2 + 4, 1, 1).data;
+      return `rgb(${[...pixel].slice(0, 3).join(', ')})` === chart.colours.wrong;
+    });
+    return marked.map((lane) => [lane.run, lane.id]);
+})()";
+
+#[test]
+fn a_lane_with_a_finding_is_marked_and_so_are_those_with_the_same() {
+    let recorder = Arc::new(Recorder::new());
+    let runtime = executor::Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
+    for wrong in [0, 3] {
+        runtime.block_on(async {
+            for _ in 0..wrong {
+                executor::spawn(std::future::pending::<()>());
+            }
+            executor::spawn(executor::time::sleep(Duration::from_millis(1))).await.unwrap();
+        });
+    }
+    let trace = recorder.trace();
+    browse(move |browser, place| {
+        browser.open(&replayed(place, &trace), DESKTOP);
+        assert_eq!(browser.text("#findings"), "1 finding");
+        assert_eq!(browser.eval(MARKED), json!([[1, 2], [1, 3], [1, 4]]));
+        browser.eval(
+            "location.hash = recorded.lanes.find((lane) => lane.run === 1 && lane.id === 3).findings[0].index + 1",
+        );
+        browser.settle();
+        assert_eq!(kind(browser), "stranded");
+        let task = browser.text("#task");
+        assert!(task.starts_with("task 3") && task.contains("as with task 2: task 2 (spawned at"), "{task}");
     });
 }
 
@@ -413,62 +728,53 @@ fn a_recording_without_its_beginning_opens_too() {
 fn perfetto(place: &Place, trace: &Trace) -> Vec<Value> {
     trace.write(std::fs::File::create(place.path("run.jsonl")).unwrap()).unwrap();
     place.run(&["step", "--replay", "run.jsonl", "--perfetto", "run.json"]).exits(0);
+    chrome_events(place)
+}
+
+/// What was written into `run.json`.
+fn chrome_events(place: &Place) -> Vec<Value> {
     let text = std::fs::read_to_string(place.path("run.json")).unwrap();
-    let file: Value = serde_json::from_str(&text).unwrap();
-    file["traceEvents"].as_array().unwrap().clone()
-}
-
-/// The nanosecond at which an event is.
-fn at(event: &Value, field: &str) -> u64 {
-    let microseconds = event[field].as_f64().unwrap_or_else(|| panic!("no {field} in {event}"));
-    (microseconds * 1000.0).round() as u64
-}
-
-/// From when to when each slice of a thread is.
-fn slices(events: &[Value]) -> HashMap<u64, Vec<(u64, u64)>> {
-    let mut slices: HashMap<u64, Vec<(u64, u64)>> = HashMap::new();
-    for event in events.iter().filter(|event| event["ph"] == "X") {
-        let (from, took) = (at(event, "ts"), at(event, "dur"));
-        slices.entry(event["tid"].as_u64().unwrap()).or_default().push((from, from + took));
-    }
-    slices
+    let mut file: Value = serde_json::from_str(&text).unwrap();
+    let Value::Array(events) = file["traceEvents"].take() else { panic!("no events in {text}") };
+    events
 }
 
 #[test]
-fn perfettos_slices_do_not_cross_and_every_wake_leads_from_a_slice_to_a_poll() {
+fn perfetto_is_given_what_its_format_asks_for() {
+    let place = Place::new();
+    for program in ["two-sleeps", "cancel", "semaphore", "blocked", "downloads", "lost-wake", "unjoined"] {
+        place.run(&["step", program, "--perfetto", "run.json"]).exits(0);
+        is_sound(&chrome_events(&place));
+    }
+    is_sound(&perfetto(&place, &two_runs()));
+    is_sound(&perfetto(&place, &dropped_in_a_poll()));
+    // One that is killed leaves a recording that ends anywhere.
+    let mut trace = dropped_in_a_poll();
+    while trace.records.pop().is_some() {
+        is_sound(&perfetto(&place, &trace));
+    }
+}
+
+#[test]
+fn perfetto_is_given_every_poll_and_every_wake_leads_from_a_slice_to_a_poll() {
     let place = Place::new();
     let trace = crawl(&place);
     let events = perfetto(&place, &trace);
-    let slices = slices(&events);
-    for (thread, slices) in &slices {
-        let crossing = slices.windows(2).find(|pair| pair[1].0 < pair[0].1);
-        assert_eq!(crossing, None, "on thread {thread}");
-    }
+    is_sound(&events);
     let count = |wanted: fn(&Event) -> bool| trace.records.iter().filter(|record| wanted(&record.event)).count();
     let polls = events.iter().filter(|event| event["ph"] == "X" && event["name"] == "poll").count();
     assert_eq!(polls, count(|event| matches!(event, Event::PollBegins { .. })));
     let calls = |event: &&Value| event["name"].as_str().is_some_and(|name| name.starts_with("blocking call,"));
     assert_eq!(events.iter().filter(calls).count(), count(|event| matches!(event, Event::BlockingBegins { .. })));
 
-    let ids = |ph: &str| -> Vec<&str> {
-        let ends = events.iter().filter(|event| event["ph"] == *ph);
-        ends.map(|event| event["id"].as_str().unwrap()).collect()
-    };
-    let (starts, finishes) = (ids("s"), ids("f"));
-    assert!(starts.len() > 1000, "{}", starts.len());
-    assert_eq!(starts.iter().collect::<BTreeSet<_>>(), finishes.iter().collect::<BTreeSet<_>>());
-    assert_eq!((starts.len(), finishes.len()), (finishes.len(), finishes.iter().collect::<BTreeSet<_>>().len()));
-    // As Perfetto does it: in the order of the file, a flow's end is in the slice that was opened last.
-    let mut last: HashMap<u64, (u64, u64)> = HashMap::new();
-    for event in events.iter().filter(|event| event["ph"] != "M") {
-        let (time, thread) = (at(event, "ts"), event["tid"].as_u64().unwrap());
-        match (event["ph"].as_str().unwrap(), last.get(&thread)) {
-            ("X", _) => drop(last.insert(thread, (time, time + at(event, "dur")))),
-            ("s", Some((from, to))) => assert!(*from < time && time < *to, "{event} is not inside of {from} to {to}"),
-            ("f", Some((from, _))) => assert_eq!(*from, time, "{event}"),
-            ("s" | "f", None) => panic!("no slice is around {event}"),
-            _ => {}
-        }
+    let starts: HashSet<(u64, u64)> = slices(&events)
+        .iter()
+        .flat_map(|((_, thread), slices)| slices.iter().map(|(from, _)| (*thread, *from)))
+        .collect();
+    let flows: Vec<&Value> = events.iter().filter(|event| event["ph"] == "f").collect();
+    assert!(flows.len() > 1000, "{}", flows.len());
+    for flow in flows {
+        assert!(starts.contains(&(flow["tid"].as_u64().unwrap(), at(flow, "ts"))), "a poll begins with {flow}");
     }
 }
 
@@ -476,8 +782,7 @@ fn perfettos_slices_do_not_cross_and_every_wake_leads_from_a_slice_to_a_poll() {
 fn perfettos_threads_tell_what_each_task_does_all_the_time() {
     let place = Place::new();
     place.run(&["step", "cancel", "--perfetto", "run.json"]).exits(0);
-    let file: Value = serde_json::from_str(&std::fs::read_to_string(place.path("run.json")).unwrap()).unwrap();
-    let events = file["traceEvents"].as_array().unwrap();
+    let events = &chrome_events(&place);
     let names = events.iter().filter(|event| event["name"] == "thread_name");
     let names: Vec<_> = names.map(|event| (&event["tid"], event["args"]["name"].as_str().unwrap())).collect();
     let all: Vec<_> = names.iter().map(|(_, name)| *name).collect();

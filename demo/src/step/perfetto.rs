@@ -175,6 +175,7 @@ impl Writer<'_> {
 
     /// What has not ended ends with the recording, or the run.
     fn end(&mut self) {
+        self.now += 1; // also what began with the last event is wider than nothing
         let mut tasks: Vec<u64> = self.lanes.tasks.keys().copied().collect();
         tasks.sort_unstable();
         for task in tasks {

@@ -125,6 +125,13 @@ impl Browser {
         if key.chars().count() == 1 {
             event["text"] = key.into();
         }
+        // What the browser does with a key itself goes by its number: Enter presses the button that has the focus.
+        if let Some((_, code)) = [("Tab", 9), ("Enter", 13), ("Escape", 27)].iter().find(|(name, _)| *name == key) {
+            event["windowsVirtualKeyCode"] = (*code).into();
+        }
+        if key == "Enter" {
+            event["text"] = "\r".into();
+        }
         self.call("Input.dispatchKeyEvent", event);
         self.call("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": key, "modifiers": modifiers }));
         self.settle();
@@ -144,6 +151,25 @@ impl Browser {
             self.call("Input.dispatchMouseEvent", event);
         }
         self.settle();
+    }
+
+    /// Touches a point of the page with a finger.
+    #[track_caller]
+    pub fn tap(&mut self, x: f64, y: f64) {
+        self.call("Input.dispatchTouchEvent", json!({ "type": "touchStart", "touchPoints": [{ "x": x, "y": y }] }));
+        self.call("Input.dispatchTouchEvent", json!({ "type": "touchEnd", "touchPoints": [] }));
+        self.settle();
+    }
+
+    /// The middle of the element that a selector finds, once it is in view.
+    #[track_caller]
+    pub fn middle(&mut self, selector: &str) -> (f64, f64) {
+        let middle = self.eval(&format!(
+            "(() => {{ const one = document.querySelector({}); one.scrollIntoView({{ block: 'center' }});
+               const box = one.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }})()",
+            json!(selector)
+        ));
+        serde_json::from_value(middle).expect("it has a place")
     }
 
     /// Sees to it that nothing went wrong in the page, and that it asked for nothing but itself.

@@ -158,7 +158,7 @@ class Chart {
 
   recolour() {
     const probe = document.body.appendChild(document.createElement("i"));
-    const names = ["page", "panel", "stripe", "ink", "quiet", "line", "accent", "running", "queued", "blocking"];
+    const names = ["page", "panel", "stripe", "ink", "quiet", "line", "accent", "running", "queued", "blocking", "wrong"];
     const read = (name) => ((probe.style.color = `var(--${name})`), getComputedStyle(probe).color);
     this.colours = Object.fromEntries([...names, ...Object.keys(KINDS)].map((name) => [name, read(name)]));
     this.font = getComputedStyle(document.body).fontFamily;
@@ -227,6 +227,7 @@ class Chart {
       this.drawSpans(lane, y, range);
       this.drawPolls(lane, y, range);
       this.drawEnd(lane, y, range);
+      this.drawFindings(lane, y, range);
     }
   }
 
@@ -300,6 +301,16 @@ class Chart {
     context.textAlign = "center";
     context.fillText(sign, x, y + this.row / 2 + 0.5);
     context.textAlign = "left";
+  }
+
+  /** Where something is wrong, at the upper edge of the row: nothing else is there. */
+  drawFindings({ findings }, y, { first, last }) {
+    let drawn = -Infinity;
+    for (const { index } of findings) {
+      const x = this.x(index);
+      if (index < first - 2 || index > last || x < drawn + 4) continue;
+      this.wrongSign((drawn = x), y + 7);
+    }
   }
 
   wait({ waits, isStranded }, from, to, y) {
@@ -437,14 +448,14 @@ class Chart {
     context.font = `11px ${this.font}`;
     context.textBaseline = "middle";
     const { from, to } = this.view;
-    const step = niceStep(((to - from) / this.room) * 90, this.axis === "event");
+    const step = niceStep(((to - from) / this.room) * (this.axis === "event" ? 90 : 120), this.axis === "event");
     const shift = this.axis === "event" ? 1 : 0; // the first event is called 1
     for (let at = Math.max(0, Math.ceil((from + shift) / step) * step - shift); at <= to; at += step) {
       const x = this.gutter + ((at - from) / (to - from)) * this.room;
       context.fillStyle = colours.line;
       context.fillRect(x, AXIS - 7, 1, 6);
       context.fillStyle = colours.quiet;
-      context.fillText(this.axis === "event" ? `${Math.round(at + shift)}` : time(at), x + 4, AXIS / 2 - 1);
+      context.fillText(this.axis === "event" ? `${Math.round(at + shift)}` : timeOnAxis(at, step), x + 4, AXIS / 2 - 1);
     }
     this.drawHits();
     const x = this.x(this.cursor);
@@ -479,15 +490,32 @@ class Chart {
       context.fillRect(0, y, this.gutter, this.row);
       const lane = kind === "task" ? lanes[0] : null;
       const there = lane && lane.first <= this.cursor && !isOver(state(lane));
+      const isWrong = lanes.some((lane) => lane.findings.length > 0);
+      const start = isWrong ? 26 : 12;
       const words = lane ? nameOf(lane, history) : kind === "pool" ? `blocking calls ${number}` : "reactor";
       context.font = `${there ? "600 " : ""}12px ${this.font}`;
       context.textBaseline = "middle";
       context.fillStyle = there || !lane ? colours.ink : colours.quiet;
-      context.fillText(fitting(context, words, this.gutter - 36), 12, y + this.row / 2);
+      context.fillText(fitting(context, words, this.gutter - 24 - start), start, y + this.row / 2);
+      if (isWrong) this.wrongSign(14, y + this.row / 2);
       if (lane && lane.first <= this.cursor) this.stateSign(state(lane), this.gutter - 14, y + this.row / 2);
     }
     context.fillStyle = colours.line;
     context.fillRect(this.gutter - 1, 0, 1, this.height);
+  }
+
+  /** Something is wrong there: a triangle, as on the road. */
+  wrongSign(x, y) {
+    const { context, colours } = this;
+    context.fillStyle = colours.wrong;
+    context.beginPath();
+    context.moveTo(x, y - 6);
+    context.lineTo(x + 6.5, y + 5);
+    context.lineTo(x - 6.5, y + 5);
+    context.fill();
+    context.fillStyle = colours.panel;
+    context.fillRect(x - 0.75, y - 2.5, 1.5, 4);
+    context.fillRect(x - 0.75, y + 2.5, 1.5, 1.5);
   }
 
   /** The state at the chosen event: a form for each. */

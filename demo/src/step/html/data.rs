@@ -4,6 +4,7 @@
 //! value that is no number goes by its index in the table of values. `history.js` reads it.
 
 use super::super::Sources;
+use super::super::lints::{Finding, lint};
 use executor::trace::{Head, Record, SourcePlace, Trace};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -19,6 +20,24 @@ struct Data<'a> {
     shapes: Vec<Shape>,
     values: Vec<Value>,
     events: Vec<Vec<u64>>,
+    findings: Vec<Told>,
+}
+
+/// Something that is wrong. Events are numbered from 0.
+#[derive(Serialize)]
+struct Told {
+    kind: String,
+    event: usize,
+    task: u64,
+    /// The event and the task of each other that has the same.
+    others: Vec<(usize, u64)>,
+    text: String,
+}
+
+impl From<Finding> for Told {
+    fn from(Finding { kind, event, task, others, text }: Finding) -> Told {
+        Told { kind: kind.to_string(), event, task, others, text }
+    }
 }
 
 /// Lines of a source file that follow each other.
@@ -47,7 +66,8 @@ pub(super) fn of(trace: &Trace, sources: &Sources) -> io::Result<String> {
     }
     let Rows { shapes, values, .. } = rows;
     let (head, places, chains, files) = (&trace.head, &*trace.places, &*trace.chains, files(trace, sources));
-    let text = serde_json::to_string(&Data { head, places, chains, files, shapes, values, events })?;
+    let findings = lint(trace).into_iter().map(Told::from).collect();
+    let text = serde_json::to_string(&Data { head, places, chains, files, shapes, values, events, findings })?;
     // A `<` stands in strings only; written like this, nothing in a string ends the script.
     Ok(text.replace('<', "\\u003c"))
 }

@@ -51,6 +51,8 @@ class Lane {
     this.isBlocking = false;
     /** Where it was cancelled. */
     this.cancelled = -1;
+    /** What is wrong with it: `{finding, index}`, in the order of the events. */
+    this.findings = [];
     /** What its present poll has said that it waits for, and the sources where it left its waker. */
     this.waits = null;
     this.sources = [];
@@ -84,6 +86,18 @@ class Lane {
   }
 }
 
+/** The findings by the events at which they show, with each task that they are about. */
+function foundAt(findings) {
+  const found = new Map();
+  for (const finding of findings) {
+    for (const [event, task] of [[finding.event, finding.task], ...finding.others]) {
+      if (!found.has(event)) found.set(event, []);
+      found.get(event).push({ finding, task });
+    }
+  }
+  return found;
+}
+
 const FINAL = ["done", "cancelled", "panicked"];
 const isOver = (state) => FINAL.includes(state);
 
@@ -92,13 +106,20 @@ class History {
   constructor(data) {
     Object.assign(this, { head: data.head, places: data.places, chains: data.chains, files: data.files });
     this.events = unpack(data);
+    /** What the lints found: `{kind, event, task, others, text}`, and the `lane` of that task. */
+    this.findings = data.findings;
     this.lanes = [];
     this.timers = [];
     this.sources = [];
     /** `{from, to, timeout, sources, timers}` of each wait of the thread's. */
     this.waits = [];
-    this.open = { tasks: new Map(), timers: new Map(), sources: new Map(), running: null, registered: [] };
-    for (const event of this.events) this.fold(event);
+    /** `polls`: `{lane, registered}` of each poll that is open; several when a task is dropped within another's. */
+    this.open = { tasks: new Map(), timers: new Map(), sources: new Map(), polls: [] };
+    const found = foundAt(this.findings);
+    for (const event of this.events) {
+      this.fold(event);
+      for (const { finding, task } of found.get(event.index) ?? []) this.mark(finding, task, event.index);
+    }
     this.rows = rowsOf(this.lanes, this.events.length);
   }
 
@@ -113,8 +134,15 @@ class History {
       event.lane.last = event.index;
     }
     if (event.by?.task !== undefined) event.waker = this.lane(event.by.task, event.index);
-    event.running = this.open.running;
+    event.running = this.open.polls.at(-1)?.lane ?? null;
     FOLD[event.event]?.(this, event, event.lane);
+  }
+
+  /** While the events are folded: a task of this number is another one in the next run. */
+  mark(finding, task, index) {
+    const lane = this.lane(task, index);
+    lane.findings.push({ finding, index });
+    if (task === finding.task && index === finding.event) finding.lane = lane;
   }
 
   begin({ task, index }) {
@@ -166,11 +194,16 @@ class History {
       now,
       alive,
       queue: queued.sort((a, b) => at(a).from - at(b).from),
-      running: alive.find((lane) => at(lane)?.state === "running") ?? null,
+      running: this.runningAfter(index),
       timers: this.timers.filter(isThere).sort((a, b) => (a.deadline ?? 0) - (b.deadline ?? 0)),
       sources: this.sources.filter(isThere),
       reactor: this.waitAt(index),
     };
+  }
+
+  /** Whose poll goes on after an event. A task that is done is still in its last one when it wakes whoever joins it. */
+  runningAfter(index) {
+    return index + 1 < this.end ? this.events[index + 1].running : (this.open.polls.at(-1)?.lane ?? null);
   }
 
   runAt(index) {
@@ -226,15 +259,13 @@ class History {
       case "timer_cancelled":
         return event.timerIs.from < index ? event.timerIs.from : -1;
       case "source_ready":
-        return event.waitersWere.length > 0 ? event.waitersWere[0].from : -1;
+        return event.waitersWere.at(-1)?.from ?? -1;
       case "wait_ends":
         return event.wait.from < index ? event.wait.from : -1;
     }
-    if (!lane) return poll(running);
-    if (event.event === "waits" || event.event === "poll_ends" || event.event === "handed_over") {
-      const begin = event.event === "handed_over" ? poll(running) : poll(lane);
-      if (begin >= 0) return begin;
-    }
+    if (!lane || event.event === "handed_over") return poll(running);
+    // All that a task does it does in a poll; a blocking call has none.
+    if (event.event !== "poll_begins" && poll(lane) >= 0) return poll(lane);
     const wake = lastUpTo(lane.wakes, index - 1);
     return wake < 0 ? -1 : lane.wakes[wake];
   }
@@ -257,7 +288,10 @@ class History {
 
 /** What each event changes. */
 const FOLD = {
-  run_begins: (history) => history.open.tasks.clear(),
+  run_begins({ open }) {
+    open.tasks.clear();
+    open.polls = [];
+  },
   spawned(history, event, lane) {
     const { place, by = null, size, index } = event;
     const name = event.name ?? (lane.id === 1 && by === null ? "main" : null);
@@ -272,8 +306,7 @@ const FOLD = {
     ready(event, lane);
   },
   poll_begins(history, { index }, lane) {
-    history.open.running = lane;
-    history.open.registered = [];
+    history.open.polls.push({ lane, registered: [] });
     for (const source of lane.sources) endWaiters(source, index, (waiter) => waiter.lane === lane);
     [lane.sources, lane.waits, lane.isStranded] = [[], null, false];
     lane.polls.push({ from: index, to: history.end });
@@ -282,13 +315,13 @@ const FOLD = {
   waits(history, { index, waits }, lane) {
     lane.waits = waits;
     const leaves = waits.flatMap(({ leaf }) => /^(?:readable|writable) on (.*)$/.exec(leaf)?.[1] ?? []);
-    const { registered } = history.open;
+    const registered = history.open.polls.at(-1)?.registered ?? [];
     if (leaves.length === registered.length) registered.forEach((source, at) => (source.name = leaves[at]));
   },
   poll_ends(history, { index, end }, lane) {
     const poll = lane.polls.at(-1);
     if (poll?.to === history.end) poll.to = index;
-    if (history.open.running === lane) history.open.running = null;
+    history.open.polls = history.open.polls.filter((open) => open.lane !== lane);
     if (end === "pending") lane.become("waiting", index, lane.waits);
     lane.spans.at(-1).isStranded = lane.isStranded;
     if (end === "pending_woken") lane.become("queued", index);
@@ -322,20 +355,20 @@ const FOLD = {
     const known = history.source(source, index);
     event.sourceIs = known;
     const waiter = { from: index, to: history.end, direction, lane: running };
+    // Who asks twice in a poll still waits once.
+    endWaiters(known, index, (other) => other.lane === running && other.direction === direction);
     known.waiters.push(waiter);
     known.open.push(waiter);
     running?.sources.push(known);
-    history.open.registered.push(known);
+    history.open.polls.at(-1)?.registered.push(known);
   },
   source_ready(history, event) {
     const known = history.source(event.source, event.index);
     event.sourceIs = known;
-    event.waitersWere = known.open;
-    const all = event.woken >= event.waitersWere.length;
-    const word = { read: "readable", write: "writable" };
-    if (event.woken > 0) {
-      endWaiters(known, event.index, ({ direction }) => all || event.readiness.includes(word[direction]));
-    }
+    const all = event.woken >= known.open.length;
+    const isFor = (direction) => event.readiness.some((word) => READY[direction].includes(word));
+    const isWoken = ({ direction }) => event.woken > 0 && (all || isFor(direction));
+    event.waitersWere = endWaiters(known, event.index, isWoken);
   },
   timer_set(history, event) {
     const { timer, place, deadline, index, running } = event;
@@ -360,9 +393,18 @@ function ready({ index }, lane) {
   if (lane.state === "waiting") lane.become("queued", index);
 }
 
+/** What a source is ready for when it wakes those who want to read, or to write. */
+const READY = {
+  read: ["readable", "read_closed", "urgent", "orphaned"],
+  write: ["writable", "write_closed", "orphaned"],
+};
+
+/** Gives those that have ended. */
 function endWaiters(source, index, ends) {
-  for (const waiter of source.open.filter(ends)) waiter.to = index;
+  const ended = source.open.filter(ends);
+  for (const waiter of ended) waiter.to = index;
   source.open = source.open.filter((waiter) => waiter.to > index);
+  return ended;
 }
 
 function endTimer(history, event, end) {

@@ -1,4 +1,4 @@
-// The cursor, and everything that moves it: keys, buttons, search. Buttons, keys and the help are one table.
+// The cursor, and everything that moves it: keys, buttons, search, findings. Buttons, keys and the help are one table.
 
 const recorded = new History(JSON.parse(document.querySelector("#recording").textContent));
 const find = (selector) => document.querySelector(selector);
@@ -107,12 +107,43 @@ function searchNow() {
   search(find("#search").value);
 }
 
+function toSearch() {
+  // Not every browser gives the focus to what is selected.
+  find("#search").focus();
+  find("#search").select();
+}
+
 function nextHit(step) {
-  if (hits.length === 0) return find("#search").value ? say("Nothing found.") : find("#search").focus();
+  if (hits.length === 0) return find("#search").value ? say("Nothing found.") : toSearch();
   const upTo = lastUpTo(hits, step > 0 ? cursor : cursor - 1);
   const at = (upTo + (step > 0 ? 1 : 0) + hits.length) % hits.length;
   go(hits[at], false);
   say(`${at + 1} of ${hits.length} found`);
+}
+
+// What is wrong.
+
+function makeFindings() {
+  const { findings } = recorded;
+  find("#findings").textContent = count(findings.length, "finding");
+  find("#findings").hidden = find("#wrong").hidden = findings.length === 0;
+  find("#findings").onclick = showFindings;
+  find("#findings-box ol").append(...findings.map((finding) => element("li", {}, findingButton(finding))));
+}
+
+function findingButton(finding) {
+  const onclick = () => {
+    find("#findings-box").close();
+    go(finding.event);
+  };
+  const heading = [element("b", {}, finding.kind), ` · event ${finding.event + 1}`];
+  return element("button", { type: "button", onclick }, element("span", {}, ...heading), finding.text);
+}
+
+function showFindings() {
+  if (recorded.findings.length === 0) return say("Nothing wrong was found.");
+  find("#findings-box").showModal();
+  find("#findings-box li button").focus();
 }
 
 // Commands.
@@ -137,9 +168,10 @@ const COMMANDS = [
   ["all", "0", "all", "Show all of the run", () => chart.showAll()],
   ["axis", "t", "by event", "The axis: each event has the same room, or each moment", toggleAxis],
   ["only", "f", null, "List all events, or this task's only", toggleFilter],
-  ["find", "/", null, "Search", () => find("#search").select()],
+  ["find", "/", null, "Search", toSearch],
   ["hit", "n", "↓", "The next one found", () => nextHit(1)],
   ["hit-before", "N", "↑", "The one found before", () => nextHit(-1)],
+  ["findings", "i", null, "What is wrong with this run", showFindings],
   ["theme", "d", "◐", "Dark or light", toggleTheme],
   ["help", "?", "?", "What the keys do", () => find("#help-box").showModal()],
 ].map(([id, key, sign, title, run]) => ({ id, key, sign, title, run, shown: keyName(key) }));
@@ -220,6 +252,7 @@ function describe() {
 
 function begin() {
   makeButtons();
+  makeFindings();
   describe();
   document.addEventListener("keydown", onKey);
   find("#filter").onclick = toggleFilter;
@@ -234,4 +267,4 @@ if (recorded.end > 0) begin();
 else find("#says").textContent = "Nothing was recorded.";
 
 /** For the browser's console, and for tests. */
-Object.assign(window, { recorded, chart });
+Object.assign(window, { recorded, chart, panes });

@@ -8,7 +8,7 @@
 //! | `words.js` | what an event, a wait, a time are called |
 //! | `chart.js` | the lanes, on a canvas |
 //! | `panes.js` | the event in words, the state, the source, the list |
-//! | `main.js` | the cursor, keys, buttons, search |
+//! | `main.js` | the cursor, keys, buttons, search, findings |
 
 mod data;
 

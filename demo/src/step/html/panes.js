@@ -21,6 +21,7 @@ class Panes {
     this.list = document.querySelector("#list");
     this.listed = null;
     this.list.addEventListener("scroll", () => this.showList());
+    this.list.addEventListener("keydown", (event) => this.onListKey(event));
     new ResizeObserver(() => this.showList()).observe(this.list);
   }
 
@@ -92,7 +93,15 @@ class Panes {
       heading,
       this.definitions(this.about(lane, now, state)),
       ...this.waitsOf(now, event.index, lane),
+      ...lane.findings.flatMap(({ finding, index }) => this.findingWords(finding, index, lane)),
     );
+  }
+
+  /** What is wrong with a task. The text names one task; of others it says that they have the same. */
+  findingWords({ kind, text, lane: told }, index, lane) {
+    const link = this.link(`event ${index + 1}`, () => this.actions.go(index), "go to this event");
+    const same = told === lane ? [] : ["as with ", this.laneLink(told), ": "];
+    return [element("h3", {}, `Wrong: ${kind}, at `, link), element("p", { className: "finding" }, ...same, text)];
   }
 
   factsOf(lane, index) {
@@ -212,15 +221,19 @@ class Panes {
     title.textContent = place ? placeText(place) : "Source";
     const piece = place && this.pieceOf(place);
     if (!piece) {
-      const why = place ? "The file was not found when this page was written: --source DIR says where it is." : "";
-      return code.replaceChildren(
-        element("span", { className: "none" }, why || "This event has no place in the source."),
-      );
+      return code.replaceChildren(element("span", { className: "none" }, this.whyNoSource(place)));
     }
     const lines = piece.lines.map((line, at) => sourceLine(line, piece.first + at, piece.first + at === place.line));
     code.replaceChildren(...lines);
     const marked = code.querySelector(".marked");
     code.scrollTop = marked.offsetTop - code.offsetTop - code.clientHeight / 2 + marked.offsetHeight / 2;
+  }
+
+  whyNoSource(place) {
+    if (!place) return "This event has no place in the source.";
+    return this.history.files[place.file]
+      ? `The file has no line ${place.line}: it is not the one that was run. --source DIR says where that is.`
+      : "The file was not found when this page was written: --source DIR says where it is.";
   }
 
   pieceOf({ file, line }) {
@@ -234,6 +247,17 @@ class Panes {
     const touches = (event) => event.lane === lane || event.waker === lane || (event.running === lane && !event.lane);
     this.listed = lane ? this.history.events.filter(touches).map((event) => event.index) : null;
     this.revealInList();
+  }
+
+  /** As in every list, up and down choose what is listed before and after. */
+  onListKey(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const { cursor, listed } = this;
+    if (!listed) return this.actions.go(cursor + step, false);
+    const to = listed[step > 0 ? lastUpTo(listed, cursor) + 1 : lastUpTo(listed, cursor - 1)];
+    if (to !== undefined) this.actions.go(to, false);
   }
 
   get listLength() {

@@ -4,17 +4,27 @@
 const ordinal = (n) => `${n}${["th", "st", "nd", "rd"][n % 100 > 10 && n % 100 < 14 ? 0 : n % 10] ?? "th"}`;
 const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
+const UNITS = [
+  ["s", 1e9],
+  ["ms", 1e6],
+  ["µs", 1e3],
+];
+
+const unitOf = (nanoseconds) => UNITS.find(([, size]) => Math.abs(nanoseconds) >= size) ?? ["ns", 1];
+
 /** Nanoseconds, with three digits that count. */
 function time(nanoseconds) {
-  const units = [
-    ["s", 1e9],
-    ["ms", 1e6],
-    ["µs", 1e3],
-  ];
-  const [unit, size] = units.find(([, size]) => Math.abs(nanoseconds) >= size) ?? ["ns", 1];
+  const [unit, size] = unitOf(nanoseconds);
   const value = nanoseconds / size;
   const digits = unit === "ns" || Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return `${value.toFixed(digits).replace(/\.0+$/, "")} ${unit}`;
+}
+
+/** A time on an axis, with the digits that tell it from one that is a step later. */
+function timeOnAxis(nanoseconds, step) {
+  const [unit, size] = unitOf(nanoseconds);
+  const digits = Math.max(0, Math.ceil(Math.log10(size / step)));
+  return `${(nanoseconds / size).toFixed(digits)} ${unit}`;
 }
 
 const placeText = ({ file, line }) => `${file}:${line}`;
@@ -153,8 +163,9 @@ function wakeSentence(history, { by, waker, lane, index }) {
     if (before?.event === "handed_over" && before.lane === lane)
       return `, handing it what it waited for at the ${before.kind}`;
     const poll = waker && history.pollAt(waker, index);
-    const over = poll && waker.spans.find((span) => span.from >= poll.from && span.from < index && isOver(span.state));
-    return over && !self ? " by ending" : "";
+    const last = waker?.spans.at(-1);
+    const isEnd = poll && isOver(last.state) && poll.from <= last.from && last.from < index;
+    return isEnd && !self ? " by ending" : "";
   };
   const span = lane.spanAt(index);
   const running = span?.state === "running" && !self ? ", which is running" : "";

@@ -6,7 +6,7 @@
 //! | `wakers.rs` | wakers that are not there: never woken, lost; and that are there for ever: leaked |
 //! | `tasks.rs` | a task as a whole: its size, its failure that nobody hears of |
 //!
-//! All of them look at one fold over the events. Used by `demo step --lint`, and for whoever shows a run.
+//! All of them look at one fold over the events. Used by `demo step --lint`, the stepper and the page.
 
 mod polls;
 mod tasks;
@@ -60,10 +60,12 @@ impl fmt::Display for Kind {
 pub struct Finding {
     /// What.
     pub kind: Kind,
-    /// The number of the event at which it shows.
+    /// The number of the event at which it shows, from 0.
     pub event: usize,
     /// The task.
     pub task: u64,
+    /// The same of other tasks that were spawned at the same place: the event's number and the task's.
+    pub others: Vec<(usize, u64)>,
     /// What, where, why that is bad, and what to write instead.
     pub text: String,
 }
@@ -168,8 +170,6 @@ struct Found {
     finding: Finding,
     /// Where the task was spawned.
     place: Option<u32>,
-    /// How many others that were spawned there have the same.
-    others: usize,
 }
 
 impl Findings {
@@ -182,18 +182,19 @@ impl Findings {
         let place = known.and_then(|task| task.place);
         let same = |found: &&mut Found| found.finding.kind == kind && place.is_some() && found.place == place;
         if let Some(same) = self.found.iter_mut().find(same) {
-            same.others += 1;
+            same.finding.others.push((number, task));
             return;
         }
         let name = known.and_then(|task| task.name.as_ref()).map(|name| format!(" `{name}`")).unwrap_or_default();
         let spawned = place.map(|place| format!(" (spawned at {})", words::place_of(view.trace, place)));
         let text = format!("task {task}{name}{} {}", spawned.unwrap_or_default(), what());
-        self.found.push(Found { finding: Finding { kind, event: number, task, text }, place, others: 0 });
+        let others = Vec::new();
+        self.found.push(Found { finding: Finding { kind, event: number, task, others, text }, place });
     }
 
     fn finish(self, trace: &Trace) -> Vec<Finding> {
-        let told = |Found { mut finding, place, others }: Found| {
-            if let (Some(place), 1..) = (place, others) {
+        let told = |Found { mut finding, place }: Found| {
+            if let (Some(place), others @ 1..) = (place, finding.others.len()) {
                 let others = words::count(others, "other task");
                 finding.text += &format!(" The same holds for {others} spawned at {}.", words::place_of(trace, place));
             }
