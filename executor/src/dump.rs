@@ -4,7 +4,8 @@
 //! something outside. Nobody keeps that chain; but when the task is polled it becomes a stack: the leaf's
 //! `poll` is called by the poll of the async fn that awaits it, and so on up to the executor. So each task
 //! that waits is polled once more, with a listener that every leaf tells what it waits for before it returns
-//! `Pending`, and that looks at the stack just then. As nothing has woken the task nothing in it goes on.
+//! `Pending`, and that looks at the stack just then. As nothing has woken the task nothing in it goes on; but for one
+//! whose wake was lost though what it waits for has come: to ask is what sets that one going.
 
 use crate::single::{Core, with_core};
 use crate::stack::{self, Heard};
@@ -16,7 +17,8 @@ use std::time::Duration;
 
 /// Every task of this thread's runtime: what it is, and where it stands now.
 ///
-/// Tasks that wait are polled for it, see the top of `dump.rs`; that counts as a poll. A task that was
+/// Tasks that wait are polled for it, see the top of `dump.rs`; that counts as a poll, and one whose wake was lost may go
+/// on in it. A task that was
 /// woken and has not run yet is not: it is about to go on. Outside of a runtime there are none.
 ///
 /// # Panics

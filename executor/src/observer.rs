@@ -55,12 +55,12 @@ pub enum PollEnd {
 /// it takes. It must not panic, nor spawn, wake or cancel.
 ///
 /// ```
-/// use executor::{Observer, Runtime, observer::WokenBy, task::TaskRef};
+/// use executor::{Observer, ReactorObserver, Runtime, observer::WokenBy, task::TaskRef};
 /// use std::sync::Arc;
 ///
 /// struct PrintsWakes;
 ///
-/// impl reactor::Observer for PrintsWakes {}
+/// impl ReactorObserver for PrintsWakes {}
 /// impl Observer for PrintsWakes {
 ///     fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {
 ///         println!("{task:?} was woken by {by:?}");
@@ -96,7 +96,8 @@ pub trait Observer: reactor::Observer {
     fn task_waits(&self, task: TaskId, standing: &[Standing]) {}
     /// The poll is over.
     fn poll_ends(&self, task: TaskId, end: PollEnd) {}
-    /// A task waits and no waker of it exists: nothing but a cancel will ever run it again. `lost` says that
+    /// A task waits and no waker of it exists: nothing will ever run it again but a cancel, or the poll with which
+    /// [`tasks`](crate::tasks) asks where it stands. `lost` says that
     /// there was one, which was dropped; else the poll that now ends has not even made one.
     fn task_stranded(&self, task: TaskRef<'_>, lost: bool) {}
     /// A task's future has panicked, with this message if it is text.

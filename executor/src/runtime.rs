@@ -156,13 +156,13 @@ impl Builder {
     /// Who watches the runtime; nobody unless told.
     ///
     /// ```
-    /// use executor::{Observer, Runtime, observer::PollEnd, TaskId};
+    /// use executor::{Observer, ReactorObserver, Runtime, TaskId, observer::PollEnd};
     /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
     ///
     /// #[derive(Default)]
     /// struct CountsPolls(AtomicU32);
     ///
-    /// impl reactor::Observer for CountsPolls {}
+    /// impl ReactorObserver for CountsPolls {}
     /// impl Observer for CountsPolls {
     ///     fn poll_ends(&self, _: TaskId, _: PollEnd) {
     ///         self.0.fetch_add(1, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use executor::trace::{End, Event, Record, Recorder, Trace, TraceError};
 use executor::{named, yield_now};
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -234,31 +235,26 @@ fn a_program_that_is_killed_leaves_a_recording() {
 }
 
 #[test]
-fn the_file_of_a_program_that_goes_on_does_not_grow_for_ever() {
+fn the_file_of_a_program_that_goes_on_is_there_at_any_moment_and_does_not_grow_for_ever() {
     within(60, || {
         let place = Place::new();
         let server = serve(&place, &[("EXECUTOR_TRACE", "run.jsonl"), ("EXECUTOR_TRACE_EVENTS", "50")]);
-        let recorded = || Trace::open(place.path("run.jsonl")).ok().filter(|trace| !trace.records.is_empty());
-        let (mut most, mut before, mut begun) = (0, 0, 0);
+        let file = place.path("run.jsonl");
+        eventually("it is begun", || Trace::open(&file).is_ok());
+        let (mut before, mut begun) = (0, 0);
         while begun < 5 {
             assert_eq!(server.get("/ring/1").status, 200);
-            let Some(trace) = recorded() else { continue };
-            most = most.max(trace.records.len());
-            begun += usize::from(trace.records.len() < before);
-            before = trace.records.len();
+            let trace = Trace::open(&file).expect("it is never empty");
+            let is_main = |record: &Record| matches!(record.event, Event::Spawned { task: 1, .. });
+            assert!(trace.records.iter().any(is_main), "what is still there is told of");
+            // Until it is begun anew there are twice as many, and as many again may come at once; besides those that
+            // tell of what is still there: at each time the listener, its task and a connection or two.
+            let events = trace.records.len();
+            assert!(events <= 200, "{events} events");
+            begun += usize::from(events < before);
+            before = events;
         }
-        // Until it is begun anew there are twice as many, and as many again may come at once; besides those that
-        // tell of what is still there: at each time the listener, its task and a connection or two.
-        assert!(most <= 200, "{most} events");
-        let mut last = None;
-        eventually("the file is there again", || {
-            last = recorded();
-            last.is_some()
-        });
-        let trace = last.unwrap();
-        assert!(trace.head.dropped > 0);
-        let tells_of_main = |record: &Record| matches!(record.event, Event::Spawned { task: 1, .. });
-        assert!(trace.records.iter().any(tells_of_main), "what is still there is told of");
+        assert!(Trace::open(&file).unwrap().head.dropped > 0);
     });
 }
 
@@ -269,6 +265,44 @@ fn what_goes_to_a_pipe_is_written_once() {
     command.current_dir(place.path("")).env("EXECUTOR_TRACE", "/dev/stdout");
     let ran = Running::start(&mut command).wait().exits(0);
     assert_eq!(ran.stdout.matches("executor_trace").count(), 1, "{}", ran.stdout);
+}
+
+#[test]
+fn the_end_of_a_block_on_adds_to_the_file_and_the_end_of_the_runtime_writes_it_anew() {
+    const VARIABLE: &str = "TESTS_RUN_AGAIN";
+    if std::env::var_os(VARIABLE).is_some() {
+        return run_again(Path::new("run.jsonl"));
+    }
+    let place = Place::new();
+    let mut this = std::process::Command::new(std::env::current_exe().unwrap());
+    this.args(["the_end_of_a_block_on_adds_to_the_file_and_the_end_of_the_runtime_writes_it_anew", "--exact"]);
+    this.current_dir(place.path("")).env(VARIABLE, "").env("EXECUTOR_TRACE", "run.jsonl");
+    let output = this.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    let written = Trace::open(place.path("run.jsonl")).unwrap();
+    assert_eq!(written.head.program.chars().next(), Some('t'), "the end has written it anew");
+    assert!(!place.path("elsewhere/run.jsonl").exists());
+}
+
+/// Runs a runtime again and again; each run is in the file as soon as it is over, and what was there stays as it is:
+/// the head, too, of which a letter is another one now.
+fn run_again(file: &Path) {
+    let runtime = Runtime::builder().build().unwrap();
+    for run in 1..10 {
+        runtime.block_on(yield_now());
+        let trace = Trace::open(file).unwrap();
+        assert_eq!(trace.records.iter().filter(|record| record.event == Event::RunEnds).count(), run);
+        let text = fs::read_to_string(file).unwrap();
+        if run == 1 {
+            let name = text.find(&trace.head.program).expect("the head has the program's name");
+            fs::OpenOptions::new().write(true).open(file).unwrap().write_at(b"X", name as u64).unwrap();
+        } else {
+            assert_eq!(trace.head.program.chars().next(), Some('X'));
+        }
+    }
+    fs::create_dir("elsewhere").unwrap();
+    std::env::set_current_dir("elsewhere").unwrap();
 }
 
 #[test]
@@ -448,7 +482,7 @@ fn broken_files_are_told_with_the_line_and_what_to_do() {
     assert_eq!(io.to_string(), "no/such/file: No such file or directory (os error 2)");
 
     let empty = Trace::read(&b""[..]).unwrap_err();
-    assert!(matches!(empty, TraceError::Empty) && empty.to_string().contains("call block_on"), "{empty}");
+    assert!(matches!(empty, TraceError::Empty) && empty.to_string().contains("let block_on return"), "{empty}");
     for none in ["hello\n", "[1]\n", "\u{0}\u{1}\n"] {
         let error = Trace::read(none.as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with("line 1 is not one of a recording ("), "{error}");

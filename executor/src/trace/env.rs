@@ -8,7 +8,6 @@ use super::spool::Spool;
 use crate::observer::Observer;
 use std::env;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,8 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Where a recording goes that the environment asks for.
 #[derive(Default)]
 pub(crate) struct Outlets {
-    recorder: Option<Arc<Recorder>>,
-    file: Option<PathBuf>,
+    file: Option<Spool>,
     _console: Option<Console>,
 }
 
@@ -33,28 +31,34 @@ impl Outlets {
         let recorder = Arc::new(recorder()?);
         let number = RUNTIMES.fetch_add(1, Ordering::Relaxed) + 1;
         let path = |path: PathBuf| numbered(&path, number);
-        // Made now, so that a path that can't be written is told before the program runs.
-        let file = file.map(PathBuf::from).map(path);
-        let made =
-            file.as_deref().map(|path| File::create(path).map_err(|error| refused("EXECUTOR_TRACE", path, &error)));
-        made.transpose()?;
+        let create = |path: PathBuf| {
+            Spool::create(recorder.clone(), &path).map_err(|error| refused("EXECUTOR_TRACE", &path, &error))
+        };
+        let file = file.map(PathBuf::from).map(path).map(create).transpose()?;
         let open = |path: PathBuf| {
             Console::open(path.clone(), recorder.clone()).map_err(|error| refused("EXECUTOR_CONSOLE", &path, &error))
         };
         let console = console.map(PathBuf::from).map(path).map(open).transpose()?;
-        let recorded: Arc<dyn Observer> = recorder.clone();
+        let recorded: Arc<dyn Observer> = recorder;
         *observer = Some(match observer.take() {
             Some(own) => Arc::new((own, recorded)),
             None => recorded,
         });
-        Ok(Outlets { recorder: Some(recorder), file, _console: console })
+        Ok(Outlets { file, _console: console })
     }
 
-    /// While the guard lives, the program runs, and what it does is written down; then the whole recording is, also if
-    /// it unwinds.
+    /// While the guard lives, the program runs, and what it does is written down; then all of it is, also if it unwinds.
     pub(crate) fn saving(&self) -> Saving<'_> {
-        let both = self.recorder.as_ref().zip(self.file.as_deref());
-        Saving(both.map(|(recorder, path)| (Spool::start(recorder, path), recorder, path)))
+        Saving(self.file.as_ref().inspect(|file| file.begin()))
+    }
+}
+
+impl Drop for Outlets {
+    fn drop(&mut self) {
+        self.file.iter_mut().for_each(|file| {
+            let finished = file.finish();
+            tell(finished, file);
+        });
     }
 }
 
@@ -76,15 +80,18 @@ fn recorder() -> io::Result<Recorder> {
 }
 
 /// See [`Outlets::saving`].
-pub(crate) struct Saving<'a>(Option<(Spool, &'a Arc<Recorder>, &'a Path)>);
+pub(crate) struct Saving<'a>(Option<&'a Spool>);
 
 impl Drop for Saving<'_> {
     fn drop(&mut self) {
-        let Some((spool, recorder, path)) = self.0.take() else { return };
-        drop(spool);
-        if let Err(error) = recorder.save(path) {
-            eprintln!("executor: {}", refused("EXECUTOR_TRACE", path, &error));
-        }
+        self.0.inspect(|file| tell(file.catch_up(), file));
+    }
+}
+
+/// Says that a recording could not be written: there is nobody to return it to.
+fn tell(written: io::Result<()>, file: &Spool) {
+    if let Err(error) = written {
+        eprintln!("executor: {}", refused("EXECUTOR_TRACE", file.path(), &error));
     }
 }
 

@@ -9,13 +9,13 @@
 //!
 //! | variable | what it does |
 //! |---|---|
-//! | `EXECUTOR_TRACE=FILE` | writes the recording there while the program runs, and as a whole whenever a `block_on` ends. Further runtimes of the process write `FILE-2`, …; `%p` becomes the process's number |
+//! | `EXECUTOR_TRACE=FILE` | writes the recording there while the program runs; when the runtime goes, it is written anew, as a whole, by way of `FILE.new`. Further runtimes of the process write `FILE-2`, …; `%p` becomes the process's number |
 //! | `EXECUTOR_TRACE_CHAINS=off` | leaves out where polls went pending, which is what takes longest to record |
 //! | `EXECUTOR_TRACE_EVENTS=NUMBER` | keeps so many of the newest events; a million unless told, about a hundred megabytes |
 //! | `EXECUTOR_CONSOLE=PATH` | shows the recording as it grows to whoever connects to this Unix socket |
 //!
-//! So a program that is killed, crashes or calls `exit` leaves a recording too, of all but its last twentieth of a
-//! second; one that still runs can be looked at in its file or at the socket.
+//! So a program that is killed, crashes or calls `exit` leaves a recording too, of all but about its last twentieth of
+//! a second; one that still runs can be looked at in its file or at the socket.
 //!
 //! # The format
 //! JSON, a line each; this is version 1. The first line is the head:

@@ -1,6 +1,6 @@
 //! The recorder: an observer that keeps what it is shown.
 //!
-//! It keeps the newest events, a limited number of them, as values of some fifty bytes in a ring. Places and stacks
+//! It keeps the newest events, a limited number of them, as values of some seventy bytes in a ring. Places and stacks
 //! are kept once and go by numbers; there are only so many in a program, unless it recurses, where each way down is a
 //! stack of its own: of those it keeps the first ones. Names are given to the addresses of a stack when the recording is
 //! read out, not when it is made.
