@@ -341,7 +341,7 @@ fn played_it_stops_at_breakpoints_and_at_the_end() {
 fn what_is_no_recording_is_refused_with_the_line() {
     let place = Place::new();
     for (text, what) in [
-        ("", "block_on ends"),
+        ("", "the recording is empty"),
         ("{}\n", "line 1"),
         ("{\"executor_trace\":2,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\n", "version 2"),
         ("{\"executor_trace\":1,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\nrubbish\n", "line 2"),
@@ -354,8 +354,10 @@ fn what_is_no_recording_is_refused_with_the_line() {
         let file = place.path("broken.jsonl");
         std::fs::write(&file, text).unwrap();
         let ran = place.run(&["step", "--replay", file.to_str().unwrap(), "--html", "x.html"]).exits(1);
-        ran.says(what);
+        ran.says(&format!("{}: ", file.display())).says(what);
     }
+    std::fs::write(place.path("run.jsonl"), "{}\n").unwrap();
+    place.run(&["step", "--replay", "run.jsonl", "--lint"]).exits(1).says("demo: run.jsonl: line 1 is not one");
     place.run(&["step", "--replay", "nowhere.jsonl"]).exits(1).says("nowhere.jsonl");
     place.run(&["step", "--source", "nowhere", "--lint"]).exits(2).says("there is no directory");
     place.run(&["step"]).exits(1).says("a terminal is needed").says("--html");
