@@ -113,7 +113,7 @@ fn the_executors_examples_are_told_nothing_but_the_one_that_blocks() {
 fn the_command_line_prints_lines_of_80_columns_and_ends_with_3() {
     let place = Place::new();
     let wrong = place.run(&["step", "never-woken", "--lint"]).exits(3).stdout;
-    assert!(wrong.starts_with("event 8, never woken: task 2 `waits` (spawned at"), "{wrong}");
+    assert!(wrong.starts_with("event 9, never woken: task 2 `waits` (spawned at"), "{wrong}");
     assert!(wrong.lines().count() > 2 && wrong.lines().all(|line| line.len() <= 80), "{wrong}");
     let right = place.run(&["step", "two-sleeps", "--lint"]).exits(0).stdout;
     assert!(right.starts_with("nothing wrong was found in ") && right.ends_with(" events of 3 tasks\n"), "{right}");

@@ -75,7 +75,7 @@ fn print_findings(trace: &Trace) -> Result<Exit, Failure> {
     let findings = lints::lint(trace);
     let mut out = io::stdout().lock();
     for finding in &findings {
-        let text = format!("event {}, {}: {}", finding.event, finding.kind, finding.text);
+        let text = format!("event {}, {}: {}", finding.event + 1, finding.kind, finding.text);
         let lines = textwrap::fill(&text, textwrap::Options::new(WIDTH).subsequent_indent("    "));
         writeln!(out, "{lines}").map_err(Failure::Output)?;
     }
