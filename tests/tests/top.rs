@@ -189,6 +189,44 @@ fn the_tables_look_as_before_on_small_and_large_terminals() {
     is_as_before("sockets-80x24", &picture(&mut screen, &watched, 80, 24));
     screen.press(KeyCode::Char('3').into(), &watched);
     is_as_before("timers-80x24", &picture(&mut screen, &watched, 80, 24));
+    screen.press(KeyCode::Char('?').into(), &watched);
+    is_as_before("help-80x24", &picture(&mut screen, &watched, 80, 24));
+    assert!(!screen.press(KeyCode::Char('q').into(), &watched), "any key closes it");
+    is_as_before("timers-80x24", &picture(&mut screen, &watched, 80, 24));
+}
+
+/// The semaphore's program while it runs, from its beginning to the event of this number.
+fn running(events: usize) -> Watched {
+    let trace = Program::Semaphore.record().unwrap();
+    let mut file = Vec::new();
+    Trace { records: trace.records[..events].to_vec(), ..trace }.write(&mut file).unwrap();
+    let mut watched = Watched::live();
+    String::from_utf8(file).unwrap().lines().for_each(|line| assert!(!watched.add_line(line).unwrap()));
+    watched
+}
+
+#[test]
+fn what_is_paused_stands_still_and_what_has_ended_cannot_be_paused() {
+    let (before, mut later) = (running(20), running(25));
+    let mut screen = Screen::new(Column::Task);
+    let first = |screen: &mut Screen, watched: &Watched| {
+        let picture = picture(screen, watched, 80, 24);
+        let (first, last) = (picture.lines().next().unwrap().to_owned(), picture.lines().last().unwrap().to_owned());
+        (first, last)
+    };
+    let (running, keys) = first(&mut screen, &before);
+    assert!(running.contains("  running  4 alive") && keys.contains("space pause"), "{running} {keys}");
+    screen.press(KeyCode::Char(' ').into(), &before);
+    let (paused, keys) = first(&mut screen, &later);
+    assert!(paused.contains("  paused  4 alive") && keys.contains("space go on"), "{paused} {keys}");
+    later.end();
+    let (both, _) = first(&mut screen, &later);
+    assert!(both.contains("  paused, and has ended  4 alive"), "{both}");
+    for _ in 0..2 {
+        screen.press(KeyCode::Char(' ').into(), &later);
+        let (ended, keys) = first(&mut screen, &later);
+        assert!(ended.contains("  has ended  ") && !keys.contains("space"), "{ended} {keys}");
+    }
 }
 
 /// The first word after the number in the rows of the table, and the task whose details are shown.
@@ -201,7 +239,7 @@ fn seen(screen: &mut Screen, watched: &Watched) -> (Vec<String>, String) {
 }
 
 #[test]
-fn keys_sort_select_and_pause() {
+fn keys_sort_and_select() {
     let before = watched();
     let mut screen = Screen::new(Column::Task);
     let press = |screen: &mut Screen, key: char| assert!(!screen.press(KeyCode::Char(key).into(), &before));
@@ -220,13 +258,7 @@ fn keys_sort_select_and_pause() {
         screen.press(key.into(), &before);
         assert_eq!(seen(&mut screen, &before).1, wanted);
     }
-    press(&mut screen, ' ');
-    assert!(picture(&mut screen, &before, 80, 24).contains("paused  4 alive"));
-    let later = Watched::replay(Program::Semaphore.record().unwrap(), None);
-    assert!(picture(&mut screen, &later, 80, 24).contains("paused  4 alive"));
-    press(&mut screen, ' ');
-    assert!(picture(&mut screen, &later, 80, 24).contains("recorded  0 alive"));
-    assert!(screen.press(KeyCode::Char('q').into(), &later) && screen.press(KeyCode::Esc.into(), &later));
+    assert!(screen.press(KeyCode::Char('q').into(), &before) && screen.press(KeyCode::Esc.into(), &before));
 }
 
 #[test]
@@ -234,6 +266,21 @@ fn no_size_is_too_small() {
     let (watched, mut screen) = (watched(), Screen::new(Column::Busy));
     for (width, height) in [(1, 1), (3, 2), (10, 5), (20, 8), (200, 60), (80, 3)] {
         picture(&mut screen, &watched, width, height);
+    }
+    for height in 5..10 {
+        let small = picture(&mut screen, &watched, 80, height);
+        assert!(small.starts_with(" program  recorded") && small.contains("main"), "{small}");
+    }
+}
+
+#[test]
+fn no_number_is_cut_where_there_is_no_room_for_it() {
+    let (watched, mut screen) = (watched(), Screen::new(Column::Task));
+    for width in 1..100 {
+        let first = picture(&mut screen, &watched, width, 24).lines().next().unwrap_or_default().to_owned();
+        let last = first.rsplit("  ").next().unwrap_or_default();
+        let whole = ["/s", "%", "over", "ms", "recorded"].iter().any(|end| last.ends_with(end));
+        assert!(whole || first.len() < " program  recorded".len(), "{width}: {first}");
     }
 }
 
