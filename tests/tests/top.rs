@@ -197,7 +197,8 @@ fn the_tables_look_as_before_on_small_and_large_terminals() {
 
 /// The semaphore's program while it runs, from its beginning to the event of this number.
 fn running(events: usize) -> Watched {
-    let trace = Program::Semaphore.record().unwrap();
+    let mut trace = Program::Semaphore.record().unwrap();
+    trace.head.simulated = false; // its time goes on
     let mut file = Vec::new();
     Trace { records: trace.records[..events].to_vec(), ..trace }.write(&mut file).unwrap();
     let mut watched = Watched::live();
@@ -217,6 +218,10 @@ fn what_is_paused_stands_still_and_what_has_ended_cannot_be_paused() {
     let (running, keys) = first(&mut screen, &before);
     assert!(running.contains("  running  4 alive") && keys.contains("space pause"), "{running} {keys}");
     screen.press(KeyCode::Char(' ').into(), &before);
+    let at_once = picture(&mut screen, &before, 80, 24);
+    let time = before.now();
+    eventually("time goes on", || before.now() > time + 20_000_000);
+    assert_eq!(picture(&mut screen, &before, 80, 24), at_once);
     let (paused, keys) = first(&mut screen, &later);
     assert!(paused.contains("  paused  4 alive") && keys.contains("space go on"), "{paused} {keys}");
     later.end();

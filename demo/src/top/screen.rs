@@ -88,7 +88,7 @@ impl Screen {
             KeyCode::Char(' ') => {
                 self.paused = match self.paused.take() {
                     // What does not change any more can't be paused.
-                    None => Some(watched.clone()).filter(|watched| watched.status() == Status::Running),
+                    None => (watched.status() == Status::Running).then(|| watched.frozen()),
                     Some(_) => None,
                 };
             }
