@@ -5,14 +5,18 @@
 
 use demo::step::model::{Phase, Run, State};
 use demo::step::tui::{App, draw};
+use demo::step::words::Words;
 use demo::step::{Program, Sources};
-use executor::trace::{By, Direction, End, Event, Head, How, Record, SourcePlace, Trace, Waiting};
+use executor::Runtime;
+use executor::time::sleep;
+use executor::trace::{By, Direction, End, Event, Head, How, Record, Recorder, SourcePlace, Trace, Waiting};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests::demo::{Place, Running};
 
@@ -317,7 +321,55 @@ fn a_timer_that_fires_and_a_source_that_is_ready_show_the_task_that_waits_for_th
 fn a_task_that_is_cancelled_is_not_said_to_go_on() {
     let mut app = app(Program::Cancel);
     let dropped = screen(&mut app, (80, 24), "wwc");
-    assert!(dropped.contains("task 2 holds is polled") && dropped.contains("cancel.rs:22 · stood here"), "{dropped}");
+    assert!(dropped.lines().nth(1).unwrap().contains("task 2 holds is run once more, to drop its future"), "{dropped}");
+    assert!(
+        dropped.contains("2 holds              1 dropping") && dropped.contains("cancel.rs:22 · stood here"),
+        "{dropped}"
+    );
+    let over = screen(&mut app, (80, 24), "/holds is cancelled⏎");
+    assert!(over.contains("2 holds             1 cancelled"), "it was not polled again: {over}");
+}
+
+#[test]
+fn a_task_that_is_shielded_is_polled_until_its_shield_is_gone() {
+    let recorder = Arc::new(Recorder::new());
+    let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
+    runtime.block_on(async {
+        let saves = executor::named("saves").spawn(async {
+            executor::shield(sleep(Duration::from_millis(1))).await;
+            sleep(Duration::from_secs(1)).await;
+        });
+        executor::yield_now().await;
+        saves.cancel();
+        saves.await.unwrap_err();
+    });
+    let mut trace = recorder.trace();
+    let begins = |trace: &Trace| {
+        let numbers = (0..trace.records.len()).filter(|n| trace.records[*n].event == Event::PollBegins { task: 2 });
+        numbers.collect::<Vec<_>>()
+    };
+    let all = begins(&trace);
+    let said = |trace: &Trace, number: usize| Words::new(trace).sentence(trace, number);
+    let (last, polls) = all.split_last().unwrap();
+    assert!(polls.len() > 1, "the first of them, and one at least while it is shielded: {all:?}");
+    polls.iter().for_each(|poll| assert_eq!(said(&trace, *poll), "task 2 saves is polled"));
+    assert_eq!(said(&trace, *last), "task 2 saves is run once more, to drop its future: it was cancelled");
+    let mut run = Run::new(trace.clone());
+    let dropping = |run: &mut Run, position: usize| {
+        run.seek(position);
+        run.is_dropping(2)
+    };
+    assert_eq!(
+        polls.iter().map(|poll| dropping(&mut run, poll + 1)).collect::<Vec<_>>(),
+        vec![Some(false); polls.len()]
+    );
+    assert_eq!(dropping(&mut run, last + 1), Some(true));
+    run.seek(usize::MAX);
+    assert_eq!(run.state().tasks[&2].polls, polls.len() as u64);
+    // While it has not ended, nobody knows.
+    trace.records.truncate(last + 1);
+    assert_eq!(dropping(&mut Run::new(trace.clone()), last + 1), None);
+    assert!(said(&trace, *last).contains("unless it is shielded its future is dropped"));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! time. Of a recording the tasks that are over are kept, as those are what one wants to see.
 
 use crate::step::model::{State, Task};
-use executor::trace::{Event, Record, Trace, TraceError};
+use executor::trace::{Event, How, Record, Trace, TraceError};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -125,8 +125,11 @@ impl Watched {
             Event::SourceWaits { source, .. } => self.asked.push(*source),
             Event::Waits { task, .. } => self.name_sources(*task),
             Event::SourceRemoved { source } => drop(self.names.remove(source)),
-            Event::Finished { task, .. } => {
+            Event::Finished { task, how, .. } => {
                 self.totals.over += 1;
+                // It was only dropped: see `only_drops`.
+                let was_polled = !(*how == How::Cancelled && self.state.running.contains(task));
+                self.totals.polls = self.totals.polls.saturating_sub(u64::from(!was_polled));
                 if self.status != Status::Recorded {
                     self.state.tasks.remove(task);
                 }

@@ -90,6 +90,27 @@ pub fn keys(app: &App, width: u16) -> Line<'static> {
 /// The line, or the event, that one looks at.
 const CHOSEN: Style = Style::new().add_modifier(Modifier::BOLD).add_modifier(Modifier::REVERSED);
 
+/// Where a task is in its life, in a word; one that was cancelled and is not over says so.
+fn state_word(app: &App, task: &Task) -> String {
+    let is_cancelled = task.is_cancelled && !task.phase.is_over();
+    match (task.is_stranded, task.phase, is_cancelled) {
+        (true, ..) => "stranded!".to_owned(),
+        (_, Phase::Running, _) if is_dropping(app, task) => "dropping".to_owned(),
+        (_, phase, true) => format!("{} ✗", phase.word()),
+        (_, phase, false) => format!("{}{}", phase.word(), if task.woken_again { "+" } else { "" }),
+    }
+}
+
+/// How often it was polled: to be dropped is none.
+fn polls(app: &App, task: &Task) -> u64 {
+    task.polls.saturating_sub(u64::from(is_dropping(app, task)))
+}
+
+/// Whether what runs of it only drops its future.
+fn is_dropping(app: &App, task: &Task) -> bool {
+    task.phase == Phase::Running && app.run.is_dropping(task.id) == Some(true)
+}
+
 fn colour(phase: Phase) -> Style {
     match phase {
         Phase::Running => Style::new().fg(Color::Green).add_modifier(Modifier::BOLD),
@@ -139,15 +160,11 @@ pub fn tasks(app: &App, area: Rect) -> Vec<Line<'static>> {
         };
         let spawned = || task.place.map_or("–".into(), |place| shortened(&place_of(&app.run.trace, place)));
         let text = format!("{mark}{:>2} {}", task.id, task.name.as_deref().map_or_else(spawned, str::to_owned));
-        let again = if task.woken_again { "+" } else { "" };
-        let phase = match (task.is_stranded, task.is_cancelled && !task.phase.is_over()) {
-            (true, _) => "stranded!".to_owned(),
-            (_, true) => format!("{} ✗", task.phase.word()),
-            _ => format!("{}{again}", task.phase.word()),
-        };
-        let room = usize::from(area.width).saturating_sub(phase.chars().count() + 6);
+        let phase = state_word(app, task);
+        // Where it is narrow, names say more than numbers.
+        let polls = if area.width < 26 { " ".to_owned() } else { format!("{:>4} ", polls(app, task)) };
+        let room = usize::from(area.width).saturating_sub(phase.chars().count() + polls.len() + 1);
         let text = cut(&text, room);
-        let polls = format!("{:>4} ", task.polls);
         let line = Line::from(vec![
             Span::from(format!("{text:<room$}")),
             Span::from(polls).dim(),
@@ -244,8 +261,9 @@ fn place(app: &App) -> Option<(String, u32, &'static str)> {
     match (stands, task.place) {
         (Some(frame), _) if !task.phase.is_over() => {
             let why = match task.phase {
-                // Unless it is shielded, this poll drops it, and nothing goes on.
-                Phase::Running if task.is_cancelled => "stood here",
+                // Its future is dropped, and nothing goes on; or that is not known yet.
+                Phase::Running if is_dropping(app, task) => "stood here",
+                Phase::Running if task.is_cancelled && app.run.is_dropping(task.id).is_none() => "stood here",
                 Phase::Running => "went on from here",
                 _ => "stands here",
             };
@@ -310,8 +328,8 @@ pub fn task(app: &App, _: Rect) -> Vec<Line<'static>> {
     let since = app.run.state().now.saturating_sub(task.since);
     let mut lines = vec![
         Line::from(vec![
-            Span::styled(format!(" {}", task.phase.word()), colour(task.phase)),
-            Span::from(format!(" for {} · {}", time(since), counts(task))),
+            Span::styled(format!(" {}", state_word(app, task)), colour(task.phase)),
+            Span::from(format!(" for {} · {}", time(since), counts(app, task))),
         ]),
         spawned(app, task),
     ];
@@ -327,9 +345,9 @@ pub fn task(app: &App, _: Rect) -> Vec<Line<'static>> {
     lines
 }
 
-fn counts(task: &Rc<Task>) -> String {
+fn counts(app: &App, task: &Task) -> String {
     let itself = if task.self_wakes > 0 { format!(" ({} by itself)", task.self_wakes) } else { String::new() };
-    let (polls, wakes) = (count(task.polls as usize, "poll"), count(task.wakes as usize, "wake"));
+    let (polls, wakes) = (count(polls(app, task) as usize, "poll"), count(task.wakes as usize, "wake"));
     format!("{polls}, {wakes}{itself}, {} bytes", task.size)
 }
 
