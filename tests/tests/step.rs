@@ -4,7 +4,7 @@
 //! `BLESS=1 cargo test -p tests --test step` writes them anew.
 
 use demo::step::model::{Phase, Run, State};
-use demo::step::tui::{App, draw};
+use demo::step::tui::{App, Live, draw};
 use demo::step::words::Words;
 use demo::step::{Program, Sources};
 use executor::Runtime;
@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests::demo::{Place, Running};
+use tests::eventually;
 
 // ---- the model ----
 
@@ -229,6 +230,9 @@ fn screen(app: &mut App, (width, height): (u16, u16), keys: &str) -> String {
             '→' => KeyCode::Right,
             '←' => KeyCode::Left,
             '↓' => KeyCode::Down,
+            '↑' => KeyCode::Up,
+            '⇟' => KeyCode::PageDown,
+            '⇞' => KeyCode::PageUp,
             '⏎' => KeyCode::Enter,
             other => KeyCode::Char(other),
         };
@@ -301,6 +305,9 @@ fn breakpoints_stop_at_tasks_lines_and_kinds() {
     }
     let mut app = app(Program::PingPong);
     assert!(screen(&mut app, (80, 24), "f").contains("there is no breakpoint"));
+    // `pong.rs` is another file.
+    assert!(screen(&mut app, (80, 24), "Bpong.rs:20⏎f").contains("no breakpoint is met"));
+    screen(&mut app, (80, 24), "Bpong.rs:20⏎");
     // Without a text it is at the task that one looks at.
     assert!(screen(&mut app, (80, 24), "wB").contains("Enter: task 1"));
     assert!(screen(&mut app, (80, 24), "⏎").contains("breakpoint at task 1"));
@@ -385,6 +392,58 @@ fn played_it_stops_at_breakpoints_and_at_the_end() {
     (0..1_000).for_each(|_| app.tick());
     let end = screen(&mut app, (80, 24), "");
     assert!(end.contains("event 46 of 46") && !end.contains("playing"), "{end}");
+}
+
+#[test]
+fn keys_that_have_nothing_to_do_say_so() {
+    let mut app = app(Program::PingPong);
+    for (keys, says) in [
+        ("t", "there is no task yet"),
+        ("n", "nothing is sought"),
+        ("/⏎", "nothing is sought"),
+        ("+", "space plays 10 events a second"),
+        ("-", "space plays 5 events a second"),
+        ("⇞", "there is no earlier event"),
+        ("G⇟", "there is no further event"),
+    ] {
+        assert!(screen(&mut app, (80, 24), keys).lines().nth(1).unwrap().contains(says), "{keys}");
+    }
+    screen(&mut app, (80, 24), " ");
+    app.tick();
+    assert!(screen(&mut app, (80, 24), "").contains("there is no further event"));
+    app.key(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::CONTROL));
+    assert!(!app.over, "it is another key");
+    // An empty text seeks the same again.
+    let first = screen(&mut app, (80, 24), "g/is given⏎");
+    assert_ne!(screen(&mut app, (80, 24), "/⏎"), first);
+}
+
+/// What is on the screen after these keys, and what the program does for them.
+fn live_screen(app: &mut App, keys: &str) -> String {
+    let settle = |app: &mut App| {
+        eventually("the program stands still", || {
+            app.catch_up();
+            !app.is_under_way()
+        });
+    };
+    settle(app);
+    for key in keys.chars() {
+        screen(app, (80, 24), &key.to_string());
+        settle(app);
+    }
+    screen(app, (80, 24), "")
+}
+
+#[test]
+fn a_program_that_runs_stops_at_the_breakpoint_and_not_behind_it() {
+    let mut app = App::live("cancel".into(), Live::start(Program::Cancel), Sources::new(None));
+    let mut stopped = live_screen(&mut app, "Bcancelled⏎f");
+    eventually("it stops", || {
+        app.tick();
+        stopped = live_screen(&mut app, "");
+        !stopped.contains("playing")
+    });
+    assert!(stopped.contains("event 21 of 21+") && stopped.contains("● breakpoint"), "{stopped}");
 }
 
 // ---- files ----
