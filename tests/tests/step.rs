@@ -268,9 +268,36 @@ fn the_screens_are_those_of_the_golden_files() {
 
 #[test]
 fn no_screen_is_too_small() {
-    for size in [(1, 1), (10, 3), (20, 10), (40, 12), (79, 23), (500, 200)] {
+    for size in [(1, 1), (1, 2), (10, 3), (20, 5), (20, 10), (40, 12), (79, 23), (500, 200), (200, 6)] {
         screen(&mut app(Program::Semaphore), size, "ww?");
     }
+}
+
+#[test]
+fn the_smallest_screens_keep_the_title_and_the_event() {
+    for height in 2..24 {
+        let seen = screen(&mut app(Program::Semaphore), (80, height), "ww");
+        let mut lines = seen.lines();
+        assert!(lines.next().unwrap().contains("event 25 of 57"), "{seen}");
+        assert!(lines.next().unwrap().contains("timer 2 wakes task 3 Bob"), "{seen}");
+        // Each frame that is there has something in it.
+        assert!(!seen.contains("┘└") || seen.contains("›  3 Bob"), "{seen}");
+        assert_eq!(height > 2, seen.contains("←→ event"), "{seen}");
+    }
+    let small = screen(&mut app(Program::Semaphore), (20, 5), "ww");
+    assert_eq!(small, "event 25 of 57 · at\ntimer 2 wakes task 3\nBob\n\n ←→ event  p poll\n");
+    let narrow = screen(&mut app(Program::Semaphore), (40, 20), "ww");
+    assert!(narrow.contains("›  3 Bob queued │"), "{narrow}");
+    let help = screen(&mut app(Program::Semaphore), (20, 5), "?");
+    assert!(help.contains("keys") && help.contains("→ ←"), "{help}");
+}
+
+#[test]
+fn of_a_long_name_the_end_is_shown_and_where_one_is() {
+    let name = format!("{}/run.jsonl", "long".repeat(40));
+    let mut app = App::new(name, Program::PingPong.record().unwrap(), Sources::new(None));
+    let title = screen(&mut app, (80, 24), "").lines().next().unwrap().to_owned();
+    assert!(title.starts_with('…') && title.ends_with("long/run.jsonl event 1 of 46 · at 0"), "{title}");
 }
 
 #[test]

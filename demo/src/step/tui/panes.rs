@@ -13,7 +13,6 @@ use std::rc::Rc;
 /// The first line: what is stepped through, and where one is.
 pub fn title(app: &App, width: u16) -> Line<'static> {
     let (position, all) = (app.run.position(), app.run.trace.records.len());
-    let name = format!(" step · {}", app.title);
     let more = if app.live.as_ref().is_some_and(|live| !live.is_over()) { "+" } else { "" };
     let play = if app.playing { format!(" · playing {}/s", app.speed) } else { String::new() };
     let wrong = match app.findings.len() {
@@ -21,7 +20,10 @@ pub fn title(app: &App, width: u16) -> Line<'static> {
         some => format!(" · {} (i)", count(some, "problem")),
     };
     let at = format!("event {position} of {all}{more} · at {}{play}{wrong} ", time(app.run.state().now));
-    let gap = usize::from(width).saturating_sub(name.chars().count() + at.chars().count()).max(1);
+    // Where one is matters more than what it is called; and of a path, its end more than where it begins.
+    let room = usize::from(width).saturating_sub(at.chars().count() + 1);
+    let name = cut_before(&format!(" step · {}", app.title), room);
+    let gap = usize::from(width).saturating_sub(name.chars().count() + at.chars().count());
     Line::from(format!("{name}{:gap$}{at}", ""))
 }
 
@@ -136,6 +138,14 @@ fn cut(text: &str, room: usize) -> String {
     match text.chars().count() > room {
         true => text.chars().take(room.saturating_sub(1)).chain(['…']).collect(),
         false => text.to_owned(),
+    }
+}
+
+/// The same, of the end of the text.
+fn cut_before(text: &str, room: usize) -> String {
+    match text.chars().count().saturating_sub(room) {
+        0 => text.to_owned(),
+        more => ['…'].into_iter().take(room).chain(text.chars().skip(more + 1)).collect(),
     }
 }
 
