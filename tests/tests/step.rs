@@ -15,6 +15,7 @@ use proptest::strategy::ValueTree;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -264,12 +265,14 @@ fn the_screens_are_those_of_the_golden_files() {
     is_golden("timers", &screen(&mut app(Program::TwoSleeps), (120, 40), "r"));
     is_golden("semaphore", &screen(&mut app(Program::Semaphore), (200, 60), "ww"));
     is_golden("cancel", &screen(&mut app(Program::Cancel), (120, 40), "/cancels⏎"));
+    is_golden("findings", &screen(&mut app(Program::LostWake), (80, 24), "l"));
 }
 
 #[test]
 fn no_screen_is_too_small() {
     for size in [(1, 1), (1, 2), (10, 3), (20, 5), (20, 10), (40, 12), (79, 23), (500, 200), (200, 6)] {
         screen(&mut app(Program::Semaphore), size, "ww?");
+        screen(&mut app(Program::LostWake), size, "l");
     }
 }
 
@@ -298,6 +301,45 @@ fn of_a_long_name_the_end_is_shown_and_where_one_is() {
     let mut app = App::new(name, Program::PingPong.record().unwrap(), Sources::new(None));
     let title = screen(&mut app, (80, 24), "").lines().next().unwrap().to_owned();
     assert!(title.starts_with('…') && title.ends_with("long/run.jsonl event 1 of 46 · at 0"), "{title}");
+}
+
+/// Two tasks that nobody can wake, spawned in two places.
+fn stranded_twice() -> Trace {
+    let recorder = Arc::new(Recorder::new());
+    let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
+    runtime.block_on(async {
+        executor::named("first").spawn(pending::<()>());
+        executor::named("second").spawn(pending::<()>());
+        sleep(Duration::from_millis(1)).await;
+    });
+    recorder.trace()
+}
+
+#[test]
+fn the_list_of_findings_leads_to_their_events() {
+    let right = screen(&mut app(Program::PingPong), (80, 24), "");
+    assert!(!right.contains("finding"), "{right}");
+    assert!(screen(&mut app(Program::PingPong), (80, 24), "l").contains("Nothing wrong was found in this run."));
+
+    let mut app = App::new("twice".into(), stranded_twice(), Sources::new(None));
+    let title = |screen: &str| screen.lines().next().unwrap().to_owned();
+    let start = screen(&mut app, (80, 24), "");
+    assert!(title(&start).ends_with(" · 2 findings: l"), "{start}");
+    let row = |screen: &str, task: &str| {
+        let row = screen.lines().find(|line| line.contains(&format!("never woken  {task}"))).map(str::to_owned);
+        row.unwrap_or_else(|| panic!("no {task} in {screen}"))
+    };
+    let list = screen(&mut app, (80, 24), "l");
+    assert!(row(&list, "task 2 first").contains("step.rs:") && row(&list, "task 3 second").contains(" waits, and "));
+    assert!(list.contains("┌ never woken, at event 10 "), "{list}");
+    assert!(screen(&mut app, (80, 24), "↓↓").contains("task 3 `second` (spawned at "), "the last one stays chosen");
+    let gone = screen(&mut app, (80, 24), "⏎");
+    assert!(gone.contains("task 3 second waits, and has left no waker") && !gone.contains("┌ never"), "{gone}");
+    assert_eq!(screen(&mut app, (80, 24), "b"), start, "and back");
+    // It begins with the one that comes next, and other keys only close it.
+    assert!(screen(&mut app, (80, 24), "Gl").contains("task 3 `second` (spawned at "));
+    assert!(screen(&mut app, (80, 24), "↑").contains("task 2 `first` (spawned at "));
+    assert!(!screen(&mut app, (80, 24), "q").contains("┌ never") && !app.over);
 }
 
 #[test]
@@ -471,6 +513,21 @@ fn a_program_that_runs_stops_at_the_breakpoint_and_not_behind_it() {
         !stopped.contains("playing")
     });
     assert!(stopped.contains("event 21 of 21+") && stopped.contains("● breakpoint"), "{stopped}");
+}
+
+#[test]
+fn of_a_program_that_runs_the_findings_so_far_are_listed() {
+    let mut app = App::live("never-woken".into(), Live::start(Program::NeverWoken), Sources::new(None));
+    let before = live_screen(&mut app, "l");
+    assert!(before.contains("Nothing wrong was found in this run so far."), "{before}");
+    let ten = live_screen(&mut app, "q⇟");
+    assert!(ten.contains("event 11 of 11+ · at 0 · 1 finding: l"), "{ten}");
+    let list = live_screen(&mut app, "l");
+    assert!(list.contains(" 1 finding so far ") && list.contains("has left no waker"), "{list}");
+    assert!(live_screen(&mut app, "⏎").contains("event 9 of 11+"));
+    assert!(live_screen(&mut app, "/nowhere⏎").contains("is nowhere further on of what has happened so far"));
+    let end = live_screen(&mut app, "⇟⇟⇟⇟⇟⇟⇟");
+    assert!(end.contains("the program has ended") || end.contains("there is no further event"), "{end}");
 }
 
 // ---- files ----

@@ -6,7 +6,7 @@
 //! | `wakers.rs` | wakers that are not there: never woken, lost; and that are there for ever: leaked |
 //! | `tasks.rs` | a task as a whole: its size, its failure that nobody hears of |
 //!
-//! All of them look at one fold over the events. Used by `demo step --lint`, and for whoever shows a run.
+//! All of them look at one fold over the events. Used by `demo step`, which prints or lists it.
 
 mod polls;
 mod tasks;
@@ -64,6 +64,10 @@ pub struct Finding {
     pub event: usize,
     /// The task.
     pub task: u64,
+    /// Where it was spawned, if that was recorded.
+    pub place: Option<u32>,
+    /// What it does, why that is bad, and what to write instead: `text` without the task and its place.
+    pub reason: String,
     /// What, where, why that is bad, and what to write instead.
     pub text: String,
 }
@@ -166,8 +170,6 @@ struct Findings {
 
 struct Found {
     finding: Finding,
-    /// Where the task was spawned.
-    place: Option<u32>,
     /// How many others that were spawned there have the same.
     others: usize,
 }
@@ -180,23 +182,27 @@ impl Findings {
         }
         let known = view.state.tasks.get(&task);
         let place = known.and_then(|task| task.place);
-        let same = |found: &&mut Found| found.finding.kind == kind && place.is_some() && found.place == place;
+        let same = |found: &&mut Found| found.finding.kind == kind && place.is_some() && found.finding.place == place;
         if let Some(same) = self.found.iter_mut().find(same) {
             same.others += 1;
             return;
         }
         let name = known.and_then(|task| task.name.as_ref()).map(|name| format!(" `{name}`")).unwrap_or_default();
         let spawned = place.map(|place| format!(" (spawned at {})", words::place_of(view.trace, place)));
-        let text = format!("task {task}{name}{} {}", spawned.unwrap_or_default(), what());
-        self.found.push(Found { finding: Finding { kind, event: number, task, text }, place, others: 0 });
+        // `finish` puts the reason behind it.
+        let text = format!("task {task}{name}{} ", spawned.unwrap_or_default());
+        let finding = Finding { kind, event: number, task, place, reason: what(), text };
+        self.found.push(Found { finding, others: 0 });
     }
 
     fn finish(self, trace: &Trace) -> Vec<Finding> {
-        let told = |Found { mut finding, place, others }: Found| {
-            if let (Some(place), 1..) = (place, others) {
+        let told = |Found { mut finding, others }: Found| {
+            if let (Some(place), 1..) = (finding.place, others) {
                 let others = words::count(others, "other task");
-                finding.text += &format!(" The same holds for {others} spawned at {}.", words::place_of(trace, place));
+                finding.reason +=
+                    &format!(" The same holds for {others} spawned at {}.", words::place_of(trace, place));
             }
+            finding.text += &finding.reason;
             finding
         };
         let mut findings: Vec<_> = self.found.into_iter().map(told).collect();

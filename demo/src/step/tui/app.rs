@@ -51,7 +51,8 @@ pub(super) enum Mode {
     /// A text is being written.
     Asking(Question, String),
     Help,
-    Findings,
+    /// The list of what is wrong; this one of it is chosen.
+    Findings(usize),
 }
 
 /// What a text is for.
@@ -174,8 +175,8 @@ impl App {
         }
         match self.mode.clone() {
             Mode::Asking(question, text) => self.answer(question, text, key.code),
-            Mode::Help | Mode::Findings if key.code != KeyCode::Char('q') => self.leave(key.code),
-            Mode::Help | Mode::Findings => self.mode = Mode::Stepping,
+            Mode::Help => self.mode = Mode::Stepping,
+            Mode::Findings(chosen) => self.choose_finding(chosen, key.code),
             Mode::Stepping => {
                 self.playing &= matches!(key.code, KeyCode::Char(' ' | '+' | '-'));
                 if !self.step(key.code) {
@@ -187,10 +188,10 @@ impl App {
 
     /// Keys that move to another event.
     fn step(&mut self, key: KeyCode) -> bool {
-        let forward = !matches!(key, KeyCode::Left | KeyCode::PageUp) && !matches!(key, KeyCode::Char('A'..='Z' | 'h'));
+        let forward = !matches!(key, KeyCode::Left | KeyCode::PageUp) && !matches!(key, KeyCode::Char('A'..='Z'));
         let of_task = self.selected().map(|task| task.id);
         let (is_wanted, what): (Goal, _) = match key {
-            KeyCode::Right | KeyCode::Left | KeyCode::Char('l' | 'h') => (Box::new(|_, _| true), "event"),
+            KeyCode::Right | KeyCode::Left => (Box::new(|_, _| true), "event"),
             KeyCode::PageDown if self.goes_on() => {
                 let tenth = self.run.position() + 9;
                 (Box::new(move |number, _| number >= tenth), "event")
@@ -223,7 +224,12 @@ impl App {
         match key {
             KeyCode::Char('q') => self.over = true,
             KeyCode::Char('?') => self.mode = Mode::Help,
-            KeyCode::Char('i') => self.mode = Mode::Findings,
+            KeyCode::Char('l' | 'i') => {
+                // First the next one further on; where there is none, the last of all.
+                let present = self.present().unwrap_or(0);
+                let next = self.findings.partition_point(|finding| finding.event < present);
+                self.mode = Mode::Findings(next.min(self.findings.len().saturating_sub(1)));
+            }
             KeyCode::Char('/') => self.mode = Mode::Asking(Question::Search, String::new()),
             KeyCode::Char('B') => self.mode = Mode::Asking(Question::Breakpoint, String::new()),
             KeyCode::Home | KeyCode::Char('g') => self.seek(1),
@@ -380,17 +386,21 @@ impl App {
         true
     }
 
-    /// Keys while a text covers the panes.
-    fn leave(&mut self, key: KeyCode) {
-        let finding = match key {
-            KeyCode::Char(digit @ '1'..='9') => self.findings.get(digit as usize - '1' as usize).map(|f| f.event),
-            _ => None,
-        };
-        if let Some(event) = finding.filter(|_| self.mode == Mode::Findings) {
+    /// Keys while the list of findings covers the panes: one is chosen, or gone to; all others close it.
+    fn choose_finding(&mut self, chosen: usize, key: KeyCode) {
+        let last = self.findings.len().saturating_sub(1);
+        let gone_to = self.findings.get(chosen).filter(|_| key == KeyCode::Enter).map(|finding| finding.event + 1);
+        if let Some(position) = gone_to {
             self.came_from.push(self.run.position());
             self.pinned = None;
-            self.seek(event + 1);
+            self.seek(position);
         }
-        self.mode = Mode::Stepping;
+        self.mode = match key {
+            KeyCode::Up => Mode::Findings(chosen.saturating_sub(1)),
+            KeyCode::Down => Mode::Findings((chosen + 1).min(last)),
+            KeyCode::Home => Mode::Findings(0),
+            KeyCode::End => Mode::Findings(last),
+            _ => Mode::Stepping,
+        };
     }
 }

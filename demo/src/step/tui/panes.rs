@@ -13,11 +13,11 @@ use std::rc::Rc;
 /// The first line: what is stepped through, and where one is.
 pub fn title(app: &App, width: u16) -> Line<'static> {
     let (position, all) = (app.run.position(), app.run.trace.records.len());
-    let more = if app.live.as_ref().is_some_and(|live| !live.is_over()) { "+" } else { "" };
+    let more = if app.goes_on() { "+" } else { "" };
     let play = if app.playing { format!(" · playing {}/s", app.speed) } else { String::new() };
     let wrong = match app.findings.len() {
         0 => String::new(),
-        some => format!(" · {} (i)", count(some, "problem")),
+        some => format!(" · {}: l", count(some, "finding")),
     };
     let at = format!("event {position} of {all}{more} · at {}{play}{wrong} ", time(app.run.state().now));
     // Where one is matters more than what it is called; and of a path, its end more than where it begins.
@@ -57,8 +57,10 @@ pub fn keys(app: &App, width: u16) -> Line<'static> {
             };
             return Line::from(vec![format!(" {what}: ").bold(), text.clone().into(), "█".into()]);
         }
-        Mode::Findings if !app.findings.is_empty() => return Line::from(" 1…9 goes to it · any other key closes"),
-        Mode::Findings | Mode::Help => return Line::from(" any key closes"),
+        Mode::Findings(_) if !app.findings.is_empty() => {
+            return Line::from(" ↑↓ chooses · Enter goes to its event, b comes back · any other key closes");
+        }
+        Mode::Findings(_) | Mode::Help => return Line::from(" any key closes"),
         Mode::Stepping => {}
     }
     let all = [
@@ -75,7 +77,7 @@ pub fn keys(app: &App, width: u16) -> Line<'static> {
         ("?", "help"),
         ("q", "quit"),
         ("B", "breakpoint"),
-        ("i", "problems"),
+        ("l", "findings"),
     ];
     let (mut line, mut left) = (vec![Span::from(" ")], usize::from(width).saturating_sub(1));
     for (key, what) in all {
@@ -389,21 +391,36 @@ pub fn events(app: &App, area: Rect) -> Vec<Line<'static>> {
     window(area.height, present, trace.records.len()).map(row).collect()
 }
 
-pub fn findings(app: &App) -> Vec<Line<'static>> {
+pub fn findings_title(app: &App) -> String {
+    match (app.findings.len(), app.goes_on()) {
+        (0, _) => " findings ".into(),
+        (some, false) => format!(" {} ", count(some, "finding")),
+        (some, true) => format!(" {} so far ", count(some, "finding")),
+    }
+}
+
+/// A line for each finding: its kind, the task and where that was spawned, and what there is room for of the reason.
+pub fn findings(app: &App, chosen: usize, area: Rect) -> Vec<Line<'static>> {
     if app.findings.is_empty() {
-        return vec![Line::from("Nothing wrong was found in this run.")];
+        let so_far = if app.goes_on() { " so far" } else { "" };
+        return vec![Line::from(format!(" Nothing wrong was found in this run{so_far}."))];
     }
-    let mut lines = Vec::new();
-    for (number, finding) in app.findings.iter().enumerate() {
-        lines.push(Line::from(vec![format!("{}  ", number + 1).bold(), finding.text.clone().into()]));
-        lines.push(Line::default());
-    }
-    lines
+    let width = usize::from(area.width);
+    let row = |number: usize| {
+        let finding = &app.findings[number];
+        let task = app.words.task(finding.event, finding.task);
+        let spawned = finding.place.map(|place| shortened(&place_of(&app.run.trace, place)));
+        let place = cut(&spawned.unwrap_or_default(), 19);
+        let text = format!(" {:<12} {:<15} {place:<19} {}", finding.kind.to_string(), cut(&task, 15), finding.reason);
+        let line = Line::from(format!("{:<width$}", cut(&text, width)));
+        if number == chosen { line.style(CHOSEN) } else { line }
+    };
+    window(area.height, chosen, app.findings.len()).map(row).collect()
 }
 
 pub fn help(app: &App) -> Vec<Line<'static>> {
     const KEYS: [(&str, &str); 17] = [
-        ("→ ←  l h", "one event on, one back"),
+        ("→ ←", "one event on, one back"),
         ("PgDn PgUp", "ten events"),
         ("Home End  g G", "the first event, the last"),
         ("p P", "the next poll, the one before"),
@@ -412,13 +429,13 @@ pub fn help(app: &App) -> Vec<Line<'static>> {
         ("t T", "the next event of this task, the one before"),
         ("↑ ↓", "choose a task; Esc follows the events again"),
         ("c  Enter", "to the cause: who woke it, who set the timer …"),
-        ("b  Backspace", "back to where `c` was pressed"),
+        ("b  Backspace", "back to where `c` or `l` led away from"),
         ("space  + -", "play, or stop; faster, slower"),
         ("B", "a breakpoint, or none again: task 3, main.rs:7, woken"),
         ("f F", "to the next breakpoint, the one before"),
         ("/", "search in the events"),
         ("n N", "the next hit, the one before"),
-        ("i", "what is wrong in this run"),
+        ("l  i", "the findings: what is wrong in this run"),
         ("q  Ctrl-C", "quit"),
     ];
     let mut lines: Vec<_> =

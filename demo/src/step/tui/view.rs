@@ -35,7 +35,7 @@ pub fn draw(frame: &mut Frame<'_>, app: &App) {
     let body = if body.height < 2 * PANE { event.union(body) } else { body };
     match app.mode {
         Mode::Help => cover(frame, body, " keys ", panes::help(app)),
-        Mode::Findings => cover(frame, body, " what is wrong ", panes::findings(app)),
+        Mode::Findings(chosen) => findings(frame, app, body, chosen),
         Mode::Stepping | Mode::Asking(..) => {}
     }
 }
@@ -100,6 +100,19 @@ fn column(frame: &mut Frame<'_>, app: &App, area: Rect) {
     }
     pane(frame, queue, " ready queue ", |area| panes::queue(app, area));
     pane(frame, reactor, &panes::reactor_title(app), |area| panes::reactor(app, area));
+}
+
+/// The list of findings over the panes, and the whole text of the one that is chosen.
+fn findings(frame: &mut Frame<'_>, app: &App, area: Rect, chosen: usize) {
+    let area = centred(area, 120);
+    frame.render_widget(Clear, area);
+    let wanted = app.findings.len().clamp(1, 99) as u16 + 2;
+    let list = Constraint::Length(wanted.min(area.height / 2).max(PANE));
+    let [list, text] = Layout::vertical([list, Constraint::Fill(1)]).areas(area);
+    pane(frame, list, &panes::findings_title(app), |area| panes::findings(app, chosen, area));
+    let Some(finding) = app.findings.get(chosen) else { return };
+    let block = Block::bordered().title(format!(" {}, at event {} ", finding.kind, finding.event + 1));
+    frame.render_widget(Paragraph::new(finding.text.clone()).wrap(Wrap { trim: false }).block(block), text);
 }
 
 fn pane(frame: &mut Frame<'_>, area: Rect, title: &str, text: impl FnOnce(Rect) -> Vec<Line<'static>>) {
