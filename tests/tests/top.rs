@@ -8,7 +8,7 @@ use demo::top::Column;
 use demo::top::draw::draw;
 use demo::top::screen::Screen;
 use demo::top::watched::{Status, Watched};
-use executor::trace::Trace;
+use executor::trace::{Event, Trace};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::KeyCode;
@@ -264,6 +264,15 @@ fn keys_sort_and_select() {
         assert_eq!(seen(&mut screen, &before).1, wanted);
     }
     assert!(screen.press(KeyCode::Char('q').into(), &before) && screen.press(KeyCode::Esc.into(), &before));
+}
+
+#[test]
+fn the_polls_of_all_are_those_of_each() {
+    let trace = Program::Cancel.record().unwrap();
+    let begun = trace.records.iter().filter(|record| matches!(record.event, Event::PollBegins { .. })).count() as u64;
+    let watched = Watched::replay(trace, None);
+    let polls: u64 = watched.state().tasks.values().map(|task| task.polls).sum();
+    assert_eq!((watched.totals().polls, polls), (begun - 1, begun - 1), "the one that is cancelled is only dropped");
 }
 
 #[test]
