@@ -3,7 +3,7 @@
 use super::breakpoint::Breakpoint;
 use super::live::Live;
 use crate::step::Sources;
-use crate::step::lints::{Finding, lint};
+use crate::step::lints::{Finding, lint, lint_live};
 use crate::step::model::{Run, Task};
 use crate::step::words::{Words, count};
 use executor::trace::{Event, Record, Trace};
@@ -150,7 +150,7 @@ impl App {
     pub fn catch_up(&mut self) {
         let Some(live) = &mut self.live else { return };
         if let Some(trace) = live.news() {
-            (self.words, self.findings) = (Words::new(&trace), lint(&trace));
+            (self.words, self.findings) = (Words::new(&trace), lint_live(&trace));
             self.run.trace = trace;
         }
         if let Some(goal) = self.goal.take() {
