@@ -1,8 +1,9 @@
 //! How the program ends: its exit codes, and what it says when it can't do its work.
 
+use executor::trace::TraceError;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// How a run ended that could do its work.
@@ -52,9 +53,22 @@ pub enum Failure {
         /// Why.
         source: io::Error,
     },
-    /// The recording can't be shown.
-    #[error(transparent)]
-    Trace(#[from] executor::trace::TraceError),
+    /// What was given as a recording, or came from a console, is none.
+    #[error("{}: {source}", .path.display())]
+    Recording {
+        /// The file or the socket.
+        path: PathBuf,
+        /// Why.
+        source: TraceError,
+    },
+    /// A file can't be read.
+    #[error("can't read {}: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// There is nobody to look at it.
     #[error("a terminal is needed to step: --html FILE writes the run as a page, --perfetto FILE for ui.perfetto.dev")]
     NoTerminal,
@@ -143,6 +157,15 @@ impl Failure {
         match self {
             Failure::Urls(_) => Exit::Usage,
             _ => Exit::Failure,
+        }
+    }
+
+    /// What is at this path can't be shown as a recording.
+    pub(crate) fn recording(path: &Path, source: TraceError) -> Failure {
+        match source {
+            // It names the file itself.
+            TraceError::Io { path, source } => Failure::Unreadable { path, source },
+            source => Failure::Recording { path: path.into(), source },
         }
     }
 

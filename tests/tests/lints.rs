@@ -4,7 +4,7 @@
 //! what runs by the system's clock is run again when that is said of it: what is really wrong is wrong each time.
 
 use demo::step::Program;
-use demo::step::lints::{Finding, Kind, lint};
+use demo::step::lints::{Finding, Kind, lint, lint_live};
 use executor::sync::unbounded;
 use executor::time::{Duration, sleep, timeout};
 use executor::trace::{Event, Record, Recorder, Trace};
@@ -68,6 +68,14 @@ fn a_finding_is_at_the_event_at_which_it_shows() {
     let [finding] = &lint(&trace)[..] else { panic!() };
     assert!(format!("{:?}", trace.records[finding.event].event).starts_with("Stranded { task: 2, lost: true"));
     assert_eq!(finding.task, 2);
+}
+
+#[test]
+fn of_a_program_that_is_held_up_between_its_events_no_time_is_judged() {
+    let blocks = Program::Blocked.record().unwrap();
+    assert!(!lint(&blocks).is_empty() && lint_live(&blocks).is_empty());
+    let loses = Program::LostWake.record().unwrap();
+    assert!(loses.head.simulated && lint_live(&loses) == lint(&loses));
 }
 
 #[test]

@@ -4,8 +4,11 @@
 //! `BLESS=1 cargo test -p tests --test step` writes them anew.
 
 use demo::step::model::{Phase, Run, State};
-use demo::step::tui::{App, draw};
+use demo::step::tui::{App, Live, draw};
+use demo::step::words::Words;
 use demo::step::{Program, Sources};
+use executor::Runtime;
+use executor::time::sleep;
 use executor::trace::{By, Direction, End, Event, Head, How, Record, Recorder, SourcePlace, Trace, Waiting};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -13,9 +16,12 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::fs;
+use std::future::pending;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests::demo::{Place, Running};
+use tests::eventually;
 
 // ---- the model ----
 
@@ -226,6 +232,9 @@ fn screen(app: &mut App, (width, height): (u16, u16), keys: &str) -> String {
             '→' => KeyCode::Right,
             '←' => KeyCode::Left,
             '↓' => KeyCode::Down,
+            '↑' => KeyCode::Up,
+            '⇟' => KeyCode::PageDown,
+            '⇞' => KeyCode::PageUp,
             '⏎' => KeyCode::Enter,
             other => KeyCode::Char(other),
         };
@@ -257,13 +266,81 @@ fn the_screens_are_those_of_the_golden_files() {
     is_golden("timers", &screen(&mut app(Program::TwoSleeps), (120, 40), "r"));
     is_golden("semaphore", &screen(&mut app(Program::Semaphore), (200, 60), "ww"));
     is_golden("cancel", &screen(&mut app(Program::Cancel), (120, 40), "/cancels⏎"));
+    is_golden("findings", &screen(&mut app(Program::LostWake), (80, 24), "i"));
 }
 
 #[test]
 fn no_screen_is_too_small() {
-    for size in [(1, 1), (10, 3), (20, 10), (40, 12), (79, 23), (500, 200)] {
+    for size in [(1, 1), (1, 2), (10, 3), (20, 5), (20, 10), (40, 12), (79, 23), (500, 200), (200, 6)] {
         screen(&mut app(Program::Semaphore), size, "ww?");
+        screen(&mut app(Program::LostWake), size, "i");
     }
+}
+
+#[test]
+fn the_smallest_screens_keep_the_title_and_the_event() {
+    for height in 2..24 {
+        let seen = screen(&mut app(Program::Semaphore), (80, height), "ww");
+        let mut lines = seen.lines();
+        assert!(lines.next().unwrap().contains("event 25 of 57"), "{seen}");
+        assert!(lines.next().unwrap().contains("timer 2 wakes task 3 Bob"), "{seen}");
+        // Each frame that is there has something in it.
+        assert!(!seen.contains("┘└") || seen.contains("›  3 Bob"), "{seen}");
+        assert_eq!(height > 2, seen.contains("←→ event"), "{seen}");
+    }
+    let small = screen(&mut app(Program::Semaphore), (20, 5), "ww");
+    assert_eq!(small, "event 25 of 57 · at\ntimer 2 wakes task 3\nBob\n\n ←→ event  p poll\n");
+    let narrow = screen(&mut app(Program::Semaphore), (40, 20), "ww");
+    assert!(narrow.contains("›  3 Bob queued │"), "{narrow}");
+    let help = screen(&mut app(Program::Semaphore), (20, 5), "?");
+    assert!(help.contains("keys") && help.contains("→ ←"), "{help}");
+}
+
+#[test]
+fn of_a_long_name_the_end_is_shown_and_where_one_is() {
+    let name = format!("{}/run.jsonl", "long".repeat(40));
+    let mut app = App::new(name, Program::PingPong.record().unwrap(), Sources::new(None));
+    let title = screen(&mut app, (80, 24), "").lines().next().unwrap().to_owned();
+    assert!(title.starts_with('…') && title.ends_with("long/run.jsonl event 1 of 46 · at 0"), "{title}");
+}
+
+/// Two tasks that nobody can wake, spawned in two places.
+fn stranded_twice() -> Trace {
+    let recorder = Arc::new(Recorder::new());
+    let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
+    runtime.block_on(async {
+        executor::named("first").spawn(pending::<()>());
+        executor::named("second").spawn(pending::<()>());
+        sleep(Duration::from_millis(1)).await;
+    });
+    recorder.trace()
+}
+
+#[test]
+fn the_list_of_findings_leads_to_their_events() {
+    let right = screen(&mut app(Program::PingPong), (80, 24), "");
+    assert!(!right.contains("finding"), "{right}");
+    assert!(screen(&mut app(Program::PingPong), (80, 24), "i").contains("Nothing wrong was found in this run."));
+
+    let mut app = App::new("twice".into(), stranded_twice(), Sources::new(None));
+    let title = |screen: &str| screen.lines().next().unwrap().to_owned();
+    let start = screen(&mut app, (80, 24), "");
+    assert!(title(&start).ends_with(" · 2 findings: i"), "{start}");
+    let row = |screen: &str, task: &str| {
+        let row = screen.lines().find(|line| line.contains(&format!("never woken  {task}"))).map(str::to_owned);
+        row.unwrap_or_else(|| panic!("no {task} in {screen}"))
+    };
+    let list = screen(&mut app, (80, 24), "i");
+    assert!(row(&list, "task 2 first").contains("step.rs:") && row(&list, "task 3 second").contains(" waits, and "));
+    assert!(list.contains("┌ never woken, at event 10 "), "{list}");
+    assert!(screen(&mut app, (80, 24), "↓↓").contains("task 3 `second` (spawned at "), "the last one stays chosen");
+    let gone = screen(&mut app, (80, 24), "⏎");
+    assert!(gone.contains("task 3 second waits, and has left no waker") && !gone.contains("┌ never"), "{gone}");
+    assert_eq!(screen(&mut app, (80, 24), "b"), start, "and back");
+    // It begins with the one that comes next, and other keys only close it.
+    assert!(screen(&mut app, (80, 24), "Gi").contains("task 3 `second` (spawned at "));
+    assert!(screen(&mut app, (80, 24), "↑").contains("task 2 `first` (spawned at "));
+    assert!(!screen(&mut app, (80, 24), "q").contains("┌ never") && !app.over);
 }
 
 #[test]
@@ -298,6 +375,9 @@ fn breakpoints_stop_at_tasks_lines_and_kinds() {
     }
     let mut app = app(Program::PingPong);
     assert!(screen(&mut app, (80, 24), "f").contains("there is no breakpoint"));
+    // `pong.rs` is another file.
+    assert!(screen(&mut app, (80, 24), "Bpong.rs:20⏎f").contains("no breakpoint is met"));
+    screen(&mut app, (80, 24), "Bpong.rs:20⏎");
     // Without a text it is at the task that one looks at.
     assert!(screen(&mut app, (80, 24), "wB").contains("Enter: task 1"));
     assert!(screen(&mut app, (80, 24), "⏎").contains("breakpoint at task 1"));
@@ -318,7 +398,55 @@ fn a_timer_that_fires_and_a_source_that_is_ready_show_the_task_that_waits_for_th
 fn a_task_that_is_cancelled_is_not_said_to_go_on() {
     let mut app = app(Program::Cancel);
     let dropped = screen(&mut app, (80, 24), "wwc");
-    assert!(dropped.contains("task 2 holds is polled") && dropped.contains("cancel.rs:22 · stood here"), "{dropped}");
+    assert!(dropped.lines().nth(1).unwrap().contains("task 2 holds is run once more, to drop its future"), "{dropped}");
+    assert!(
+        dropped.contains("2 holds              1 dropping") && dropped.contains("cancel.rs:22 · stood here"),
+        "{dropped}"
+    );
+    let over = screen(&mut app, (80, 24), "/holds is cancelled⏎");
+    assert!(over.contains("2 holds             1 cancelled"), "it was not polled again: {over}");
+}
+
+#[test]
+fn a_task_that_is_shielded_is_polled_until_its_shield_is_gone() {
+    let recorder = Arc::new(Recorder::new());
+    let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
+    runtime.block_on(async {
+        let saves = executor::named("saves").spawn(async {
+            executor::shield(sleep(Duration::from_millis(1))).await;
+            sleep(Duration::from_secs(1)).await;
+        });
+        executor::yield_now().await;
+        saves.cancel();
+        saves.await.unwrap_err();
+    });
+    let mut trace = recorder.trace();
+    let begins = |trace: &Trace| {
+        let numbers = (0..trace.records.len()).filter(|n| trace.records[*n].event == Event::PollBegins { task: 2 });
+        numbers.collect::<Vec<_>>()
+    };
+    let all = begins(&trace);
+    let said = |trace: &Trace, number: usize| Words::new(trace).sentence(trace, number);
+    let (last, polls) = all.split_last().unwrap();
+    assert!(polls.len() > 1, "the first of them, and one at least while it is shielded: {all:?}");
+    polls.iter().for_each(|poll| assert_eq!(said(&trace, *poll), "task 2 saves is polled"));
+    assert_eq!(said(&trace, *last), "task 2 saves is run once more, to drop its future: it was cancelled");
+    let mut run = Run::new(trace.clone());
+    let dropping = |run: &mut Run, position: usize| {
+        run.seek(position);
+        run.is_dropping(2)
+    };
+    assert_eq!(
+        polls.iter().map(|poll| dropping(&mut run, poll + 1)).collect::<Vec<_>>(),
+        vec![Some(false); polls.len()]
+    );
+    assert_eq!(dropping(&mut run, last + 1), Some(true));
+    run.seek(usize::MAX);
+    assert_eq!(run.state().tasks[&2].polls, polls.len() as u64);
+    // While it has not ended, nobody knows.
+    trace.records.truncate(last + 1);
+    assert_eq!(dropping(&mut Run::new(trace.clone()), last + 1), None);
+    assert!(said(&trace, *last).contains("unless it is shielded its future is dropped"));
 }
 
 #[test]
@@ -334,6 +462,73 @@ fn played_it_stops_at_breakpoints_and_at_the_end() {
     (0..1_000).for_each(|_| app.tick());
     let end = screen(&mut app, (80, 24), "");
     assert!(end.contains("event 46 of 46") && !end.contains("playing"), "{end}");
+}
+
+#[test]
+fn keys_that_have_nothing_to_do_say_so() {
+    let mut app = app(Program::PingPong);
+    for (keys, says) in [
+        ("t", "there is no task yet"),
+        ("n", "nothing is sought"),
+        ("/⏎", "nothing is sought"),
+        ("+", "space plays 10 events a second"),
+        ("-", "space plays 5 events a second"),
+        ("⇞", "there is no earlier event"),
+        ("G⇟", "there is no further event"),
+    ] {
+        assert!(screen(&mut app, (80, 24), keys).lines().nth(1).unwrap().contains(says), "{keys}");
+    }
+    screen(&mut app, (80, 24), " ");
+    app.tick();
+    assert!(screen(&mut app, (80, 24), "").contains("there is no further event"));
+    app.key(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::CONTROL));
+    assert!(!app.over, "it is another key");
+    // An empty text seeks the same again.
+    let first = screen(&mut app, (80, 24), "g/is given⏎");
+    assert_ne!(screen(&mut app, (80, 24), "/⏎"), first);
+}
+
+/// What is on the screen after these keys, and what the program does for them.
+fn live_screen(app: &mut App, keys: &str) -> String {
+    let settle = |app: &mut App| {
+        eventually("the program stands still", || {
+            app.catch_up();
+            !app.is_under_way()
+        });
+    };
+    settle(app);
+    for key in keys.chars() {
+        screen(app, (80, 24), &key.to_string());
+        settle(app);
+    }
+    screen(app, (80, 24), "")
+}
+
+#[test]
+fn a_program_that_runs_stops_at_the_breakpoint_and_not_behind_it() {
+    let mut app = App::live("cancel".into(), Live::start(Program::Cancel), Sources::new(None));
+    let mut stopped = live_screen(&mut app, "Bcancelled⏎f");
+    eventually("it stops", || {
+        app.tick();
+        stopped = live_screen(&mut app, "");
+        !stopped.contains("playing")
+    });
+    assert!(stopped.contains("event 21 of 21+") && stopped.contains("● breakpoint"), "{stopped}");
+}
+
+#[test]
+fn of_a_program_that_runs_the_findings_so_far_are_listed() {
+    let mut app = App::live("never-woken".into(), Live::start(Program::NeverWoken), Sources::new(None));
+    let before = live_screen(&mut app, "i");
+    assert!(before.contains("Nothing wrong was found in this run so far."), "{before}");
+    let ten = live_screen(&mut app, "q⇟");
+    assert!(ten.contains("event 11 of 11+ · at 0 · 1 finding: i"), "{ten}");
+    let list = live_screen(&mut app, "i");
+    assert!(list.contains(" 1 finding so far ") && list.contains("has left no waker"), "{list}");
+    assert!(live_screen(&mut app, "⏎").contains("event 9 of 11+"));
+    assert!(live_screen(&mut app, "/nowhere⏎").contains("is nowhere further on of what has happened so far"));
+    let end = live_screen(&mut app, "⇟⇟⇟⇟⇟⇟⇟");
+    assert!(end.contains("the program has ended") || end.contains("there is no further event"), "{end}");
 }
 
 // ---- files ----
@@ -355,8 +550,10 @@ fn what_is_no_recording_is_refused_with_the_line() {
         let file = place.path("broken.jsonl");
         std::fs::write(&file, text).unwrap();
         let ran = place.run(&["step", "--replay", file.to_str().unwrap(), "--html", "x.html"]).exits(1);
-        ran.says(what);
+        ran.says(&format!("{}: ", file.display())).says(what);
     }
+    std::fs::write(place.path("run.jsonl"), "{}\n").unwrap();
+    place.run(&["step", "--replay", "run.jsonl", "--lint"]).exits(1).says("demo: run.jsonl: line 1 is not one");
     place.run(&["step", "--replay", "nowhere.jsonl"]).exits(1).says("nowhere.jsonl");
     place.run(&["step", "--source", "nowhere", "--lint"]).exits(2).says("there is no directory");
     place.run(&["step"]).exits(1).says("a terminal is needed").says("--html");

@@ -8,7 +8,7 @@ use demo::top::Column;
 use demo::top::draw::draw;
 use demo::top::screen::Screen;
 use demo::top::watched::{Status, Watched};
-use executor::trace::Trace;
+use executor::trace::{Event, Trace};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::KeyCode;
@@ -123,7 +123,7 @@ fn what_is_no_console_is_said_with_what_to_do() {
     let listener = UnixListener::bind(place.path("other")).unwrap();
     let other = place.start(&["top", "--connect", "other", "--once"]);
     listener.accept().unwrap().0.write_all(b"220 mail ready\r\n").unwrap();
-    other.wait().exits(1).says("line 1 is not one of a recording");
+    other.wait().exits(1).says("demo: other: line 1 is not one of a recording");
     let silent = place.start(&["top", "--connect", "other", "--once"]);
     drop(listener.accept().unwrap());
     silent.wait().exits(1).says("other says nothing");
@@ -144,6 +144,8 @@ fn a_recording_is_shown_with_what_is_over_and_as_it_was() {
     assert!(line(&text, "Ann  ")[9].starts_with("sleep for another 100.0ms"), "{text}");
     assert_eq!(line(&text, "Bob  demo")[1], "50.0ms", "its timer is due then: {text}");
     place.run(&["top", "--replay", "none.jsonl"]).exits(1).says("none.jsonl: No such file");
+    fs::write(place.path("broken.jsonl"), "{}\n").unwrap();
+    place.run(&["top", "--replay", "broken.jsonl"]).exits(1).says("demo: broken.jsonl: line 1 is not one");
 }
 
 /// The semaphore's program, in the middle of its run.
@@ -187,6 +189,49 @@ fn the_tables_look_as_before_on_small_and_large_terminals() {
     is_as_before("sockets-80x24", &picture(&mut screen, &watched, 80, 24));
     screen.press(KeyCode::Char('3').into(), &watched);
     is_as_before("timers-80x24", &picture(&mut screen, &watched, 80, 24));
+    screen.press(KeyCode::Char('?').into(), &watched);
+    is_as_before("help-80x24", &picture(&mut screen, &watched, 80, 24));
+    assert!(!screen.press(KeyCode::Char('q').into(), &watched), "any key closes it");
+    is_as_before("timers-80x24", &picture(&mut screen, &watched, 80, 24));
+}
+
+/// The semaphore's program while it runs, from its beginning to the event of this number.
+fn running(events: usize) -> Watched {
+    let mut trace = Program::Semaphore.record().unwrap();
+    trace.head.simulated = false; // its time goes on
+    let mut file = Vec::new();
+    Trace { records: trace.records[..events].to_vec(), ..trace }.write(&mut file).unwrap();
+    let mut watched = Watched::live();
+    String::from_utf8(file).unwrap().lines().for_each(|line| assert!(!watched.add_line(line).unwrap()));
+    watched
+}
+
+#[test]
+fn what_is_paused_stands_still_and_what_has_ended_cannot_be_paused() {
+    let (before, mut later) = (running(20), running(25));
+    let mut screen = Screen::new(Column::Task);
+    let first = |screen: &mut Screen, watched: &Watched| {
+        let picture = picture(screen, watched, 80, 24);
+        let (first, last) = (picture.lines().next().unwrap().to_owned(), picture.lines().last().unwrap().to_owned());
+        (first, last)
+    };
+    let (running, keys) = first(&mut screen, &before);
+    assert!(running.contains("  running  4 alive") && keys.contains("space pause"), "{running} {keys}");
+    screen.press(KeyCode::Char(' ').into(), &before);
+    let at_once = picture(&mut screen, &before, 80, 24);
+    let time = before.now();
+    eventually("time goes on", || before.now() > time + 20_000_000);
+    assert_eq!(picture(&mut screen, &before, 80, 24), at_once);
+    let (paused, keys) = first(&mut screen, &later);
+    assert!(paused.contains("  paused  4 alive") && keys.contains("space go on"), "{paused} {keys}");
+    later.end();
+    let (both, _) = first(&mut screen, &later);
+    assert!(both.contains("  paused, and has ended  4 alive"), "{both}");
+    for _ in 0..2 {
+        screen.press(KeyCode::Char(' ').into(), &later);
+        let (ended, keys) = first(&mut screen, &later);
+        assert!(ended.contains("  has ended  ") && !keys.contains("space"), "{ended} {keys}");
+    }
 }
 
 /// The first word after the number in the rows of the table, and the task whose details are shown.
@@ -199,7 +244,7 @@ fn seen(screen: &mut Screen, watched: &Watched) -> (Vec<String>, String) {
 }
 
 #[test]
-fn keys_sort_select_and_pause() {
+fn keys_sort_and_select() {
     let before = watched();
     let mut screen = Screen::new(Column::Task);
     let press = |screen: &mut Screen, key: char| assert!(!screen.press(KeyCode::Char(key).into(), &before));
@@ -218,13 +263,16 @@ fn keys_sort_select_and_pause() {
         screen.press(key.into(), &before);
         assert_eq!(seen(&mut screen, &before).1, wanted);
     }
-    press(&mut screen, ' ');
-    assert!(picture(&mut screen, &before, 80, 24).contains("paused  4 alive"));
-    let later = Watched::replay(Program::Semaphore.record().unwrap(), None);
-    assert!(picture(&mut screen, &later, 80, 24).contains("paused  4 alive"));
-    press(&mut screen, ' ');
-    assert!(picture(&mut screen, &later, 80, 24).contains("recorded  0 alive"));
-    assert!(screen.press(KeyCode::Char('q').into(), &later) && screen.press(KeyCode::Esc.into(), &later));
+    assert!(screen.press(KeyCode::Char('q').into(), &before) && screen.press(KeyCode::Esc.into(), &before));
+}
+
+#[test]
+fn the_polls_of_all_are_those_of_each() {
+    let trace = Program::Cancel.record().unwrap();
+    let begun = trace.records.iter().filter(|record| matches!(record.event, Event::PollBegins { .. })).count() as u64;
+    let watched = Watched::replay(trace, None);
+    let polls: u64 = watched.state().tasks.values().map(|task| task.polls).sum();
+    assert_eq!((watched.totals().polls, polls), (begun - 1, begun - 1), "the one that is cancelled is only dropped");
 }
 
 #[test]
@@ -232,6 +280,21 @@ fn no_size_is_too_small() {
     let (watched, mut screen) = (watched(), Screen::new(Column::Busy));
     for (width, height) in [(1, 1), (3, 2), (10, 5), (20, 8), (200, 60), (80, 3)] {
         picture(&mut screen, &watched, width, height);
+    }
+    for height in 5..10 {
+        let small = picture(&mut screen, &watched, 80, height);
+        assert!(small.starts_with(" program  recorded") && small.contains("main"), "{small}");
+    }
+}
+
+#[test]
+fn no_number_is_cut_where_there_is_no_room_for_it() {
+    let (watched, mut screen) = (watched(), Screen::new(Column::Task));
+    for width in 1..100 {
+        let first = picture(&mut screen, &watched, width, 24).lines().next().unwrap_or_default().to_owned();
+        let last = first.rsplit("  ").next().unwrap_or_default();
+        let whole = ["/s", "%", "over", "ms", "recorded"].iter().any(|end| last.ends_with(end));
+        assert!(whole || first.len() < " program  recorded".len(), "{width}: {first}");
     }
 }
 

@@ -43,7 +43,7 @@ pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     let (title, trace) = match &args.replay {
-        Some(path) => (path.display().to_string(), Trace::open(path)?),
+        Some(path) => (path.display().to_string(), open(path)?),
         None => {
             let mut trace = program.record().map_err(Failure::Runtime)?;
             trace.head.program = program.title();
@@ -64,6 +64,11 @@ pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
         tui::show(App::new(title, trace, sources))?;
     }
     Ok(Exit::Success)
+}
+
+/// A recording, for `step` and for `top`.
+pub(crate) fn open(path: &Path) -> Result<Trace, Failure> {
+    Trace::open(path).map_err(|error| Failure::recording(path, error))
 }
 
 /// Prints what is wrong with the run.

@@ -284,7 +284,10 @@ impl State {
 
     fn finish(&mut self, id: u64, how: How) {
         self.sources.values_mut().for_each(|source| source.waiters.retain(|(task, _)| *task != id));
+        // It was begun to be polled, and only dropped: see `only_drops`.
+        let was_polled = !(how == How::Cancelled && self.running.contains(&id));
         self.task(id, |task, _| {
+            task.polls = task.polls.saturating_sub(u64::from(!was_polled));
             task.waits = Rc::default();
             task.is_stranded = false;
         });
@@ -381,6 +384,12 @@ impl Run {
         found.map(|number| number + 1)
     }
 
+    /// Whether the poll of this task that is under way only drops its future; unknown as [`only_drops`] says.
+    pub fn is_dropping(&self, id: u64) -> Option<bool> {
+        let is_begin = |record: &Record| matches!(record.event, Event::PollBegins { task } if task == id);
+        only_drops(&self.trace, self.trace.records[..self.position].iter().rposition(is_begin)?)
+    }
+
     /// The event that led to this one: to a wake, what its waker did; to what a task does, what made it ready.
     pub fn cause(&self, number: usize) -> Option<usize> {
         let before = |is_it: &dyn Fn(&Event) -> bool| {
@@ -448,4 +457,18 @@ impl Run {
             _ => None,
         })?
     }
+}
+
+/// Whether what a `PollBegins` begins polls nothing, and only drops the future of a task that was cancelled. That shows
+/// in how it ends: a poll ends in something else, also that of a task that is shielded. Unknown if the recording ends
+/// before.
+pub fn only_drops(trace: &Trace, begin: usize) -> Option<bool> {
+    let id = trace.records[begin].event.task();
+    let mut later = trace.records[begin + 1..].iter().map(|record| &record.event);
+    later.find_map(|event| match event {
+        Event::Finished { how, .. } if event.task() == id => Some(Some(*how == How::Cancelled)),
+        Event::PollEnds { .. } if event.task() == id => Some(Some(false)),
+        Event::RunBegins => Some(None),
+        _ => None,
+    })?
 }

@@ -1,5 +1,6 @@
 //! Events in words: one sentence each.
 
+use super::model::only_drops;
 use executor::trace::{By, Direction, End, Event, Frame, How, Record, SourcePlace, Trace, Waiting};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -82,6 +83,10 @@ impl Words {
                     format!("{task} waits for {times} things: {}, …", waits_for(first))
                 }
             },
+            Event::PollBegins { .. } => format!("{task} {}", poll_begins(trace, number)),
+            Event::PollEnds { end: End::Finished, .. } if has_dropped(trace, number) => {
+                format!("{task} ends its last run")
+            }
             event => format!("{task} {}", of_task(event)),
         }
     }
@@ -129,10 +134,42 @@ pub fn is_root(task: u64, by: Option<u64>) -> bool {
     task == 1 && by.is_none()
 }
 
+/// A task that was cancelled is run once more; not polled, unless it is shielded.
+fn poll_begins(trace: &Trace, number: usize) -> &'static str {
+    match only_drops(trace, number) {
+        Some(true) => "is run once more, to drop its future: it was cancelled",
+        None if is_cancelled(trace, number) => {
+            "is run: it was cancelled, and unless it is shielded its future is dropped"
+        }
+        _ => "is polled",
+    }
+}
+
+/// Whether somebody has asked for the end of the task of this event before.
+fn is_cancelled(trace: &Trace, number: usize) -> bool {
+    let id = trace.records[number].event.task();
+    let mut earlier = trace.records[..number].iter().rev().map(|record| &record.event);
+    let last = earlier.find(|event| match event {
+        Event::Cancelled { .. } | Event::Spawned { .. } => event.task() == id,
+        event => **event == Event::RunBegins,
+    });
+    matches!(last, Some(Event::Cancelled { .. }))
+}
+
+/// Whether what ends here has only dropped the future of its task.
+fn has_dropped(trace: &Trace, number: usize) -> bool {
+    let id = trace.records[number].event.task();
+    let of_task = trace.records[..number]
+        .iter()
+        .rev()
+        .map(|record| &record.event)
+        .find(|event| matches!(event, Event::Finished { .. } | Event::PollBegins { .. }) && event.task() == id);
+    matches!(of_task, Some(Event::Finished { how: How::Cancelled, .. }))
+}
+
 /// What a task does, or what is done to it.
 fn of_task(event: &Event) -> String {
     match event {
-        Event::PollBegins { .. } => "is polled".into(),
         Event::PollEnds { end: End::Pending, .. } => "is pending".into(),
         Event::PollEnds { end: End::PendingWoken, .. } => "is pending, and ready again: it was woken meanwhile".into(),
         Event::PollEnds { end: End::Finished, .. } => "ends its last poll".into(),

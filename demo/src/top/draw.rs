@@ -22,19 +22,58 @@ const WIDE: u16 = 110;
 pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen, watched: &Watched) {
     let paused = screen.paused.take();
     let shown = paused.as_ref().unwrap_or(watched);
-    let details_height = (frame.area().height / 3).clamp(4, 16);
-    let [line, rest, details] = [Constraint::Length(1), Constraint::Min(3), Constraint::Length(details_height)];
-    let [top, tabs, table, details, bottom] = Layout::vertical([line, line, rest, details, line]).areas(frame.area());
-    frame.render_widget(Paragraph::new(totals(shown, watched, paused.is_some())), top);
+    let [top, tabs, table, details, bottom] = rows(frame.area());
+    frame.render_widget(totals(shown, watched, paused.is_some(), top.width), top);
     frame.render_widget(Paragraph::new(tab_line(screen, shown)), tabs);
     let selected = draw_table(frame, table, screen, shown);
     let lines = selected.map(|task| tables::details(shown, task)).unwrap_or_default();
     let lines = lines.iter().flat_map(|line| wrapped(line, details.width)).map(Line::from).collect::<Vec<_>>();
     let block = Block::new().borders(Borders::TOP).border_style(Style::new().dim());
     frame.render_widget(Paragraph::new(lines).block(block), details);
-    let keys = " ↑↓ select  1 2 3 tables  s sort  r reverse  space pause  q quit";
-    frame.render_widget(Paragraph::new(keys).dim(), bottom);
+    let goes_on = watched.status() == Status::Running;
+    frame.render_widget(Line::from(keys(bottom.width, goes_on, paused.is_some())).dim(), bottom);
+    if screen.helps {
+        draw_help(frame, table.union(details));
+    }
     screen.paused = paused;
+}
+
+/// The totals, the names of the tables, the table, the details, the keys: of a small screen the first ones.
+fn rows(area: Rect) -> [Rect; 5] {
+    let details = if area.height >= 10 { (area.height / 3).clamp(4, 16) } else { 0 };
+    let first = |lines: u16| Constraint::Length(u16::from(area.height >= lines));
+    Layout::vertical([first(1), first(2), Constraint::Fill(1), Constraint::Length(details), first(6)]).areas(area)
+}
+
+/// Those that there is room for, with the last two in any case.
+fn keys(width: u16, goes_on: bool, is_paused: bool) -> String {
+    let space = match (goes_on, is_paused) {
+        (_, true) => "space go on  ",
+        (true, false) => "space pause  ",
+        (false, false) => "",
+    };
+    let all = format!(" ↑↓ select  1 2 3 tables  s sort  r reverse  {space}? help  q quit");
+    if all.chars().count() <= width.into() { all } else { " ? help  q quit".to_owned() }
+}
+
+/// What the keys do, over the table and the details.
+fn draw_help(frame: &mut Frame<'_>, area: Rect) {
+    const KEYS: [(&str, &str); 8] = [
+        ("↑ ↓  k j", "another row; of its task more is told below"),
+        ("PgUp PgDn", "a page of rows"),
+        ("Home End", "the first row, the last"),
+        ("1 2 3  ← → Tab", "the tables: tasks, sockets, timers"),
+        ("s", "sort the tasks by the next column"),
+        ("r", "the other way round"),
+        ("space", "pause what is shown of a program that runs, or go on"),
+        ("q  Esc  Ctrl-C", "quit"),
+    ];
+    let lines = KEYS.map(|(key, what)| Line::from(vec![format!("{key:>16}  ").bold(), what.into()]));
+    let height = area.height.min(KEYS.len() as u16 + 2);
+    let area = Rect { height, ..area };
+    frame.render_widget(widgets::Clear, area);
+    let block = Block::bordered().title(" keys: any key closes ");
+    frame.render_widget(Paragraph::new(lines.to_vec()).block(block), area);
 }
 
 /// A line in as many as it takes, further ones indented.
@@ -44,14 +83,24 @@ fn wrapped(line: &str, width: u16) -> Vec<String> {
     textwrap::wrap(line, options).into_iter().map(Cow::into_owned).collect()
 }
 
-fn totals<'a>(shown: &Watched, present: &Watched, is_paused: bool) -> Line<'a> {
+fn totals<'a>(shown: &Watched, present: &Watched, is_paused: bool, width: u16) -> Line<'a> {
     let status = match (is_paused, present.status()) {
-        (true, _) => Span::from("paused").yellow(),
-        (false, Status::Running) => word(present.status()).green(),
-        (false, _) => word(present.status()).into(),
+        (true, Status::Running) => "paused".yellow(),
+        (true, ended) => format!("paused, and {}", word(ended)).yellow(),
+        (false, Status::Running) => word(Status::Running).green(),
+        (false, ended) => word(ended).into(),
     };
     let program = format!(" {}  ", shown.trace().head.program);
-    Line::from(vec![program.bold(), status.bold(), format!("  {}", summary(shown)).into()])
+    let mut line = Line::from(vec![program.bold(), status.bold()]);
+    for part in summary(shown) {
+        let part = Span::from(format!("  {part}"));
+        // Half a number would be another one.
+        if line.width() + part.width() > width.into() {
+            break;
+        }
+        line.push_span(part);
+    }
+    line
 }
 
 fn word(status: Status) -> &'static str {
@@ -62,18 +111,16 @@ fn word(status: Status) -> &'static str {
     }
 }
 
-/// The totals: `3 tasks, 17 over  12 polls/s …`.
-fn summary(watched: &Watched) -> String {
+/// The totals: `3 alive, 17 over`, `12 polls/s`, …
+fn summary(watched: &Watched) -> [String; 5] {
     let (totals, rates) = (watched.totals(), watched.rates());
-    format!(
-        "{} alive, {} over  {} polls/s  {} events/s  busy {:.0}%  {}",
-        amount(watched.alive() as u64),
-        amount(totals.over),
-        amount(rates.polls.round() as u64),
-        amount(rates.events.round() as u64),
-        rates.busy * 100.0,
-        time(totals.now)
-    )
+    [
+        format!("{} alive, {} over", amount(watched.alive() as u64), amount(totals.over)),
+        format!("{} polls/s", amount(rates.polls.round() as u64)),
+        format!("{} events/s", amount(rates.events.round() as u64)),
+        format!("busy {:.0}%", rates.busy * 100.0),
+        time(totals.now),
+    ]
 }
 
 /// How many events nobody has seen, if any.
@@ -155,7 +202,7 @@ fn style(phase: Phase) -> Style {
 pub fn plain(screen: &Screen, watched: &Watched) -> String {
     let status = word(watched.status());
     let (program, dropped) = (&watched.trace().head.program, dropped(watched).unwrap_or_default());
-    let mut text = format!("{program}  {status}  {}{dropped}\n", summary(watched));
+    let mut text = format!("{program}  {status}  {}{dropped}\n", summary(watched).join("  "));
     for tab in Tab::ALL {
         let table = screen.table(tab, watched);
         if !table.rows.is_empty() {

@@ -4,6 +4,7 @@
 
 use super::watched::Watched;
 use crate::Failure;
+use executor::trace::TraceError;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,12 @@ pub struct Feed {
 struct Console {
     path: PathBuf,
     lines: Receiver<String>,
+}
+
+impl Console {
+    fn failure(&self, error: TraceError) -> Failure {
+        Failure::recording(&self.path, error)
+    }
 }
 
 impl Feed {
@@ -64,8 +71,12 @@ impl Feed {
     pub fn catch_up(&mut self) -> Result<(), Failure> {
         while let Some(console) = &self.console {
             match console.lines.recv_timeout(PATIENCE) {
-                Ok(line) if self.watched.add_line(&line)? => return Ok(()),
-                Ok(_) => {}
+                Ok(line) => {
+                    let is_all = self.watched.add_line(&line).map_err(|error| console.failure(error))?;
+                    if is_all {
+                        return Ok(());
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => return Err(Failure::Silent { path: console.path.clone() }),
                 Err(RecvTimeoutError::Disconnected) => self.end()?,
             }
@@ -83,7 +94,7 @@ impl Feed {
             let Some(console) = &self.console else { break };
             match console.lines.try_recv() {
                 Ok(line) => {
-                    self.watched.add_line(&line)?;
+                    self.watched.add_line(&line).map_err(|error| console.failure(error))?;
                 }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => self.end()?,

@@ -19,8 +19,7 @@ pub mod watched;
 pub use tables::Column;
 
 use crate::cli::TopArgs;
-use crate::{Exit, Failure};
-use executor::trace::Trace;
+use crate::{Exit, Failure, step};
 use feed::Feed;
 use screen::Screen;
 use std::io::{self, IsTerminal, Write};
@@ -33,7 +32,7 @@ use watched::Watched;
 pub fn run(args: &TopArgs) -> Result<Exit, Failure> {
     let feed = match (&args.connect, &args.replay) {
         (Some(path), _) => Feed::connect(path)?,
-        (None, Some(path)) => Feed::still(Watched::replay(Trace::open(path)?, args.at)),
+        (None, Some(path)) => Feed::still(Watched::replay(step::open(path)?, args.at)),
         (None, None) => unreachable!("the command line asks for one of them"),
     };
     let screen = Screen::new(args.sort);

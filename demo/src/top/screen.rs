@@ -1,7 +1,7 @@
 //! The screen: which table, in what order, which row of it; and what keys do to that.
 
 use super::tables::{self, Column, Table};
-use super::watched::Watched;
+use super::watched::{Status, Watched};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::widgets::TableState;
 
@@ -34,13 +34,15 @@ pub struct Screen {
     pub(super) page: usize,
     /// It shows what was known then.
     pub(super) paused: Option<Watched>,
+    /// What the keys do covers the tables.
+    pub(super) helps: bool,
 }
 
 impl Screen {
     /// The table of tasks, in this order.
     pub fn new(sort: Column) -> Screen {
-        let (reverse, selected, states, page, paused) = Default::default();
-        Screen { tab: Tab::Tasks, sort, reverse, selected, states, page, paused }
+        let (reverse, selected, states, page, paused, helps) = Default::default();
+        Screen { tab: Tab::Tasks, sort, reverse, selected, states, page, paused, helps }
     }
 
     /// A table as it is to be shown.
@@ -66,8 +68,10 @@ impl Screen {
     /// A key was pressed. Whether that is the end.
     pub fn press(&mut self, key: KeyEvent, watched: &Watched) -> bool {
         let table = self.table(self.tab, self.paused.as_ref().unwrap_or(watched));
+        let is_covered = std::mem::take(&mut self.helps);
         match key.code {
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return true,
+            _ if is_covered => {} // any key uncovers them
             KeyCode::Char('q') | KeyCode::Esc => return true,
             KeyCode::Char(digit @ '1'..='3') => self.tab = Tab::ALL[digit as usize - '1' as usize],
             KeyCode::Tab | KeyCode::Right => self.tab = Tab::ALL[(self.tab as usize + 1) % 3],
@@ -80,9 +84,11 @@ impl Screen {
             KeyCode::End => self.select(&table, isize::MAX),
             KeyCode::Char('s') => self.sort = next(self.sort),
             KeyCode::Char('r') => self.reverse = !self.reverse,
+            KeyCode::Char('?') => self.helps = true,
             KeyCode::Char(' ') => {
                 self.paused = match self.paused.take() {
-                    None => Some(watched.clone()),
+                    // What does not change any more can't be paused.
+                    None => (watched.status() == Status::Running).then(|| watched.frozen()),
                     Some(_) => None,
                 };
             }

@@ -4,7 +4,7 @@
 //! time. Of a recording the tasks that are over are kept, as those are what one wants to see.
 
 use crate::step::model::{State, Task};
-use executor::trace::{Event, Record, Trace, TraceError};
+use executor::trace::{Event, How, Record, Trace, TraceError};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,8 @@ pub struct Watched {
     /// Where the poll that is under way has left its waker.
     asked: Vec<u64>,
     status: Status,
-    /// When the program last said how late it is.
-    heard: Instant,
+    /// When the program last said how late it is; none if its time stands still here.
+    heard: Option<Instant>,
     samples: VecDeque<(Duration, Totals)>,
     start: Instant,
 }
@@ -70,7 +70,7 @@ impl Watched {
     fn new(trace: Trace, status: Status) -> Watched {
         let (lines, state, totals, names, asked, samples) = Default::default();
         let start = Instant::now();
-        Watched { trace, lines, state, totals, names, asked, status, heard: start, samples, start }
+        Watched { trace, lines, state, totals, names, asked, status, heard: Some(start), samples, start }
     }
 
     /// A program that runs, of which nothing is known yet.
@@ -106,7 +106,7 @@ impl Watched {
         }
         let Some(now) = self.trace.now.take() else { return Ok(false) };
         self.totals.now = now;
-        self.heard = Instant::now();
+        self.heard = Some(Instant::now());
         Ok(true)
     }
 
@@ -125,8 +125,11 @@ impl Watched {
             Event::SourceWaits { source, .. } => self.asked.push(*source),
             Event::Waits { task, .. } => self.name_sources(*task),
             Event::SourceRemoved { source } => drop(self.names.remove(source)),
-            Event::Finished { task, .. } => {
+            Event::Finished { task, how, .. } => {
                 self.totals.over += 1;
+                // It was only dropped: see `only_drops`.
+                let was_polled = !(*how == How::Cancelled && self.state.running.contains(task));
+                self.totals.polls = self.totals.polls.saturating_sub(u64::from(!was_polled));
                 if self.status != Status::Recorded {
                     self.state.tasks.remove(task);
                 }
@@ -183,7 +186,15 @@ impl Watched {
     /// How late it is: a program that says nothing does nothing, and that takes time too.
     pub fn now(&self) -> u64 {
         let goes_on = self.status == Status::Running && !self.trace.head.simulated;
-        self.totals.now + if goes_on { self.heard.elapsed().as_nanos() as u64 } else { 0 }
+        let heard = self.heard.filter(|_| goes_on);
+        self.totals.now + heard.map_or(0, |heard| heard.elapsed().as_nanos() as u64)
+    }
+
+    /// What is known now, for as long as one likes to look at it.
+    pub fn frozen(&self) -> Watched {
+        let mut frozen = self.clone();
+        (frozen.totals.now, frozen.heard) = (self.now(), None);
+        frozen
     }
 
     /// The totals, with the time up to now.

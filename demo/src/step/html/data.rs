@@ -35,7 +35,7 @@ struct Told {
 }
 
 impl From<Finding> for Told {
-    fn from(Finding { kind, event, task, others, text }: Finding) -> Told {
+    fn from(Finding { kind, event, task, others, text, .. }: Finding) -> Told {
         Told { kind: kind.to_string(), event, task, others, text }
     }
 }

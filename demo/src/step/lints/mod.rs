@@ -66,6 +66,10 @@ pub struct Finding {
     pub task: u64,
     /// The same of other tasks that were spawned at the same place: the event's number and the task's.
     pub others: Vec<(usize, u64)>,
+    /// Where it was spawned, if that was recorded.
+    pub place: Option<u32>,
+    /// What it does, why that is bad, and what to write instead: `text` without the task and its place.
+    pub reason: String,
     /// What, where, why that is bad, and what to write instead.
     pub text: String,
 }
@@ -95,6 +99,15 @@ pub fn lint(trace: &Trace) -> Vec<Finding> {
         run.end(trace, last, &mut findings);
     }
     findings.finish(trace)
+}
+
+/// The same of a program that stands still between its events while somebody looks at them: unless its clock is virtual,
+/// how long a poll takes says nothing about it then.
+pub fn lint_live(trace: &Trace) -> Vec<Finding> {
+    let is_of_time = |kind| matches!(kind, Kind::Blocked | Kind::NeverYields);
+    let mut findings = lint(trace);
+    findings.retain(|finding| trace.head.simulated || !is_of_time(finding.kind));
+    findings
 }
 
 /// The events of one `block_on`, shown to all lints.
@@ -161,15 +174,9 @@ impl View<'_> {
 /// What was found so far.
 #[derive(Default)]
 struct Findings {
-    found: Vec<Found>,
+    found: Vec<Finding>,
     /// What was told of tasks of this run.
     told: HashSet<(Kind, u64)>,
-}
-
-struct Found {
-    finding: Finding,
-    /// Where the task was spawned.
-    place: Option<u32>,
 }
 
 impl Findings {
@@ -180,24 +187,27 @@ impl Findings {
         }
         let known = view.state.tasks.get(&task);
         let place = known.and_then(|task| task.place);
-        let same = |found: &&mut Found| found.finding.kind == kind && place.is_some() && found.place == place;
+        let same = |found: &&mut Finding| found.kind == kind && place.is_some() && found.place == place;
         if let Some(same) = self.found.iter_mut().find(same) {
-            same.finding.others.push((number, task));
+            same.others.push((number, task));
             return;
         }
         let name = known.and_then(|task| task.name.as_ref()).map(|name| format!(" `{name}`")).unwrap_or_default();
         let spawned = place.map(|place| format!(" (spawned at {})", words::place_of(view.trace, place)));
-        let text = format!("task {task}{name}{} {}", spawned.unwrap_or_default(), what());
+        // `finish` puts the reason behind it.
+        let text = format!("task {task}{name}{} ", spawned.unwrap_or_default());
         let others = Vec::new();
-        self.found.push(Found { finding: Finding { kind, event: number, task, others, text }, place });
+        self.found.push(Finding { kind, event: number, task, others, place, reason: what(), text });
     }
 
     fn finish(self, trace: &Trace) -> Vec<Finding> {
-        let told = |Found { mut finding, place }: Found| {
-            if let (Some(place), others @ 1..) = (place, finding.others.len()) {
+        let told = |mut finding: Finding| {
+            if let (Some(place), others @ 1..) = (finding.place, finding.others.len()) {
                 let others = words::count(others, "other task");
-                finding.text += &format!(" The same holds for {others} spawned at {}.", words::place_of(trace, place));
+                finding.reason +=
+                    &format!(" The same holds for {others} spawned at {}.", words::place_of(trace, place));
             }
+            finding.text += &finding.reason;
             finding
         };
         let mut findings: Vec<_> = self.found.into_iter().map(told).collect();

@@ -3,9 +3,9 @@
 use super::breakpoint::Breakpoint;
 use super::live::Live;
 use crate::step::Sources;
-use crate::step::lints::{Finding, lint};
+use crate::step::lints::{Finding, lint, lint_live};
 use crate::step::model::{Run, Task};
-use crate::step::words::Words;
+use crate::step::words::{Words, count};
 use executor::trace::{Event, Record, Trace};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::rc::Rc;
@@ -51,7 +51,8 @@ pub(super) enum Mode {
     /// A text is being written.
     Asking(Question, String),
     Help,
-    Findings,
+    /// The list of what is wrong; this one of it is chosen.
+    Findings(usize),
 }
 
 /// What a text is for.
@@ -109,6 +110,11 @@ impl App {
         self.run.position().checked_sub(1)
     }
 
+    /// Whether more may happen than has been seen.
+    pub(super) fn goes_on(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| !live.is_over())
+    }
+
     /// How long until the next event is to be shown, if they are played.
     pub(super) fn pause(&self) -> Option<Duration> {
         self.playing.then(|| Duration::from_secs(1) / self.speed)
@@ -119,11 +125,20 @@ impl App {
         if self.playing && self.goal.is_none() {
             let before = self.run.position();
             self.forward(Box::new(|_, _| true), "");
-            let stops = self.present().is_some_and(|number| self.breaks_at(number));
-            if stops || (self.goal.is_none() && self.run.position() == before) {
-                self.playing = false;
-            }
+            self.stop_playing(before);
         }
+    }
+
+    /// Stops at a breakpoint that was reached, and where nothing more comes; not while the program is on its way.
+    fn stop_playing(&mut self, before: usize) {
+        if self.goal.is_some() {
+            return;
+        }
+        let has_moved = self.run.position() != before;
+        if !has_moved && self.message.is_none() {
+            self.message = Some("there is no further event: ← goes back, g to the first one".into());
+        }
+        self.playing = has_moved && !self.present().is_some_and(|number| self.breaks_at(number));
     }
 
     /// Whether a program that runs is on its way to where the person wants it.
@@ -135,11 +150,15 @@ impl App {
     pub fn catch_up(&mut self) {
         let Some(live) = &mut self.live else { return };
         if let Some(trace) = live.news() {
-            (self.words, self.findings) = (Words::new(&trace), lint(&trace));
+            (self.words, self.findings) = (Words::new(&trace), lint_live(&trace));
             self.run.trace = trace;
         }
         if let Some(goal) = self.goal.take() {
+            let before = self.run.position();
             self.forward(goal, "the program has ended");
+            if self.playing {
+                self.stop_playing(before);
+            }
         }
     }
 
@@ -150,10 +169,14 @@ impl App {
             self.over = true;
             return;
         }
+        if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
+            self.message = Some("`?` shows what the keys do".into());
+            return;
+        }
         match self.mode.clone() {
             Mode::Asking(question, text) => self.answer(question, text, key.code),
-            Mode::Help | Mode::Findings if key.code != KeyCode::Char('q') => self.leave(key.code),
-            Mode::Help | Mode::Findings => self.mode = Mode::Stepping,
+            Mode::Help => self.mode = Mode::Stepping,
+            Mode::Findings(chosen) => self.choose_finding(chosen, key.code),
             Mode::Stepping => {
                 self.playing &= matches!(key.code, KeyCode::Char(' ' | '+' | '-'));
                 if !self.step(key.code) {
@@ -165,21 +188,28 @@ impl App {
 
     /// Keys that move to another event.
     fn step(&mut self, key: KeyCode) -> bool {
-        let forward = !matches!(key, KeyCode::Left | KeyCode::PageUp) && !matches!(key, KeyCode::Char('A'..='Z' | 'h'));
+        let forward = !matches!(key, KeyCode::Left | KeyCode::PageUp | KeyCode::Char('h' | 'A'..='Z'));
         let of_task = self.selected().map(|task| task.id);
         let (is_wanted, what): (Goal, _) = match key {
             KeyCode::Right | KeyCode::Left | KeyCode::Char('l' | 'h') => (Box::new(|_, _| true), "event"),
+            KeyCode::PageDown if self.goes_on() => {
+                let tenth = self.run.position() + 9;
+                (Box::new(move |number, _| number >= tenth), "event")
+            }
             KeyCode::PageDown | KeyCode::PageUp => {
-                let (position, far) = (self.run.position() as isize, if forward { 10 } else { -10 });
-                let to = (position + far).clamp(1, self.run.trace.records.len() as isize) as usize;
-                self.seek(to);
-                return true;
+                let (position, last) = (self.run.position(), self.run.trace.records.len());
+                let to = if forward { (position + 10).min(last) } else { position.saturating_sub(10).max(1) };
+                (Box::new(move |number, _| number + 1 == to), "event")
             }
             KeyCode::Char('p' | 'P') => (Box::new(|_, r| matches!(r.event, Event::PollBegins { .. })), "poll"),
             KeyCode::Char('w' | 'W') => (Box::new(|_, r| matches!(r.event, Event::Woken { .. })), "wake"),
             KeyCode::Char('r' | 'R') => (Box::new(|_, r| matches!(r.event, Event::WaitBegins { .. })), "wait"),
+            KeyCode::Char('t' | 'T') if of_task.is_none() => {
+                self.message = Some("there is no task yet".into());
+                return true;
+            }
             KeyCode::Char('t' | 'T') => (Box::new(move |_, r| r.event.task() == of_task), "event of this task"),
-            KeyCode::Char('n' | 'N') if !self.sought.is_empty() => return self.search(forward),
+            KeyCode::Char('n' | 'N') => return self.search(forward),
             KeyCode::Char('f' | 'F') => return self.run_to_breakpoint(forward),
             _ => return false,
         };
@@ -194,14 +224,19 @@ impl App {
         match key {
             KeyCode::Char('q') => self.over = true,
             KeyCode::Char('?') => self.mode = Mode::Help,
-            KeyCode::Char('i') => self.mode = Mode::Findings,
+            KeyCode::Char('i') => {
+                // First the next one further on; where there is none, the last of all.
+                let present = self.present().unwrap_or(0);
+                let next = self.findings.partition_point(|finding| finding.event < present);
+                self.mode = Mode::Findings(next.min(self.findings.len().saturating_sub(1)));
+            }
             KeyCode::Char('/') => self.mode = Mode::Asking(Question::Search, String::new()),
             KeyCode::Char('B') => self.mode = Mode::Asking(Question::Breakpoint, String::new()),
             KeyCode::Home | KeyCode::Char('g') => self.seek(1),
             KeyCode::End | KeyCode::Char('G') => self.seek(usize::MAX),
             KeyCode::Char(' ') => self.playing = !self.playing,
-            KeyCode::Char('+') => self.speed = *SPEEDS.iter().find(|speed| **speed > self.speed).unwrap_or(&1_000),
-            KeyCode::Char('-') => self.speed = *SPEEDS.iter().rfind(|speed| **speed < self.speed).unwrap_or(&1),
+            KeyCode::Char('+') => self.play_at(SPEEDS.into_iter().find(|speed| *speed > self.speed)),
+            KeyCode::Char('-') => self.play_at(SPEEDS.into_iter().rfind(|speed| *speed < self.speed)),
             KeyCode::Up => self.choose(false),
             KeyCode::Down => self.choose(true),
             KeyCode::Esc => self.pinned = None,
@@ -212,6 +247,12 @@ impl App {
             },
             _ => self.message = Some("`?` shows what the keys do".into()),
         }
+    }
+
+    /// Plays so many events a second, if it can be played faster or slower still; the title says so while it plays.
+    fn play_at(&mut self, speed: Option<u32>) {
+        self.speed = speed.unwrap_or(self.speed);
+        self.message = (!self.playing).then(|| format!("space plays {} a second", count(self.speed as usize, "event")));
     }
 
     /// Goes to where so many events have happened.
@@ -273,7 +314,8 @@ impl App {
                 self.mode = Mode::Stepping;
                 return match question {
                     Question::Search => {
-                        self.sought = text.to_lowercase();
+                        // Nothing new is what was sought before.
+                        self.sought = if text.is_empty() { self.sought.clone() } else { text.to_lowercase() };
                         _ = self.search(true);
                     }
                     Question::Breakpoint => self.toggle_breakpoint(&text),
@@ -285,13 +327,18 @@ impl App {
     }
 
     fn search(&mut self, forward: bool) -> bool {
+        if self.sought.is_empty() {
+            self.message = Some("nothing is sought: `/` and a text search for that".into());
+            return true;
+        }
+        let so_far = if self.goes_on() { " of what has happened so far" } else { "" };
         let App { run, words, sought, .. } = self;
         let is_it = |number: usize, _: &Record| words.sentence(&run.trace, number).to_lowercase().contains(&**sought);
         match run.find(forward, is_it) {
             Some(position) => self.seek(position),
             None => {
                 let where_to = if forward { "further on" } else { "before" };
-                self.message = Some(format!("`{}` is nowhere {where_to}", self.sought));
+                self.message = Some(format!("`{}` is nowhere {where_to}{so_far}", self.sought));
             }
         }
         true
@@ -329,7 +376,7 @@ impl App {
         match found {
             Some(position) => self.seek(position),
             // The places that lines are named by come with the events: they are looked at when those are there.
-            None if forward && self.live.as_ref().is_some_and(|live| !live.is_over()) => {
+            None if forward && self.goes_on() => {
                 self.seek(usize::MAX);
                 self.playing = true;
                 self.speed = 1_000;
@@ -339,17 +386,21 @@ impl App {
         true
     }
 
-    /// Keys while a text covers the panes.
-    fn leave(&mut self, key: KeyCode) {
-        let finding = match key {
-            KeyCode::Char(digit @ '1'..='9') => self.findings.get(digit as usize - '1' as usize).map(|f| f.event),
-            _ => None,
-        };
-        if let Some(event) = finding.filter(|_| self.mode == Mode::Findings) {
+    /// Keys while the list of findings covers the panes: one is chosen, or gone to; all others close it.
+    fn choose_finding(&mut self, chosen: usize, key: KeyCode) {
+        let last = self.findings.len().saturating_sub(1);
+        let gone_to = self.findings.get(chosen).filter(|_| key == KeyCode::Enter).map(|finding| finding.event + 1);
+        if let Some(position) = gone_to {
             self.came_from.push(self.run.position());
             self.pinned = None;
-            self.seek(event + 1);
+            self.seek(position);
         }
-        self.mode = Mode::Stepping;
+        self.mode = match key {
+            KeyCode::Up => Mode::Findings(chosen.saturating_sub(1)),
+            KeyCode::Down => Mode::Findings((chosen + 1).min(last)),
+            KeyCode::Home => Mode::Findings(0),
+            KeyCode::End => Mode::Findings(last),
+            _ => Mode::Stepping,
+        };
     }
 }

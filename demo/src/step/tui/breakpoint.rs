@@ -2,6 +2,7 @@
 
 use executor::trace::{Event, Trace};
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 /// A breakpoint.
@@ -22,7 +23,7 @@ impl Breakpoint {
         match self {
             Breakpoint::Task(id) => event.task() == Some(*id),
             Breakpoint::Line { file, line } => {
-                lines(trace, event).iter().any(|(f, l)| l == line && f.ends_with(file.as_str()))
+                lines(trace, event).iter().any(|(f, l)| l == line && Path::new(f).ends_with(file))
             }
             Breakpoint::Kind(kind) => kind_of(event) == *kind,
         }

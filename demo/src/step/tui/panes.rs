@@ -13,15 +13,17 @@ use std::rc::Rc;
 /// The first line: what is stepped through, and where one is.
 pub fn title(app: &App, width: u16) -> Line<'static> {
     let (position, all) = (app.run.position(), app.run.trace.records.len());
-    let name = format!(" step · {}", app.title);
-    let more = if app.live.as_ref().is_some_and(|live| !live.is_over()) { "+" } else { "" };
+    let more = if app.goes_on() { "+" } else { "" };
     let play = if app.playing { format!(" · playing {}/s", app.speed) } else { String::new() };
     let wrong = match app.findings.len() {
         0 => String::new(),
-        some => format!(" · {} (i)", count(some, "problem")),
+        some => format!(" · {}: i", count(some, "finding")),
     };
     let at = format!("event {position} of {all}{more} · at {}{play}{wrong} ", time(app.run.state().now));
-    let gap = usize::from(width).saturating_sub(name.chars().count() + at.chars().count()).max(1);
+    // Where one is matters more than what it is called; and of a path, its end more than where it begins.
+    let room = usize::from(width).saturating_sub(at.chars().count() + 1);
+    let name = cut_before(&format!(" step · {}", app.title), room);
+    let gap = usize::from(width).saturating_sub(name.chars().count() + at.chars().count());
     Line::from(format!("{name}{:gap$}{at}", ""))
 }
 
@@ -55,25 +57,27 @@ pub fn keys(app: &App, width: u16) -> Line<'static> {
             };
             return Line::from(vec![format!(" {what}: ").bold(), text.clone().into(), "█".into()]);
         }
-        Mode::Findings if !app.findings.is_empty() => return Line::from(" 1…9 goes to it · any other key closes"),
-        Mode::Findings | Mode::Help => return Line::from(" any key closes"),
+        Mode::Findings(_) if !app.findings.is_empty() => {
+            return Line::from(" ↑↓ chooses · Enter goes to its event, b comes back · any other key closes");
+        }
+        Mode::Findings(_) | Mode::Help => return Line::from(" any key closes"),
         Mode::Stepping => {}
     }
     let all = [
         ("←→", "event"),
         ("p", "poll"),
         ("w", "wake"),
-        ("r", "wait"),
         ("c", "cause"),
-        ("b", "back"),
         ("↑↓", "task"),
-        ("t", "its next"),
         ("space", "play"),
-        ("/", "search"),
         ("?", "help"),
         ("q", "quit"),
+        ("r", "wait"),
+        ("b", "back"),
+        ("t", "its next"),
+        ("/", "search"),
+        ("i", "findings"),
         ("B", "breakpoint"),
-        ("i", "problems"),
     ];
     let (mut line, mut left) = (vec![Span::from(" ")], usize::from(width).saturating_sub(1));
     for (key, what) in all {
@@ -89,6 +93,27 @@ pub fn keys(app: &App, width: u16) -> Line<'static> {
 
 /// The line, or the event, that one looks at.
 const CHOSEN: Style = Style::new().add_modifier(Modifier::BOLD).add_modifier(Modifier::REVERSED);
+
+/// Where a task is in its life, in a word; one that was cancelled and is not over says so.
+fn state_word(app: &App, task: &Task) -> String {
+    let is_cancelled = task.is_cancelled && !task.phase.is_over();
+    match (task.is_stranded, task.phase, is_cancelled) {
+        (true, ..) => "stranded!".to_owned(),
+        (_, Phase::Running, _) if is_dropping(app, task) => "dropping".to_owned(),
+        (_, phase, true) => format!("{} ✗", phase.word()),
+        (_, phase, false) => format!("{}{}", phase.word(), if task.woken_again { "+" } else { "" }),
+    }
+}
+
+/// How often it was polled: to be dropped is none.
+fn polls(app: &App, task: &Task) -> u64 {
+    task.polls.saturating_sub(u64::from(is_dropping(app, task)))
+}
+
+/// Whether what runs of it only drops its future.
+fn is_dropping(app: &App, task: &Task) -> bool {
+    task.phase == Phase::Running && app.run.is_dropping(task.id) == Some(true)
+}
 
 fn colour(phase: Phase) -> Style {
     match phase {
@@ -118,6 +143,14 @@ fn cut(text: &str, room: usize) -> String {
     }
 }
 
+/// The same, of the end of the text.
+fn cut_before(text: &str, room: usize) -> String {
+    match text.chars().count().saturating_sub(room) {
+        0 => text.to_owned(),
+        more => ['…'].into_iter().take(room).chain(text.chars().skip(more + 1)).collect(),
+    }
+}
+
 /// The part of so many lines around one of them.
 fn window(height: u16, chosen: usize, all: usize) -> std::ops::Range<usize> {
     let height = usize::from(height).min(all);
@@ -139,15 +172,11 @@ pub fn tasks(app: &App, area: Rect) -> Vec<Line<'static>> {
         };
         let spawned = || task.place.map_or("–".into(), |place| shortened(&place_of(&app.run.trace, place)));
         let text = format!("{mark}{:>2} {}", task.id, task.name.as_deref().map_or_else(spawned, str::to_owned));
-        let again = if task.woken_again { "+" } else { "" };
-        let phase = match (task.is_stranded, task.is_cancelled && !task.phase.is_over()) {
-            (true, _) => "stranded!".to_owned(),
-            (_, true) => format!("{} ✗", task.phase.word()),
-            _ => format!("{}{again}", task.phase.word()),
-        };
-        let room = usize::from(area.width).saturating_sub(phase.chars().count() + 6);
+        let phase = state_word(app, task);
+        // Where it is narrow, names say more than numbers.
+        let polls = if area.width < 26 { " ".to_owned() } else { format!("{:>4} ", polls(app, task)) };
+        let room = usize::from(area.width).saturating_sub(phase.chars().count() + polls.len() + 1);
         let text = cut(&text, room);
-        let polls = format!("{:>4} ", task.polls);
         let line = Line::from(vec![
             Span::from(format!("{text:<room$}")),
             Span::from(polls).dim(),
@@ -244,8 +273,9 @@ fn place(app: &App) -> Option<(String, u32, &'static str)> {
     match (stands, task.place) {
         (Some(frame), _) if !task.phase.is_over() => {
             let why = match task.phase {
-                // Unless it is shielded, this poll drops it, and nothing goes on.
-                Phase::Running if task.is_cancelled => "stood here",
+                // Its future is dropped, and nothing goes on; or that is not known yet.
+                Phase::Running if is_dropping(app, task) => "stood here",
+                Phase::Running if task.is_cancelled && app.run.is_dropping(task.id).is_none() => "stood here",
                 Phase::Running => "went on from here",
                 _ => "stands here",
             };
@@ -288,15 +318,18 @@ pub fn source(app: &App, area: Rect) -> Vec<Line<'static>> {
     let indents = text[shown.clone()].iter().filter(|line| !line.is_empty());
     let indent = indents.map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
     let width = usize::from(area.width);
-    let line = |number: usize| {
-        let (mark, code) = (if number == chosen { "▶" } else { " " }, text[number].get(indent..).unwrap_or_default());
-        let code = format!("{mark}{:>3} {code}", number + 1);
-        match number == chosen {
-            true => Line::from(format!("{code:<width$}")).style(CHOSEN),
-            false => Line::from(code),
+    let lines = |number: usize| {
+        let code = text[number].get(indent..).unwrap_or_default();
+        if number != chosen {
+            return vec![Line::from(format!(" {:>3} {code}", number + 1))];
         }
+        // This one is to be read to its end also where there is little room.
+        let mark = format!("▶{:>3} ", number + 1);
+        let rows =
+            textwrap::wrap(code, textwrap::Options::new(width).initial_indent(&mark).subsequent_indent("         "));
+        rows.iter().map(|row| Line::from(format!("{row:<width$}")).style(CHOSEN)).collect()
     };
-    shown.map(line).collect()
+    shown.flat_map(lines).collect()
 }
 
 pub fn task_title(app: &App) -> String {
@@ -310,8 +343,8 @@ pub fn task(app: &App, _: Rect) -> Vec<Line<'static>> {
     let since = app.run.state().now.saturating_sub(task.since);
     let mut lines = vec![
         Line::from(vec![
-            Span::styled(format!(" {}", task.phase.word()), colour(task.phase)),
-            Span::from(format!(" for {} · {}", time(since), counts(task))),
+            Span::styled(format!(" {}", state_word(app, task)), colour(task.phase)),
+            Span::from(format!(" for {} · {}", time(since), counts(app, task))),
         ]),
         spawned(app, task),
     ];
@@ -327,9 +360,9 @@ pub fn task(app: &App, _: Rect) -> Vec<Line<'static>> {
     lines
 }
 
-fn counts(task: &Rc<Task>) -> String {
+fn counts(app: &App, task: &Task) -> String {
     let itself = if task.self_wakes > 0 { format!(" ({} by itself)", task.self_wakes) } else { String::new() };
-    let (polls, wakes) = (count(task.polls as usize, "poll"), count(task.wakes as usize, "wake"));
+    let (polls, wakes) = (count(polls(app, task) as usize, "poll"), count(task.wakes as usize, "wake"));
     format!("{polls}, {wakes}{itself}, {} bytes", task.size)
 }
 
@@ -361,16 +394,31 @@ pub fn events(app: &App, area: Rect) -> Vec<Line<'static>> {
     window(area.height, present, trace.records.len()).map(row).collect()
 }
 
-pub fn findings(app: &App) -> Vec<Line<'static>> {
+pub fn findings_title(app: &App) -> String {
+    match (app.findings.len(), app.goes_on()) {
+        (0, _) => " findings ".into(),
+        (some, false) => format!(" {} ", count(some, "finding")),
+        (some, true) => format!(" {} so far ", count(some, "finding")),
+    }
+}
+
+/// A line for each finding: its kind, the task and where that was spawned, and what there is room for of the reason.
+pub fn findings(app: &App, chosen: usize, area: Rect) -> Vec<Line<'static>> {
     if app.findings.is_empty() {
-        return vec![Line::from("Nothing wrong was found in this run.")];
+        let so_far = if app.goes_on() { " so far" } else { "" };
+        return vec![Line::from(format!(" Nothing wrong was found in this run{so_far}."))];
     }
-    let mut lines = Vec::new();
-    for (number, finding) in app.findings.iter().enumerate() {
-        lines.push(Line::from(vec![format!("{}  ", number + 1).bold(), finding.text.clone().into()]));
-        lines.push(Line::default());
-    }
-    lines
+    let width = usize::from(area.width);
+    let row = |number: usize| {
+        let finding = &app.findings[number];
+        let task = app.words.task(finding.event, finding.task);
+        let spawned = finding.place.map(|place| shortened(&place_of(&app.run.trace, place)));
+        let place = cut(&spawned.unwrap_or_default(), 19);
+        let text = format!(" {:<12} {:<15} {place:<19} {}", finding.kind.to_string(), cut(&task, 15), finding.reason);
+        let line = Line::from(format!("{:<width$}", cut(&text, width)));
+        if number == chosen { line.style(CHOSEN) } else { line }
+    };
+    window(area.height, chosen, app.findings.len()).map(row).collect()
 }
 
 pub fn help(app: &App) -> Vec<Line<'static>> {
@@ -384,13 +432,13 @@ pub fn help(app: &App) -> Vec<Line<'static>> {
         ("t T", "the next event of this task, the one before"),
         ("↑ ↓", "choose a task; Esc follows the events again"),
         ("c  Enter", "to the cause: who woke it, who set the timer …"),
-        ("b  Backspace", "back to where `c` was pressed"),
+        ("b  Backspace", "back to where `c` or `i` led away from"),
         ("space  + -", "play, or stop; faster, slower"),
         ("B", "a breakpoint, or none again: task 3, main.rs:7, woken"),
         ("f F", "to the next breakpoint, the one before"),
         ("/", "search in the events"),
         ("n N", "the next hit, the one before"),
-        ("i", "what is wrong in this run"),
+        ("i", "the findings: what is wrong in this run"),
         ("q  Ctrl-C", "quit"),
     ];
     let mut lines: Vec<_> =

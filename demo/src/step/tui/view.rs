@@ -22,61 +22,103 @@ use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
 /// Draws all of it.
 pub fn draw(frame: &mut Frame<'_>, app: &App) {
-    let rows = [Constraint::Length(1), Constraint::Length(2), Constraint::Min(10), Constraint::Length(1)];
-    let [title, event, body, keys] = Layout::vertical(rows).areas(frame.area());
+    let present = panes::present(app);
+    let [title, event, body, keys] = rows(frame.area(), &present);
     frame.render_widget(panes::title(app, title.width).style(Modifier::REVERSED), title);
-    frame.render_widget(Paragraph::new(panes::present(app)).wrap(Wrap { trim: true }), event);
+    frame.render_widget(Paragraph::new(present).wrap(Wrap { trim: true }), event);
     match body.width >= 150 {
         true => wide(frame, app, body),
         false => narrow(frame, app, body),
     }
     frame.render_widget(panes::keys(app, keys.width), keys);
+    // On the smallest screens it is what was asked for, or the event.
+    let body = if body.height < 2 * PANE { event.union(body) } else { body };
     match app.mode {
         Mode::Help => cover(frame, body, " keys ", panes::help(app)),
-        Mode::Findings => cover(frame, body, " what is wrong ", panes::findings(app)),
+        Mode::Findings(chosen) => findings(frame, app, body, chosen),
         Mode::Stepping | Mode::Asking(..) => {}
     }
 }
 
+/// The title, the present event, the panes and the keys. Where there is too little room, the title stays, then the
+/// event, then the keys.
+fn rows(area: Rect, present: &Line<'_>) -> [Rect; 4] {
+    let wrapped = textwrap::wrap(&present.to_string(), usize::from(area.width.max(1))).len().min(4) as u16;
+    let keys = u16::from(area.height > 1 + wrapped);
+    let left = area.height.saturating_sub(1 + keys);
+    let event = wrapped.max(2).min(left);
+    // The panes have frames: with less than a line in them they only take what the event needs.
+    let event = if left - event < PANE { left } else { event };
+    let rows = [1, event, left - event, keys].map(Constraint::Length);
+    Layout::vertical(rows).areas(area)
+}
+
+/// The lines of the smallest pane.
+const PANE: u16 = 3;
+
 fn narrow(frame: &mut Frame<'_>, app: &App, area: Rect) {
-    let events = (area.height / 3).clamp(6, 16);
-    let [upper, events_area] = Layout::vertical([Constraint::Min(8), Constraint::Length(events)]).areas(area);
+    let events = match area.height {
+        14.. => (area.height / 3).clamp(6, 16),
+        11..14 => 5,
+        _ => 0,
+    };
+    let [upper, events_area] = Layout::vertical([Constraint::Fill(1), Constraint::Length(events)]).areas(area);
     let [left, right] = Layout::horizontal([Constraint::Percentage(46), Constraint::Percentage(54)]).areas(upper);
     column(frame, app, left);
-    match right.height >= 18 {
-        true => {
-            let [source, task] = Layout::vertical([Constraint::Min(8), Constraint::Length(8)]).areas(right);
-            pane(frame, source, &panes::source_title(app), |area| panes::source(app, area));
-            pane(frame, task, &panes::task_title(app), |area| panes::task(app, area));
-        }
-        false => pane(frame, right, &panes::source_title(app), |area| panes::source(app, area)),
-    }
+    middle(frame, app, right, 8);
     pane(frame, events_area, " events ", |area| panes::events(app, area));
 }
 
 fn wide(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let columns = [Constraint::Percentage(27), Constraint::Percentage(38), Constraint::Percentage(35)];
-    let [left, middle, right] = Layout::horizontal(columns).areas(area);
+    let [left, centre, right] = Layout::horizontal(columns).areas(area);
     column(frame, app, left);
-    let [source, task] = Layout::vertical([Constraint::Min(8), Constraint::Length(13)]).areas(middle);
-    pane(frame, source, &panes::source_title(app), |area| panes::source(app, area));
-    pane(frame, task, &panes::task_title(app), |area| panes::task(app, area));
+    middle(frame, app, centre, 13);
     pane(frame, right, " events ", |area| panes::events(app, area));
 }
 
-/// Tasks, the ready queue and the reactor, one below the other.
+/// The source, and below it the task, if there are so many lines for that.
+fn middle(frame: &mut Frame<'_>, app: &App, area: Rect, task: u16) {
+    let task = if area.height >= 10 + task { task } else { 0 };
+    let [source, task] = Layout::vertical([Constraint::Fill(1), Constraint::Length(task)]).areas(area);
+    pane(frame, source, &panes::source_title(app), |area| panes::source(app, area));
+    pane(frame, task, &panes::task_title(app), |area| panes::task(app, area));
+}
+
+/// Tasks, the ready queue and the reactor, one below the other: the last ones go first.
 fn column(frame: &mut Frame<'_>, app: &App, area: Rect) {
-    let reactor = (area.height * 3 / 10).max(4);
-    let rows = [Constraint::Min(4), Constraint::Length(3), Constraint::Length(reactor)];
+    let reactor = if area.height >= 11 { (area.height * 3 / 10).max(4) } else { 0 };
+    let queue = if area.height >= 7 { PANE } else { 0 };
+    let rows = [Constraint::Fill(1), Constraint::Length(queue), Constraint::Length(reactor)];
     let [tasks, queue, reactor] = Layout::vertical(rows).areas(area);
-    pane(frame, tasks, &panes::tasks_title(app), |area| panes::tasks(app, area));
+    let title = panes::tasks_title(app);
+    pane(frame, tasks, &title, |area| panes::tasks(app, area));
+    let heads = Line::from("polls, state").dim().right_aligned();
     let columns = Rect { x: tasks.x + 1, width: tasks.width.saturating_sub(3), height: 1, ..tasks };
-    frame.render_widget(Line::from("polls, state").dim().right_aligned(), columns.intersection(frame.area()));
+    if tasks.height >= PANE && usize::from(columns.width) > title.chars().count() + heads.width() {
+        frame.render_widget(heads, columns);
+    }
     pane(frame, queue, " ready queue ", |area| panes::queue(app, area));
     pane(frame, reactor, &panes::reactor_title(app), |area| panes::reactor(app, area));
 }
 
+/// The list of findings over the panes, and the whole text of the one that is chosen.
+fn findings(frame: &mut Frame<'_>, app: &App, area: Rect, chosen: usize) {
+    let area = centred(area, 120);
+    frame.render_widget(Clear, area);
+    let wanted = app.findings.len().clamp(1, 99) as u16 + 2;
+    let list = Constraint::Length(wanted.min(area.height / 2).max(PANE));
+    let [list, text] = Layout::vertical([list, Constraint::Fill(1)]).areas(area);
+    pane(frame, list, &panes::findings_title(app), |area| panes::findings(app, chosen, area));
+    let Some(finding) = app.findings.get(chosen) else { return };
+    let block = Block::bordered().title(format!(" {}, at event {} ", finding.kind, finding.event + 1));
+    frame.render_widget(Paragraph::new(finding.text.clone()).wrap(Wrap { trim: false }).block(block), text);
+}
+
 fn pane(frame: &mut Frame<'_>, area: Rect, title: &str, text: impl FnOnce(Rect) -> Vec<Line<'static>>) {
+    if area.height < PANE {
+        return;
+    }
     let block = Block::bordered().title(title.to_owned()).border_style(Style::new().add_modifier(Modifier::DIM));
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -85,9 +127,14 @@ fn pane(frame: &mut Frame<'_>, area: Rect, title: &str, text: impl FnOnce(Rect) 
 
 /// A text over the panes.
 fn cover(frame: &mut Frame<'_>, area: Rect, title: &str, text: Vec<Line<'static>>) {
-    let width = area.width.min(96);
-    let area = Rect { x: area.x + (area.width - width) / 2, width, ..area };
+    let area = centred(area, 96);
     frame.render_widget(Clear, area);
     let text = Paragraph::new(Text::from(text)).wrap(Wrap { trim: false });
     frame.render_widget(text.block(Block::bordered().title(title.to_owned())), area);
+}
+
+/// The middle of it, so wide at most.
+fn centred(area: Rect, width: u16) -> Rect {
+    let width = area.width.min(width);
+    Rect { x: area.x + (area.width - width) / 2, width, ..area }
 }
