@@ -92,7 +92,11 @@ impl Schedule for Single {
         self.observe(|observer| observer.task_finished(task, how));
         with_core(|core| {
             let core = core.expect("a task of a single-thread runtime was run outside of it");
-            core.slow.finished(task);
+            match how {
+                // To print where takes long, and is not what the poll was for.
+                Finish::Panicked => core.slow.restart(),
+                Finish::Ready | Finish::Cancelled => core.slow.finished(task),
+            }
             if let Some(simulated) = &core.simulated {
                 simulated.finished(task.id());
             }

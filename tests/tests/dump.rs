@@ -687,6 +687,12 @@ fn slow_child() {
         });
         other.await.unwrap();
         named("quick").spawn(async { hold_the_thread(ms(5)) }).await.unwrap();
+        // To print where a panic came from takes as long as it takes.
+        let panics = named("panics").spawn(async {
+            hold_the_thread(ms(100));
+            panic!("on purpose");
+        });
+        panics.await.unwrap_err();
     });
 }
 

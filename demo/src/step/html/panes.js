@@ -109,7 +109,9 @@ class Panes {
     const wakeAt = lastUpTo(lane.wakes, index);
     const wake = wakeAt < 0 ? null : lane.wakes[wakeAt];
     const isWoken = span?.state === "running" && wake > span.from;
-    const polls = lastUpTo(lane.polls, index, fromOf) + 1;
+    const begun = lastUpTo(lane.polls, index, fromOf) + 1;
+    // Its last one, if it was cancelled, has only dropped the future.
+    const polls = begun > 0 && lane.spanAt(lane.polls[begun - 1].to)?.state === "cancelled" ? begun - 1 : begun;
     const marks = ["stranded", "poll_begins", "woken", "cancelled", "finished"];
     const isStranded = lane.latest(this.history, index, marks)?.event === "stranded";
     return { state: span?.state ?? "not there yet", span, wake, isWoken, polls, isStranded };

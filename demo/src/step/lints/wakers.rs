@@ -1,7 +1,9 @@
 //! Wakers that are not there though a task waits, and that are there for ever.
 //!
 //! Who waits without a waker is only told of at the end of the run: it may be polled again for another reason. One
-//! that never left a waker and is cancelled by its program has done what `std::future::pending()` is there for.
+//! that never left a waker and is cancelled by its program has done what `std::future::pending()` is there for. But a
+//! waker that was dropped is one that somebody had to call, also if the task goes on all the same: that it does when it
+//! is asked where it stands.
 
 use super::{Findings, Kind, View};
 use executor::trace::{By, Event};
@@ -26,11 +28,9 @@ impl Wakers {
         match view.event() {
             Event::Stranded { task, lost } => drop(self.stranded.insert(*task, (view.number, *lost))),
             Event::PollBegins { task } if !view.state.tasks.get(task).is_some_and(|task| task.is_cancelled) => {
-                self.stranded.remove(task);
+                self.is_excused(*task);
             }
-            Event::Cancelled { task, place: Some(_), .. } if self.stranded.get(task).is_some_and(|(_, lost)| !lost) => {
-                self.stranded.remove(task);
-            }
+            Event::Cancelled { task, place: Some(_), .. } => self.is_excused(*task),
             Event::Finished { task, wakers, .. } => {
                 self.over.insert(*task);
                 self.outlived.extend((*wakers > 0).then_some((*task, (view.number, *wakers))));
@@ -45,6 +45,13 @@ impl Wakers {
             }
             Event::RunEnds => self.has_ended = true,
             _ => {}
+        }
+    }
+
+    /// It may have waited for nothing on purpose.
+    fn is_excused(&mut self, task: u64) {
+        if self.stranded.get(&task).is_some_and(|(_, lost)| !lost) {
+            self.stranded.remove(&task);
         }
     }
 
