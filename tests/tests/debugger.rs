@@ -128,7 +128,7 @@ fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
             "task 2 `reader`",
             "suspended (no bit), 2 references, 1 poll",
             "cause    source",
-            "cell::wake_unwatched",
+            "cell::wake",
             "Reactor::wake",
             "the reader has read 1 byte",
         ],

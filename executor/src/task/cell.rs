@@ -27,7 +27,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll, RawWakerVTable, Waker};
+use std::task::{Context, Poll, Waker};
 
 /// Where a task goes when it is ready to run.
 ///
@@ -179,8 +179,7 @@ pub(super) struct VTable {
     size: usize,
     /// Whether `happened` is to be called.
     pub(super) is_watched: bool,
-    /// With the table for the poll's waker.
-    pub(super) run: unsafe fn(NonNull<Header>, &'static RawWakerVTable) -> Run,
+    pub(super) run: unsafe fn(NonNull<Header>) -> Run,
     pub(super) schedule: unsafe fn(Runnable),
     pub(super) happened: unsafe fn(NonNull<Header>, TaskEvent<'_>),
     /// Writes the output to where the second pointer points, an `Option<Result<T, JoinError>>`.
@@ -418,15 +417,14 @@ impl<F: Future, S: Schedule> Place<F, S> {
     /// Polls the future once, or drops it if the task was cancelled.
     ///
     /// # Safety
-    /// `header` is that of a `Place<F, S>`, the caller gives up the right to run it, and the table is one of
-    /// those in `waker.rs`.
-    unsafe fn run(header: NonNull<Header>, table: &'static RawWakerVTable) -> Run {
+    /// `header` is that of a `Place<F, S>`, and the caller gives up the right to run it.
+    unsafe fn run(header: NonNull<Header>) -> Run {
         let _present = Present::enter(header);
         // SAFETY: the future's reference keeps the cell alive until `finish`; after `suspend` it is
         // not touched any more.
         let cell = unsafe { header.cast::<Self>().as_ref() };
         // SAFETY: as above, and nobody uses it after the poll.
-        let waker = unsafe { borrowed_waker(header, table) };
+        let waker = unsafe { borrowed_waker(header) };
         let result = match cell.header.state.begin() {
             Begin::Drop if !cell.header.is_shielded(&waker) => Err(JoinError::Cancelled),
             Begin::Drop | Begin::Poll => match cell.poll(&waker) {
@@ -602,16 +600,6 @@ pub(super) unsafe fn wake(header: NonNull<Header>) {
             pass_on(header, wake);
         }
     }
-}
-
-/// As [`wake`], for wakers of tasks that nobody watches.
-///
-/// # Safety
-/// As for [`wake`].
-#[inline]
-pub(super) unsafe fn wake_unwatched(header: NonNull<Header>) {
-    // SAFETY: the caller's reference keeps the cell alive; `pass_on` gets what the transition returned.
-    unsafe { pass_on(header, header.as_ref().state.wake()) };
 }
 
 /// Asks for the end of the task.

@@ -1,54 +1,60 @@
 //! The pointers that lead to a task: its wakers, and the right to run it.
 
-use super::cell::{Header, Run, TaskRef, cancel, drop_reference, wake, wake_unwatched};
+use super::cell::{Header, Run, TaskRef, cancel, drop_reference, wake};
 use super::watch::{begin_poll, end_poll, waker_cloned, waker_dropped};
 use std::fmt;
 use std::mem::{ManuallyDrop, forget};
 use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-/// One table for all tasks that nobody watches: what depends on the future is behind the header's own.
+/// One table for all tasks: what depends on the future is behind the header's own. As it is one, a poll that wakes its
+/// own task calls it directly.
 static WAKER: RawWakerVTable = RawWakerVTable::new(
     |data| {
         // SAFETY: the waker that is cloned holds a reference.
-        unsafe { header(data).as_ref() }.state.add_reference();
+        unsafe { clone(header(data)) };
         RawWaker::new(data, &WAKER)
     },
     |data| {
         // SAFETY: the waker holds a reference, which is given up after the wake.
         unsafe {
-            wake_unwatched(header(data));
-            drop_reference(header(data));
-        }
-    },
-    // SAFETY: the waker holds a reference, and outlives this call.
-    |data| unsafe { wake_unwatched(header(data)) },
-    // SAFETY: the waker's reference goes with it.
-    |data| unsafe { drop_reference(header(data)) },
-);
-
-/// The table for tasks that are watched, whose wakers are counted.
-static WATCHED: RawWakerVTable = RawWakerVTable::new(
-    |data| {
-        // SAFETY: the waker that is cloned holds a reference.
-        unsafe { waker_cloned(header(data)) };
-        RawWaker::new(data, &WATCHED)
-    },
-    |data| {
-        // SAFETY: the waker holds a reference, which is given up after the wake.
-        unsafe {
             wake(header(data));
-            waker_dropped(header(data));
+            release(header(data));
         }
     },
     // SAFETY: the waker holds a reference, and outlives this call.
     |data| unsafe { wake(header(data)) },
     // SAFETY: the waker's reference goes with it.
-    |data| unsafe { waker_dropped(header(data)) },
+    |data| unsafe { release(header(data)) },
 );
 
 /// # Safety
-/// `data` is the data of a waker made with [`WAKER`] or [`WATCHED`].
+/// The caller holds a reference.
+#[inline]
+unsafe fn clone(header: NonNull<Header>) {
+    // SAFETY: as promised.
+    let task = unsafe { header.as_ref() };
+    task.state.add_reference();
+    if task.vtable.is_watched {
+        waker_cloned(task);
+    }
+}
+
+/// # Safety
+/// The caller has a waker's reference, and gives it up.
+#[inline]
+unsafe fn release(header: NonNull<Header>) {
+    // SAFETY: as promised, and it is used no more.
+    unsafe {
+        if header.as_ref().vtable.is_watched {
+            return waker_dropped(header);
+        }
+        drop_reference(header);
+    }
+}
+
+/// # Safety
+/// `data` is the data of a waker made with [`WAKER`].
 unsafe fn header(data: *const ()) -> NonNull<Header> {
     // SAFETY: such a waker is made of a header's address, which is not null.
     unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
@@ -57,12 +63,12 @@ unsafe fn header(data: *const ()) -> NonNull<Header> {
 /// The waker for one poll. It borrows a reference: cloning it counts, dropping it would not be right.
 ///
 /// # Safety
-/// The table is [`WAKER`] or [`WATCHED`], and the task stays alive as long as the waker is used.
+/// The task stays alive as long as the waker is used.
 #[inline]
-pub(super) unsafe fn borrowed_waker(header: NonNull<Header>, table: &'static RawWakerVTable) -> ManuallyDrop<Waker> {
-    // SAFETY: the tables keep the contract of `RawWaker`: all four may be called on any thread, and clones are
+pub(super) unsafe fn borrowed_waker(header: NonNull<Header>) -> ManuallyDrop<Waker> {
+    // SAFETY: the table keeps the contract of `RawWaker`: all four may be called on any thread, and clones are
     // counted.
-    unsafe { ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.as_ptr().cast(), table))) }
+    unsafe { ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.as_ptr().cast(), &WAKER))) }
 }
 
 /// Runs a task once.
@@ -77,7 +83,7 @@ unsafe fn run(header: NonNull<Header>) -> Run {
         if vtable.is_watched {
             return run_watched(header);
         }
-        (vtable.run)(header, &WAKER)
+        (vtable.run)(header)
     }
 }
 
@@ -91,7 +97,7 @@ unsafe fn run_watched(header: NonNull<Header>) -> Run {
     // `begin_poll` has added, which `end_poll` takes.
     unsafe {
         begin_poll(header);
-        let run = (header.as_ref().vtable.run)(header, &WATCHED);
+        let run = (header.as_ref().vtable.run)(header);
         end_poll(header);
         run
     }

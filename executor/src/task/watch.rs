@@ -79,14 +79,8 @@ pub(super) unsafe fn end_poll(header: NonNull<Header>) {
 }
 
 /// One more waker of a task that is watched.
-///
-/// # Safety
-/// The caller holds a reference.
 #[cold]
-pub(super) unsafe fn waker_cloned(header: NonNull<Header>) {
-    // SAFETY: the cell is there, as the caller promises.
-    let task = unsafe { header.as_ref() };
-    task.state.add_reference();
+pub(super) fn waker_cloned(task: &Header) {
     let Some(extras) = task.extras() else { return };
     extras.wakers.fetch_add(1, Ordering::Relaxed);
     extras.left_waker.store(true, Ordering::Relaxed);
