@@ -21,7 +21,8 @@ STATE = {  # executor/src/task/state.rs
     "JOIN": 1 << 5,
     "JOIN_WAKER": 1 << 6,
     "CALLBACKS": 1 << 7,
-    "REFERENCE": 1 << 8,
+    "WATCHED": 1 << 8,
+    "REFERENCE": 1 << 9,
     "REFERENCES": (1 << 28) - 1,
 }
 STAGE = {  # executor/src/sync/wait_list.rs

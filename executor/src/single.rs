@@ -364,7 +364,7 @@ impl Core {
     fn run_inside(&self, task: Runnable) -> bool {
         budget::reset();
         self.polls.set(self.polls.get() + 1);
-        let run = if self.is_plain { task.run_once() } else { self.run_not_plain(task) };
+        let run = if self.is_plain { task.run_plain() } else { self.run_not_plain(task) };
         match run {
             Run::Suspended => false,
             Run::Finished => true,

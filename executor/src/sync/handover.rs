@@ -35,6 +35,12 @@ pub(crate) fn want() {
     IS_WANTED.store(true, Ordering::Relaxed);
 }
 
+/// Whether somebody wants to know.
+#[inline]
+pub(super) fn is_wanted() -> bool {
+    IS_WANTED.load(Ordering::Relaxed)
+}
+
 pub(crate) fn present() -> Option<Handover> {
     PRESENT.get()
 }
@@ -43,15 +49,12 @@ pub(crate) fn present() -> Option<Handover> {
 pub(super) struct Giving(Option<Handover>);
 
 impl Giving {
-    /// None, if nobody wants to know.
-    #[inline]
-    pub(super) fn begin(what: Handover) -> Option<Giving> {
-        IS_WANTED.load(Ordering::Relaxed).then(|| Giving(PRESENT.replace(Some(what))))
+    pub(super) fn begin(what: Handover) -> Giving {
+        Giving(PRESENT.replace(Some(what)))
     }
 }
 
 impl Drop for Giving {
-    #[inline]
     fn drop(&mut self) {
         PRESENT.set(self.0);
     }

@@ -26,7 +26,7 @@
 //! After C. A. R. Hoare, "Monitors: An Operating System Structuring Concept", 1974, whose signals hand over
 //! too. Used by the files beside it.
 
-use super::handover::{Giving, Handover};
+use super::handover::{self, Giving, Handover};
 use crate::shim::{AtomicUsize, Mutex, MutexGuard, Ordering, UnsafeCell, budget};
 use arrayvec::ArrayVec;
 use reactor::leaf;
@@ -88,14 +88,14 @@ impl Wakes {
 
     #[inline]
     fn wake<S>(&mut self, monitor: &Monitor<S>) {
-        if !self.0.is_empty() {
-            self.wake_all(monitor.handover());
+        match () {
+            () if self.0.is_empty() => {}
+            () if handover::is_wanted() => monitor.wake_and_tell(self),
+            () => self.wake_all(),
         }
     }
 
-    #[inline(never)] // mostly there is nobody
-    fn wake_all(&mut self, at: Handover) {
-        let _giving = Giving::begin(at);
+    fn wake_all(&mut self) {
         if self.0.len() == 1 {
             return self.0.pop().into_iter().for_each(Waker::wake);
         }
@@ -171,6 +171,13 @@ impl<S: State> Monitor<S> {
 }
 
 impl<S> Monitor<S> {
+    /// Somebody wants to know at what they got what they waited for.
+    #[cold]
+    fn wake_and_tell(&self, wakes: &mut Wakes) {
+        let _giving = Giving::begin(self.handover());
+        wakes.wake_all();
+    }
+
     /// For whoever prints it, or is woken by it.
     fn handover(&self) -> Handover {
         Handover { kind: self.kind, made_at: self.made_at }

@@ -15,7 +15,7 @@ use super::join::{JoinError, JoinHandle, Panic};
 use super::slab::{self, Slabs};
 use super::state::{Begin, Complete, State, Suspend, TaskState, Wake};
 use super::waker::{Runnable, borrowed_waker};
-use super::watch::{TaskEvent, watch};
+use super::watch::{TaskEvent, tell, watch};
 use crate::shim::{AtomicPtr, Ordering, UnsafeCell, thread_local};
 use std::any::Any;
 use std::cell::Cell;
@@ -89,7 +89,7 @@ impl<'a> TaskRef<'a> {
         self.0.vtable.size
     }
 
-    /// How often it was polled; after 2²⁸ times it is counted from 0 again.
+    /// How often it was polled; after 2²⁷ times it is counted from 0 again.
     pub fn polls(self) -> u64 {
         self.0.state.polls()
     }
@@ -173,12 +173,10 @@ pub(crate) struct Header {
     stage: UnsafeCell<Stage>,
 }
 
-/// What the types that were erased can do. A kind of task has two: one for those that are watched.
+/// What the types that were erased can do.
 pub(super) struct VTable {
     /// Of the future.
     size: usize,
-    /// Whether `happened` is to be called.
-    pub(super) is_watched: bool,
     pub(super) run: unsafe fn(NonNull<Header>) -> Run,
     pub(super) schedule: unsafe fn(Runnable),
     pub(super) happened: unsafe fn(NonNull<Header>, TaskEvent<'_>),
@@ -378,8 +376,8 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
     // Nothing that could panic stands between taking the place and writing the cell.
     let (cell, place) = slab::take(slabs, scheduler);
     let header = Header {
-        state: State::new(),
-        vtable: if is_watched { &Place::<F, S>::WATCHED } else { &Place::<F, S>::UNWATCHED },
+        state: State::new(is_watched),
+        vtable: &Place::<F, S>::VTABLE,
         next: UnsafeCell::new(None),
         join_waker: UnsafeCell::new(None),
         spawned_at: meta.spawned_at,
@@ -399,20 +397,14 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
 }
 
 impl<F: Future, S: Schedule> Place<F, S> {
-    const UNWATCHED: VTable = Self::vtable(false);
-    const WATCHED: VTable = Self::vtable(true);
-
-    const fn vtable(is_watched: bool) -> VTable {
-        VTable {
-            size: size_of::<F>(),
-            is_watched,
-            run: Self::run,
-            schedule: Self::schedule,
-            happened: Self::happened,
-            take_output: Self::take_output,
-            free: Self::free,
-        }
-    }
+    const VTABLE: VTable = VTable {
+        size: size_of::<F>(),
+        run: Self::run,
+        schedule: Self::schedule,
+        happened: Self::happened,
+        take_output: Self::take_output,
+        free: Self::free,
+    };
 
     /// Polls the future once, or drops it if the task was cancelled.
     ///
@@ -592,13 +584,13 @@ pub(super) fn discard<T>(output: T) {
 pub(super) unsafe fn wake(header: NonNull<Header>) {
     // SAFETY: the caller's reference keeps the cell alive.
     let task = unsafe { header.as_ref() };
-    let wake = task.state.wake();
-    if wake != Wake::Nothing {
-        // SAFETY: as above; `pass_on` gets what the transition returned.
-        unsafe {
-            watch(header, || TaskEvent::Woken);
-            pass_on(header, wake);
+    let (wake, is_watched) = task.state.wake();
+    // SAFETY: as above; `pass_on` gets what the transition returned.
+    unsafe {
+        if is_watched && wake != Wake::Nothing {
+            tell(header, TaskEvent::Woken);
         }
+        pass_on(header, wake);
     }
 }
 
@@ -631,7 +623,7 @@ unsafe fn pass_on(header: NonNull<Header>, wake: Wake) {
 pub(super) unsafe fn drop_reference(header: NonNull<Header>) {
     // SAFETY: the reference keeps the cell alive until here; the last one frees it.
     unsafe {
-        if header.as_ref().state.drop_reference() {
+        if let (true, _) = header.as_ref().state.drop_reference() {
             (header.as_ref().vtable.free)(header);
         }
     }

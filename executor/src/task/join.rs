@@ -114,7 +114,7 @@ impl Canceller {
 
     /// Wakes the task, as if by nobody. If it waited, the right to run it.
     pub(crate) fn wake_up(&self) -> Option<Runnable> {
-        let wake = self.task().0.state.wake();
+        let (wake, _) = self.task().0.state.wake();
         // SAFETY: the transition gave the right to run.
         (wake == Wake::Schedule).then(|| unsafe { Runnable::from_header(self.header) })
     }

@@ -57,8 +57,11 @@ const JOIN: u64 = 1 << 5;
 const JOIN_WAKER: u64 = 1 << 6;
 /// There are callbacks to be called at the end. Set by `add_callback` while COMPLETE is not set; never cleared.
 const CALLBACKS: u64 = 1 << 7;
+/// Somebody watches: wakes and more are to be told, and wakers counted. It stands here since a wake, a clone and a drop
+/// of a waker see it in what their one atomic instruction returns. Set at spawn or never; never cleared.
+const WATCHED: u64 = 1 << 8;
 /// One reference. They are counted in 28 bits.
-const REFERENCE: u64 = 1 << 8;
+const REFERENCE: u64 = 1 << 9;
 const REFERENCES: u64 = (1 << 28) - 1;
 /// One poll. They are counted in the bits from here up, and the count wraps around.
 const POLL: u64 = REFERENCE * (REFERENCES + 1);
@@ -156,18 +159,20 @@ pub(crate) enum Leave {
 
 impl State {
     /// Queued, with a reference for the future and one for the join handle.
-    pub(crate) fn new() -> State {
-        State(AtomicU64::new(NOTIFIED | JOIN | (2 * REFERENCE)))
+    pub(crate) fn new(is_watched: bool) -> State {
+        let watched = if is_watched { WATCHED } else { 0 };
+        State(AtomicU64::new(NOTIFIED | JOIN | watched | (2 * REFERENCE)))
     }
 
-    /// Asks for a poll.
+    /// Asks for a poll. The second value says whether somebody watches.
     ///
     /// It is a read-modify-write even if NOTIFIED is set already: what the caller wrote before the
     /// wake has to be visible to the poll that the earlier wake leads to (release here, acquire in
     /// `begin`).
     #[inline]
-    pub(crate) fn wake(&self) -> Wake {
-        woken(self.0.fetch_or(NOTIFIED, Ordering::AcqRel))
+    pub(crate) fn wake(&self) -> (Wake, bool) {
+        let before = self.0.fetch_or(NOTIFIED, Ordering::AcqRel);
+        (woken(before), before & WATCHED != 0)
     }
 
     /// Asks for an end: a wake after which the next run drops the future. `None` if it is complete
@@ -269,20 +274,28 @@ impl State {
         self.0.load(Ordering::Relaxed) & (NOTIFIED | RUNNING | COMPLETE) == 0
     }
 
-    /// Another reference, made out of one that exists.
+    /// Whether somebody watches.
     #[inline]
-    pub(crate) fn add_reference(&self) {
+    pub(crate) fn is_watched(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & WATCHED != 0
+    }
+
+    /// Another reference, made out of one that exists. Whether somebody watches.
+    #[inline]
+    pub(crate) fn add_reference(&self) -> bool {
         let before = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
         if references(before) > REFERENCES / 2 {
             std::process::abort(); // so many wakers were leaked that the count would wrap around
         }
+        before & WATCHED != 0
     }
 
-    /// One reference less. `true` if it was the last: then the memory is the caller's to free.
+    /// One reference less. Whether it was the last, so that the memory is the caller's to free; and whether somebody
+    /// watches.
     #[inline]
-    pub(crate) fn drop_reference(&self) -> bool {
+    pub(crate) fn drop_reference(&self) -> (bool, bool) {
         let before = self.0.fetch_sub(REFERENCE, Ordering::AcqRel);
-        references(before) == 1
+        (references(before) == 1, before & WATCHED != 0)
     }
 
     /// What a person may want to know. May be out of date at once.
@@ -316,7 +329,7 @@ impl State {
         self.0.load(Ordering::Relaxed) & CANCELLED != 0
     }
 
-    /// How often it was polled, modulo 2²⁸.
+    /// How often it was polled, modulo 2²⁷.
     pub(crate) fn polls(&self) -> u64 {
         self.0.load(Ordering::Relaxed) / POLL
     }

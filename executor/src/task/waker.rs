@@ -1,6 +1,6 @@
 //! The pointers that lead to a task: its wakers, and the right to run it.
 
-use super::cell::{Header, Run, TaskRef, cancel, drop_reference, wake};
+use super::cell::{Header, Run, TaskRef, cancel, wake};
 use super::watch::{begin_poll, end_poll, waker_cloned, waker_dropped};
 use std::fmt;
 use std::mem::{ManuallyDrop, forget};
@@ -34,22 +34,22 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
 unsafe fn clone(header: NonNull<Header>) {
     // SAFETY: as promised.
     let task = unsafe { header.as_ref() };
-    task.state.add_reference();
-    if task.vtable.is_watched {
+    if task.state.add_reference() {
         waker_cloned(task);
     }
 }
 
 /// # Safety
-/// The caller has a waker's reference, and gives it up.
+/// The caller has a waker's reference, or two of a task that is watched, and gives them up.
 #[inline]
 unsafe fn release(header: NonNull<Header>) {
-    // SAFETY: as promised, and it is used no more.
+    // SAFETY: as promised. The last reference of a task that is not watched may have been this one.
     unsafe {
-        if header.as_ref().vtable.is_watched {
-            return waker_dropped(header);
+        match header.as_ref().state.drop_reference() {
+            (_, true) => waker_dropped(header),
+            (true, false) => (header.as_ref().vtable.free)(header),
+            (false, false) => {}
         }
-        drop_reference(header);
     }
 }
 
@@ -79,11 +79,10 @@ pub(super) unsafe fn borrowed_waker(header: NonNull<Header>) -> ManuallyDrop<Wak
 unsafe fn run(header: NonNull<Header>) -> Run {
     // SAFETY: while the right to run exists, the future's reference does.
     unsafe {
-        let vtable = header.as_ref().vtable;
-        if vtable.is_watched {
+        if header.as_ref().state.is_watched() {
             return run_watched(header);
         }
-        (vtable.run)(header)
+        (header.as_ref().vtable.run)(header)
     }
 }
 
@@ -145,6 +144,14 @@ impl Runnable {
             Run::Ready(task) => Some(task),
             Run::Suspended | Run::Finished => None,
         }
+    }
+
+    /// As [`run_once`](Runnable::run_once), on a scheduler that nobody watches: it doesn't look.
+    #[inline]
+    pub(crate) fn run_plain(self) -> Run {
+        let header = self.into_header();
+        // SAFETY: the right to run is given up. If the task is watched after all, a poll less is counted as a waker.
+        unsafe { (header.as_ref().vtable.run)(header) }
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! What is told of a task that somebody watches, beside its polls.
 //!
-//! Whether a task is watched is decided at its spawn and stands in its vtable, where it costs next to nothing to look.
+//! Whether a task is watched is decided at its spawn and stands in its state word, where it costs next to nothing to look.
 //! Only then are its wakers counted: one that waits while no waker of it exists will wait for ever.
 
 use super::cell::{Finish, Header, drop_reference};
@@ -38,7 +38,7 @@ pub enum TaskEvent<'a> {
 pub(super) unsafe fn watch<'a>(header: NonNull<Header>, what: impl FnOnce() -> TaskEvent<'a>) {
     // SAFETY: the cell is there, as the caller promises.
     unsafe {
-        if header.as_ref().vtable.is_watched {
+        if header.as_ref().state.is_watched() {
             tell(header, what());
         }
     }
@@ -49,7 +49,7 @@ pub(super) unsafe fn watch<'a>(header: NonNull<Header>, what: impl FnOnce() -> T
 /// # Safety
 /// As for [`watch`].
 #[cold]
-unsafe fn tell(header: NonNull<Header>, what: TaskEvent<'_>) {
+pub(super) unsafe fn tell(header: NonNull<Header>, what: TaskEvent<'_>) {
     // SAFETY: the cell is there, as the caller promises.
     unsafe { (header.as_ref().vtable.happened)(header, what) };
 }
@@ -78,18 +78,20 @@ pub(super) unsafe fn end_poll(header: NonNull<Header>) {
     unsafe { give_up(header, |extras| extras.left_waker.load(Ordering::Relaxed)) };
 }
 
-/// One more waker of a task that is watched.
+/// One more waker of a task that is watched, which has two references: so its drop finds out about that with the one
+/// instruction that drops the first, and still has the task.
 #[cold]
 pub(super) fn waker_cloned(task: &Header) {
+    task.state.add_reference();
     let Some(extras) = task.extras() else { return };
     extras.wakers.fetch_add(1, Ordering::Relaxed);
     extras.left_waker.store(true, Ordering::Relaxed);
 }
 
-/// A waker of a task that is watched goes.
+/// A waker of a task that is watched has dropped its first reference.
 ///
 /// # Safety
-/// The caller has its reference, and gives it up.
+/// The caller has its second one, and gives it up.
 #[cold]
 pub(super) unsafe fn waker_dropped(header: NonNull<Header>) {
     // SAFETY: as the caller promises.
@@ -100,7 +102,7 @@ pub(super) unsafe fn waker_dropped(header: NonNull<Header>) {
 /// suspended, so that exactly one sees both.
 ///
 /// # Safety
-/// As for [`waker_dropped`].
+/// The caller has a reference, and gives it up.
 unsafe fn give_up(header: NonNull<Header>, is_lost: impl FnOnce(&Extras) -> bool) {
     // SAFETY: the caller's reference keeps the cell alive until the end of this.
     unsafe {
