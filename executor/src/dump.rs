@@ -18,8 +18,7 @@ use std::time::Duration;
 /// Every task of this thread's runtime: what it is, and where it stands now.
 ///
 /// Tasks that wait are polled for it, see the top of `dump.rs`; that counts as a poll, and one whose wake was lost may go
-/// on in it. A task that was
-/// woken and has not run yet is not: it is about to go on. Outside of a runtime there are none.
+/// on in it. A task that was woken and has not run yet is not: it is about to go on. Outside of a runtime there are none.
 ///
 /// # Panics
 /// A hand-written future of yours that panics when it is polled, because it borrows what the caller of this has

@@ -30,8 +30,8 @@
 //! - **The join waker** belongs to the join handle while JOIN_WAKER is clear. While it is set, nobody
 //!   writes it and both may read it. COMPLETE freezes the bit; the waker is dropped with the memory.
 //! - **The memory** belongs to the references: one for the life of the future, one for the join
-//!   handle, one for each waker (two, if the task is watched: see `watch.rs`). The queues hold none: a task that is queued has not completed, so
-//!   the future's reference is still there.
+//!   handle, one for each waker (two, if the task is watched: see `watch.rs`). The queues hold none: a task
+//!   that is queued has not completed, so the future's reference is still there.
 
 use super::cell::Finish;
 use crate::shim::{AtomicU64, Ordering};

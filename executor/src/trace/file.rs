@@ -67,7 +67,8 @@ pub enum TraceError {
     },
     /// There is nothing in it.
     #[error(
-        "the recording is empty: the program has made a runtime and not run it, or only just begun, or ended by force within a twentieth of a second; let block_on return"
+        "the recording is empty: the program has made a runtime and not run it, or only just begun, or ended by force \
+         within a twentieth of a second; let block_on return"
     )]
     Empty,
     /// A line is none of a recording.
