@@ -4,8 +4,8 @@
 //! something outside. Nobody keeps that chain; but when the task is polled it becomes a stack: the leaf's
 //! `poll` is called by the poll of the async fn that awaits it, and so on up to the executor. So each task
 //! that waits is polled once more, with a listener that every leaf tells what it waits for before it returns
-//! `Pending`, and that looks at the stack just then. As nothing has woken the task nothing in it goes on; but for one
-//! whose wake was lost though what it waits for has come: to ask is what sets that one going.
+//! `Pending`, and that looks at the stack just then. As nothing has woken the task nothing in it goes on. A task that
+//! makes progress all the same is one whose wake was lost: the dump and the observers say so.
 
 use crate::single::{Core, with_core};
 use crate::stack::{self, Heard};
@@ -17,8 +17,9 @@ use std::time::Duration;
 
 /// Every task of this thread's runtime: what it is, and where it stands now.
 ///
-/// Tasks that wait are polled for it, see the top of `dump.rs`; that counts as a poll, and one whose wake was lost may go
-/// on in it. A task that was woken and has not run yet is not: it is about to go on. Outside of a runtime there are none.
+/// Tasks that wait are polled for it, see the top of `dump.rs`; that counts as a poll. One whose wake was lost makes
+/// progress in it, which its entry says ([`TaskDump::lost_wake`]), as does [`Observer::lost_wake`](crate::Observer);
+/// on a runtime with [`detect_deadlock`](crate::Builder::detect_deadlock) the run fails with it. A task that was woken and has not run yet is not: it is about to go on. Outside of a runtime there are none.
 ///
 /// # Panics
 /// A hand-written future of yours that panics when it is polled, because it borrows what the caller of this has
@@ -47,26 +48,29 @@ use std::time::Duration;
 /// });
 /// ```
 pub fn tasks() -> Tasks {
-    with_core(|core| {
-        let Some(core) = core else { return Tasks(Vec::new()) };
-        // To look takes its time, which is not that of the task that asks.
-        let mut tasks = core.slow.not_counting(|| waiting_tasks(core));
-        let calls = core.pool.calls().into_iter();
-        tasks.extend(calls.map(|call| (core.age(call.task.id), call)).map(|(age, call)| call.dump(age)));
-        tasks.sort_by_key(|task| task.task.id);
-        Tasks(tasks)
-    })
+    with_core(|core| core.map_or(Tasks(Vec::new()), |core| tasks_of(core, true)))
 }
 
-fn waiting_tasks(core: &Core) -> Vec<TaskDump> {
+/// The same of a runtime of this thread. `others_wake` says that a wake may be under way on another thread.
+pub(crate) fn tasks_of(core: &Core, others_wake: bool) -> Tasks {
+    // To look takes its time, which is not that of the task that asks.
+    let mut tasks = core.slow.not_counting(|| waiting_tasks(core, others_wake));
+    let calls = core.pool.calls().into_iter();
+    tasks.extend(calls.map(|call| (core.age(call.task.id), call)).map(|(age, call)| call.dump(age)));
+    tasks.sort_by_key(|task| task.task.id);
+    Tasks(tasks)
+}
+
+fn waiting_tasks(core: &Core, others_wake: bool) -> Vec<TaskDump> {
     let mut names = Names::default();
-    core.each_task(|task, poll| {
+    let tasks = core.each_task(others_wake, |task, poll| {
         let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
-        let heard = if is_present { Heard::default() } else { stack::listen(true, poll) };
+        let heard = if is_present { Heard::default() } else { stack::listen(true, true, poll) };
         let waits = heard.standing.into_iter();
         let waits = waits.map(|standing| Wait { chain: names.chain(&standing.stack), leaf: standing.leaf }).collect();
         TaskDump { left_out: heard.left_out, waits, ..TaskDump::of(task, core.age(task.id())) }
-    })
+    });
+    tasks.into_iter().map(|(dump, lost_wake)| TaskDump { lost_wake, ..dump }).collect()
 }
 
 /// All tasks of a runtime. Printing it prints each. Made by [`tasks`].
@@ -91,6 +95,9 @@ pub struct TaskDump {
     pub waits: Vec<Wait>,
     /// So many further waits are not in there.
     pub left_out: usize,
+    /// It made progress when it was polled for this list: what it waited for had come, and its waker was not called.
+    /// The other fields say what has become of it in that poll.
+    pub lost_wake: bool,
     /// What there is to say of it otherwise.
     note: &'static str,
 }
@@ -113,7 +120,17 @@ impl TaskDump {
             _ => "",
         };
         let cancellation = task.cancellation().cloned();
-        TaskDump { task: task.info(), state, age, polls: task.polls(), cancellation, waits, left_out: 0, note }
+        TaskDump {
+            task: task.info(),
+            state,
+            age,
+            polls: task.polls(),
+            cancellation,
+            waits,
+            left_out: 0,
+            lost_wake: false,
+            note,
+        }
     }
 }
 
@@ -150,7 +167,7 @@ impl Call {
             false => (TaskState::Pending, "is a blocking call that waits for a thread of the pool"),
         };
         let (polls, waits, cancellation) = (u64::from(self.has_begun), Vec::new(), None);
-        TaskDump { task: self.task, state, age, polls, cancellation, waits, left_out: 0, note }
+        TaskDump { task: self.task, state, age, polls, cancellation, waits, left_out: 0, lost_wake: false, note }
     }
 }
 
@@ -196,6 +213,9 @@ impl fmt::Display for TaskDump {
         write!(f, ", spawned at {place})")?;
         if let Some(cancellation) = &self.cancellation {
             write!(f, "\n    {cancellation}")?;
+        }
+        if self.lost_wake {
+            write!(f, "\n    made progress when it was polled for this list: its wake was lost")?;
         }
         self.waits.iter().enumerate().try_for_each(|(number, wait)| self.print_wait(number, wait, f))?;
         match (self.left_out, self.waits.is_empty() && !self.note.is_empty()) {

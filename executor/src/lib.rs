@@ -72,6 +72,7 @@ pub mod dump;
 mod group;
 pub mod join;
 mod local;
+mod lost_wake;
 pub mod net;
 pub mod observer;
 mod run_queue;

@@ -12,6 +12,7 @@ pub use reactor::backend::Readiness;
 use reactor::cause::Cause;
 use reactor::observer::both;
 pub use reactor::observer::{Direction, SourceId, TimerId};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,17 @@ pub enum WokenBy {
     Timer(TimerId),
     /// Another thread, or this one outside of a poll.
     Outside,
+}
+
+impl fmt::Display for WokenBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WokenBy::Task(id) => write!(f, "task {id}"),
+            WokenBy::Source(id) => write!(f, "{id:?}"),
+            WokenBy::Timer(id) => write!(f, "{id:?}"),
+            WokenBy::Outside => f.write_str("code outside of any task"),
+        }
+    }
 }
 
 impl From<Cause> for WokenBy {
@@ -77,6 +89,12 @@ pub trait Observer: reactor::Observer {
     fn run_begins(&self) {}
     /// `block_on` is about to return: all tasks are gone.
     fn run_ends(&self) {}
+    /// A suspended task is about to be polled though it was not woken, to learn its await chain:
+    /// [`poll_begins`](Observer::poll_begins) comes right after.
+    fn task_asked(&self, task: TaskRef<'_>) {}
+    /// The task has made progress in that poll: what it waited for had come, and no wake. [`poll_ends`](Observer::poll_ends)
+    /// came before, perhaps with polls of other tasks in between.
+    fn lost_wake(&self, task: TaskRef<'_>) {}
     /// A task was made, by a task or from outside, and queued.
     fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {}
     /// A task that was not woken yet was.
@@ -96,8 +114,12 @@ pub trait Observer: reactor::Observer {
     fn task_waits(&self, task: TaskId, standing: &[Standing]) {}
     /// The poll is over.
     fn poll_ends(&self, task: TaskId, end: PollEnd) {}
-    /// A task waits and no waker of it exists: nothing will ever run it again but a cancel, or the poll with which
-    /// [`tasks`](crate::tasks) asks where it stands. `lost` says that
+    /// The last waker of a task was dropped without waking it, by the calls that are under way on this thread. If the
+    /// task is suspended, [`task_stranded`](Observer::task_stranded) comes right after; if it is running, its poll had made
+    /// that waker, and may still make another one.
+    fn last_waker_dropped(&self, task: TaskRef<'_>, by: WokenBy) {}
+    /// A task is suspended and no waker of it exists: nothing will ever run it again but a cancel, or the poll with
+    /// which [`tasks`](crate::tasks) learns its await chain. `lost` says that
     /// there was one, which was dropped; else the poll that now ends has not even made one.
     fn task_stranded(&self, task: TaskRef<'_>, lost: bool) {}
     /// A task's future has panicked, with this message if it is text.
@@ -127,6 +149,8 @@ pub(crate) fn show(observer: &dyn Observer, task: TaskRef<'_>, what: TaskEvent<'
         }
         TaskEvent::Cancelled => observer.task_cancelled(task, cause()),
         TaskEvent::Panicked(panic) => observer.task_panicked(task, panic.message()),
+        TaskEvent::WakerCloned => {}
+        TaskEvent::LastWakerDropped => observer.last_waker_dropped(task, cause()),
         TaskEvent::Stranded { lost } => observer.task_stranded(task, lost),
         TaskEvent::OutputDropped(how) => observer.output_dropped(task, how),
         TaskEvent::Freed => observer.task_freed(task),
@@ -138,6 +162,8 @@ impl<A: Observer + ?Sized, B: Observer + ?Sized> Observer for (Arc<A>, Arc<B>) {
     both! {
         run_begins();
         run_ends();
+        task_asked(task: TaskRef<'_>);
+        lost_wake(task: TaskRef<'_>);
         task_spawned(task: TaskRef<'_>, by: Option<TaskId>);
         task_woken(task: TaskRef<'_>, by: WokenBy);
         handed_over(to: TaskRef<'_>, what: Handover);
@@ -145,6 +171,7 @@ impl<A: Observer + ?Sized, B: Observer + ?Sized> Observer for (Arc<A>, Arc<B>) {
         poll_begins(task: TaskRef<'_>);
         task_waits(task: TaskId, standing: &[Standing]);
         poll_ends(task: TaskId, end: PollEnd);
+        last_waker_dropped(task: TaskRef<'_>, by: WokenBy);
         task_stranded(task: TaskRef<'_>, lost: bool);
         task_panicked(task: TaskRef<'_>, message: Option<&str>);
         task_finished(task: TaskRef<'_>, how: Finish);

@@ -1,6 +1,7 @@
 //! [`Runtime`], its [`Builder`], and [`block_on`].
 
 use crate::blocking::{Limits, Pool};
+use crate::lost_wake::Strictness;
 use crate::observer::Observer;
 use crate::single::{Core, Deadlock, Settings, Single, with_core};
 use crate::sync::handover;
@@ -147,7 +148,7 @@ impl Default for Builder {
     fn default() -> Self {
         let limits = Limits { threads: 128, keep_alive: Duration::from_secs(10) };
         let slow_poll = Duration::from_millis(100);
-        let settings = Settings { slow_poll, deadlock: Deadlock::Print, awake: Duration::ZERO };
+        let settings = Settings { slow_poll, deadlock: Deadlock::Print, strictness: None, awake: Duration::ZERO };
         Builder { backend: None, observer: None, limits, settings }
     }
 }
@@ -294,11 +295,14 @@ impl Builder {
 
     /// Whether `block_on` panics, with the list of all tasks, as soon as nothing can run and nothing is there
     /// that could change that: no timer, no source, no blocking call. Then only another thread's waker could; a
-    /// program in which it will says so with [`Handle::hold`](reactor::Handle::hold). A task that can go on though
-    /// nobody has woken it, since its wake was lost, goes on when it is polled for that list.
+    /// program in which it will says so with [`Handle::hold`](reactor::Handle::hold).
     ///
-    /// Unless told, the list is printed to the standard error when that has lasted for a second, once; with a virtual
-    /// clock, which then shows no second, it is not.
+    /// It panics as well when a wake was lost: when a suspended task makes progress in a poll for that list, though it
+    /// was not woken. The panic says which task, where it was suspended, and what became of its waker. Tasks that
+    /// outlive the future of `block_on` are checked for that before they are dropped.
+    ///
+    /// Unless told, the list is printed to the standard error when that has lasted for a second, once, and each lost
+    /// wake that it finds; with a virtual clock, which then shows no second, it is not.
     ///
     /// ```should_panic
     /// use executor::{Runtime, sync::Mutex};
@@ -312,6 +316,12 @@ impl Builder {
     /// ```
     pub fn detect_deadlock(mut self, detect: bool) -> Builder {
         self.settings.deadlock = if detect { Deadlock::Panic } else { Deadlock::Print };
+        self.strict(detect.then_some(Strictness { stranded: false, chains: true }))
+    }
+
+    /// What a lost wake does.
+    pub(crate) fn strict(mut self, strictness: Option<Strictness>) -> Builder {
+        self.settings.strictness = strictness;
         self
     }
 
@@ -346,7 +356,7 @@ impl Builder {
         }
         let watcher = self.observer.clone().map(|observer| observer as Arc<dyn reactor::Observer>);
         let reactor = Reactor::with(backend, watcher);
-        let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone()));
+        let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone(), self.settings.strictness));
         let Builder { limits, settings, .. } = self;
         Ok(Runtime { reactor: Mutex::new(reactor), shared, limits, settings, recording })
     }

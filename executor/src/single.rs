@@ -23,6 +23,7 @@
 use crate::ages::Ages;
 use crate::blocking::{self, Pool};
 use crate::cancel::within;
+use crate::lost_wake::{self, Asked, Checks, Strictness};
 use crate::observer::{self, Observer, PollEnd, WokenBy};
 use crate::run_queue::{Inbox, RunQueue};
 use crate::simulated::Simulated;
@@ -44,16 +45,21 @@ use std::time::{Duration, Instant};
 /// At most so many polls pass before the reactor gets a look.
 const POLLS_BETWEEN_LOOKS: usize = 64;
 
+/// A deterministic run first looks for lost wakes at this time of its clock.
+const FIRST_CHECK: Duration = Duration::from_secs(1);
+
 /// What wakers know of a single-thread runtime. Any thread.
 pub(crate) struct Single {
     inbox: Inbox,
     reactor: Handle,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    /// Where a lost wake fails the run.
+    checks: Option<Checks>,
 }
 
 impl Single {
-    pub(crate) fn new(reactor: Handle, observer: Option<Arc<dyn Observer>>) -> Single {
-        Single { inbox: Inbox::new(), reactor, observer }
+    pub(crate) fn new(reactor: Handle, observer: Option<Arc<dyn Observer>>, strictness: Option<Strictness>) -> Single {
+        Single { inbox: Inbox::new(), reactor, observer, checks: strictness.map(Checks::new) }
     }
 
     pub(crate) fn network(&self) -> Option<Network> {
@@ -100,15 +106,31 @@ impl Schedule for Single {
             if let Some(simulated) = &core.simulated {
                 simulated.finished(task.id());
             }
+            if let Some(checks) = self.checks.as_ref().filter(|_| core.asking.get().is_none()) {
+                checks.forget(task.id());
+            }
             core.unfinished.set(core.unfinished.get() - 1);
         });
     }
 
     fn is_watched(&self) -> bool {
-        self.observer.is_some()
+        self.observer.is_some() || self.checks.is_some()
     }
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
+        if let TaskEvent::WakerCloned = what {
+            // Only a poll's own waker tells where that poll is.
+            if present_id() == Some(task.id()) {
+                stack::waker_cloned();
+            }
+            return;
+        }
+        if let TaskEvent::Woken = what {
+            with_core(|core| core.into_iter().for_each(|core| core.note_self_wake(task)));
+        }
+        if let Some(checks) = &self.checks {
+            checks.happened(task, &what, || self.present_cause());
+        }
         self.observe(|observer| observer::show(observer, task, what, || self.present_cause()));
     }
 }
@@ -202,12 +224,15 @@ pub(crate) struct Core {
     deadlock: Cell<Deadlock>,
     /// What is different where the network is simulated.
     pub(crate) simulated: Option<Box<Simulated>>,
-    /// Neither that nor an observer is there: a poll is a poll, and nothing besides.
+    /// Neither that, nor an observer, nor checks are there: a poll is a poll, and nothing besides.
     is_plain: bool,
     /// Polls since the reactor was looked at.
     polls: Cell<usize>,
-    /// A task is being polled to hear where it stands: that is not for the observer to hear.
-    is_asking: Cell<bool>,
+    /// A task is being polled though it was not woken, to learn its await chain or whether its wake was lost.
+    asking: Cell<Option<Asked>>,
+    start: Instant,
+    /// When the suspended tasks are checked for lost wakes, on a simulated clock.
+    next_check: Cell<Instant>,
     /// The runtime ends: tasks that are made from now on are cancelled at once.
     ending: Cell<bool>,
 }
@@ -218,6 +243,8 @@ pub(crate) struct Settings {
     /// How long a poll may hold the thread until that is reported.
     pub(crate) slow_poll: Duration,
     pub(crate) deadlock: Deadlock,
+    /// What a lost wake does; it is reported where this is none.
+    pub(crate) strictness: Option<Strictness>,
     /// How long the thread looks for something to do before it sleeps.
     pub(crate) awake: Duration,
 }
@@ -234,10 +261,12 @@ pub(crate) enum Deadlock {
 
 impl Core {
     pub(crate) fn new(shared: Arc<Single>, pool: Arc<Pool>, settings: Settings) -> Core {
-        let (queue, unfinished, numbered, ages, polls, is_asking, ending) = Default::default();
+        let (queue, unfinished, numbered, ages, polls, asking, ending) = Default::default();
+        let start = shared.reactor.now();
+        let next_check = Cell::new(start + FIRST_CHECK);
         let (slabs, slow, deadlock) = (Slabs::new(), SlowPolls::new(settings.slow_poll), Cell::new(settings.deadlock));
         let simulated = shared.reactor.network().map(Simulated::new).map(Box::new);
-        let is_plain = simulated.is_none() && shared.observer.is_none();
+        let is_plain = simulated.is_none() && !shared.is_watched();
         Core {
             shared,
             pool,
@@ -252,7 +281,9 @@ impl Core {
             simulated,
             is_plain,
             polls,
-            is_asking,
+            asking,
+            start,
+            next_check,
             ending,
         }
     }
@@ -287,6 +318,7 @@ impl Core {
             }
             self.turn(ending.reactor);
         }
+        self.check_the_rest(&root);
         drop(ending);
         root.take_output().expect("the task of block_on is finished")
     }
@@ -347,6 +379,17 @@ impl Core {
             if self.run_task(task) && root.is_finished() {
                 return;
             }
+            if !self.is_plain {
+                self.fail_on_lost_wake();
+            }
+        }
+    }
+
+    /// Where lost wakes fail the run, the tasks that outlive the first one are checked before they are cancelled.
+    fn check_the_rest<T>(&self, root: &JoinHandle<T>) {
+        if self.shared.checks.is_some() && root.task().header().state.finish() == Some(Finish::Ready) {
+            self.find_lost_wakes();
+            self.fail_on_lost_wake();
         }
     }
 
@@ -379,7 +422,7 @@ impl Core {
     fn run_not_plain(&self, task: Runnable) -> Run {
         let id = task.task().id();
         let run = || match self.shared.observer.as_deref() {
-            None => task.run_once(),
+            None => self.run_heard(task),
             Some(observer) => self.run_observed(task, observer),
         };
         match &self.simulated {
@@ -391,10 +434,7 @@ impl Core {
     fn run_observed(&self, task: Runnable, observer: &dyn Observer) -> Run {
         observer.poll_begins(task.task());
         let id = task.task().id();
-        let run = match observer.wants_standing() && !self.is_asking.get() {
-            true => self.run_heard(task, observer),
-            false => task.run_once(),
-        };
+        let run = self.run_heard(task);
         let end = match run {
             Run::Suspended => PollEnd::Pending,
             Run::Ready(_) => PollEnd::PendingWoken,
@@ -404,13 +444,19 @@ impl Core {
         run
     }
 
-    /// Runs a task, and says where it stands if it goes pending.
-    fn run_heard(&self, task: Runnable, observer: &dyn Observer) -> Run {
+    /// Runs a task, and says where it was suspended if that is wanted.
+    fn run_heard(&self, task: Runnable) -> Run {
+        let observer = self.shared.observer.as_deref().filter(|observer| observer.wants_standing());
+        let checks = self.shared.checks.as_ref().filter(|checks| checks.wants_chains());
+        if observer.is_none() && checks.is_none() || self.asking.get().is_some() {
+            return task.run_once();
+        }
         let id = task.task().id();
         let mut run = None;
-        let heard = stack::listen(false, || run = Some(task.run_once()));
+        let heard = stack::listen(false, checks.is_some(), || run = Some(task.run_once()));
         if !matches!(run, Some(Run::Finished)) {
-            observer.task_waits(id, &heard.standing);
+            observer.inspect(|observer| observer.task_waits(id, &heard.standing));
+            checks.inspect(|checks| checks.suspended(id, &heard.standing));
         }
         run.expect("it was run")
     }
@@ -421,6 +467,9 @@ impl Core {
         // Time that is virtual doesn't pass while the thread looks.
         if self.queue.len() == 0 && !self.settings.awake.is_zero() && !reactor.handle().is_simulated() {
             self.stay_awake(reactor);
+        }
+        if self.queue.len() == 0 {
+            self.check_in_time();
         }
         if self.queue.len() == 0 {
             // Asked before the inbox is: whoever held the reactor has put his tasks there before he let go.
@@ -438,6 +487,17 @@ impl Core {
                 false => self.turn_reactor(reactor, Some(Duration::ZERO)),
             }
             self.polls.set(0);
+        }
+    }
+
+    /// Before a simulated clock moves on: looks for lost wakes, at 1, 2, 4, 8, … seconds of its time. So a task that
+    /// waits for ever is found though a timer keeps others going, and the number of checks stays small.
+    fn check_in_time(&self) {
+        let now = self.shared.reactor.now();
+        if self.simulated.is_some() && self.shared.checks.is_some() && now >= self.next_check.get() {
+            self.next_check.set(now + (now - self.start).max(FIRST_CHECK));
+            self.find_lost_wakes();
+            self.fail_on_lost_wake();
         }
     }
 
@@ -466,16 +526,18 @@ impl Core {
                 let is_alone = self.shared.inbox.is_asleep() && reactor.is_idle() && !reactor.is_held();
                 // A signal or a notification may have ended the wait before: then it begins again.
                 if is_alone && start.elapsed() >= PATIENCE {
-                    self.deadlock.set(Deadlock::Printed);
-                    eprintln!("executor: {WHAT} {}", crate::tasks());
+                    self.print_deadlock(WHAT);
                     self.slow.restart();
                 }
             }
             Deadlock::Panic => {
                 let unfinished = self.unfinished.get();
-                let tasks = crate::tasks();
-                // To be asked where it stands may have let a task go on, whom another thread is about to wake: to its
-                // end, or to where it waits for something that will come.
+                let tasks = crate::dump::tasks_of(self, true);
+                if let Some(failure) = self.shared.checks.as_ref().and_then(Checks::take_failure) {
+                    panic!("{failure}\n{tasks}");
+                }
+                // A task that another thread is about to wake may have made progress when its await chain was asked for:
+                // to its end, or to where it waits for something that will come.
                 let is_alone = reactor.is_idle() && !reactor.is_held();
                 self.shared.inbox.take(&self.queue);
                 if is_alone && self.queue.len() == 0 && self.unfinished.get() == unfinished {
@@ -483,6 +545,18 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Prints the tasks whose wake was lost, which may have set others going; if there are none, all tasks, once.
+    fn print_deadlock(&self, what: &str) {
+        // No other thread has woken a task for so long that none is about to.
+        let tasks = crate::dump::tasks_of(self, false);
+        let mut lost = tasks.iter().filter(|task| task.lost_wake).peekable();
+        if lost.peek().is_none() {
+            self.deadlock.set(Deadlock::Printed);
+            eprintln!("executor: {what} {tasks}");
+        }
+        lost.for_each(|task| eprintln!("executor: {}\n{task}", lost_wake::sentence(&task.task)));
     }
 
     fn turn_reactor(&self, reactor: &mut Reactor, timeout: Option<Duration>) {
@@ -503,27 +577,71 @@ impl Core {
         self.ages.borrow().age(task.0, self.shared.reactor.now())
     }
 
-    /// Shows every task that is not over to `f`, with a way to poll it, which does nothing if it does not wait.
-    pub(crate) fn each_task<T>(&self, mut f: impl FnMut(TaskRef<'_>, &mut dyn FnMut()) -> T) -> Vec<T> {
+    /// Shows every task that is not over to `f`, with a way to poll it, which does nothing if it is not suspended.
+    /// Returns the results, each with whether the task has made progress in that poll: then its wake was lost.
+    /// `others_wake` says that a wake may be under way on another thread.
+    pub(crate) fn each_task<T>(
+        &self,
+        others_wake: bool,
+        mut f: impl FnMut(TaskRef<'_>, &mut dyn FnMut()) -> T,
+    ) -> Vec<(T, bool)> {
         // Where they lie depends on the size of their futures, and that on how the program was compiled.
         let mut tasks = self.slabs.tasks();
         tasks.sort_by_key(|task| task.task().id());
-        let mut shown = Vec::new();
-        for task in tasks {
-            let mut poll = || {
-                if let Some(task) = task.wake_up() {
-                    self.is_asking.set(true);
-                    within(None, || self.run_inside(task));
-                    self.is_asking.set(false);
-                }
-            };
+        let (mut shown, mut suspects) = (Vec::new(), Vec::new());
+        for task in &tasks {
             // A task may have ended another one meanwhile.
             if task.task().state().is_over() {
                 continue;
             }
-            shown.push(f(task.task(), &mut poll));
+            let mut poll = || match self.ask(task) {
+                Asked::Suspended => {}
+                asked => suspects.push((task.clone(), asked)),
+            };
+            shown.push((f(task.task(), &mut poll), task.task().id()));
         }
-        shown
+        let lost = lost_wake::confirmed(suspects, others_wake && self.simulated.is_none());
+        for task in &lost {
+            self.shared.observe(|observer| observer.lost_wake(task.task()));
+            self.shared.checks.iter().for_each(|checks| checks.lost_wake(task.task()));
+        }
+        let is_lost = |id| lost.iter().any(|task| task.task().id() == id);
+        shown.into_iter().map(|(shown, id)| (shown, is_lost(id))).collect()
+    }
+
+    /// A task of any runtime was woken on this thread.
+    fn note_self_wake(&self, task: TaskRef<'_>) {
+        if self.asking.get().is_some() && present_id() == Some(task.id()) {
+            self.asking.set(Some(Asked::WokeItself));
+        }
+    }
+
+    /// Polls a task though it was not woken, if it is suspended.
+    fn ask(&self, task: &Canceller) -> Asked {
+        let Some(right) = task.wake_up() else { return Asked::Suspended };
+        self.shared.observe(|observer| observer.task_asked(task.task()));
+        let queued = self.queue.len();
+        let before = self.asking.replace(Some(Asked::Suspended));
+        let is_over = within(None, || self.run_inside(right));
+        match self.asking.replace(before) {
+            Some(Asked::WokeItself) => Asked::WokeItself,
+            // A panic says nothing of the condition: the poll may have borrowed what the caller of `tasks` has borrowed.
+            _ if is_over && task.task().header().state.finish() == Some(Finish::Panicked) => Asked::Suspended,
+            _ if is_over || self.queue.len() > queued => Asked::Progress,
+            _ => Asked::Suspended,
+        }
+    }
+
+    /// Polls every suspended task, to find those whose wake was lost.
+    fn find_lost_wakes(&self) {
+        self.slow.not_counting(|| self.each_task(true, |_, poll| poll()));
+    }
+
+    /// Fails the run if a lost wake was found that it has to fail on.
+    fn fail_on_lost_wake(&self) {
+        if let Some(failure) = self.shared.checks.as_ref().and_then(Checks::take_failure) {
+            panic!("{failure}");
+        }
     }
 
     /// Drops every task that is left. Each ends as a cancelled one does: its future is dropped by a

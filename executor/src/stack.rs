@@ -12,7 +12,7 @@
 //! of each poll.
 
 use reactor::leaf;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::fmt;
@@ -40,6 +40,8 @@ pub struct Stack(Box<[usize]>);
 thread_local! {
     /// An address on the stack above which nothing is of the task that is being polled.
     static TOP: Cell<usize> = const { Cell::new(usize::MAX) };
+    /// Through which calls a waker was cloned, if any was; none at all where that is not wanted.
+    static CLONED: RefCell<Option<Option<Stack>>> = const { RefCell::new(None) };
 }
 
 impl Stack {
@@ -80,27 +82,55 @@ pub(crate) struct Heard {
 
 /// Calls `poll` and hears where it stands; if the task is `asked`, also where those of its futures do that
 /// would not have been polled otherwise.
-pub(crate) fn listen(asked: bool, poll: impl FnOnce()) -> Heard {
+///
+/// With `cloned`, a leaf that does not call `leaf::pending` is found by the waker that it clones: see
+/// [`waker_cloned`].
+pub(crate) fn listen(asked: bool, cloned: bool, poll: impl FnOnce()) -> Heard {
     let mut heard = Heard::default();
     let marker = 0u8; // lies above all that the poll puts on the stack
-    let _within = Within(TOP.replace((&raw const marker).addr()));
-    let mut hear = |leaf| match heard.standing.len() < WAITS {
-        true => heard.standing.push(Standing { leaf, stack: Stack::here() }),
-        false => heard.left_out += 1,
+    let within =
+        Within { top: TOP.replace((&raw const marker).addr()), cloned: CLONED.replace(cloned.then_some(None)) };
+    let mut hear = |leaf| {
+        CLONED.with_borrow_mut(|cloned| cloned.iter_mut().for_each(|cloned| *cloned = None)); // that leaf's own
+        match heard.standing.len() < WAITS {
+            true => heard.standing.push(Standing { leaf, stack: Stack::here() }),
+            false => heard.left_out += 1,
+        }
     };
     match asked {
         true => leaf::listen(&mut hear, poll),
         false => leaf::overhear(&mut hear, poll),
     }
+    if let Some(stack) = CLONED.take().flatten() {
+        heard.standing.push(Standing { leaf: UNANNOUNCED.into(), stack });
+    }
+    drop(within);
     heard
 }
 
-/// Puts the address back that was the top before, whether the poll returns or unwinds.
-struct Within(usize);
+/// Puts back what was there before, whether the poll returns or unwinds.
+struct Within {
+    top: usize,
+    cloned: Option<Option<Stack>>,
+}
 
 impl Drop for Within {
     fn drop(&mut self) {
-        TOP.set(self.0);
+        TOP.set(self.top);
+        CLONED.set(self.cloned.take());
+    }
+}
+
+/// What a leaf waits for that does not say it.
+const UNANNOUNCED: &str = "something that does not call executor::leaf::pending to say what";
+
+/// A waker of the task that is polled on this thread was cloned, which is what a leaf does before it returns
+/// `Pending`. Notes the calls, if that is wanted: should no leaf be announced after it, they lead to the one that
+/// stored the clone.
+pub(crate) fn waker_cloned() {
+    let is_wanted = CLONED.with_borrow(|cloned| *cloned == Some(None));
+    if is_wanted {
+        CLONED.set(Some(Some(Stack::here())));
     }
 }
 
@@ -229,7 +259,7 @@ mod tests {
     fn after_a_poll_a_stack_is_whole_again() {
         let depth = || Stack::here().0.len();
         let before = depth();
-        listen(false, || assert!(depth() < before));
+        listen(false, false, || assert!(depth() < before));
         assert_eq!(depth(), before);
     }
 }

@@ -5,6 +5,7 @@
 
 pub use reactor::backend::{Crashed, Host, Link, Network, Run};
 
+use crate::lost_wake::Strictness;
 use crate::observer::{Observer, ReactorObserver};
 use crate::task::{Finish, Panic, TaskId, TaskRef};
 use crate::trace::Recorder;
@@ -29,6 +30,11 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 /// # Panics
 /// When a run does, or can't go on (a deadlock): with its seed, what it said, and the command that repeats it. When
 /// `EXECUTOR_SEED` is no number.
+///
+/// A run fails when a wake is lost: when a suspended task's last waker is dropped without waking it; or when a suspended
+/// task makes progress in a poll though it was not woken, so that a future's condition came true and its waker was not
+/// called. The run polls its suspended tasks to find out: at a deadlock, at its end, and after 1, 2, 4, 8, … seconds of
+/// its clock. The failure says which task it was, where it was suspended, and what became of its waker.
 ///
 /// A run fails as well when a task panics that nobody joins, so that nobody would ever hear of it: one that was
 /// detached, or whose handle is dropped after it has panicked. Whoever expects a panic awaits the handle. A handle that is
@@ -66,10 +72,12 @@ pub fn explore<F: Future<Output = ()>>(runs: u64, test: impl Fn(Network) -> F) {
     let (first, runs) = wanted_seed().map_or((0, runs), |seed| (seed, 1));
     for seed in (first..=u64::MAX).take(usize::try_from(runs).unwrap_or(usize::MAX)) {
         let Err(said) = run_once(seed, None, &test) else { continue };
-        // As it can be repeated, only what fails is recorded.
+        // As it can be repeated, only what fails is recorded, and only then it is known where tasks were suspended.
         let recorder = Arc::new(Recorder::new());
-        let is_repeated = run_once(seed, Some(recorder.clone()), &test).is_err();
-        fail(seed, &said, Location::caller(), is_repeated.then_some(&recorder));
+        match run_once(seed, Some(recorder.clone()), &test) {
+            Err(said) => fail(seed, &said, Location::caller(), Some(&recorder)),
+            Ok(()) => fail(seed, &said, Location::caller(), None),
+        }
     }
 }
 
@@ -79,12 +87,13 @@ fn run_once<F: Future<Output = ()>>(
     recorder: Option<Arc<Recorder>>,
     test: impl Fn(Network) -> F,
 ) -> Result<(), String> {
+    let strictness = Strictness { stranded: true, chains: recorder.is_some() };
     let unheard = Arc::new(Unheard::default());
     let observer: Arc<dyn Observer> = match recorder {
         Some(recorder) => Arc::new((recorder, unheard.clone())),
         None => unheard.clone(),
     };
-    let runtime = Runtime::builder().deterministic(seed).observer(observer).build();
+    let runtime = Runtime::builder().deterministic(seed).strict(Some(strictness)).observer(observer).build();
     let runtime = runtime.unwrap_or_else(|error| panic!("executor::test::explore could not make a runtime: {error}"));
     let network = runtime.network().expect("a deterministic runtime has a network");
     let run = catch_unwind(AssertUnwindSafe(|| runtime.block_on(async { test(network).await })));

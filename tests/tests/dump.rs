@@ -12,7 +12,7 @@ use executor::task::{TaskRef, TaskState};
 use executor::time::{Duration, Instant, sleep, timeout};
 use executor::{
     Observer, Runtime, TaskGroup, TaskId, as_completed, block_on, deadline, join_all, named, race, select, shield,
-    spawn, spawn_blocking, spawn_local, task_group, tasks, time, yield_now,
+    spawn, spawn_blocking, spawn_local, task_group, tasks, yield_now,
 };
 use futures_lite::StreamExt;
 use futures_lite::future::{pending, poll_fn, poll_once};
@@ -23,7 +23,7 @@ use std::pin::Pin;
 use std::process::Command;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll};
 use std::thread;
 use tests::{Log, OnDrop, within};
@@ -791,25 +791,6 @@ fn what_can_still_happen_is_no_deadlock() {
 }
 
 #[test]
-fn a_task_that_goes_on_when_it_is_asked_may_wait_for_what_comes() {
-    within(10, || {
-        // Its first poll leaves no waker anywhere.
-        let lost_wake = || {
-            let mut was_polled = false;
-            poll_fn(move |_| if std::mem::replace(&mut was_polled, true) { Poll::Ready(()) } else { Poll::Pending })
-        };
-        virtually(async {
-            lost_wake().await;
-            sleep(ms(20)).await;
-        });
-        detecting().block_on(async {
-            lost_wake().await;
-            spawn_blocking(|| thread::sleep(ms(50))).await.unwrap();
-        });
-    });
-}
-
-#[test]
 fn a_deadlock_that_begins_with_the_end_of_a_blocking_call_is_a_panic_as_well() {
     within(10, || {
         let caught = catch_unwind(|| {
@@ -929,36 +910,43 @@ fn nothing_is_printed_where_something_can_still_happen() {
 #[test]
 fn a_wake_that_comes_while_the_list_is_made_is_no_deadlock() {
     within(30, || {
-        // The one that waits wakes another one when it is asked.
-        let waker = Rc::new(RefCell::new(None::<std::task::Waker>));
-        let (asked, wakes) = (Rc::new(Cell::new(0)), waker.clone());
-        let runtime = detecting();
-        let polls = runtime.block_on(async {
-            let count = asked.clone();
-            spawn_local(async move {
-                poll_fn(|_| {
-                    count.set(count.get() + 1);
-                    if count.get() > 1 {
-                        wakes.take().into_iter().for_each(std::task::Waker::wake);
-                    }
-                    Poll::<()>::Pending
-                })
-                .await
-            });
+        // Another thread wakes the first task while the second is asked for its await chain.
+        let (waker, is_asked) = (Arc::new(Mutex::new(None::<std::task::Waker>)), Arc::new(AtomicBool::new(false)));
+        let wakes = thread::spawn({
+            let (waker, is_asked) = (waker.clone(), is_asked.clone());
+            move || {
+                tests::eventually("the second task is asked", || is_asked.load(Ordering::SeqCst));
+                waker.lock().unwrap().take().unwrap().wake();
+            }
+        });
+        let is_woken = waker.clone();
+        detecting().block_on(async {
+            let mut polls = 0;
+            spawn(poll_fn(move |_| {
+                polls += 1;
+                if polls > 1 {
+                    is_asked.store(true, Ordering::SeqCst);
+                    tests::eventually("the wake", || is_woken.lock().unwrap().is_none());
+                }
+                Poll::<()>::Pending
+            }));
+            let mut is_first = true;
             poll_fn(|cx| {
-                *waker.borrow_mut() = Some(cx.waker().clone());
-                if asked.get() > 1 { Poll::Ready(asked.get()) } else { Poll::Pending }
+                let mut waker = waker.lock().unwrap();
+                if std::mem::take(&mut is_first) {
+                    *waker = Some(cx.waker().clone());
+                }
+                if waker.is_none() { Poll::Ready(()) } else { Poll::Pending }
             })
             .await
         });
-        assert!(polls > 1);
-        let _ = time::now();
+        wakes.join().unwrap();
     });
 }
 
 #[test]
 fn a_set_that_is_first_polled_when_somebody_asks_is_woken_all_the_same() {
-    virtually(async {
+    Runtime::builder().virtual_clock().build().unwrap().block_on(async {
         let goes_on = Rc::new(Cell::new(false));
         let (sender, receiver) = channel::<u32>(1);
         let flag = goes_on.clone();
@@ -1024,7 +1012,9 @@ fn flood_child() {
 #[test]
 fn a_slow_poll_in_a_flood_of_quick_ones_is_told_with_those_around_it_at_most() {
     let text = child("flood_child");
-    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("executor: ")).collect();
+    // On a busy machine, the task that spawns all of them is slow as well.
+    let is_of_flood = |line: &&str| line.starts_with("executor: ") && !line.starts_with("executor: task 1 ");
+    let lines: Vec<_> = text.lines().filter(is_of_flood).collect();
     assert_eq!(lines.len(), 2, "{text}");
     assert!(lines[1].starts_with("executor: task ") && lines[1].contains(" `exact` (spawned at "), "{text}");
     assert!(lines[0].contains(" `drowned` (spawned at tests/tests/dump.rs:"), "{text}");

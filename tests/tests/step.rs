@@ -38,7 +38,10 @@ fn event() -> impl Strategy<Value = Event> {
         (task.clone(), proptest::option::of(1u64..6))
             .prop_map(|(task, by)| { Event::Spawned { task, by, name: Some("somebody".into()), place: 0, size: 8 } }),
         (task.clone(), by.clone()).prop_map(|(task, by)| Event::Woken { task, by, chain: None }),
-        (task.clone(), by).prop_map(|(task, by)| Event::Cancelled { task, by, place: None, reason: None }),
+        (task.clone(), by.clone()).prop_map(|(task, by)| Event::Cancelled { task, by, place: None, reason: None }),
+        task.clone().prop_map(|task| Event::Asked { task }),
+        task.clone().prop_map(|task| Event::LostWake { task }),
+        (task.clone(), by.clone()).prop_map(|(task, by)| Event::WakerDropped { task, by, chain: None }),
         task.clone().prop_map(|task| Event::PollBegins { task }),
         task.clone().prop_map(move |task| Event::Waits { task, waits: vec![waits.clone()].into() }),
         (task.clone(), end).prop_map(|(task, end)| Event::PollEnds { task, end }),

@@ -68,7 +68,8 @@ fn a_task_whose_waker_is_dropped_is_stranded_when_it_is() {
     assert_eq!(strandings(&trace), [(2, true)]);
     let events = of(&trace, 2);
     let at = events.iter().position(|event| matches!(event, Event::Stranded { .. })).unwrap();
-    assert!(matches!(events[at - 1], Event::PollEnds { .. }), "not before the last one goes: {events:?}");
+    assert!(matches!(events[at - 1], Event::WakerDropped { by: By::Task(1), chain: Some(_), .. }), "{events:?}");
+    assert!(matches!(events[at - 2], Event::PollEnds { .. }), "not before the last one goes: {events:?}");
 }
 
 #[test]

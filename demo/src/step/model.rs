@@ -401,7 +401,7 @@ impl Run {
         };
         let poll_of = |id: u64| before(&|event| matches!(event, Event::PollBegins { task } if *task == id));
         match self.trace.records[number].event.clone() {
-            Event::Woken { by, .. } | Event::Cancelled { by, .. } => match by {
+            Event::Woken { by, .. } | Event::Cancelled { by, .. } | Event::WakerDropped { by, .. } => match by {
                 By::Task(id) => poll_of(id),
                 By::Timer(id) => before(&|event| matches!(event, Event::TimerFired { timer } if *timer == id)),
                 By::Source(id) => before(&|event| matches!(event, Event::SourceReady { source, .. } if *source == id)),

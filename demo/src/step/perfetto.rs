@@ -136,6 +136,10 @@ impl Writer<'_> {
             Event::PollBegins { task } => self.poll_begins(*task),
             Event::Waits { task, waits } => self.task(*task).waits = waits.iter().map(leaf).collect(),
             Event::PollEnds { task, end } => self.poll_ends(*task, *end),
+            Event::LostWake { task } => self.instant(*task, "its wake was lost", Value::Null),
+            Event::WakerDropped { task, by, .. } => {
+                self.instant(*task, "its last waker was dropped", json!({ "by": by.to_string() }))
+            }
             Event::Stranded { task, lost } => self.instant(*task, "no waker is left", json!({ "lost": lost })),
             Event::Panicked { task, message } => self.instant(*task, "panicked", json!({ "message": message })),
             Event::SlowPoll { task, took } => {
@@ -156,6 +160,7 @@ impl Writer<'_> {
                 self.lanes.is_waiting = true;
             }
             Event::WaitEnds { sources, timers } => self.end_turn(json!({ "sources": sources, "timers": timers })),
+            Event::Asked { .. } => {}
             Event::RunEnds | Event::HandedOver { .. } | Event::OutputDropped { .. } | Event::Freed { .. } => {}
             Event::SourceAdded { .. } | Event::SourceRemoved { .. } | Event::SourceWaits { .. } => {}
             Event::TimerSet { .. } | Event::TimerCancelled { .. } | Event::Notified => {}

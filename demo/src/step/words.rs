@@ -75,6 +75,9 @@ impl Words {
                 let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 format!("{} cancels {task}{at}{reason}", self.by(number, by))
             }
+            Event::WakerDropped { by, .. } => {
+                format!("the last waker of {task} is dropped by {}, without a wake", self.by(number, by))
+            }
             Event::Waits { waits, .. } => match &**waits {
                 [] => format!("{task} waits, and does not say what for"),
                 [wait] => format!("{task} waits: {}", waits_for(wait)),
@@ -173,6 +176,8 @@ fn of_task(event: &Event) -> String {
         Event::PollEnds { end: End::Pending, .. } => "is pending".into(),
         Event::PollEnds { end: End::PendingWoken, .. } => "is pending, and ready again: it was woken meanwhile".into(),
         Event::PollEnds { end: End::Finished, .. } => "ends its last poll".into(),
+        Event::Asked { .. } => "is polled without a wake, to learn its await chain".into(),
+        Event::LostWake { .. } => "made progress without a wake: its wake was lost".into(),
         Event::Stranded { lost: true, .. } => "waits, and its last waker was dropped: nobody can wake it".into(),
         Event::Stranded { lost: false, .. } => "waits, and has left no waker: nobody can wake it".into(),
         Event::Panicked { message, .. } => match message {

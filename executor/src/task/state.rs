@@ -274,6 +274,11 @@ impl State {
         self.0.load(Ordering::Relaxed) & (NOTIFIED | RUNNING | COMPLETE) == 0
     }
 
+    /// Whether it is being polled, and was not woken since that poll began.
+    pub(crate) fn is_running_unwoken(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & (NOTIFIED | RUNNING | COMPLETE) == RUNNING
+    }
+
     /// Whether somebody watches.
     #[inline]
     pub(crate) fn is_watched(&self) -> bool {

@@ -33,9 +33,10 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
 #[inline]
 unsafe fn clone(header: NonNull<Header>) {
     // SAFETY: as promised.
-    let task = unsafe { header.as_ref() };
-    if task.state.add_reference() {
-        waker_cloned(task);
+    unsafe {
+        if header.as_ref().state.add_reference() {
+            waker_cloned(header);
+        }
     }
 }
 

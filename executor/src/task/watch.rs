@@ -4,7 +4,6 @@
 //! Only then are its wakers counted: one that waits while no waker of it exists will wait for ever.
 
 use super::cell::{Finish, Header, drop_reference};
-use super::extras::Extras;
 use super::join::Panic;
 use crate::shim::Ordering;
 use std::ptr::NonNull;
@@ -19,6 +18,12 @@ pub enum TaskEvent<'a> {
     Cancelled,
     /// Its future has panicked; [`finished`](super::Schedule::finished) comes right after.
     Panicked(&'a Panic),
+    /// A waker of it was cloned.
+    WakerCloned,
+    /// Its last waker was dropped, in this very call, and did not wake it. If it is suspended,
+    /// [`Stranded`](TaskEvent::Stranded) comes right after; if it is running, the poll had made that waker, and may
+    /// still make another one.
+    LastWakerDropped,
     /// It waits, and no waker of it exists any more: nothing but a cancel can ever run it again.
     Stranded {
         /// It had left a waker, which was dropped. Otherwise the poll that now ends has not even made one.
@@ -75,17 +80,25 @@ pub(super) unsafe fn begin_poll(header: NonNull<Header>) {
 pub(super) unsafe fn end_poll(header: NonNull<Header>) {
     // SAFETY: as the caller promises. If a later poll has begun by now, this one was not the last that was counted, or
     // that one is over as well; then it is that one which left a waker or did not.
-    unsafe { give_up(header, |extras| extras.left_waker.load(Ordering::Relaxed)) };
+    unsafe { give_up(header, None) };
 }
 
 /// One more waker of a task that is watched, which has two references: so its drop finds out about that with the one
 /// instruction that drops the first, and still has the task.
+///
+/// # Safety
+/// The caller holds a reference.
 #[cold]
-pub(super) fn waker_cloned(task: &Header) {
+pub(super) unsafe fn waker_cloned(header: NonNull<Header>) {
+    // SAFETY: the caller's reference keeps the cell alive.
+    let task = unsafe { header.as_ref() };
     task.state.add_reference();
-    let Some(extras) = task.extras() else { return };
-    extras.wakers.fetch_add(1, Ordering::Relaxed);
-    extras.left_waker.store(true, Ordering::Relaxed);
+    if let Some(extras) = task.extras() {
+        extras.wakers.fetch_add(1, Ordering::Relaxed);
+        extras.left_waker.store(true, Ordering::Relaxed);
+    }
+    // SAFETY: as above.
+    unsafe { tell(header, TaskEvent::WakerCloned) };
 }
 
 /// A waker of a task that is watched has dropped its first reference.
@@ -95,21 +108,35 @@ pub(super) fn waker_cloned(task: &Header) {
 #[cold]
 pub(super) unsafe fn waker_dropped(header: NonNull<Header>) {
     // SAFETY: as the caller promises.
-    unsafe { give_up(header, |_| true) };
+    unsafe { give_up(header, Some(TaskEvent::LastWakerDropped)) };
 }
 
-/// Whoever takes the last one off the count looks whether the task waits. A poll is taken off after the task was
-/// suspended, so that exactly one sees both.
+/// Takes a waker, or a poll, off the count. The caller that takes off the last one finds out whether the task is
+/// suspended. A poll is taken off after the task was suspended, so that exactly one sees both.
+///
+/// `last_waker` is told if that was the last waker; `None` stands for a poll, after which the task is lost if the
+/// poll had left a waker.
 ///
 /// # Safety
 /// The caller has a reference, and gives it up.
-unsafe fn give_up(header: NonNull<Header>, is_lost: impl FnOnce(&Extras) -> bool) {
+unsafe fn give_up(header: NonNull<Header>, last_waker: Option<TaskEvent<'_>>) {
     // SAFETY: the caller's reference keeps the cell alive until the end of this.
     unsafe {
         let task = header.as_ref();
-        let last = task.extras().filter(|extras| extras.wakers.fetch_sub(1, Ordering::AcqRel) == 1);
-        if let Some(extras) = last.filter(|_| task.state.is_suspended()) {
-            tell(header, TaskEvent::Stranded { lost: is_lost(extras) });
+        if let Some(extras) = task.extras() {
+            let left = extras.wakers.fetch_sub(1, Ordering::AcqRel) - 1;
+            let is_suspended = left == 0 && task.state.is_suspended();
+            let left_waker = extras.left_waker.load(Ordering::Relaxed);
+            // A waker that goes in a poll is of interest only if that poll has made it: the poll that a wake has led
+            // to drops those of the polls before.
+            let in_poll = left == 1 && left_waker && task.state.is_running_unwoken();
+            let lost = last_waker.is_some() || left_waker;
+            if let Some(dropped) = last_waker.filter(|_| is_suspended || in_poll) {
+                tell(header, dropped);
+            }
+            if is_suspended {
+                tell(header, TaskEvent::Stranded { lost });
+            }
         }
         drop_reference(header);
     }

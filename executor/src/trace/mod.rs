@@ -110,12 +110,23 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Arc<str>>,
     },
+    /// [`task_asked`](crate::Observer::task_asked).
+    Asked { task: u64 },
     /// [`poll_begins`](crate::Observer::poll_begins).
     PollBegins { task: u64 },
     /// [`task_waits`](crate::Observer::task_waits).
     Waits { task: u64, waits: Box<[Waiting]> },
     /// [`poll_ends`](crate::Observer::poll_ends).
     PollEnds { task: u64, end: End },
+    /// [`lost_wake`](crate::Observer::lost_wake).
+    LostWake { task: u64 },
+    /// [`last_waker_dropped`](crate::Observer::last_waker_dropped): by whom, and through which calls.
+    WakerDropped {
+        task: u64,
+        by: By,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chain: Option<u32>,
+    },
     /// [`task_stranded`](crate::Observer::task_stranded).
     Stranded { task: u64, lost: bool },
     /// [`task_panicked`](crate::Observer::task_panicked).
@@ -179,6 +190,7 @@ impl Event {
         use Event::*;
         match *self {
             Spawned { task, .. } | HandedOver { task, .. } | Woken { task, .. } | Cancelled { task, .. } => Some(task),
+            Asked { task } | LostWake { task } | WakerDropped { task, .. } => Some(task),
             PollBegins { task } | Waits { task, .. } | PollEnds { task, .. } | Stranded { task, .. } => Some(task),
             Panicked { task, .. } | Finished { task, .. } | OutputDropped { task, .. } | Freed { task } => Some(task),
             SlowPoll { task, .. } => Some(task),

@@ -516,6 +516,22 @@ impl Observer for Recorder {
         });
     }
 
+    fn task_asked(&self, task: TaskRef<'_>) {
+        self.record(|_| Event::Asked { task: task.id().0 });
+    }
+
+    fn lost_wake(&self, task: TaskRef<'_>) {
+        self.record(|_| Event::LostWake { task: task.id().0 });
+    }
+
+    fn last_waker_dropped(&self, task: TaskRef<'_>, by: WokenBy) {
+        let stack = self.chains.then(|| Calls::All(Stack::here()));
+        self.record(|state| {
+            let (by, chain) = (state.by(by), stack.map(|stack| state.chain(stack)));
+            Event::WakerDropped { task: task.id().0, by, chain }
+        });
+    }
+
     fn poll_begins(&self, task: TaskRef<'_>) {
         self.record(|_| Event::PollBegins { task: task.id().0 });
     }

@@ -248,6 +248,7 @@ class History {
     switch (event.event) {
       case "woken":
       case "cancelled":
+      case "waker_dropped":
         if (waker) return poll(waker);
         if (event.by.timer !== undefined) return this.before(index, "timer_fired", (e) => e.timer === event.by.timer);
         if (event.by.source !== undefined)

@@ -88,6 +88,9 @@ const SENTENCES = {
   cancelled(h, { by, waker, lane, reason }) {
     return [who(by, waker), " cancels ", { lane }, reason ? `: “${reason}”` : ""];
   },
+  asked: (h, { lane }) => [{ lane }, " is polled without a wake, to learn its await chain"],
+  lost_wake: (h, { lane }) => [{ lane }, " made progress without a wake: its wake was lost"],
+  waker_dropped: (h, { by, waker, lane }) => ["The last waker of ", { lane }, " is dropped by ", who(by, waker), ", without a wake"],
   poll_begins(h, { lane, index }) {
     const { number, to } = h.pollAt(lane, index);
     // A cancel that a shield puts off has polls like any other until then.
@@ -214,6 +217,9 @@ function homeOf(history, event) {
   switch (event.event) {
     case "waits":
       return chainOf(event.waits);
+    case "waker_dropped":
+      if (history.chains[event.chain]?.some((frame) => frame.line > 0)) return { chain: history.chains[event.chain] };
+      break;
     case "woken":
       if (wokenFrom(history, event)) return wokenFrom(history, event);
       break;

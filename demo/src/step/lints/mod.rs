@@ -128,7 +128,7 @@ impl Run {
         }
         let view = View { trace, number, state: &self.state, stood: &self.stood };
         self.polls.see(&view, findings);
-        self.wakers.see(&view);
+        self.wakers.see(&view, findings);
         tasks::see(&view, findings);
     }
 

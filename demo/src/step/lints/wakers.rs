@@ -1,11 +1,14 @@
 //! Wakers that are not there though a task waits, and that are there for ever.
 //!
-//! Who waits without a waker is only told of at the end of the run: it may be polled again for another reason. One
-//! that never left a waker and is cancelled by its program has done what `std::future::pending()` is there for. But a
-//! waker that was dropped is one that somebody had to call, also if the task goes on all the same: that it does when it
-//! is asked where it stands.
+//! A task that is suspended without a waker is reported at the end of the run: it may be polled again for another
+//! reason. One that never left a waker and is cancelled by its program has done what `std::future::pending()` is there
+//! for. A waker that was dropped is one that had to be called, also if the task makes progress later: that it does when
+//! it is polled for its await chain.
+//!
+//! A task that made progress in such a poll is proof of a lost wake, whatever has become of its waker.
 
 use super::{Findings, Kind, View};
+use crate::step::words;
 use executor::trace::{By, Event};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Wakers {
     /// Who waits and can't be woken: since which event, and whether there was a waker.
     stranded: BTreeMap<u64, (usize, bool)>,
+    /// Whose last waker was dropped without a wake, since the last poll that followed a wake: at which event.
+    dropped: BTreeMap<u64, usize>,
+    /// Who is being polled without a wake.
+    asked: BTreeSet<u64>,
     /// Whose wakers have outlived it: since which event, and how many.
     outlived: BTreeMap<u64, (usize, u64)>,
     /// Who is over and not freed.
@@ -24,10 +31,18 @@ pub(super) struct Wakers {
 }
 
 impl Wakers {
-    pub(super) fn see(&mut self, view: &View<'_>) {
+    pub(super) fn see(&mut self, view: &View<'_>, findings: &mut Findings) {
         match view.event() {
+            Event::Asked { task } => drop(self.asked.insert(*task)),
+            Event::PollBegins { task } if self.asked.remove(task) => {}
+            Event::WakerDropped { task, .. } => drop(self.dropped.insert(*task, view.number)),
+            Event::LostWake { task } => {
+                let at = self.dropped.get(task).copied();
+                findings.add(view, at.unwrap_or(view.number), Kind::LostWake, *task, || made_progress(view, *task, at));
+            }
             Event::Stranded { task, lost } => drop(self.stranded.insert(*task, (view.number, *lost))),
             Event::PollBegins { task } if !view.state.tasks.get(task).is_some_and(|task| task.is_cancelled) => {
+                self.dropped.remove(task);
                 self.is_excused(*task);
             }
             Event::Cancelled { task, place: Some(_), .. } => self.is_excused(*task),
@@ -58,7 +73,10 @@ impl Wakers {
     pub(super) fn end(&mut self, view: &View<'_>, findings: &mut Findings) {
         for (task, (number, lost)) in std::mem::take(&mut self.stranded) {
             match lost {
-                true => findings.add(view, number, Kind::LostWake, task, || lost_wake(view, task)),
+                true => {
+                    let at = self.dropped.get(&task).copied();
+                    findings.add(view, at.unwrap_or(number), Kind::LostWake, task, || lost_wake(view, task, at));
+                }
                 false => findings.add(view, number, Kind::NeverWoken, task, || never_woken(view, task)),
             }
         }
@@ -76,12 +94,35 @@ impl Wakers {
     }
 }
 
-fn lost_wake(view: &View<'_>, task: u64) -> String {
+fn lost_wake(view: &View<'_>, task: u64, at: Option<usize>) -> String {
     format!(
-        "waits, and its last waker was dropped: nobody can wake it any more.{} Keep the waker where whoever makes \
-         the future ready finds it, and call wake() there; a structure that goes away has to wake who waits at it.",
+        "is suspended, and its last waker was dropped{}: nothing can wake it any more.{} Store the waker where the code \
+         that makes the future ready finds it, and call wake() there; a structure that is dropped must wake its waiters.",
+        dropped_by(view, at),
         view.standing(task)
     )
+}
+
+fn made_progress(view: &View<'_>, task: u64, at: Option<usize>) -> String {
+    let waker = match at {
+        Some(at) => format!(" Its last waker was dropped{}.", dropped_by(view, Some(at))),
+        None => " Its waker still exists.".into(),
+    };
+    format!(
+        "made progress in a poll that no wake had asked for: what it waited for had come, and its waker was not called.\
+         {}{waker} The code that makes a future ready must call wake() on the waker that its last poll left there.",
+        view.standing(task)
+    )
+}
+
+/// By whom, and in which line, as far as that was recorded.
+fn dropped_by(view: &View<'_>, at: Option<usize>) -> String {
+    let Some(Event::WakerDropped { by, chain, .. }) = at.map(|at| &view.trace.records[at].event) else {
+        return String::new();
+    };
+    let frames = chain.and_then(|chain| view.trace.chains.get(chain as usize));
+    let place = frames.and_then(|frames| frames.last()).map(|frame| format!(", in {}", words::frame(frame)));
+    format!(" by {by}{}", place.unwrap_or_default())
 }
 
 fn never_woken(view: &View<'_>, task: u64) -> String {

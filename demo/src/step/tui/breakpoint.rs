@@ -46,7 +46,9 @@ pub fn lines<'a>(trace: &'a Trace, event: &Event) -> Vec<(&'a str, u32)> {
     match event {
         Event::Spawned { place: at, .. } | Event::TimerSet { place: at, .. } => place(*at).into_iter().collect(),
         Event::Cancelled { place: Some(at), .. } => place(*at).into_iter().collect(),
-        Event::Woken { chain: Some(chain), .. } => innermost(*chain).into_iter().collect(),
+        Event::Woken { chain: Some(chain), .. } | Event::WakerDropped { chain: Some(chain), .. } => {
+            innermost(*chain).into_iter().collect()
+        }
         Event::Waits { waits, .. } => waits.iter().filter_map(|wait| innermost(wait.chain)).collect(),
         _ => Vec::new(),
     }
@@ -87,13 +89,16 @@ impl fmt::Display for Breakpoint {
 }
 
 /// The kinds of events, as a recording names them.
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 31] = [
     "run_begins",
     "run_ends",
     "spawned",
     "handed_over",
     "woken",
     "cancelled",
+    "asked",
+    "lost_wake",
+    "waker_dropped",
     "poll_begins",
     "waits",
     "poll_ends",

@@ -258,6 +258,7 @@ fn place(app: &App) -> Option<(String, u32, &'static str)> {
         let why = match present.event {
             Event::Spawned { .. } => "spawned here",
             Event::Woken { .. } => "woken from here",
+            Event::WakerDropped { .. } => "its last waker dropped here",
             Event::TimerSet { .. } => "set here",
             Event::Cancelled { .. } => "cancelled here",
             _ => "waits here",

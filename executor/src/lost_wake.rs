@@ -1,0 +1,174 @@
+//! Lost wakes: suspended tasks whose condition holds and that were not woken.
+//!
+//! A future that returns `Pending` promises a wake. A task that makes progress when it is polled without one is proof
+//! that this promise was broken: the condition came true, and the code that made it true called no waker. Such a poll
+//! happens when the await chain of a task is asked for (`dump.rs`), and where a runtime checks its suspended tasks:
+//! at a deadlock; on a deterministic runtime also at the end of the run and at certain times of its clock.
+//!
+//! [`Checks`] belongs to runtimes that fail on what they find: those with
+//! [`detect_deadlock`](crate::Builder::detect_deadlock), [`deterministic`](crate::Builder::deterministic) ones and those
+//! of [`explore`](crate::test::explore). It keeps what the report of a lost wake needs: where each task was suspended,
+//! and who dropped its last waker.
+//!
+//! Used by `single.rs`, which polls the tasks.
+
+use crate::observer::WokenBy;
+use crate::stack::{Names, Stack, Standing};
+use crate::task::{Canceller, TaskEvent, TaskId, TaskInfo, TaskRef};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long another thread may take between making a condition true and calling the waker. Spent only on tasks that
+/// have made progress without a wake.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// What a poll without a wake has shown of a suspended task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Its condition does not hold: it is suspended as before.
+    Suspended,
+    /// It made progress: it is over, or woke or spawned another task, or was woken itself, perhaps by another thread.
+    Progress,
+    /// It made progress, and that poll itself woke it.
+    WokeItself,
+}
+
+/// The suspects that no wake reaches. If `others_wake`, another thread may be between the change that the poll saw and
+/// the wake that belongs to it: then it gets the time to call it.
+pub(crate) fn confirmed(mut suspects: Vec<(Canceller, Asked)>, others_wake: bool) -> Vec<Canceller> {
+    let start = Instant::now();
+    // A wake sets its bit whatever has become of the task since: see `State::wake`.
+    let is_open =
+        |(task, asked): &(Canceller, Asked)| *asked == Asked::WokeItself || !task.task().header().state.is_woken();
+    while others_wake && !suspects.is_empty() && start.elapsed() < GRACE {
+        suspects.retain(is_open);
+        thread::sleep(Duration::from_millis(1));
+    }
+    suspects.into_iter().map(|(task, _)| task).collect()
+}
+
+/// What a runtime fails on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Strictness {
+    /// A suspended task whose last waker was dropped fails the run at once.
+    pub(crate) stranded: bool,
+    /// Reports say where a task was suspended, for which each poll has to note it.
+    pub(crate) chains: bool,
+}
+
+/// What a runtime that fails on lost wakes knows of its tasks. Any thread: wakers are dropped anywhere.
+pub(crate) struct Checks {
+    strictness: Strictness,
+    tasks: Mutex<HashMap<TaskId, Seen>>,
+    /// The first failure, until the scheduler takes it.
+    failure: Mutex<Option<String>>,
+    has_failed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// Where its last poll was suspended.
+    standing: Vec<Standing>,
+    /// Through which calls its last waker was dropped, and by whom.
+    dropped: Option<(Stack, WokenBy)>,
+}
+
+impl Checks {
+    pub(crate) fn new(strictness: Strictness) -> Checks {
+        let (tasks, failure, has_failed) = Default::default();
+        Checks { strictness, tasks, failure, has_failed }
+    }
+
+    pub(crate) fn wants_chains(&self) -> bool {
+        self.strictness.chains
+    }
+
+    /// A poll was suspended there.
+    pub(crate) fn suspended(&self, task: TaskId, standing: &[Standing]) {
+        self.tasks().insert(task, Seen { standing: standing.to_vec(), dropped: None });
+    }
+
+    /// The task needs no report any more.
+    pub(crate) fn forget(&self, task: TaskId) {
+        self.tasks().remove(&task);
+    }
+
+    /// An event of a task that concerns its wakers; `by` says who is running.
+    pub(crate) fn happened(&self, task: TaskRef<'_>, what: &TaskEvent<'_>, by: impl FnOnce() -> WokenBy) {
+        match what {
+            TaskEvent::LastWakerDropped => {
+                let dropped = Some((Stack::here(), by()));
+                self.tasks().entry(task.id()).or_default().dropped = dropped;
+            }
+            TaskEvent::Stranded { lost: true } if self.strictness.stranded => {
+                let info = task.info();
+                self.fail(format!(
+                    "lost wake: {info} is suspended, and its last waker was dropped without waking it, so nothing can \
+                     ever run it again{}",
+                    self.details(task)
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    /// The task has made progress in a poll without a wake.
+    pub(crate) fn lost_wake(&self, task: TaskRef<'_>) {
+        self.fail(format!("{}{}", sentence(&task.info()), self.details(task)));
+    }
+
+    /// The first failure, once.
+    pub(crate) fn take_failure(&self) -> Option<String> {
+        if !self.has_failed.swap(false, Ordering::Acquire) {
+            return None;
+        }
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn fail(&self, report: String) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(report);
+        self.has_failed.store(true, Ordering::Release);
+    }
+
+    /// Where the task was suspended, and what became of its wakers: a line each.
+    fn details(&self, task: TaskRef<'_>) -> String {
+        let (tasks, mut names, mut text) = (self.tasks(), Names::default(), String::new());
+        let nothing = Seen::default();
+        let Seen { standing, dropped } = tasks.get(&task.id()).unwrap_or(&nothing);
+        for Standing { leaf, stack } in standing {
+            for place in names.chain(stack) {
+                let _ = write!(text, "\n    {place}");
+            }
+            let _ = write!(text, "\n    waits for: {leaf}");
+        }
+        let _ = match (dropped, task.wakers()) {
+            (Some((stack, by)), _) => {
+                let place = names.calls(stack).pop().map(|place| format!(" in {place}")).unwrap_or_default();
+                write!(text, "\n    its last waker was dropped by {by}{place}")
+            }
+            (None, 0) => write!(text, "\n    its last poll left no waker"),
+            (None, 1) => write!(text, "\n    its waker still exists, and was not called"),
+            (None, wakers) => write!(text, "\n    its {wakers} wakers still exist, and none was called"),
+        };
+        text.push_str(
+            "\n    The code that makes a future ready must call wake() on the waker that its last poll left there.",
+        );
+        text
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, HashMap<TaskId, Seen>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is said of a task that has made progress in a poll without a wake.
+pub(crate) fn sentence(task: &TaskInfo) -> String {
+    format!(
+        "lost wake: {task} made progress when it was polled without having been woken: what it waited for had come, and \
+         its waker was not called"
+    )
+}
