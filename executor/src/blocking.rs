@@ -5,11 +5,9 @@
 //! those of every task.
 
 use crate::dump::Call;
-use crate::observer::{self, Observer, present_cause};
+use crate::observer::{self, Observer};
 use crate::single::{elsewhere, with_core};
-use crate::task::{
-    Finish, JoinHandle, Meta, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, allocate, with_present,
-};
+use crate::task::{JoinHandle, Meta, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, allocate, with_present};
 use reactor::{Handle, Hold};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -149,14 +147,10 @@ impl Schedule for Pool {
     }
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
-        let here = with_core(|core| core.is_some_and(|core| Arc::ptr_eq(&core.pool, self)));
-        let here = here || is_thread_of(&self.reactor);
-        let show = |observer: &Arc<dyn Observer>| observer::show(&**observer, task, what, || present_cause(here));
-        self.observer.as_ref().inspect(|observer| show(observer));
-    }
-
-    fn finished(self: &Arc<Self>, task: TaskRef<'_>, how: Finish) {
-        self.observer.as_ref().inspect(|observer| observer.task_finished(task, how));
+        let Some(observer) = &self.observer else { return };
+        observer::show(&**observer, task, what, || {
+            with_core(|core| core.is_some_and(|core| Arc::ptr_eq(&core.pool, self))) || is_thread_of(&self.reactor)
+        });
     }
 
     fn schedule(self: &Arc<Self>, task: Runnable) {

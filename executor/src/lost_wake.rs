@@ -88,7 +88,7 @@ impl Checks {
     }
 
     /// A poll was suspended there.
-    pub(crate) fn suspended(&self, task: TaskId, standing: &[Standing]) {
+    fn suspended(&self, task: TaskId, standing: &[Standing]) {
         self.tasks().insert(task, Seen { standing: standing.to_vec(), dropped: None });
     }
 
@@ -97,9 +97,10 @@ impl Checks {
         self.tasks().remove(&task);
     }
 
-    /// An event of a task that concerns its wakers; `by` says who is running.
+    /// An event of a task; `by` says who is running.
     pub(crate) fn happened(&self, task: TaskRef<'_>, what: &TaskEvent<'_>, by: impl FnOnce() -> WokenBy) {
         match what {
+            TaskEvent::Waits(standing) => self.suspended(task.id(), standing),
             TaskEvent::LastWakerDropped => {
                 let dropped = Some((Stack::here(), by()));
                 self.tasks().entry(task.id()).or_default().dropped = dropped;

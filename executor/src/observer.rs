@@ -6,7 +6,8 @@
 
 use crate::stack::Standing;
 use crate::sync::{Handover, handover};
-use crate::task::{Finish, TaskEvent, TaskId, TaskRef, with_present};
+pub use crate::task::PollEnd;
+use crate::task::{Chains, Finish, TaskEvent, TaskId, TaskRef, with_present};
 pub use reactor::Observer as ReactorObserver;
 pub use reactor::backend::Readiness;
 use reactor::cause::Cause;
@@ -47,17 +48,6 @@ impl From<Cause> for WokenBy {
             Cause::Timer(timer) => WokenBy::Timer(timer),
         }
     }
-}
-
-/// How a poll ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PollEnd {
-    /// The task waits for a wake.
-    Pending,
-    /// The task waits, but was woken during the poll: it goes to the end of the queue.
-    PendingWoken,
-    /// The task is over; [`Observer::task_finished`] has said how.
-    Finished,
 }
 
 /// Watches a runtime: its tasks, and through the reactor's trait its sources and timers. Every
@@ -138,19 +128,75 @@ pub trait Observer: reactor::Observer {
     fn blocking_begins(&self, task: TaskId) {}
     /// That call has returned.
     fn blocking_ends(&self, task: TaskId) {}
+
+    /// Calls the method above that an event of a task is for, with what caused it. This makes an observer of the
+    /// runtime one of a [`Schedule`](crate::task::Schedule) of your own:
+    ///
+    /// ```
+    /// use executor::task::{Runnable, Schedule, TaskEvent, TaskRef, spawn_with};
+    /// use executor::{Observer, trace::{Event, Recorder}};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// #[derive(Default)]
+    /// struct Stack {
+    ///     tasks: Mutex<Vec<Runnable>>,
+    ///     recorder: Recorder,
+    /// }
+    ///
+    /// impl Schedule for Stack {
+    ///     fn schedule(self: &Arc<Self>, task: Runnable) {
+    ///         self.tasks.lock().unwrap().push(task);
+    ///     }
+    ///     fn is_watched(&self) -> bool {
+    ///         true
+    ///     }
+    ///     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
+    ///         self.recorder.show(task, what);
+    ///     }
+    /// }
+    ///
+    /// let stack = Arc::new(Stack::default());
+    /// let (task, sum) = spawn_with(async { 1 + 2 }, stack.clone());
+    /// stack.recorder.run_begins(); // the loop says when it begins and ends
+    /// assert!(task.run().is_none());
+    /// stack.recorder.run_ends();
+    /// let records = stack.recorder.trace().records;
+    /// assert!(records.iter().any(|record| record.event == Event::PollBegins { task: sum.id().0 }));
+    /// ```
+    fn show(&self, task: TaskRef<'_>, what: TaskEvent<'_>) {
+        // Numbers of another executor's tasks would be mistaken for this one's.
+        show(self, task, what, || with_present(|present| present.is_some_and(|present| present.is_beside(task))));
+    }
 }
 
-/// Shows an event of a task to the observer, with who is the cause if it is a wake.
-pub(crate) fn show(observer: &dyn Observer, task: TaskRef<'_>, what: TaskEvent<'_>, cause: impl FnOnce() -> WokenBy) {
+/// Shows an event of a task to the observer. `is_here` says whether the task that runs on this thread is one that the
+/// observer knows.
+pub(crate) fn show<O>(observer: &O, task: TaskRef<'_>, what: TaskEvent<'_>, is_here: impl FnOnce() -> bool)
+where
+    O: Observer + ?Sized,
+{
     match what {
+        TaskEvent::Spawned => {
+            handover::want();
+            observer.task_spawned(task, present_id(is_here()));
+        }
         TaskEvent::Woken => {
             handover::present().inspect(|what| observer.handed_over(task, *what));
-            observer.task_woken(task, cause());
+            observer.task_woken(task, present_cause(is_here()));
         }
-        TaskEvent::Cancelled => observer.task_cancelled(task, cause()),
+        TaskEvent::Cancelled => observer.task_cancelled(task, present_cause(is_here())),
+        TaskEvent::PollBegins { chains } => {
+            if observer.wants_standing() {
+                chains.set(Chains::Announced);
+            }
+            observer.poll_begins(task);
+        }
+        TaskEvent::Waits(standing) if observer.wants_standing() => observer.task_waits(task.id(), standing),
+        TaskEvent::Waits(_) => {}
+        TaskEvent::PollEnds(end) => observer.poll_ends(task.id(), end),
         TaskEvent::Panicked(panic) => observer.task_panicked(task, panic.message()),
-        TaskEvent::WakerCloned => {}
-        TaskEvent::LastWakerDropped => observer.last_waker_dropped(task, cause()),
+        TaskEvent::LastWakerDropped => observer.last_waker_dropped(task, present_cause(is_here())),
+        TaskEvent::Finished(how) => observer.task_finished(task, how),
         TaskEvent::Stranded { lost } => observer.task_stranded(task, lost),
         TaskEvent::OutputDropped(how) => observer.output_dropped(task, how),
         TaskEvent::Freed => observer.task_freed(task),
@@ -188,11 +234,15 @@ impl<A: Observer + ?Sized, B: Observer + ?Sized> Observer for (Arc<A>, Arc<B>) {
     }
 }
 
-/// Who is waking or cancelling on this thread right now; `here` says whether the present task is of the same runtime.
-pub(crate) fn present_cause(here: bool) -> WokenBy {
-    if let Some(cause) = reactor::cause::current() {
-        return cause.into();
+/// What is waking or cancelling on this thread right now; `is_here` says whether the current task is of the same runtime.
+pub(crate) fn present_cause(is_here: bool) -> WokenBy {
+    match reactor::cause::current() {
+        Some(cause) => cause.into(),
+        None => present_id(is_here).map_or(WokenBy::Outside, WokenBy::Task),
     }
-    let present = with_present(|task| task.map(TaskRef::id));
-    present.filter(|_| here).map_or(WokenBy::Outside, WokenBy::Task)
+}
+
+/// The task that runs on this thread, if it is of the same runtime.
+fn present_id(is_here: bool) -> Option<TaskId> {
+    with_present(|task| task.map(TaskRef::id)).filter(|_| is_here)
 }

@@ -6,7 +6,7 @@
 
 pub(crate) use reactor::budget;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-pub(crate) use std::sync::{Mutex, MutexGuard};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use std::thread_local;
 
 /// [`std::cell::UnsafeCell`] with the interface of loom's, which sees who accesses it when.

@@ -24,14 +24,13 @@ use crate::ages::Ages;
 use crate::blocking::{self, Pool};
 use crate::cancel::within;
 use crate::lost_wake::{self, Asked, Checks, Strictness};
-use crate::observer::{self, Observer, PollEnd, WokenBy};
+use crate::observer::{self, Observer, present_cause};
 use crate::run_queue::{Inbox, RunQueue};
 use crate::simulated::Simulated;
 use crate::slow::{Polled, SlowPolls};
-use crate::stack;
 use crate::task::{
-    Canceller, Entered, Finish, JoinError, JoinHandle, Meta, Present, Run, Runnable, Schedule, Slabs, TaskEvent,
-    TaskId, TaskInfo, TaskRef, allocate, with_present,
+    Canceller, Chains, Entered, Extras, Finish, JoinError, JoinHandle, Meta, Present, Run, Runnable, Schedule, Slabs,
+    TaskEvent, TaskId, TaskInfo, TaskRef, allocate, with_present,
 };
 use reactor::backend::{Host, Network};
 use reactor::{Handle, Reactor, budget};
@@ -72,12 +71,6 @@ impl Single {
             show(&**observer);
         }
     }
-
-    /// Who is waking or cancelling on this thread right now.
-    fn present_cause(self: &Arc<Self>) -> WokenBy {
-        let here = with_core(|core| core.is_some_and(|core| core.serves(self)));
-        observer::present_cause(here || blocking::is_thread_of(&self.reactor))
-    }
 }
 
 impl Schedule for Single {
@@ -95,7 +88,6 @@ impl Schedule for Single {
 
     #[inline]
     fn finished(self: &Arc<Self>, task: TaskRef<'_>, how: Finish) {
-        self.observe(|observer| observer.task_finished(task, how));
         with_core(|core| {
             let core = core.expect("a task of a single-thread runtime was run outside of it");
             match how {
@@ -118,20 +110,20 @@ impl Schedule for Single {
     }
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
-        if let TaskEvent::WakerCloned = what {
-            // Only a poll's own waker tells where that poll is.
-            if present_id() == Some(task.id()) {
-                stack::waker_cloned();
-            }
-            return;
-        }
+        let is_here = || {
+            let runs_here = with_core(|core| core.is_some_and(|core| core.serves(self)));
+            runs_here || blocking::is_thread_of(&self.reactor)
+        };
         if let TaskEvent::Woken = what {
             with_core(|core| core.into_iter().for_each(|core| core.note_self_wake(task)));
         }
         if let Some(checks) = &self.checks {
-            checks.happened(task, &what, || self.present_cause());
+            checks.happened(task, &what, || present_cause(is_here()));
         }
-        self.observe(|observer| observer::show(observer, task, what, || self.present_cause()));
+        self.observe(|observer| observer::show(observer, task, what, is_here));
+        if let TaskEvent::PollBegins { chains } = what {
+            with_core(|core| core.into_iter().for_each(|core| core.choose_chains(chains)));
+        }
     }
 }
 
@@ -331,10 +323,10 @@ impl Core {
     pub(crate) unsafe fn spawn<F: Future>(
         &self,
         future: F,
-        name: Option<String>,
+        extras: Option<Box<Extras>>,
         place: &'static Location<'static>,
     ) -> JoinHandle<F::Output> {
-        let meta = self.introduce(name, place);
+        let meta = self.introduce(extras, place);
         // SAFETY: the caller vouches for the future. Both queues give the task to this thread only:
         // the core's is reached from here alone, and the inbox is emptied by nobody else.
         let (task, handle) = unsafe { allocate(future, Some(&self.slabs), &self.shared, meta) };
@@ -342,7 +334,6 @@ impl Core {
         if let Some(simulated) = &self.simulated {
             simulated.spawned(handle.canceller());
         }
-        self.shared.observe(|observer| observer.task_spawned(handle.task(), present_id()));
         self.queue.push(task);
         if self.ending.get() {
             handle.cancel();
@@ -351,17 +342,14 @@ impl Core {
     }
 
     /// Numbers a task.
-    pub(crate) fn introduce(&self, name: Option<String>, place: &'static Location<'static>) -> Meta {
+    pub(crate) fn introduce(&self, extras: Option<Box<Extras>>, place: &'static Location<'static>) -> Meta {
         self.numbered.set(self.numbered.get() + 1);
-        Meta { id: TaskId(self.numbered.get()), spawned_at: place, name }
+        Meta { id: TaskId(self.numbered.get()), spawned_at: place, extras }
     }
 
     /// Shows the call that was made last to whoever watches.
     pub(crate) fn observe_call(&self, task: TaskRef<'_>) {
-        self.shared.observe(|observer| {
-            observer.task_spawned(task, present_id());
-            observer.blocking_queued(task.id());
-        });
+        self.shared.observe(|observer| observer.blocking_queued(task.id()));
     }
 
     /// Whether blocking calls are made on this thread, as tasks among the others: their order is the seed's, too.
@@ -420,45 +408,10 @@ impl Core {
 
     #[cold]
     fn run_not_plain(&self, task: Runnable) -> Run {
-        let id = task.task().id();
-        let run = || match self.shared.observer.as_deref() {
-            None => self.run_heard(task),
-            Some(observer) => self.run_observed(task, observer),
-        };
         match &self.simulated {
-            None => run(),
-            Some(simulated) => simulated.run(id, run),
+            None => task.run_once(),
+            Some(simulated) => simulated.run(task.task().id(), || task.run_once()),
         }
-    }
-
-    fn run_observed(&self, task: Runnable, observer: &dyn Observer) -> Run {
-        observer.poll_begins(task.task());
-        let id = task.task().id();
-        let run = self.run_heard(task);
-        let end = match run {
-            Run::Suspended => PollEnd::Pending,
-            Run::Ready(_) => PollEnd::PendingWoken,
-            Run::Finished => PollEnd::Finished,
-        };
-        observer.poll_ends(id, end);
-        run
-    }
-
-    /// Runs a task, and says where it was suspended if that is wanted.
-    fn run_heard(&self, task: Runnable) -> Run {
-        let observer = self.shared.observer.as_deref().filter(|observer| observer.wants_standing());
-        let checks = self.shared.checks.as_ref().filter(|checks| checks.wants_chains());
-        if observer.is_none() && checks.is_none() || self.asking.get().is_some() {
-            return task.run_once();
-        }
-        let id = task.task().id();
-        let mut run = None;
-        let heard = stack::listen(false, checks.is_some(), || run = Some(task.run_once()));
-        if !matches!(run, Some(Run::Finished)) {
-            observer.inspect(|observer| observer.task_waits(id, &heard.standing));
-            checks.inspect(|checks| checks.suspended(id, &heard.standing));
-        }
-        run.expect("it was run")
     }
 
     /// Between two passes: looks for what became ready, and waits for it if there is nothing else to do.
@@ -607,6 +560,16 @@ impl Core {
         }
         let is_lost = |id| lost.iter().any(|task| task.task().id() == id);
         shown.into_iter().map(|(shown, id)| (shown, is_lost(id))).collect()
+    }
+
+    /// Which await chains a poll that begins is to show. Those of a task that is asked are for the one who asks.
+    fn choose_chains(&self, chains: &Cell<Chains>) {
+        if self.shared.checks.as_ref().is_some_and(Checks::wants_chains) {
+            chains.set(Chains::All);
+        }
+        if self.asking.get().is_some() {
+            chains.set(Chains::None);
+        }
     }
 
     /// A task of any runtime was woken on this thread.

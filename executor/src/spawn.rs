@@ -1,8 +1,10 @@
 //! Making tasks: [`spawn`], [`spawn_local`], [`spawn_blocking`] and [`named`]; and [`yield_now`].
 
 use crate::single::{Core, with_core};
-use crate::task::{JoinHandle, Schedule};
+use crate::task::{Extras, JoinHandle, Schedule};
 use reactor::leaf;
+use std::any::Any;
+use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -81,17 +83,38 @@ pub fn spawn_blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'stat
 /// });
 /// ```
 pub fn named(name: impl Into<String>) -> Named {
-    Named { name: Some(name.into()) }
+    Named { extras: Some(Box::new(Extras::named(name.into()))) }
 }
 
 /// A task to be. Made by [`named`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[must_use = "a name does nothing until a task is spawned with it"]
 pub struct Named {
-    name: Option<String>,
+    /// Nothing is allocated for a task without any.
+    extras: Option<Box<Extras>>,
+}
+
+impl fmt::Debug for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Named").field("name", &self.extras.as_ref().and_then(|extras| extras.name())).finish()
+    }
 }
 
 impl Named {
+    /// Gives the task a value for its scheduler to know, as a priority: see [`TaskRef::metadata`](crate::task::TaskRef::metadata).
+    ///
+    /// ```
+    /// executor::block_on(async {
+    ///     let task = executor::named("urgent").metadata(9_u8).spawn(async {});
+    ///     task.on_done(|task, _| assert_eq!(task.metadata(), Some(&9_u8)));
+    ///     task.await.unwrap();
+    /// });
+    /// ```
+    pub fn metadata(mut self, metadata: impl Any + Send + Sync) -> Named {
+        self.extras.get_or_insert_default().set_metadata(metadata);
+        self
+    }
+
     /// As [`spawn`](crate::spawn).
     ///
     /// # Panics
@@ -111,7 +134,7 @@ impl Named {
         with_core(|core| {
             let core = core.unwrap_or_else(|| outside("spawn", place));
             // SAFETY: it is 'static, and made on the thread on which it will run and be dropped.
-            unsafe { core.spawn(future, self.name, place) }
+            unsafe { core.spawn(future, self.extras, place) }
         })
     }
 
@@ -126,9 +149,9 @@ impl Named {
             let core: &Core = core.unwrap_or_else(|| outside("spawn_blocking", place));
             if core.blocks_itself() {
                 // SAFETY: it is 'static, and made on the thread on which it will run and be dropped.
-                return unsafe { core.spawn(core.pool.make_here(call), self.name, place) };
+                return unsafe { core.spawn(core.pool.make_here(call), self.extras, place) };
             }
-            let (task, handle) = core.pool.make(call, core.introduce(self.name, place));
+            let (task, handle) = core.pool.make(call, core.introduce(self.extras, place));
             core.observe_call(handle.task());
             core.pool.schedule(task);
             handle

@@ -13,9 +13,9 @@
 use super::extras::{Cancellation, Extras};
 use super::join::{JoinError, JoinHandle, Panic};
 use super::slab::{self, Slabs};
-use super::state::{Begin, Complete, State, Suspend, TaskState, Wake};
+use super::state::{Begin, Complete, State, TaskState, Wake};
 use super::waker::{Runnable, borrowed_waker};
-use super::watch::{TaskEvent, tell, watch};
+use super::watch::{TaskEvent, tell_cancel, tell_end, tell_wake, watch};
 use crate::shim::{AtomicPtr, Ordering, UnsafeCell, thread_local};
 use std::any::Any;
 use std::cell::Cell;
@@ -27,7 +27,9 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
+use std::thread::ThreadId;
 
 /// Where a task goes when it is ready to run.
 ///
@@ -42,12 +44,24 @@ pub trait Schedule: Send + Sync + 'static {
         let _ = (task, how);
     }
 
+    /// The number of the next task, for one that is spawned without. Unless a scheduler counts its own tasks, the
+    /// numbers come from one counter for the whole process, from 1.
+    fn next_id(&self) -> TaskId {
+        static NUMBERED: AtomicU64 = AtomicU64::new(1);
+        TaskId(NUMBERED.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Whether the task that is being made is watched: whether `happened` is called for it.
     fn is_watched(&self) -> bool {
         false
     }
 
-    /// Something happened to a task that is watched, on whatever thread this is.
+    /// Something happened to a task that is watched, on whatever thread this is. To have it recorded, pass it on to
+    /// [`Observer::show`](crate::Observer::show).
+    ///
+    /// The events of one task come one at a time and in an order that can be read: a wake before the poll that it
+    /// leads to, the end of a poll before the next wake. A task waits until its event was shown, so this must not wake
+    /// or cancel one, nor panic.
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
         let _ = (task, what);
     }
@@ -86,7 +100,25 @@ impl<'a> TaskRef<'a> {
 
     /// How large its future is, in bytes.
     pub fn size(self) -> usize {
-        self.0.vtable.size
+        self.0.extras().and_then(|extras| extras.size).unwrap_or(self.0.vtable.size)
+    }
+
+    /// What it was spawned with for its scheduler to know, if that is a `T`: see [`Builder::metadata`](super::Builder::metadata).
+    pub fn metadata<T: Any>(self) -> Option<&'a T> {
+        self.0.extras()?.metadata.as_ref()?.downcast_ref()
+    }
+
+    /// The thread on which it has to be run and dropped, if its future may not leave it: see
+    /// [`Builder::spawn_local`](super::Builder::spawn_local). Tasks of a [`Runtime`](crate::Runtime) never leave its thread
+    /// and don't say so.
+    pub fn home(self) -> Option<ThreadId> {
+        self.0.extras()?.home
+    }
+
+    /// Whether both have the same scheduler.
+    pub(crate) fn is_beside(self, other: TaskRef<'_>) -> bool {
+        // SAFETY: both cells are there as long as these are.
+        unsafe { (self.0.vtable.scheduler)(self.0.into()) == (other.0.vtable.scheduler)(other.0.into()) }
     }
 
     /// How often it was polled; after 2²⁷ times it is counted from 0 again.
@@ -149,7 +181,8 @@ impl fmt::Debug for TaskId {
 pub(crate) struct Meta {
     pub(crate) id: TaskId,
     pub(crate) spawned_at: &'static Location<'static>,
-    pub(crate) name: Option<String>,
+    /// Its name and the like, if it has any.
+    pub(crate) extras: Option<Box<Extras>>,
 }
 
 /// The part of a cell that does not depend on the future. The first field of every cell, so a
@@ -177,8 +210,10 @@ pub(crate) struct Header {
 pub(super) struct VTable {
     /// Of the future.
     size: usize,
-    pub(super) run: unsafe fn(NonNull<Header>) -> Run,
+    pub(super) poll: unsafe fn(NonNull<Header>) -> Polled,
     pub(super) schedule: unsafe fn(Runnable),
+    /// The address of its scheduler.
+    scheduler: unsafe fn(NonNull<Header>) -> *const (),
     pub(super) happened: unsafe fn(NonNull<Header>, TaskEvent<'_>),
     /// Writes the output to where the second pointer points, an `Option<Result<T, JoinError>>`.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
@@ -254,6 +289,14 @@ pub(crate) enum Run {
     /// Was woken meanwhile, and so is to be run again.
     Ready(Runnable),
     /// Is over.
+    Finished,
+}
+
+/// How a poll ended. If it is `Pending`, the task is still RUNNING, and its runner has to suspend it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Polled {
+    Pending,
     Finished,
 }
 
@@ -339,25 +382,17 @@ impl<T> Of<T> {
     }
 }
 
+/// Whether this is the task that runs on this thread.
+pub(super) fn is_current(header: NonNull<Header>) -> bool {
+    PRESENT.with(Cell::get) == Some(header)
+}
+
 fn present_address() -> Option<usize> {
     PRESENT.with(Cell::get).map(|header| header.addr().get())
 }
 
-/// Makes a task of a future: the right to run it the first time, and the handle for its output.
-///
-/// Nothing happens until the [`Runnable`] is run or scheduled; dropping it cancels the task. Only the
-/// runtime numbers its tasks; this one has the number 0.
-#[track_caller]
-pub fn spawn_with<F: Future<Output: Send> + Send + 'static, S: Schedule>(
-    future: F,
-    scheduler: Arc<S>,
-) -> (Runnable, JoinHandle<F::Output>) {
-    let meta = Meta { id: TaskId(0), spawned_at: Location::caller(), name: None };
-    // SAFETY: it is 'static and may be used and dropped on any thread.
-    unsafe { allocate(future, None, &scheduler, meta) }
-}
-
-/// As [`spawn_with`], for any future, and in one of these slabs.
+/// Makes a task of a future, in one of these slabs or in memory of its own: the right to run it the first time, and the
+/// handle for its output.
 ///
 /// # Safety
 /// The `Runnable` must be run and dropped only on threads that may use and drop the future, and
@@ -371,8 +406,8 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
     meta: Meta,
 ) -> (Runnable, JoinHandle<F::Output>) {
     let is_watched = scheduler.is_watched();
-    let extras = meta.name.map(Extras::named).or_else(|| is_watched.then(Extras::default));
-    let extras = extras.map_or(std::ptr::null_mut(), |extras| Box::into_raw(Box::new(extras)));
+    let extras = meta.extras.or_else(|| is_watched.then(Box::default));
+    let extras = extras.map_or(std::ptr::null_mut(), Box::into_raw);
     // Nothing that could panic stands between taking the place and writing the cell.
     let (cell, place) = slab::take(slabs, scheduler);
     let header = Header {
@@ -392,6 +427,7 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
     // `Runnable` stands for, and one for the join handle; nobody else has seen it yet.
     unsafe {
         cell.write(Place { header, body, scheduler: PhantomData::<S> });
+        watch(cell.cast(), || TaskEvent::Spawned);
         (Runnable::from_header(cell.cast()), JoinHandle::from_header(cell.cast()))
     }
 }
@@ -399,8 +435,9 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
 impl<F: Future, S: Schedule> Place<F, S> {
     const VTABLE: VTable = VTable {
         size: size_of::<F>(),
-        run: Self::run,
+        poll: Self::poll,
         schedule: Self::schedule,
+        scheduler: Self::scheduler_address,
         happened: Self::happened,
         take_output: Self::take_output,
         free: Self::free,
@@ -409,32 +446,28 @@ impl<F: Future, S: Schedule> Place<F, S> {
     /// Polls the future once, or drops it if the task was cancelled.
     ///
     /// # Safety
-    /// `header` is that of a `Place<F, S>`, and the caller gives up the right to run it.
-    unsafe fn run(header: NonNull<Header>) -> Run {
+    /// `header` is that of a `Place<F, S>`, and the caller has the right to run it: to keep if the poll is pending, else
+    /// to give up.
+    unsafe fn poll(header: NonNull<Header>) -> Polled {
         let _present = Present::enter(header);
-        // SAFETY: the future's reference keeps the cell alive until `finish`; after `suspend` it is
-        // not touched any more.
+        // SAFETY: the future's reference keeps the cell alive until `finish`.
         let cell = unsafe { header.cast::<Self>().as_ref() };
         // SAFETY: as above, and nobody uses it after the poll.
         let waker = unsafe { borrowed_waker(header) };
         let result = match cell.header.state.begin() {
             Begin::Drop if !cell.header.is_shielded(&waker) => Err(JoinError::Cancelled),
-            Begin::Drop | Begin::Poll => match cell.poll(&waker) {
+            Begin::Drop | Begin::Poll => match cell.poll_future(&waker) {
                 Ok(Poll::Ready(output)) => Ok(output),
-                Ok(Poll::Pending) => match cell.header.state.suspend() {
-                    Suspend::Suspended => return Run::Suspended,
-                    // SAFETY: `suspend` says that the right to run is still ours to pass on.
-                    Suspend::Ready => return Run::Ready(unsafe { Runnable::from_header(header) }),
-                },
+                Ok(Poll::Pending) => return Polled::Pending,
                 Err(panic) => Err(JoinError::Panicked(Panic(panic))),
             },
         };
         // SAFETY: the task is RUNNING and this is its runner.
         unsafe { Self::finish(header, result) };
-        Run::Finished
+        Polled::Finished
     }
 
-    fn poll(&self, waker: &Waker) -> Result<Poll<F::Output>, Box<dyn Any + Send>> {
+    fn poll_future(&self, waker: &Waker) -> Result<Poll<F::Output>, Box<dyn Any + Send>> {
         let mut cx = Context::from_waker(waker);
         self.with_body(|stage, body| {
             assert!(*stage == Stage::Future, "a task was run after it had completed");
@@ -468,9 +501,10 @@ impl<F: Future, S: Schedule> Place<F, S> {
             Err(JoinError::Cancelled) => Finish::Cancelled,
             Err(JoinError::Panicked(_)) => Finish::Panicked,
         };
-        if let Err(JoinError::Panicked(panic)) = &result {
+        if cell.header.state.is_watched() {
+            let panic = result.as_ref().err().and_then(JoinError::panic);
             // SAFETY: as above.
-            unsafe { watch(header, || TaskEvent::Panicked(panic)) };
+            unsafe { tell_end(header, panic, finish) };
         }
         // SAFETY: as above.
         unsafe { Self::scheduler(header) }.finished(TaskRef(&cell.header), finish);
@@ -547,6 +581,11 @@ impl<F: Future, S: Schedule> Place<F, S> {
         unsafe { Self::scheduler(task.header()) }.schedule(task);
     }
 
+    unsafe fn scheduler_address(header: NonNull<Header>) -> *const () {
+        // SAFETY: the caller's reference keeps the cell alive while this runs.
+        Arc::as_ptr(unsafe { Self::scheduler(header) }).cast()
+    }
+
     unsafe fn happened(header: NonNull<Header>, what: TaskEvent<'_>) {
         // SAFETY: the caller's reference keeps the cell alive while this runs.
         unsafe { Self::scheduler(header).happened(TaskRef(header.as_ref()), what) };
@@ -588,7 +627,7 @@ pub(super) unsafe fn wake(header: NonNull<Header>) {
     // SAFETY: as above; `pass_on` gets what the transition returned.
     unsafe {
         if is_watched && wake != Wake::Nothing {
-            tell(header, TaskEvent::Woken);
+            tell_wake(header);
         }
         pass_on(header, wake);
     }
@@ -602,7 +641,9 @@ pub(crate) unsafe fn cancel(header: NonNull<Header>) {
     // SAFETY: the caller's reference keeps the cell alive; `pass_on` gets what the transition returned.
     unsafe {
         let Some(wake) = header.as_ref().state.cancel() else { return };
-        watch(header, || TaskEvent::Cancelled);
+        if header.as_ref().state.is_watched() {
+            tell_cancel(header, wake);
+        }
         pass_on(header, wake);
     }
 }

@@ -1,18 +1,26 @@
-//! What few tasks have, in a box of its own so that the others don't pay for it: a name, callbacks, a scope,
+//! What few tasks have, in a box of its own so that the others don't pay for it: a name, metadata, callbacks, a scope,
 //! who cancelled it, and what is counted of those that are watched.
 
 use super::cell::{Finish, TaskId, TaskRef};
 use super::scope::Scope;
+use super::watch::Told;
 use crate::shim::{AtomicBool, AtomicUsize};
+use std::any::Any;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::ThreadId;
 
 pub(crate) type Callback = Box<dyn FnOnce(TaskRef<'_>, Finish) + Send>;
 
 #[derive(Default)]
 pub(crate) struct Extras {
     pub(super) name: Option<Box<str>>,
+    pub(super) metadata: Option<Box<dyn Any + Send + Sync>>,
+    /// The thread that its future may not leave.
+    pub(super) home: Option<ThreadId>,
+    /// How large its future is, where that is not what lies in the cell.
+    pub(super) size: Option<usize>,
     /// Written by the first who cancels the task.
     pub(crate) cancellation: OnceLock<Cancellation>,
     pub(crate) scope: OnceLock<Arc<Scope>>,
@@ -21,11 +29,21 @@ pub(crate) struct Extras {
     pub(super) wakers: AtomicUsize,
     /// Whether one has been made since its last poll began.
     pub(super) left_waker: AtomicBool,
+    /// What has been told of it, if it is watched.
+    pub(super) told: Told,
 }
 
 impl Extras {
-    pub(super) fn named(name: String) -> Extras {
+    pub(crate) fn named(name: String) -> Extras {
         Extras { name: Some(name.into()), ..Extras::default() }
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    pub(crate) fn set_metadata(&mut self, metadata: impl Any + Send + Sync) {
+        self.metadata = Some(Box::new(metadata));
     }
 
     pub(super) fn add_callback(&self, callback: Callback) {

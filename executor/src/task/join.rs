@@ -2,7 +2,7 @@
 
 use super::cell::{Finish, Header, TaskId, TaskRef, cancel, discard, drop_reference, wake, with_present};
 use super::extras::{Cancellation, CancelledBy};
-use super::state::{Leave, TaskState, Wake};
+use super::state::{Leave, TaskState};
 use super::waker::Runnable;
 use super::watch::{TaskEvent, watch};
 use std::any::Any;
@@ -47,6 +47,14 @@ impl JoinError {
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
         matches!(self, JoinError::Panicked(_))
+    }
+
+    /// What it panicked with, if it did.
+    pub(super) fn panic(&self) -> Option<&Panic> {
+        match self {
+            JoinError::Cancelled => None,
+            JoinError::Panicked(panic) => Some(panic),
+        }
     }
 }
 
@@ -112,11 +120,10 @@ impl Canceller {
         Canceller { header }
     }
 
-    /// Wakes the task, as if by nobody. If it waited, the right to run it.
+    /// Wakes the task without a recorded cause, if it is suspended: then returns the right to run it.
     pub(crate) fn wake_up(&self) -> Option<Runnable> {
-        let (wake, _) = self.task().0.state.wake();
         // SAFETY: the transition gave the right to run.
-        (wake == Wake::Schedule).then(|| unsafe { Runnable::from_header(self.header) })
+        self.task().0.state.wake_suspended().then(|| unsafe { Runnable::from_header(self.header) })
     }
 
     /// The task.

@@ -36,10 +36,12 @@
 //! | `cell.rs` | that piece of memory, and running what is in it |
 //! | `waker.rs` | `Waker` and `Runnable`: the pointers that lead to it |
 //! | `join.rs` | `JoinHandle` and `JoinError` |
+//! | `builder.rs` | making tasks for a scheduler of your own |
 //! | `extras.rs`, `scope.rs` | what few tasks have: a name, who cancelled it, what is shielded from that |
 //! | `watch.rs` | what is told of a task that somebody watches |
 //! | `slab.rs` | the memory of tasks, and all tasks of a scheduler |
 
+mod builder;
 mod cell;
 mod extras;
 mod join;
@@ -49,10 +51,12 @@ mod state;
 mod waker;
 mod watch;
 
+pub use builder::{Builder, builder, spawn_with};
 #[doc(hidden)]
 pub use cell::Of;
-pub use cell::{Finish, Schedule, TaskId, TaskRef, spawn_with};
+pub use cell::{Finish, Schedule, TaskId, TaskRef};
 pub(crate) use cell::{Header, Meta, Present, Run, allocate, with_present};
+pub(crate) use extras::Extras;
 pub use extras::{Cancellation, CancelledBy};
 pub(crate) use join::NO_MESSAGE;
 pub use join::{CancelOnDrop, Canceller, Explained, JoinError, JoinHandle, Panic, TaskError, TaskInfo};
@@ -60,4 +64,4 @@ pub(crate) use scope::Scope;
 pub(crate) use slab::{Entered, Slabs};
 pub use state::TaskState;
 pub use waker::Runnable;
-pub use watch::TaskEvent;
+pub use watch::{Chains, PollEnd, TaskEvent};

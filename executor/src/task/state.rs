@@ -175,6 +175,12 @@ impl State {
         (woken(before), before & WATCHED != 0)
     }
 
+    /// Asks for a poll if the task is suspended. `true` if it was: the caller then has the right to run it.
+    pub(crate) fn wake_suspended(&self) -> bool {
+        let update = |word: u64| (word & (NOTIFIED | RUNNING | COMPLETE) == 0).then_some(word | NOTIFIED);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).is_ok()
+    }
+
     /// Asks for an end: a wake after which the next run drops the future. `None` if it is complete
     /// or was cancelled before, which changes nothing.
     pub(crate) fn cancel(&self) -> Option<Wake> {

@@ -1,7 +1,8 @@
 //! The pointers that lead to a task: its wakers, and the right to run it.
 
-use super::cell::{Header, Run, TaskRef, cancel, wake};
-use super::watch::{begin_poll, end_poll, waker_cloned, waker_dropped};
+use super::cell::{Header, Polled, Run, TaskRef, cancel, wake};
+use super::state::Suspend;
+use super::watch::{run_watched, waker_cloned, waker_dropped};
 use std::fmt;
 use std::mem::{ManuallyDrop, forget};
 use std::ptr::NonNull;
@@ -80,26 +81,29 @@ pub(super) unsafe fn borrowed_waker(header: NonNull<Header>) -> ManuallyDrop<Wak
 unsafe fn run(header: NonNull<Header>) -> Run {
     // SAFETY: while the right to run exists, the future's reference does.
     unsafe {
-        if header.as_ref().state.is_watched() {
-            return run_watched(header);
+        match header.as_ref().state.is_watched() {
+            true => run_watched(header),
+            false => run_unwatched(header),
         }
-        (header.as_ref().vtable.run)(header)
     }
 }
 
-/// As [`run`], of a task that is watched.
+/// As [`run`], of a task that is not watched.
 ///
 /// # Safety
 /// As for [`run`].
-#[cold]
-unsafe fn run_watched(header: NonNull<Header>) -> Run {
-    // SAFETY: while the right to run exists, the future's reference does; and after the run the one that
-    // `begin_poll` has added, which `end_poll` takes.
+#[inline]
+unsafe fn run_unwatched(header: NonNull<Header>) -> Run {
+    // SAFETY: while the right to run exists, the future's reference does: it is there until the task is suspended.
+    // `suspend` says whose that right is then.
     unsafe {
-        begin_poll(header);
-        let run = (header.as_ref().vtable.run)(header);
-        end_poll(header);
-        run
+        match (header.as_ref().vtable.poll)(header) {
+            Polled::Finished => Run::Finished,
+            Polled::Pending => match header.as_ref().state.suspend() {
+                Suspend::Suspended => Run::Suspended,
+                Suspend::Ready => Run::Ready(Runnable::from_header(header)),
+            },
+        }
     }
 }
 
@@ -125,7 +129,8 @@ impl Runnable {
         self.0
     }
 
-    pub(crate) fn task(&self) -> TaskRef<'_> {
+    /// Its task.
+    pub fn task(&self) -> TaskRef<'_> {
         // SAFETY: while the right to run exists, the future's reference does.
         TaskRef(unsafe { self.0.as_ref() })
     }
@@ -136,23 +141,24 @@ impl Runnable {
         header
     }
 
-    /// Polls the task, once; or drops its future if the task was cancelled. A panic of the future
-    /// goes to whoever joins the task. If the task was woken during the poll it is ready again: then the
+    /// Polls the task, once, with a full [budget](reactor::budget); or drops its future if the task was cancelled. A panic
+    /// of the future goes to whoever joins the task. If the task was woken during the poll it is ready again: then the
     /// right to run it comes back, to be queued by the caller.
     #[must_use = "a task that is ready again has to be queued; dropping it cancels it"]
     pub fn run(self) -> Option<Runnable> {
+        reactor::budget::reset();
         match self.run_once() {
             Run::Ready(task) => Some(task),
             Run::Suspended | Run::Finished => None,
         }
     }
 
-    /// As [`run_once`](Runnable::run_once), on a scheduler that nobody watches: it doesn't look.
+    /// As [`run_once`](Runnable::run_once), on a scheduler without an observer, whose tasks are not watched.
     #[inline]
     pub(crate) fn run_plain(self) -> Run {
         let header = self.into_header();
-        // SAFETY: the right to run is given up. If the task is watched after all, a poll less is counted as a waker.
-        unsafe { (header.as_ref().vtable.run)(header) }
+        // SAFETY: the right to run is given up.
+        unsafe { run_unwatched(header) }
     }
 
     #[inline]

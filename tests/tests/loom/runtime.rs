@@ -133,7 +133,7 @@ impl Home {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let meta = Meta { id: TaskId(0), spawned_at: Location::caller(), name: None };
+        let meta = Meta { id: TaskId(0), spawned_at: Location::caller(), extras: None };
         // SAFETY: the future is Send and 'static.
         let (task, handle) = unsafe { allocate(future, Some(&self.slabs), &self.runtime, meta) };
         self.unfinished.set(self.unfinished.get() + 1);

@@ -1,6 +1,6 @@
 //! What is told of a task that somebody watches, while other threads have its wakers.
 
-use super::kit::{Drops, every_interleaving, polled, spawn_watched};
+use super::kit::{Drops, interleavings_with, polled, spawn_watched};
 use loom::thread::{self, JoinHandle};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -38,7 +38,7 @@ fn join(threads: &Threads) {
 #[test]
 fn the_last_wakers_go_as_the_poll_ends() {
     for count in [1, 2] {
-        every_interleaving(move || {
+        interleavings_with(3, move || {
             let drops = Drops::new();
             let (threads, poll) = gives_wakers_away(count, drop);
             let (slot, handle, freed) = spawn_watched(polled(&drops, poll));
@@ -56,7 +56,7 @@ fn the_last_wakers_go_as_the_poll_ends() {
 // A waker that goes with its wake strands nobody, however early that is seen.
 #[test]
 fn the_last_waker_goes_with_its_wake() {
-    every_interleaving(|| {
+    interleavings_with(3, || {
         let drops = Drops::new();
         let (threads, poll) = gives_wakers_away(1, Waker::wake);
         let (slot, handle, freed) = spawn_watched(polled(&drops, poll));
@@ -71,7 +71,7 @@ fn the_last_waker_goes_with_its_wake() {
 // at most once, and of a task that is there.
 #[test]
 fn the_last_waker_goes_as_the_task_is_cancelled() {
-    every_interleaving(|| {
+    interleavings_with(3, || {
         let drops = Drops::new();
         let (threads, poll) = gives_wakers_away(1, drop);
         let (slot, handle, freed) = spawn_watched(polled(&drops, poll));
