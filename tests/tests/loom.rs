@@ -68,6 +68,8 @@ mod inbox;
 mod join;
 #[path = "loom/kit.rs"]
 mod kit;
+#[path = "loom/orphan.rs"]
+mod orphan;
 #[path = "loom/runtime.rs"]
 mod runtime;
 #[path = "loom/sync.rs"]

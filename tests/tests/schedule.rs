@@ -334,3 +334,80 @@ fn events_of_one_task_on_many_threads_are_told_in_an_order_that_can_have_been() 
         follow(&order.0.lock().unwrap());
     }
 }
+
+/// A task that waits for nothing, its handle, and what its future keeps.
+fn waits_for_nothing(fifo: &Arc<Fifo>) -> (JoinHandle<()>, Arc<()>) {
+    let inside = Arc::new(());
+    let kept = inside.clone();
+    let handle = fifo.spawn(1, async move {
+        let _kept = kept;
+        pending::<()>().await;
+    });
+    (handle, inside)
+}
+
+#[test]
+fn a_task_that_nothing_can_wake_join_or_cancel_is_freed_at_once() {
+    let fifo = Fifo::new();
+    let (handle, inside) = waits_for_nothing(&fifo);
+    fifo.run();
+    let canceller = handle.canceller();
+    drop(handle);
+    assert_eq!(Arc::strong_count(&inside), 2, "it can still be cancelled");
+    drop(canceller);
+    assert_eq!((Arc::strong_count(&inside), Arc::strong_count(&fifo)), (1, 1), "the handle goes last");
+
+    let (handle, inside) = waits_for_nothing(&fifo);
+    drop(handle);
+    fifo.run();
+    assert_eq!((Arc::strong_count(&inside), Arc::strong_count(&fifo)), (1, 1), "the poll ends last");
+
+    let (inside, wakers) = (Arc::new(()), Arc::<Mutex<Vec<Waker>>>::default());
+    let (kept, left) = (inside.clone(), wakers.clone());
+    drop(fifo.spawn(1, async move {
+        let _kept = kept;
+        poll_fn(|cx| -> Poll<()> {
+            *left.lock().unwrap() = vec![cx.waker().clone(), cx.waker().clone()];
+            Poll::Pending
+        })
+        .await;
+    }));
+    fifo.run();
+    let mut wakers = std::mem::take(&mut *wakers.lock().unwrap());
+    wakers.pop();
+    assert_eq!(Arc::strong_count(&inside), 2, "it can still be woken");
+    thread::spawn(move || drop(wakers)).join().unwrap();
+    assert_eq!((Arc::strong_count(&inside), Arc::strong_count(&fifo)), (1, 1), "a waker goes last");
+}
+
+#[test]
+fn a_local_task_that_nothing_can_wake_is_freed_on_its_thread() {
+    let (fifo, inside) = (Fifo::new(), Rc::new(()));
+    let kept = inside.clone();
+    let future = async move {
+        let _kept = kept;
+        pending::<()>().await;
+    };
+    let (task, handle) = builder().spawn_local(future, fifo.clone());
+    fifo.schedule(task);
+    fifo.run();
+    thread::spawn(move || drop(handle)).join().unwrap();
+    assert_eq!(Rc::strong_count(&inside), 2, "not on that thread");
+    fifo.run();
+    assert_eq!((Rc::strong_count(&inside), Arc::strong_count(&fifo)), (1, 1));
+}
+
+#[test]
+fn a_task_of_a_runtime_that_nothing_can_wake_stays_in_its_task_dump() {
+    let inside = Arc::new(());
+    executor::block_on(async {
+        let kept = inside.clone();
+        drop(executor::named("forgotten").spawn(async move {
+            let _kept = kept;
+            pending::<()>().await;
+        }));
+        yield_now().await;
+        assert_eq!(executor::tasks()[1].task.name.as_deref(), Some("forgotten"));
+    });
+    assert_eq!(Arc::strong_count(&inside), 1, "its end is the runtime's");
+}

@@ -13,7 +13,7 @@
 use super::extras::{Cancellation, Extras};
 use super::join::{JoinError, JoinHandle, Panic};
 use super::slab::{self, Slabs};
-use super::state::{Begin, Complete, State, TaskState, Wake};
+use super::state::{Begin, Complete, Dropped, State, TaskState, Wake};
 use super::waker::{Runnable, borrowed_waker};
 use super::watch::{TaskEvent, tell_cancel, tell_end, tell_wake, watch};
 use crate::shim::{AtomicPtr, Ordering, UnsafeCell, thread_local};
@@ -217,7 +217,8 @@ pub(super) struct VTable {
     pub(super) happened: unsafe fn(NonNull<Header>, TaskEvent<'_>),
     /// Writes the output to where the second pointer points, an `Option<Result<T, JoinError>>`.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
-    pub(super) free: unsafe fn(NonNull<Header>),
+    end_orphan: unsafe fn(NonNull<Header>),
+    free: unsafe fn(NonNull<Header>),
 }
 
 impl Header {
@@ -440,6 +441,7 @@ impl<F: Future, S: Schedule> Place<F, S> {
         scheduler: Self::scheduler_address,
         happened: Self::happened,
         take_output: Self::take_output,
+        end_orphan: Self::end_orphan,
         free: Self::free,
     };
 
@@ -597,6 +599,37 @@ impl<F: Future, S: Schedule> Place<F, S> {
         unsafe { *to.cast() = header.cast::<Self>().as_ref().take_result() };
     }
 
+    /// Ends a task that is orphaned: at once, on this thread, unless its future may not be dropped here. Tasks in the slabs
+    /// of a scheduler are left alone: it finds them there, shows them in its task dump, and ends them when it ends.
+    ///
+    /// # Safety
+    /// The task is orphaned, and the caller is the one that was told so.
+    unsafe fn end_orphan(header: NonNull<Header>) {
+        // SAFETY: the future's reference keeps the cell alive, as nobody but the caller knows the task: the transition to
+        // queued gives it the right to run.
+        unsafe {
+            if slab::has_owner::<Self, S>(header.cast(), header.as_ref().place) {
+                return;
+            }
+            let task = header.as_ref();
+            match task.state.cancel() {
+                Some(wake) if task.state.is_watched() => tell_cancel(header, wake),
+                Some(_) => {}
+                // It was cancelled before, and waits for a shield that nobody can take down any more.
+                None => assert!(task.state.wake_suspended(), "an orphan was not suspended"),
+            }
+            match TaskRef(task).home() {
+                Some(home) if home != std::thread::current().id() => {
+                    task.pierce_shields();
+                    task.state.add_reference(); // for the call: once it is queued, another thread may run it to its end
+                    Self::schedule(Runnable::from_header(header));
+                    drop_reference(header);
+                }
+                _ => drop(Runnable::from_header(header)),
+            }
+        }
+    }
+
     unsafe fn free(header: NonNull<Header>) {
         // SAFETY: the last reference is gone. The stage is empty by now, so neither the future nor the
         // output is dropped here, on whatever thread this is; the other fields that hold something are.
@@ -662,10 +695,25 @@ unsafe fn pass_on(header: NonNull<Header>, wake: Wake) {
 /// The caller has a reference, and gives it up.
 #[inline]
 pub(super) unsafe fn drop_reference(header: NonNull<Header>) {
-    // SAFETY: the reference keeps the cell alive until here; the last one frees it.
+    // SAFETY: the reference keeps the cell alive until here.
     unsafe {
-        if let (true, _) = header.as_ref().state.drop_reference() {
-            (header.as_ref().vtable.free)(header);
+        let (dropped, _) = header.as_ref().state.drop_reference();
+        dropped_reference(header, dropped);
+    }
+}
+
+/// Does what is left to do when a reference was dropped.
+///
+/// # Safety
+/// A transition of this task has just said so.
+#[inline]
+pub(super) unsafe fn dropped_reference(header: NonNull<Header>, dropped: Dropped) {
+    // SAFETY: the last reference frees the cell; and an orphan is only the caller's.
+    unsafe {
+        match dropped {
+            Dropped::Shared => {}
+            Dropped::Orphaned => (header.as_ref().vtable.end_orphan)(header),
+            Dropped::Last => (header.as_ref().vtable.free)(header),
         }
     }
 }

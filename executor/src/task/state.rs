@@ -21,6 +21,11 @@
 //!                                                                           └──────────┘
 //! ```
 //!
+//! A suspended task to which nothing refers any more but its own future is **orphaned**: no waker, no handle, so nothing
+//! can wake, cancel or join it. The transition that makes it so says so in its return value, to one caller: `suspend` if
+//! the other references were gone before, `drop_reference` if the last of them goes later. That caller has the task alone,
+//! and cancels it or leaves it alone (`cell.rs`, `end_orphan`).
+//!
 //! Who owns what:
 //! - **The right to run.** Exactly one [`Runnable`](super::Runnable) exists while a task is queued or running,
 //!   and none otherwise. The transition that makes it says so in its return value.
@@ -126,8 +131,22 @@ pub(crate) enum Begin {
 pub(crate) enum Suspend {
     /// It is gone, and with it the runner's right to look at the task: another thread may run it.
     Suspended,
+    /// It is gone, and the task is orphaned.
+    Orphaned,
     /// A wake came meanwhile: it is still the caller's, who must pass it on.
     Ready,
+}
+
+/// What is left when a reference was dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub(crate) enum Dropped {
+    /// Others have references, or the right to run.
+    Shared,
+    /// The future's own reference, of a suspended task: it is orphaned.
+    Orphaned,
+    /// None: the memory is the caller's to free.
+    Last,
 }
 
 /// What `complete` leaves to its caller. Unless it is `Joined`, the future's reference is still to be dropped.
@@ -207,6 +226,7 @@ impl State {
         let before = self.0.fetch_and(!RUNNING, Ordering::AcqRel);
         debug_assert!(before & (RUNNING | COMPLETE) == RUNNING, "suspend: {before:#b}");
         match before & NOTIFIED {
+            0 if references(before) == 1 => Suspend::Orphaned,
             0 => Suspend::Suspended,
             _ => Suspend::Ready,
         }
@@ -301,12 +321,17 @@ impl State {
         before & WATCHED != 0
     }
 
-    /// One reference less. Whether it was the last, so that the memory is the caller's to free; and whether somebody
-    /// watches.
+    /// One reference less. What is left; and whether the task is watched.
     #[inline]
-    pub(crate) fn drop_reference(&self) -> (bool, bool) {
+    pub(crate) fn drop_reference(&self) -> (Dropped, bool) {
         let before = self.0.fetch_sub(REFERENCE, Ordering::AcqRel);
-        (references(before) == 1, before & WATCHED != 0)
+        let dropped = match references(before) {
+            1 => Dropped::Last,
+            // A completed task's last reference is no future's.
+            2 if before & (NOTIFIED | RUNNING | COMPLETE | JOIN) == 0 => Dropped::Orphaned,
+            _ => Dropped::Shared,
+        };
+        (dropped, before & WATCHED != 0)
     }
 
     /// What a person may want to know. May be out of date at once.

@@ -1,7 +1,7 @@
 //! The pointers that lead to a task: its wakers, and the right to run it.
 
-use super::cell::{Header, Polled, Run, TaskRef, cancel, wake};
-use super::state::Suspend;
+use super::cell::{Header, Polled, Run, TaskRef, cancel, dropped_reference, wake};
+use super::state::{Dropped, Suspend};
 use super::watch::{run_watched, waker_cloned, waker_dropped};
 use std::fmt;
 use std::mem::{ManuallyDrop, forget};
@@ -49,8 +49,7 @@ unsafe fn release(header: NonNull<Header>) {
     unsafe {
         match header.as_ref().state.drop_reference() {
             (_, true) => waker_dropped(header),
-            (true, false) => (header.as_ref().vtable.free)(header),
-            (false, false) => {}
+            (dropped, false) => dropped_reference(header, dropped),
         }
     }
 }
@@ -101,6 +100,10 @@ unsafe fn run_unwatched(header: NonNull<Header>) -> Run {
             Polled::Finished => Run::Finished,
             Polled::Pending => match header.as_ref().state.suspend() {
                 Suspend::Suspended => Run::Suspended,
+                Suspend::Orphaned => {
+                    dropped_reference(header, Dropped::Orphaned);
+                    Run::Suspended
+                }
                 Suspend::Ready => Run::Ready(Runnable::from_header(header)),
             },
         }

@@ -262,7 +262,8 @@ unsafe fn end_poll(header: NonNull<Header>, extras: &Extras, polled: Polled, sta
         let run = match polled {
             Polled::Finished => Run::Finished,
             Polled::Pending => match state.suspend() {
-                Suspend::Suspended => Run::Suspended,
+                // The caller's reference is dropped later: it is that which may leave an orphan.
+                Suspend::Suspended | Suspend::Orphaned => Run::Suspended,
                 Suspend::Ready => {
                     events = extras.told.catch_up(events, state, true);
                     Run::Ready(Runnable::from_header(header))

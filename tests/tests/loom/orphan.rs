@@ -1,0 +1,84 @@
+//! A task that nothing refers to any more but its own future: exactly one thread sees that, and ends it.
+
+use super::kit::{Drops, WakerPlace, every_interleaving, interleavings_with, polled, spawn, spawn_watched};
+use loom::thread;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Leaves a waker there in its first poll; a second poll ends it.
+fn leaves_a_waker(place: &Arc<WakerPlace>) -> impl FnMut(&mut Context<'_>) -> Poll<()> + use<> {
+    let (place, mut polls) = (place.clone(), 0);
+    move |cx| {
+        polls += 1;
+        if polls == 2 {
+            return Poll::Ready(());
+        }
+        place.leave(cx);
+        Poll::Pending
+    }
+}
+
+// The handle goes on another thread while the poll that leaves no waker ends.
+#[test]
+fn the_handle_goes_as_the_task_is_suspended() {
+    every_interleaving(|| {
+        let drops = Drops::new();
+        let (slot, handle, freed) = spawn(polled(&drops, |_| Poll::Pending::<()>));
+        let other = thread::spawn(move || drop(handle));
+        slot.run_if_ready();
+        other.join().unwrap();
+        assert_eq!((drops.count(), freed.count()), (1, 1));
+    });
+}
+
+// The last two references, a waker and the handle, go on two threads.
+#[test]
+fn the_waker_and_the_handle_go_at_once() {
+    for spawn in [spawn, spawn_watched] {
+        interleavings_with(3, move || {
+            let (drops, place) = (Drops::new(), WakerPlace::new());
+            let (slot, handle, freed) = spawn(polled(&drops, leaves_a_waker(&place)));
+            slot.run_if_ready();
+            let waker = place.take();
+            let other = thread::spawn(move || drop(waker));
+            drop(handle);
+            other.join().unwrap();
+            assert_eq!((drops.count(), freed.count()), (1, 1));
+        });
+    }
+}
+
+// A wake that comes first wins: the task runs, and is not ended in its place.
+#[test]
+fn the_last_waker_goes_with_its_wake_and_the_handle_goes() {
+    every_interleaving(|| {
+        let (drops, place) = (Drops::new(), WakerPlace::new());
+        let (slot, handle, freed) = spawn(polled(&drops, leaves_a_waker(&place)));
+        slot.run_if_ready();
+        let waker = place.take();
+        let other = thread::spawn(move || waker.wake());
+        drop(handle);
+        other.join().unwrap();
+        assert_eq!((drops.count(), freed.count()), (0, 0), "it is queued");
+        slot.run_to_the_end();
+        assert_eq!((drops.count(), freed.count()), (1, 1));
+    });
+}
+
+// A canceller is a reference too: it may still cancel, and the task ends once.
+#[test]
+fn a_cancel_comes_as_the_last_waker_goes() {
+    every_interleaving(|| {
+        let (drops, place) = (Drops::new(), WakerPlace::new());
+        let (slot, handle, freed) = spawn(polled(&drops, leaves_a_waker(&place)));
+        slot.run_if_ready();
+        let (waker, canceller) = (place.take(), handle.canceller());
+        drop(handle);
+        let other = thread::spawn(move || drop(waker));
+        canceller.cancel();
+        drop(canceller);
+        other.join().unwrap();
+        slot.run_to_the_end();
+        assert_eq!((drops.count(), freed.count()), (1, 1));
+    });
+}
