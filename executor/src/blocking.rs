@@ -5,7 +5,7 @@
 //! those of every task.
 
 use crate::dump::Call;
-use crate::observer::{self, Observer};
+use crate::observer::{self, Here, Observer};
 use crate::single::{elsewhere, with_core};
 use crate::task::{JoinHandle, Meta, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, allocate, with_present};
 use reactor::{Handle, Hold};
@@ -112,7 +112,7 @@ impl Pool {
 
     /// What a thread of the pool does.
     fn work(&self) {
-        RUNTIME.set(Some(self.reactor.clone()));
+        SERVED.set(Some(Served { reactor: self.reactor.clone(), observer: self.observer.clone() }));
         let mut state = self.lock();
         loop {
             if let Some((task, hold)) = state.queue.pop_front() {
@@ -149,7 +149,8 @@ impl Schedule for Pool {
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
         let Some(observer) = &self.observer else { return };
         observer::show(&**observer, task, what, || {
-            with_core(|core| core.is_some_and(|core| Arc::ptr_eq(&core.pool, self))) || is_thread_of(&self.reactor)
+            let is_served = is_thread_of(&self.reactor, self.observer.as_ref());
+            with_core(|core| Here::of(core.map(|core| Arc::ptr_eq(&core.pool, self)), is_served))
         });
     }
 
@@ -168,15 +169,28 @@ impl Schedule for Pool {
     }
 }
 
-thread_local! {
-    /// Whose calls this thread makes.
-    static RUNTIME: RefCell<Option<Handle>> = const { RefCell::new(None) };
+/// The run whose calls a thread makes.
+struct Served {
+    reactor: Handle,
+    observer: Option<Arc<dyn Observer>>,
 }
 
-/// Whether this thread is one that makes the blocking calls of the runtime with this reactor.
-pub(crate) fn is_thread_of(reactor: &Handle) -> bool {
+thread_local! {
+    static SERVED: RefCell<Option<Served>> = const { RefCell::new(None) };
+}
+
+/// Whether this thread makes the blocking calls of the run with this reactor and this observer. Runs of one runtime share
+/// the reactor, and the thread of a call may outlive its run.
+pub(crate) fn is_thread_of(reactor: &Handle, observer: Option<&Arc<dyn Observer>>) -> bool {
+    let is_same = |served: &Served| {
+        let same_observer = match (&served.observer, observer) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (own, other) => own.is_none() && other.is_none(),
+        };
+        served.reactor == *reactor && same_observer
+    };
     // Also asked when a thread ends and this is gone already.
-    RUNTIME.try_with(|runtime| runtime.borrow().as_ref() == Some(reactor)).unwrap_or(false)
+    SERVED.try_with(|served| served.borrow().as_ref().is_some_and(is_same)).unwrap_or(false)
 }
 
 /// A future that is ready when the call has returned, which is in its first poll.

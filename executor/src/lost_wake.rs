@@ -83,6 +83,11 @@ impl Checks {
         Checks { strictness, tasks, failure, has_failed }
     }
 
+    /// What these checks were made for.
+    pub(crate) fn strictness(&self) -> Strictness {
+        self.strictness
+    }
+
     pub(crate) fn wants_chains(&self) -> bool {
         self.strictness.chains
     }

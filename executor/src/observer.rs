@@ -75,6 +75,51 @@ impl From<Cause> for WokenBy {
 /// ```
 #[allow(unused_variables)]
 pub trait Observer: reactor::Observer {
+    /// A runtime is built with this observer. Returns the observer of that runtime's events, if it is not this one: so
+    /// that one which several runtimes share can tell them apart.
+    fn for_runtime(self: Arc<Self>) -> Option<Arc<dyn Observer>> {
+        None
+    }
+    /// `block_on` is called. Returns the observer of what the tasks and blocking calls of this run do, if it is not
+    /// this one: each run numbers its tasks from 1, and a blocking call may outlive its run. The events of sources and
+    /// timers, which belong to the runtime, go on to come here.
+    ///
+    /// ```
+    /// use executor::{Observer, ReactorObserver, Runtime, TaskId, observer::PollEnd};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// /// The polls of each run.
+    /// #[derive(Default)]
+    /// struct Runs(Mutex<Vec<Arc<Polls>>>);
+    /// #[derive(Default)]
+    /// struct Polls(Mutex<Vec<TaskId>>);
+    ///
+    /// impl ReactorObserver for Polls {}
+    /// impl Observer for Polls {
+    ///     fn poll_ends(&self, task: TaskId, _: PollEnd) {
+    ///         self.0.lock().unwrap().push(task);
+    ///     }
+    /// }
+    /// impl ReactorObserver for Runs {}
+    /// impl Observer for Runs {
+    ///     fn for_run(self: Arc<Self>) -> Option<Arc<dyn Observer>> {
+    ///         let polls = Arc::new(Polls::default());
+    ///         self.0.lock().unwrap().push(polls.clone());
+    ///         Some(polls)
+    ///     }
+    /// }
+    ///
+    /// let runs = Arc::new(Runs::default());
+    /// let runtime = Runtime::builder().observer(runs.clone()).build()?;
+    /// runtime.block_on(executor::yield_now());
+    /// runtime.block_on(async {});
+    /// let polls: Vec<usize> = runs.0.lock().unwrap().iter().map(|run| run.0.lock().unwrap().len()).collect();
+    /// assert_eq!(polls, [2, 1]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    fn for_run(self: Arc<Self>) -> Option<Arc<dyn Observer>> {
+        None
+    }
     /// [`Runtime::block_on`](crate::Runtime::block_on) begins; its first task is about to be spawned.
     fn run_begins(&self) {}
     /// `block_on` is about to return: all tasks are gone.
@@ -165,13 +210,15 @@ pub trait Observer: reactor::Observer {
     /// ```
     fn show(&self, task: TaskRef<'_>, what: TaskEvent<'_>) {
         // Numbers of another executor's tasks would be mistaken for this one's.
-        show(self, task, what, || with_present(|present| present.is_some_and(|present| present.is_beside(task))));
+        show(self, task, what, || {
+            let is_beside = with_present(|present| present.is_some_and(|present| present.is_beside(task)));
+            if is_beside { Here::Own } else { Here::Outside }
+        });
     }
 }
 
-/// Shows an event of a task to the observer. `is_here` says whether the task that runs on this thread is one that the
-/// observer knows.
-pub(crate) fn show<O>(observer: &O, task: TaskRef<'_>, what: TaskEvent<'_>, is_here: impl FnOnce() -> bool)
+/// Shows an event of a task to the observer. `is_here` says whose thread it happens on.
+pub(crate) fn show<O>(observer: &O, task: TaskRef<'_>, what: TaskEvent<'_>, is_here: impl FnOnce() -> Here)
 where
     O: Observer + ?Sized,
 {
@@ -204,7 +251,15 @@ where
 }
 
 /// Two observers are one, which shows all to the first and then to the second.
-impl<A: Observer + ?Sized, B: Observer + ?Sized> Observer for (Arc<A>, Arc<B>) {
+impl<A: Observer + ?Sized + 'static, B: Observer + ?Sized + 'static> Observer for (Arc<A>, Arc<B>) {
+    fn for_runtime(self: Arc<Self>) -> Option<Arc<dyn Observer>> {
+        either(&self, self.0.clone().for_runtime(), self.1.clone().for_runtime())
+    }
+
+    fn for_run(self: Arc<Self>) -> Option<Arc<dyn Observer>> {
+        either(&self, self.0.clone().for_run(), self.1.clone().for_run())
+    }
+
     both! {
         run_begins();
         run_ends();
@@ -234,15 +289,53 @@ impl<A: Observer + ?Sized, B: Observer + ?Sized> Observer for (Arc<A>, Arc<B>) {
     }
 }
 
-/// What is waking or cancelling on this thread right now; `is_here` says whether the current task is of the same runtime.
-pub(crate) fn present_cause(is_here: bool) -> WokenBy {
-    match reactor::cause::current() {
-        Some(cause) => cause.into(),
-        None => present_id(is_here).map_or(WokenBy::Outside, WokenBy::Task),
+/// The pair with those of the two that are others now, if one is.
+fn either<A: Observer + ?Sized + 'static, B: Observer + ?Sized + 'static>(
+    pair: &(Arc<A>, Arc<B>),
+    first: Option<Arc<dyn Observer>>,
+    second: Option<Arc<dyn Observer>>,
+) -> Option<Arc<dyn Observer>> {
+    Some(match (first, second) {
+        (None, None) => return None,
+        (Some(first), None) => Arc::new((first, pair.1.clone())),
+        (None, Some(second)) => Arc::new((pair.0.clone(), second)),
+        (Some(first), Some(second)) => Arc::new((first, second)),
+    })
+}
+
+/// Whose thread an event of a task happens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Here {
+    /// One of the task's own run: numbers of tasks mean something here.
+    Own,
+    /// One of another run: neither its tasks nor its sources and timers are the task's.
+    Other,
+    /// No runtime's: perhaps one that turns a reactor on behalf of the task's executor.
+    Outside,
+}
+
+impl Here {
+    /// `runs` says whether the runtime that runs on this thread is the task's, if one does; `is_served` whether the thread
+    /// makes blocking calls of the task's run.
+    pub(crate) fn of(runs: Option<bool>, is_served: bool) -> Here {
+        match runs {
+            Some(true) => Here::Own,
+            _ if is_served => Here::Own,
+            Some(false) => Here::Other,
+            None => Here::Outside,
+        }
     }
 }
 
-/// The task that runs on this thread, if it is of the same runtime.
-fn present_id(is_here: bool) -> Option<TaskId> {
-    with_present(|task| task.map(TaskRef::id)).filter(|_| is_here)
+/// What is waking or cancelling on this thread right now.
+pub(crate) fn present_cause(here: Here) -> WokenBy {
+    match reactor::cause::current().filter(|_| here != Here::Other) {
+        Some(cause) => cause.into(),
+        None => present_id(here).map_or(WokenBy::Outside, WokenBy::Task),
+    }
+}
+
+/// The task that runs on this thread, if it is of the same run.
+fn present_id(here: Here) -> Option<TaskId> {
+    with_present(|task| task.map(TaskRef::id)).filter(|_| here == Here::Own)
 }

@@ -106,9 +106,10 @@ impl Runtime {
             }
         };
         let _saving = self.recording.saving();
-        let pool = Arc::new(Pool::new(self.limits, reactor.handle(), self.shared.observer.clone()));
+        let shared = self.shared.for_run();
+        let pool = Arc::new(Pool::new(self.limits, reactor.handle(), shared.observer.clone()));
         let closing = Closing(pool.clone());
-        let core = Core::new(self.shared.clone(), pool, self.settings);
+        let core = Core::new(shared, pool, self.settings);
         let output = core.run(&mut reactor, future, place);
         drop(closing);
         drop(reactor); // before a panic goes on: it isn't the lock's
@@ -350,6 +351,8 @@ impl Builder {
     /// can be written: see [`trace`](crate::trace).
     pub fn build(mut self) -> io::Result<Runtime> {
         let recording = Outlets::open(&mut self.observer)?;
+        let own = self.observer.as_ref().and_then(|observer| observer.clone().for_runtime());
+        self.observer = own.or(self.observer);
         let backend = self.backend.map_or_else(backend::operating_system, Ok)?;
         if self.observer.is_some() {
             handover::want();

@@ -24,7 +24,7 @@ use crate::ages::Ages;
 use crate::blocking::{self, Pool};
 use crate::cancel::within;
 use crate::lost_wake::{self, Asked, Checks, Strictness};
-use crate::observer::{self, Observer, present_cause};
+use crate::observer::{self, Here, Observer, present_cause};
 use crate::run_queue::{Inbox, RunQueue};
 use crate::simulated::Simulated;
 use crate::slow::{Polled, SlowPolls};
@@ -59,6 +59,17 @@ pub(crate) struct Single {
 impl Single {
     pub(crate) fn new(reactor: Handle, observer: Option<Arc<dyn Observer>>, strictness: Option<Strictness>) -> Single {
         Single { inbox: Inbox::new(), reactor, observer, checks: strictness.map(Checks::new) }
+    }
+
+    /// The same for a run whose events are shown to an observer of their own.
+    pub(crate) fn for_run(self: &Arc<Self>) -> Arc<Single> {
+        match self.observer.as_ref().and_then(|observer| observer.clone().for_run()) {
+            None => self.clone(),
+            Some(observer) => {
+                let strictness = self.checks.as_ref().map(Checks::strictness);
+                Arc::new(Single::new(self.reactor.clone(), Some(observer), strictness))
+            }
+        }
     }
 
     pub(crate) fn network(&self) -> Option<Network> {
@@ -111,8 +122,8 @@ impl Schedule for Single {
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
         let is_here = || {
-            let runs_here = with_core(|core| core.is_some_and(|core| core.serves(self)));
-            runs_here || blocking::is_thread_of(&self.reactor)
+            let is_served = blocking::is_thread_of(&self.reactor, self.observer.as_ref());
+            with_core(|core| Here::of(core.map(|core| core.serves(self)), is_served))
         };
         if let TaskEvent::Woken = what {
             with_core(|core| core.into_iter().for_each(|core| core.note_self_wake(task)));

@@ -236,7 +236,7 @@ fn a_panic_that_takes_long_to_print_holds_nobody_up() {
     let wrong = |record: &Record| matches!(record.event, Event::Finished { task: 3, .. });
     let end = trace.records.iter().position(wrong).unwrap();
     let panicked = Event::Panicked { task: 3, message: None };
-    trace.records.insert(end, Record { at: trace.records[end].at, event: panicked });
+    trace.records.insert(end, Record { event: panicked, ..trace.records[end].clone() });
     assert!(!lint(&trace).iter().any(|finding| finding.task == 3));
 }
 

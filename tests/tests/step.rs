@@ -67,7 +67,8 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn trace(events: Vec<Event>) -> Trace {
-    let records = (0..).zip(events).map(|(number, event)| Record { at: number * 10, event }).collect();
+    let records =
+        (0..).zip(events).map(|(number, event)| Record { at: number * 10, run: 1, runtime: 1, event }).collect();
     let places = vec![SourcePlace { file: "src/main.rs".into(), line: 1, column: 1 }];
     Trace { head: Head::default(), places, chains: vec![Vec::new()], records, now: None }
 }
@@ -591,28 +592,7 @@ fn a_simulated_program_is_recorded_the_same_each_time() {
 }
 
 #[test]
-fn sources_are_found_where_the_run_was_recorded() {
-    let place = Place::new();
-    let [top, member, elsewhere] = ["top", "top/member/deep", "elsewhere"].map(|name| place.path(name));
-    for (folder, name, text) in [
-        (&top, "member.rs", "of the top"),
-        (&top, "both.rs", "of the top"),
-        (&member, "both.rs", "of the member"),
-        (&elsewhere, "both.rs", "from elsewhere"),
-    ] {
-        fs::create_dir_all(folder).unwrap();
-        fs::write(folder.join(name), text).unwrap();
-    }
-    let first_line = |sources: &Sources, file: &str| sources.lines(file).map(|lines| lines[0].clone());
-    let recorded = Sources::new(None).recorded_in(member.to_str().unwrap());
-    assert_eq!(first_line(&recorded, "both.rs").as_deref(), Some("of the member"));
-    assert_eq!(first_line(&recorded, "member.rs").as_deref(), Some("of the top"));
-    assert_eq!(first_line(&recorded, "none.rs"), None);
-    // What is asked for comes first; a recording of nowhere leads nowhere.
-    let asked = Sources::new(Some(elsewhere)).recorded_in(member.to_str().unwrap());
-    assert_eq!(first_line(&asked, "both.rs").as_deref(), Some("from elsewhere"));
-    assert_eq!(first_line(&Sources::new(None).recorded_in(""), "both.rs"), None);
-
+fn a_recording_names_the_directory_that_the_program_ran_in() {
     let here = std::env::current_dir().unwrap();
     assert_eq!(Recorder::new().trace().head.directory, here.to_str().unwrap());
 }

@@ -7,7 +7,6 @@ use super::recorder::Recorder;
 use super::spool::Spool;
 use crate::observer::Observer;
 use std::env;
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +20,8 @@ pub(crate) struct Outlets {
 }
 
 impl Outlets {
-    /// Looks what the environment asks for; if it does, it is another observer beside the given one.
+    /// Looks what the environment asks for; if it does, it is another observer beside the given one. A file that can't be
+    /// written is told of, and nothing more.
     pub(crate) fn open(observer: &mut Option<Arc<dyn Observer>>) -> io::Result<Outlets> {
         let path = |name| env::var_os(name).filter(|path| !path.is_empty());
         let (file, console) = (path("EXECUTOR_TRACE"), path("EXECUTOR_CONSOLE"));
@@ -30,15 +30,21 @@ impl Outlets {
         }
         let recorder = Arc::new(recorder()?);
         let number = RUNTIMES.fetch_add(1, Ordering::Relaxed) + 1;
-        let path = |path: PathBuf| numbered(&path, number);
         let create = |path: PathBuf| {
-            Spool::create(recorder.clone(), &path).map_err(|error| refused("EXECUTOR_TRACE", &path, &error))
+            let path = with_process(&path);
+            Spool::create(recorder.clone(), &path, number).map_err(|error| refused("EXECUTOR_TRACE", &path, &error))
         };
-        let file = file.map(PathBuf::from).map(path).map(create).transpose()?;
+        // A program runs whether or not it can be recorded.
+        let told = |error: io::Error| eprintln!("executor: {error}; it is not recorded, and goes on");
+        let file = file.map(PathBuf::from).and_then(|path| create(path).map_err(told).ok());
         let open = |path: PathBuf| {
+            let path = numbered(with_process(&path), number);
             Console::open(path.clone(), recorder.clone()).map_err(|error| refused("EXECUTOR_CONSOLE", &path, &error))
         };
-        let console = console.map(PathBuf::from).map(path).map(open).transpose()?;
+        let console = console.map(PathBuf::from).map(open).transpose()?;
+        if file.is_none() && console.is_none() {
+            return Ok(Outlets::default());
+        }
         let recorded: Arc<dyn Observer> = recorder;
         *observer = Some(match observer.take() {
             Some(own) => Arc::new((own, recorded)),
@@ -55,10 +61,7 @@ impl Outlets {
 
 impl Drop for Outlets {
     fn drop(&mut self) {
-        self.file.iter_mut().for_each(|file| {
-            let finished = file.finish();
-            tell(finished, file);
-        });
+        self.file.iter_mut().for_each(Spool::finish);
     }
 }
 
@@ -84,27 +87,22 @@ pub(crate) struct Saving<'a>(Option<&'a Spool>);
 
 impl Drop for Saving<'_> {
     fn drop(&mut self) {
-        self.0.inspect(|file| tell(file.catch_up(), file));
-    }
-}
-
-/// Says that a recording could not be written: there is nobody to return it to.
-fn tell(written: io::Result<()>, file: &Spool) {
-    if let Err(error) = written {
-        eprintln!("executor: {}", refused("EXECUTOR_TRACE", file.path(), &error));
+        self.0.inspect(|file| file.catch_up());
     }
 }
 
 /// How many runtimes of this process were recorded.
 static RUNTIMES: AtomicUsize = AtomicUsize::new(0);
 
-/// The path for the runtime of this number: others than the first have it at their end. `%p` is the process's.
-fn numbered(path: &Path, number: usize) -> PathBuf {
+/// The path with the number of the process where it says `%p`.
+fn with_process(path: &Path) -> PathBuf {
     // A path that is no text has no `%p` in it that could be told from other bytes.
-    let mut path = match path.to_str() {
-        Some(text) => OsString::from(text.replace("%p", &std::process::id().to_string())),
-        None => path.into(),
-    };
+    path.to_str().map_or_else(|| path.into(), |text| text.replace("%p", &std::process::id().to_string()).into())
+}
+
+/// The path for the runtime of this number: others than the first have it at their end.
+fn numbered(path: PathBuf, number: usize) -> PathBuf {
+    let mut path = path.into_os_string();
     if number > 1 {
         path.push(format!("-{number}"));
     }

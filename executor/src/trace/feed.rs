@@ -1,45 +1,59 @@
-//! A recording as it grows, written to somewhere. Used by `console.rs` and `spool.rs`.
+//! A recording as it grows, as lines. Used by `console.rs` and `spool.rs`, which write them somewhere.
 
 use super::Head;
 use super::file::{write_chains, write_line, write_missed, write_now, write_places};
-use super::recorder::{Known, News, Recorder};
-use std::io::{self, BufWriter, Write};
+use super::recorder::{Known, Recorder};
+use std::io;
 
-/// Writes the lines of a recording, from the oldest event that there is.
-pub(super) struct Feed<W: Write> {
-    to: BufWriter<W>,
+/// So many events are turned into lines at once, so that what is in memory twice is little.
+const BATCH: usize = 1_024;
+
+/// The lines of a recording, from the oldest event that there is.
+pub(super) struct Feed {
     known: Known,
+    head: Head,
+    /// Whole lines, to be written and then removed.
+    pub(super) lines: Vec<u8>,
 }
 
-impl<W: Write> Feed<W> {
-    pub(super) fn begin(to: W, recorder: &Recorder) -> io::Result<Feed<W>> {
-        let mut to = BufWriter::new(to);
-        write_line(&mut to, &Head { dropped: 0, ..recorder.head() })?; // what is missing is said where it is
-        Ok(Feed { to, known: Known::default() })
+/// What was added to the lines.
+#[derive(Clone, Copy)]
+pub(super) struct Added {
+    pub(super) events: usize,
+    /// There is no more.
+    pub(super) is_all: bool,
+}
+
+impl Feed {
+    pub(super) fn begin(recorder: &Recorder) -> io::Result<Feed> {
+        let head = Head { dropped: 0, ..recorder.head() }; // what is missing is said where it is
+        let mut lines = Vec::new();
+        write_line(&mut lines, &head)?;
+        Ok(Feed { known: Known::default(), head, lines })
     }
 
-    /// Waits until there is more, and writes it. `false` at the end of the recording.
-    pub(super) fn write_next(&mut self, recorder: &Recorder) -> io::Result<bool> {
-        let Some(news) = recorder.next(&mut self.known) else { return Ok(false) };
-        self.write(&news, recorder)?;
-        write_now(&mut self.to, news.now)?;
-        self.to.flush()?;
-        Ok(true)
+    /// Whether the head still says what is so: whether the clock is virtual is known when a run has begun.
+    pub(super) fn has_right_head(&self, recorder: &Recorder) -> bool {
+        self.head.simulated == recorder.head().simulated
     }
 
-    /// Writes what there is more, and says how many events that are.
-    pub(super) fn write_new(&mut self, recorder: &Recorder) -> io::Result<usize> {
-        let Some(news) = recorder.news(&mut self.known) else { return Ok(0) };
-        self.write(&news, recorder)?;
-        self.to.flush()?;
-        Ok(news.records.len())
-    }
-
-    fn write(&mut self, news: &News, recorder: &Recorder) -> io::Result<()> {
-        write_missed(&mut self.to, news.missed)?;
-        write_places(&mut self.to, &news.places, news.first_place)?;
+    /// Adds lines for some of what is new. With `now`, a line behind all that there is says how late it is.
+    pub(super) fn add(&mut self, recorder: &Recorder, now: bool) -> io::Result<Added> {
+        let Some(news) = recorder.news(&mut self.known, BATCH) else { return Ok(Added { events: 0, is_all: true }) };
+        let to = &mut self.lines;
+        write_missed(to, news.missed)?;
+        write_places(to, &news.places, news.first_place)?;
         let chains = recorder.tell(news.first_chain as usize, &news.chains);
-        write_chains(&mut self.to, &chains, news.first_chain)?;
-        news.records.iter().try_for_each(|record| write_line(&mut self.to, record))
+        write_chains(to, &chains, news.first_chain)?;
+        news.records.iter().try_for_each(|record| write_line(to, record))?;
+        if now && news.is_all {
+            write_now(to, news.now)?;
+        }
+        Ok(Added { events: news.records.len(), is_all: news.is_all })
+    }
+
+    /// The recorder rings at the next event; `false` if there is more already.
+    pub(super) fn await_more(&self, recorder: &Recorder) -> bool {
+        recorder.await_more(&self.known)
     }
 }

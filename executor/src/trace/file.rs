@@ -1,9 +1,9 @@
 //! A whole recording, read and written. The format is described in `mod.rs`.
 
-use super::{Frame, Record, SourcePlace, VERSION};
+use super::{Event, Frame, Record, SourcePlace, VERSION};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A recording.
@@ -37,6 +37,12 @@ pub struct Trace {
     pub now: Option<u64>,
 }
 
+/// No line of a recording has so many bytes.
+const LINE: u64 = 16 << 20;
+
+/// The version of the format before this one.
+const WITHOUT_RUNS: u32 = 1;
+
 /// About a recording as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -52,6 +58,9 @@ pub struct Head {
     pub simulated: bool,
     /// How many of the oldest events are missing.
     pub dropped: u64,
+    /// The run of the last event that was read, where the file is of version 1, which does not say it.
+    #[serde(skip)]
+    pub(super) run: Option<u32>,
 }
 
 /// Why something is not a recording.
@@ -79,6 +88,15 @@ pub enum TraceError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A line has no end.
+    #[error("line {line} has more than {LINE} bytes: that is not a recording")]
+    Long {
+        /// Its number, from 1.
+        line: usize,
+    },
+    /// The console has sent no recording, but this.
+    #[error("the console does not show the program: {0}")]
+    Refused(String),
     /// It refers to what is not there.
     #[error("line {line} refers to a place or chain that no line before it describes: is the file whole?")]
     Unknown {
@@ -86,7 +104,9 @@ pub enum TraceError {
         line: usize,
     },
     /// The format is another one.
-    #[error("the recording is of version {0} and this program reads version {VERSION}: record it anew")]
+    #[error(
+        "the recording is of version {0} and this program reads versions {WITHOUT_RUNS} and {VERSION}: record it anew"
+    )]
     Version(u32),
 }
 
@@ -107,6 +127,12 @@ struct ChainLine {
 #[derive(Serialize, Deserialize)]
 struct MissedLine {
     missed: u64,
+}
+
+/// A console serves no more clients.
+#[derive(Serialize, Deserialize)]
+struct RefusedLine {
+    refused: String,
 }
 
 /// All that there is has been sent.
@@ -137,11 +163,14 @@ impl Trace {
         let (mut trace, mut text, mut number) = (Trace::default(), String::new(), 0);
         loop {
             text.clear();
-            let read = from.read_line(&mut text);
+            let read = from.by_ref().take(LINE).read_line(&mut text);
             if read.map_err(|source| TraceError::Io { path: PathBuf::new(), source })? == 0 {
                 return if number == 0 { Err(TraceError::Empty) } else { Ok(trace) };
             }
             number += 1;
+            if text.len() as u64 == LINE && !text.ends_with('\n') {
+                return Err(TraceError::Long { line: number });
+            }
             match trace.add_line(text.trim_end(), number) {
                 // The file was cut short in the midst of a line: all that is whole before it is there.
                 Err(TraceError::Line { .. }) if number > 1 && !text.ends_with('\n') => return Ok(trace),
@@ -157,10 +186,14 @@ impl Trace {
     /// When it is not one of a recording.
     pub fn add_line(&mut self, text: &str, line: usize) -> Result<(), TraceError> {
         let is_known = match text {
+            _ if line == 1 && text.starts_with("{\"refused\"") => {
+                return Err(TraceError::Refused(parse::<RefusedLine>(text, line)?.refused));
+            }
             _ if line == 1 => {
                 self.head = parse(text, line)?;
+                self.head.run = (self.head.executor_trace == WITHOUT_RUNS).then_some(0);
                 return match self.head.executor_trace {
-                    VERSION => Ok(()),
+                    VERSION | WITHOUT_RUNS => Ok(()),
                     other => Err(TraceError::Version(other)),
                 };
             }
@@ -183,8 +216,14 @@ impl Trace {
                 true
             }
             _ => {
-                self.records.push(parse(text, line)?);
-                self.records.last().is_some_and(|record| self.has_all_of(record))
+                let mut record: Record = parse(text, line)?;
+                if let Some(run) = &mut self.head.run {
+                    *run = run.saturating_add(u32::from(record.event == Event::RunBegins));
+                    record.run = *run;
+                }
+                let has_all = self.has_all_of(&record);
+                self.records.push(record);
+                has_all
             }
         };
         if is_known { Ok(()) } else { Err(TraceError::Unknown { line }) }
@@ -209,7 +248,7 @@ impl Trace {
     /// The writer's.
     pub fn write(&self, to: impl Write) -> io::Result<()> {
         let mut to = BufWriter::new(to);
-        write_line(&mut to, &self.head)?;
+        write_line(&mut to, &Head { executor_trace: VERSION, ..self.head.clone() })?;
         write_places(&mut to, &self.places, 0)?;
         write_chains(&mut to, &self.chains, 0)?;
         self.records.iter().try_for_each(|record| write_line(&mut to, record))?;
@@ -227,6 +266,11 @@ pub(super) fn write_missed(to: &mut impl Write, missed: u64) -> io::Result<()> {
 
 pub(super) fn write_now(to: &mut impl Write, now: u64) -> io::Result<()> {
     write_line(to, &NowLine { now })
+}
+
+/// A console tells a client that it is not served.
+pub(super) fn write_refused(to: &mut impl Write, why: String) -> io::Result<()> {
+    write_line(to, &RefusedLine { refused: why })
 }
 
 pub(super) fn write_line(to: &mut impl Write, line: &impl Serialize) -> io::Result<()> {

@@ -9,19 +9,25 @@
 //!
 //! | variable | what it does |
 //! |---|---|
-//! | `EXECUTOR_TRACE=FILE` | writes the recording there while the program runs; when the runtime goes, it is written anew, as a whole, by way of `FILE.new`. Further runtimes of the process write `FILE-2`, …; `%p` becomes the process's number |
+//! | `EXECUTOR_TRACE=FILE` | writes the recording there while the program runs; when the runtime goes, it is written anew, as a whole. Further runtimes of the process write `FILE-2`, …; `%p` becomes the process's number |
 //! | `EXECUTOR_TRACE_CHAINS=off` | leaves out where polls went pending, which is what takes longest to record |
 //! | `EXECUTOR_TRACE_EVENTS=NUMBER` | keeps so many of the newest events; a million unless told, about a hundred megabytes |
-//! | `EXECUTOR_CONSOLE=PATH` | shows the recording as it grows to whoever connects to this Unix socket |
+//! | `EXECUTOR_CONSOLE=PATH` | shows the recording as it grows to up to 16 clients of this Unix socket |
+//!
+//! A file is a whole recording at every moment: it is put into place by renaming one that was written beside it
+//! (`FILE.1234.new`), and gets whole lines. While a process runs, the file is its own: another process that is to record
+//! into the same one writes `FILE-1234`, with its own number. A pipe or a terminal is sent the recording once, as it grows;
+//! its reader must be there before the program. A path that can't be written is told of on the standard error, once, and
+//! so is a disk that is full; the program goes on.
 //!
 //! So a program that is killed, crashes or calls `exit` leaves a recording too, of all but about its last twentieth of
 //! a second; one that still runs can be looked at in its file or at the socket.
 //!
 //! # The format
-//! JSON, a line each; this is version 1. The first line is the head:
+//! JSON, a line each; this is version 2. The first line is the head:
 //!
 //! ```json
-//! {"executor_trace":1,"program":"demo","directory":"/home/me/crawler","simulated":false,"dropped":0}
+//! {"executor_trace":2,"program":"demo","directory":"/home/me/crawler","simulated":false,"dropped":0}
 //! ```
 //!
 //! `directory` is the one that the program ran in, for whoever looks for its sources; `simulated` says that the clock
@@ -32,7 +38,7 @@
 //! ```json
 //! {"place":0,"file":"src/main.rs","line":7,"column":13}
 //! {"chain":0,"frames":[{"function":"main::visit","file":"src/main.rs","line":9}]}
-//! {"at":52417,"event":"spawned","task":2,"by":1,"name":"visitor","place":0,"size":120}
+//! {"at":52417,"run":1,"event":"spawned","task":2,"by":1,"name":"visitor","place":0,"size":120}
 //! ```
 //!
 //! There may be two more, between events: `{"missed":12}` says that so many are missing here, as whoever writes or
@@ -40,16 +46,24 @@
 //! console, that this is all so far.
 //!
 //! A chain is the futures that await each other, or the functions that call each other, the outermost first. `at` is
-//! in nanoseconds since the recording began, by the runtime's clock. The events and their fields are those of
-//! [`Event`]: names in snake case, times in nanoseconds, fields that are empty left out.
+//! in nanoseconds since the recording began, by the runtime's clock. `run` is the number of the `block_on`, from 1, and
+//! `runtime` that of the runtime; it is left out if it is 1. Tasks are numbered from 1 in each run, sources and timers
+//! in each runtime: the event of a blocking call that outlives its run still names that run. The events and their fields
+//! are those of [`Event`]: names in snake case, times in nanoseconds, fields that are empty left out.
+//!
+//! Version 1 had neither `run` nor `runtime`. It is read as one runtime, whose runs begin at each `run_begins`.
 
+mod claim;
 mod console;
 mod env;
 mod feed;
 mod file;
+mod kept;
+mod observe;
 mod readiness;
 mod recorder;
 mod spool;
+mod timeline;
 
 pub(crate) use env::Outlets;
 pub use file::{Head, Trace, TraceError};
@@ -60,13 +74,20 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The version of the format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What happened, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Nanoseconds since the recording began.
     pub at: u64,
+    /// The run that it belongs to, from 1: that of the task, or for what has none, that in which the runtime was. Tasks are
+    /// numbered in each run anew.
+    #[serde(default)]
+    pub run: u32,
+    /// The runtime, from 1. Sources and timers are numbered in each runtime anew.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub runtime: u32,
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
@@ -78,7 +99,7 @@ pub struct Record {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)] // the fields say what they are, or are those of the method that is named
 pub enum Event {
-    /// [`run_begins`](crate::Observer::run_begins): tasks are numbered from 1 again.
+    /// [`run_begins`](crate::Observer::run_begins): the tasks of this run are numbered from 1.
     RunBegins,
     /// [`run_ends`](crate::Observer::run_ends).
     RunEnds,
@@ -212,6 +233,14 @@ pub struct Waiting {
     /// So many times the same.
     #[serde(default = "once", skip_serializing_if = "is_once")]
     pub times: u32,
+}
+
+fn first() -> u32 {
+    1
+}
+
+fn is_first(runtime: &u32) -> bool {
+    *runtime == 1
 }
 
 fn once() -> u32 {

@@ -1,29 +1,26 @@
-//! The recorder: an observer that keeps what it is shown.
+//! The recorder: an observer that keeps what it is shown. `observe.rs` says what of each event.
 //!
-//! It keeps the newest events, a limited number of them, as values of some seventy bytes in a ring. Places and stacks
-//! are kept once and go by numbers; there are only so many in a program, unless it recurses, where each way down is a
-//! stack of its own: of those it keeps the first ones. Names are given to the addresses of a stack when the recording is
-//! read out, not when it is made.
+//! It keeps the newest events, a limited number of them, as values of some eighty bytes in a ring, and of older ones those
+//! that tell of what is still there (`kept.rs`). Places and stacks are kept once and go by numbers; there are only so
+//! many in a program, unless it recurses, where each way down is a stack of its own: of those it keeps the first ones.
+//! Names are given to the addresses of a stack when the recording is read out, not when it is made.
 //!
-//! An old event that goes may be all that told of a task which is still there. So those that told of a task, a source
-//! or a timer, and of the last poll of a task, go only when that is over too, and until then stand at the front: a
-//! recording is always whole.
+//! A recorder can be given to several runtimes, and each runs several times. Each runtime has a `Recorder` of its own,
+//! and so has each run; all of them record into the same place under the numbers of theirs (`timeline.rs`).
 
-use super::{By, Direction, End, Event, Frame, Head, How, Record, SourcePlace, Trace, VERSION, Waiting};
-use crate::dump::{Names, Stack, Standing};
-use crate::observer::{Observer, PollEnd, WokenBy};
-use crate::sync::Handover;
-use crate::task::{Finish, TaskId, TaskRef};
-use reactor::Handle;
-use reactor::backend::Readiness;
-use reactor::observer::{SourceId, TimerId};
-use reactor::time::{Duration, Instant};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use super::kept::Kept;
+use super::timeline::Timeline;
+use super::{By, Event, Frame, Head, Record, SourcePlace, Trace, VERSION};
+use crate::dump::{Names, Stack};
+use crate::observer::WokenBy;
+use reactor::time::Instant;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
-use std::os::fd::RawFd;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
 use std::panic::Location;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::{env, fmt, io, path::Path, thread};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{env, fmt, path::Path, thread};
 
 /// Keeps what happens in a runtime: see [`trace`](crate::trace).
 ///
@@ -43,14 +40,20 @@ use std::{env, fmt, io, path::Path, thread};
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Recorder {
+    shared: Arc<Shared>,
+    pub(super) timeline: Arc<Timeline>,
+    /// The run whose events these are; without one, that which the timeline is in.
+    run: Option<u32>,
+}
+
+/// What the recorders of several runtimes and runs have in common.
+struct Shared {
     /// Where the program was when it began.
     directory: String,
     limit: usize,
     chains: bool,
     then: Option<Box<Then>>,
     state: Mutex<State>,
-    /// More was recorded, or the end has come.
-    grown: Condvar,
     told: Mutex<Told>,
 }
 
@@ -62,22 +65,26 @@ struct Told {
 }
 
 #[derive(Default)]
-struct State {
-    start: Option<Instant>,
-    /// When the last event was.
-    last: u64,
-    simulated: bool,
-    /// Who knows the virtual time, if it is and the runtime runs.
-    clock: Option<Handle>,
+pub(super) struct State {
+    /// When the system's clock was first read, and what time of the recording that was.
+    pub(super) start: Option<(Instant, u64)>,
+    /// The time of the latest event.
+    pub(super) last: u64,
+    pub(super) simulated: bool,
+    /// How many runtimes and runs have been numbered.
+    pub(super) runtimes: u32,
+    runs: u32,
     records: VecDeque<Record>,
     /// How many have gone.
     dropped: u64,
     kept: Kept,
-    places: Table<Location<'static>>,
+    pub(super) places: Table<Location<'static>>,
     chains: Table<Calls>,
     /// Names of threads and of kinds of things, each once.
     texts: HashSet<Arc<str>>,
-    /// Somebody waits for more.
+    /// A byte is written there when more is recorded, or the end has come.
+    bell: Option<Arc<UnixStream>>,
+    /// A byte is to be written at the next event.
     is_awaited: bool,
     /// There will be no more.
     closed: bool,
@@ -99,7 +106,7 @@ impl Default for Calls {
 }
 
 /// Values that are numbered in the order in which they came.
-struct Table<T> {
+pub(super) struct Table<T> {
     numbers: HashMap<T, u32>,
     values: Vec<T>,
 }
@@ -111,7 +118,7 @@ impl<T> Default for Table<T> {
 }
 
 impl<T: Hash + Eq + Clone> Table<T> {
-    fn number(&mut self, value: T) -> u32 {
+    pub(super) fn number(&mut self, value: T) -> u32 {
         if let Some(number) = self.numbers.get(&value) {
             return *number;
         }
@@ -122,125 +129,56 @@ impl<T: Hash + Eq + Clone> Table<T> {
     }
 }
 
-/// Events that are older than the recording and tell of what is still there, each with its number.
-#[derive(Default)]
-struct Kept {
-    run: Option<(u64, Record)>,
-    tasks: BTreeMap<u64, KeptTask>,
-    sources: BTreeMap<u64, KeptSource>,
-    timers: BTreeMap<u64, (u64, Record)>,
-}
-
-struct KeptTask {
-    spawned: (u64, Record),
-    /// Its last poll, and what was done to it since.
-    polled: Vec<(u64, Record)>,
-}
-
-struct KeptSource {
-    added: (u64, Record),
-    /// Who was the last to wait to read, and to write.
-    waits: [Option<(u64, Record)>; 2],
-}
-
-impl Kept {
-    /// The event of this number is dropped from the recording.
-    fn add(&mut self, number: u64, record: Record) {
-        match record.event {
-            Event::RunBegins => {
-                self.run = Some((number, record));
-                self.tasks.clear();
-            }
-            Event::Spawned { task, .. } => {
-                self.tasks.insert(task, KeptTask { spawned: (number, record), polled: Vec::new() });
-            }
-            Event::Finished { task, .. } => drop(self.tasks.remove(&task)),
-            Event::TimerSet { timer, .. } => drop(self.timers.insert(timer, (number, record))),
-            Event::TimerFired { timer } | Event::TimerCancelled { timer } => drop(self.timers.remove(&timer)),
-            _ if record.event.task().is_some() => self.add_to_task(number, record),
-            _ => self.add_to_source(number, record),
-        }
-    }
-
-    fn add_to_task(&mut self, number: u64, record: Record) {
-        let Some(task) = record.event.task().and_then(|task| self.tasks.get_mut(&task)) else { return };
-        if let Event::PollBegins { .. } = record.event {
-            task.polled.clear();
-        }
-        task.polled.push((number, record));
-    }
-
-    fn add_to_source(&mut self, number: u64, record: Record) {
-        match record.event {
-            Event::SourceAdded { source, .. } => {
-                self.sources.insert(source, KeptSource { added: (number, record), waits: [None, None] });
-            }
-            Event::SourceRemoved { source } => drop(self.sources.remove(&source)),
-            Event::SourceWaits { source, direction } => {
-                let source = self.sources.get_mut(&source);
-                source.into_iter().for_each(|source| source.waits[direction as usize] = Some((number, record.clone())));
-            }
-            _ => {}
-        }
-    }
-
-    /// In their order.
-    fn records(&self) -> Vec<Record> {
-        let tasks = self.tasks.values().flat_map(|task| [&task.spawned].into_iter().chain(&task.polled));
-        let sources = self.sources.values();
-        let sources = sources.flat_map(|source| [&source.added].into_iter().chain(source.waits.iter().flatten()));
-        let mut all: Vec<_> = self.run.iter().chain(tasks).chain(sources).chain(self.timers.values()).collect();
-        all.sort_by_key(|(number, _)| *number);
-        all.into_iter().map(|(_, record)| record.clone()).collect()
-    }
-}
-
 /// So many different stacks are kept; a program that recurses may have any number. Others are shown as empty.
 const CHAINS: usize = 16_384;
+/// So many names of threads are kept, each of so many bytes: a program may start threads, and name them, without end.
+const TEXTS: usize = 1_024;
+const TEXT: usize = 128;
 
 impl State {
-    fn push(&mut self, at: u64, event: Event, limit: usize) {
+    fn push(&mut self, record: Record, limit: usize) {
         if self.records.len() >= limit
             && let Some(oldest) = self.records.pop_front()
         {
             self.kept.add(self.dropped, oldest);
             self.dropped += 1;
         }
-        self.records.push_back(Record { at, event });
+        self.records.push_back(record);
     }
 
-    fn since_start(&mut self, now: Instant) -> u64 {
-        let start = *self.start.get_or_insert(now);
-        nanoseconds(now.saturating_duration_since(start))
+    pub(super) fn next_run(&mut self) -> u32 {
+        self.runs += 1;
+        self.runs
     }
 
-    /// The present time, by the clock of the runtime that is recorded: this thread may run another one. Between
-    /// two runs, a virtual clock stands still.
-    fn now(&mut self) -> u64 {
-        let now = match &self.clock {
-            Some(clock) => Some(clock.now()),
-            None => (!self.simulated).then(Instant::now),
-        };
-        let now = now.map_or(self.last, |now| self.since_start(now));
-        self.last = self.last.max(now);
-        self.last
+    /// How late it is. Virtual clocks are told by their events.
+    fn now(&self) -> u64 {
+        let since = |(start, base): (Instant, u64)| base.saturating_add(super::timeline::nanoseconds(start.elapsed()));
+        self.start.map_or(0, since).max(self.last)
     }
 
-    fn chain(&mut self, calls: Calls) -> u32 {
+    pub(super) fn chain(&mut self, calls: Calls) -> u32 {
         let is_full = self.chains.values.len() >= CHAINS && !self.chains.numbers.contains_key(&calls);
         self.chains.number(if is_full { Calls::default() } else { calls })
     }
 
-    fn text(&mut self, text: &str) -> Arc<str> {
+    /// A text that is kept once, up to some length. Where there are too many, those so far are forgotten: each event keeps
+    /// its own.
+    pub(super) fn text(&mut self, text: &str) -> Arc<str> {
+        let end = (0..=text.len().min(TEXT)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let text = &text[..end];
         if let Some(known) = self.texts.get(text) {
             return known.clone();
+        }
+        if self.texts.len() >= TEXTS {
+            self.texts.clear();
         }
         let new: Arc<str> = text.into();
         self.texts.insert(new.clone());
         new
     }
 
-    fn by(&mut self, by: WokenBy) -> By {
+    pub(super) fn by(&mut self, by: WokenBy) -> By {
         match by {
             WokenBy::Task(id) => By::Task(id.0),
             WokenBy::Source(id) => By::Source(id.0),
@@ -248,10 +186,6 @@ impl State {
             WokenBy::Outside => By::Thread(self.text(thread::current().name().unwrap_or("unnamed"))),
         }
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Default for Recorder {
@@ -263,31 +197,64 @@ impl Default for Recorder {
 impl Recorder {
     /// Keeps the newest million of events, with where each poll went pending.
     pub fn new() -> Recorder {
-        let (then, state, grown, told) = Default::default();
+        let (then, state, told) = Default::default();
         let directory = env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok());
-        Recorder { directory: directory.unwrap_or_default(), limit: 1_000_000, chains: true, then, state, grown, told }
+        let directory = directory.unwrap_or_default();
+        let shared = Shared { directory, limit: 1_000_000, chains: true, then, state, told };
+        Recorder { shared: Arc::new(shared), timeline: Arc::default(), run: None }
+    }
+
+    /// The same recording, for another runtime.
+    pub(super) fn of_runtime(&self) -> Recorder {
+        Recorder { shared: self.shared.clone(), timeline: Arc::default(), run: None }
+    }
+
+    /// The same recording, for a run of this runtime that is about to begin.
+    pub(super) fn of_run(&self) -> Recorder {
+        let run = Some(self.timeline.begin(&mut self.lock()));
+        Recorder { shared: self.shared.clone(), timeline: self.timeline.clone(), run }
+    }
+
+    /// Whether it is of one run, whose number it has already.
+    pub(super) fn is_of_run(&self) -> bool {
+        self.run.is_some()
+    }
+
+    fn setting(&mut self) -> &mut Shared {
+        Arc::get_mut(&mut self.shared).expect("a recorder is set up before a runtime is built with it")
     }
 
     /// Keeps so many of the newest events.
     ///
     /// # Panics
-    /// On 0.
+    /// On 0. When a runtime was built with it.
     #[must_use]
     pub fn with_limit(mut self, events: usize) -> Recorder {
         assert!(events > 0, "a recorder that keeps no event records nothing: give at least 1");
-        self.limit = events;
+        self.setting().limit = events;
         self
     }
 
     /// Leaves out where polls went pending, which is what takes longest.
+    ///
+    /// # Panics
+    /// When a runtime was built with it.
     #[must_use]
     pub fn without_chains(mut self) -> Recorder {
-        self.chains = false;
+        self.setting().chains = false;
         self
     }
 
+    /// Whether it records where polls went pending.
+    pub(super) fn has_chains(&self) -> bool {
+        self.shared.chains
+    }
+
     /// Calls `then` after each event, on the thread on which it happened, which stands still until that returns. As
-    /// for every [observer](Observer), it must neither panic nor spawn, wake or cancel.
+    /// for every [observer](crate::Observer), it must neither panic nor spawn, wake or cancel.
+    ///
+    /// # Panics
+    /// When a runtime was built with it.
     ///
     /// ```
     /// use executor::{Runtime, trace::Recorder};
@@ -299,7 +266,7 @@ impl Recorder {
     /// ```
     #[must_use]
     pub fn and_then(mut self, then: impl Fn(&Record) + Send + Sync + 'static) -> Recorder {
-        self.then = Some(Box::new(then));
+        self.setting().then = Some(Box::new(then));
         self
     }
 
@@ -315,16 +282,16 @@ impl Recorder {
 
     /// The names of what is on these stacks. The number of the first is given; those below it have been told.
     pub(super) fn tell(&self, first: usize, stacks: &[Calls]) -> Vec<Vec<Frame>> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
         let Told { names, chains } = &mut *told;
-        let new = stacks.iter().skip(chains.len() - first);
+        let new = stacks.iter().skip(chains.len().saturating_sub(first));
         chains.extend(new.map(|calls| frames(names, calls)));
         chains[first..first + stacks.len()].to_vec()
     }
 
     /// How many events it keeps.
     pub(super) fn limit(&self) -> usize {
-        self.limit
+        self.shared.limit
     }
 
     /// How many events have been recorded, those included that have gone.
@@ -347,56 +314,64 @@ impl Recorder {
     fn head_of(&self, state: &State) -> Head {
         let program = env::args_os().next().unwrap_or_default();
         let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (directory, simulated, dropped) = (self.directory.clone(), state.simulated, state.dropped);
-        Head { executor_trace: VERSION, program, directory, simulated, dropped }
+        let (directory, simulated, dropped) = (self.shared.directory.clone(), state.simulated, state.dropped);
+        Head { executor_trace: VERSION, program, directory, simulated, dropped, run: None }
+    }
+
+    /// What has come since, up to so many events, stacks or places; `None` if nothing has. What an event refers to comes
+    /// with it or before.
+    pub(super) fn news(&self, known: &mut Known, limit: usize) -> Option<News> {
+        let mut state = self.lock();
+        (state.events() != known.events).then(|| state.news(known, limit))
+    }
+
+    /// From now on a byte is written there whenever more was recorded than is known to whoever asked for it with
+    /// [`await_more`](Recorder::await_more), and when the recording is closed.
+    pub(super) fn set_bell(&self, bell: UnixStream) {
+        self.lock().bell = Some(Arc::new(bell));
+    }
+
+    /// The bell rings at the next event. `false` if more than that is there already, or the recording is closed.
+    pub(super) fn await_more(&self, known: &Known) -> bool {
+        let mut state = self.lock();
+        state.is_awaited = state.events() == known.events && !state.closed;
+        state.is_awaited
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
-    /// What has come since; waits until there is something. `None` at the end of the recording.
-    pub(super) fn next(&self, known: &mut Known) -> Option<News> {
-        let mut state = self.lock();
-        while state.events() == known.events {
-            if state.closed {
-                return None;
-            }
-            state.is_awaited = true;
-            state = self.grown.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        Some(state.news(known))
-    }
-
-    /// What has come since, if anything has.
-    pub(super) fn news(&self, known: &mut Known) -> Option<News> {
-        let mut state = self.lock();
-        (state.events() != known.events).then(|| state.news(known))
-    }
-
     /// Whoever follows the recording is told that there is no more.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
-        self.grown.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn record(&self, event: impl FnOnce(&mut State) -> Event) {
         let mut state = self.lock();
-        let at = state.now();
-        let event = event(&mut state);
-        let shown = self.then.as_ref().map(|then| (then, Record { at, event: event.clone() }));
-        state.push(at, event, self.limit);
-        let is_awaited = std::mem::take(&mut state.is_awaited);
+        state.closed = true;
+        let bell = state.bell.take();
         drop(state);
-        if is_awaited {
-            self.grown.notify_all();
-        }
+        ring(bell);
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn record(&self, event: impl FnOnce(&mut State) -> Event) {
+        let mut state = self.lock();
+        let (runtime, present) = self.timeline.numbers(&mut state);
+        let (at, run) = (self.timeline.now(&mut state), self.run.unwrap_or(present));
+        let record = Record { at, run, runtime, event: event(&mut state) };
+        let shown = self.shared.then.as_ref().map(|then| (then, record.clone()));
+        state.push(record, self.shared.limit);
+        let bell = if std::mem::take(&mut state.is_awaited) { state.bell.clone() } else { None };
+        drop(state);
+        ring(bell);
         shown.inspect(|(then, record)| then(record));
     }
+}
+
+/// The socket takes no more only if it has not been read from since, and then one byte is as good as two.
+fn ring(bell: Option<Arc<UnixStream>>) {
+    bell.inspect(|bell| drop((&**bell).write(&[0])));
 }
 
 /// How much of a recording somebody has seen.
@@ -409,7 +384,7 @@ pub(super) struct Known {
 
 /// What came since.
 pub(super) struct News {
-    /// So many events have gone that he has not seen; what is left of all before is said again.
+    /// So many events have gone that were not seen; what is left of all before is said again.
     pub(super) missed: u64,
     pub(super) now: u64,
     pub(super) first_place: u32,
@@ -417,27 +392,39 @@ pub(super) struct News {
     pub(super) places: Vec<SourcePlace>,
     pub(super) chains: Vec<Calls>,
     pub(super) records: Vec<Record>,
+    /// This is all that there is.
+    pub(super) is_all: bool,
 }
 
 impl State {
-    /// What has come since. Whoever has missed events gets what is left of them.
-    fn news(&mut self, known: &mut Known) -> News {
+    /// What has come since. Whoever has missed events gets what is left of them, at once.
+    fn news(&mut self, known: &mut Known, limit: usize) -> News {
+        let (first_place, first_chain) = (known.places, known.chains);
+        known.places = self.places.values.len().min(first_place + limit);
+        known.chains = self.chains.values.len().min(first_chain + limit);
+        // Events may refer to any of them.
+        let has_all = known.places == self.places.values.len() && known.chains == self.chains.values.len();
+        let (missed, records) = if has_all { self.new_records(known, limit) } else { (0, Vec::new()) };
+        News {
+            missed,
+            now: self.now(),
+            first_place: first_place as u32,
+            first_chain: first_chain as u32,
+            places: self.places.values[first_place..known.places].iter().map(source_place).collect(),
+            chains: self.chains.values[first_chain..known.chains].to_vec(),
+            records,
+            is_all: has_all && known.events == self.events(),
+        }
+    }
+
+    fn new_records(&self, known: &mut Known, limit: usize) -> (u64, Vec<Record>) {
         let missed = self.dropped.saturating_sub(known.events);
         let mut records = if missed > 0 { self.kept.records() } else { Vec::new() };
         let seen = known.events.saturating_sub(self.dropped) as usize;
-        records.extend(self.records.iter().skip(seen).cloned());
-        let news = News {
-            missed,
-            now: self.now(),
-            first_place: known.places as u32,
-            first_chain: known.chains as u32,
-            places: self.places.values[known.places..].iter().map(source_place).collect(),
-            chains: self.chains.values[known.chains..].to_vec(),
-            records,
-        };
-        known.events = self.events();
-        (known.places, known.chains) = (self.places.values.len(), self.chains.values.len());
-        news
+        let end = self.records.len().min(seen + limit);
+        records.extend(self.records.range(seen..end).cloned());
+        known.events = self.dropped + end as u64;
+        (missed, records)
     }
 
     fn events(&self) -> u64 {
@@ -462,197 +449,26 @@ pub(super) fn frames(names: &mut Names, calls: &Calls) -> Vec<Frame> {
     places.into_iter().map(frame).collect()
 }
 
-fn how(finish: Finish) -> How {
-    match finish {
-        Finish::Ready => How::Ready,
-        Finish::Cancelled => How::Cancelled,
-        Finish::Panicked => How::Panicked,
-    }
-}
-
-impl Observer for Recorder {
-    fn run_begins(&self) {
-        let clock = Handle::current().filter(Handle::is_simulated);
-        let mut state = self.lock();
-        (state.simulated, state.clock) = (clock.is_some(), clock);
-        drop(state);
-        self.record(|_| Event::RunBegins);
-    }
-
-    fn run_ends(&self) {
-        self.record(|_| Event::RunEnds);
-        // The clock's reactor has this recorder as its observer: they would keep each other.
-        let _clock = self.lock().clock.take();
-    }
-
-    fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {
-        let (name, size) = (task.name().map(Arc::from), task.size() as u64);
-        let (task, by, place) = (task.id().0, by.map(|by| by.0), task.place());
-        self.record(|state| Event::Spawned { task, by, name, place: state.places.number(*place), size });
-    }
-
-    fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {
-        // What the reactor wakes is woken by no line of the program.
-        let is_called = matches!(by, WokenBy::Task(_) | WokenBy::Outside) && self.chains;
-        let stack = is_called.then(|| Calls::All(Stack::here()));
-        self.record(|state| {
-            let (by, chain) = (state.by(by), stack.map(|stack| state.chain(stack)));
-            Event::Woken { task: task.id().0, by, chain }
-        });
-    }
-
-    fn handed_over(&self, to: TaskRef<'_>, what: Handover) {
-        self.record(|state| {
-            let (kind, place) = (state.text(what.kind), state.places.number(*what.made_at));
-            Event::HandedOver { task: to.id().0, kind, place }
-        });
-    }
-
-    fn task_cancelled(&self, task: TaskRef<'_>, by: WokenBy) {
-        let reason = task.cancellation().and_then(|cancellation| cancellation.reason.as_deref()).map(Arc::from);
-        self.record(|state| {
-            let place = task.cancellation().map(|cancellation| state.places.number(*cancellation.at));
-            Event::Cancelled { task: task.id().0, by: state.by(by), place, reason }
-        });
-    }
-
-    fn task_asked(&self, task: TaskRef<'_>) {
-        self.record(|_| Event::Asked { task: task.id().0 });
-    }
-
-    fn lost_wake(&self, task: TaskRef<'_>) {
-        self.record(|_| Event::LostWake { task: task.id().0 });
-    }
-
-    fn last_waker_dropped(&self, task: TaskRef<'_>, by: WokenBy) {
-        let stack = self.chains.then(|| Calls::All(Stack::here()));
-        self.record(|state| {
-            let (by, chain) = (state.by(by), stack.map(|stack| state.chain(stack)));
-            Event::WakerDropped { task: task.id().0, by, chain }
-        });
-    }
-
-    fn poll_begins(&self, task: TaskRef<'_>) {
-        self.record(|_| Event::PollBegins { task: task.id().0 });
-    }
-
-    fn wants_standing(&self) -> bool {
-        self.chains
-    }
-
-    fn task_waits(&self, task: TaskId, standing: &[Standing]) {
-        self.record(|state| {
-            let mut waits: Vec<Waiting> = Vec::new();
-            for Standing { leaf, stack } in standing {
-                let chain = state.chain(Calls::Futures(stack.clone()));
-                match waits.last_mut().filter(|last| last.chain == chain && *last.leaf == **leaf) {
-                    Some(last) => last.times += 1,
-                    None => waits.push(Waiting { leaf: leaf.as_str().into(), chain, times: 1 }),
-                }
-            }
-            Event::Waits { task: task.0, waits: waits.into() }
-        });
-    }
-
-    fn poll_ends(&self, task: TaskId, end: PollEnd) {
-        let end = match end {
-            PollEnd::Pending => End::Pending,
-            PollEnd::PendingWoken => End::PendingWoken,
-            PollEnd::Finished => End::Finished,
-        };
-        self.record(|_| Event::PollEnds { task: task.0, end });
-    }
-
-    fn task_stranded(&self, task: TaskRef<'_>, lost: bool) {
-        self.record(|_| Event::Stranded { task: task.id().0, lost });
-    }
-
-    fn task_panicked(&self, task: TaskRef<'_>, message: Option<&str>) {
-        self.record(|_| Event::Panicked { task: task.id().0, message: message.map(Arc::from) });
-    }
-
-    fn task_finished(&self, task: TaskRef<'_>, finish: Finish) {
-        let wakers = task.wakers() as u64;
-        self.record(|_| Event::Finished { task: task.id().0, how: how(finish), wakers });
-    }
-
-    fn output_dropped(&self, task: TaskRef<'_>, finish: Finish) {
-        self.record(|_| Event::OutputDropped { task: task.id().0, how: how(finish) });
-    }
-
-    fn task_freed(&self, task: TaskRef<'_>) {
-        self.record(|_| Event::Freed { task: task.id().0 });
-    }
-
-    fn slow_poll(&self, task: TaskId, took: Duration) {
-        self.record(|_| Event::SlowPoll { task: task.0, took: nanoseconds(took) });
-    }
-
-    fn blocking_queued(&self, task: TaskId) {
-        self.record(|_| Event::BlockingQueued { task: task.0 });
-    }
-
-    fn blocking_begins(&self, task: TaskId) {
-        self.record(|_| Event::BlockingBegins { task: task.0 });
-    }
-
-    fn blocking_ends(&self, task: TaskId) {
-        self.record(|_| Event::BlockingEnds { task: task.0 });
-    }
-}
-
-impl reactor::Observer for Recorder {
-    fn source_added(&self, source: SourceId, fd: RawFd) {
-        self.record(|_| Event::SourceAdded { source: source.0, fd });
-    }
-
-    fn source_removed(&self, source: SourceId) {
-        self.record(|_| Event::SourceRemoved { source: source.0 });
-    }
-
-    fn source_waits(&self, source: SourceId, direction: reactor::observer::Direction) {
-        let direction = match direction {
-            reactor::observer::Direction::Read => Direction::Read,
-            reactor::observer::Direction::Write => Direction::Write,
-        };
-        self.record(|_| Event::SourceWaits { source: source.0, direction });
-    }
-
-    fn source_ready(&self, source: SourceId, readiness: Readiness, woken: usize) {
-        self.record(|_| Event::SourceReady { source: source.0, readiness, woken });
-    }
-
-    fn timer_set(&self, timer: TimerId, deadline: Instant, place: &'static Location<'static>) {
-        self.record(|state| {
-            let (deadline, place) = (state.since_start(deadline), state.places.number(*place));
-            Event::TimerSet { timer: timer.0, deadline, place }
-        });
-    }
-
-    fn timer_cancelled(&self, timer: TimerId) {
-        self.record(|_| Event::TimerCancelled { timer: timer.0 });
-    }
-
-    fn timer_fired(&self, timer: TimerId) {
-        self.record(|_| Event::TimerFired { timer: timer.0 });
-    }
-
-    fn wait_begins(&self, timeout: Option<Duration>) {
-        self.record(|_| Event::WaitBegins { timeout: timeout.map(nanoseconds) });
-    }
-
-    fn wait_ends(&self, sources: usize, timers: usize) {
-        self.record(|_| Event::WaitEnds { sources, timers });
-    }
-
-    fn notified(&self) {
-        self.record(|_| Event::Notified);
-    }
-}
-
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
         f.debug_struct("Recorder").field("events", &state.records.len()).field("dropped", &state.dropped).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{State, TEXT, TEXTS};
+
+    #[test]
+    fn names_of_threads_are_bounded_in_number_and_length() {
+        let mut state = State::default();
+        for number in 0..5 * TEXTS {
+            let name = format!("thread {number}");
+            assert_eq!(*state.text(&name), *name);
+            assert!(state.texts.len() <= TEXTS);
+        }
+        assert_eq!(state.text(&"é".repeat(TEXT)).len(), TEXT);
+        assert_eq!(state.text(&format!("x{}", "é".repeat(TEXT))).len(), TEXT - 1);
     }
 }

@@ -1,0 +1,94 @@
+//! Events that are older than the recording and tell of what is still there. Used by `recorder.rs`.
+//!
+//! An old event that goes may be all that told of a task which is still there. So those that told of a task, a source
+//! or a timer, and of the last poll of a task, go only when that is over too, and until then stand at the front: a
+//! recording is always whole.
+
+use super::{Event, Record};
+use std::collections::BTreeMap;
+
+/// The events, each with its number. Tasks go by their run and number, sources and timers by their runtime and number.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// The beginning of the run that each runtime is in.
+    runs: BTreeMap<u32, (u64, Record)>,
+    tasks: BTreeMap<(u32, u64), KeptTask>,
+    sources: BTreeMap<(u32, u64), KeptSource>,
+    timers: BTreeMap<(u32, u64), (u64, Record)>,
+}
+
+struct KeptTask {
+    spawned: (u64, Record),
+    /// Its last poll, and what was done to it since.
+    polled: Vec<(u64, Record)>,
+}
+
+/// At most so many events of a task are kept since its last poll; a scheduler that reports no polls has no end of them.
+const POLLED: usize = 64;
+
+struct KeptSource {
+    added: (u64, Record),
+    /// Who was the last to wait to read, and to write.
+    waits: [Option<(u64, Record)>; 2],
+}
+
+impl Kept {
+    /// The event of this number is dropped from the recording.
+    pub(super) fn add(&mut self, number: u64, record: Record) {
+        let (run, runtime) = (record.run, record.runtime);
+        match record.event {
+            Event::RunBegins => {
+                // A call that outlives its run is told of no longer: this also ends what a scheduler never finished.
+                self.tasks.retain(|(of, _), task| task.spawned.1.runtime != runtime || *of == run);
+                self.runs.insert(runtime, (number, record));
+            }
+            Event::RunEnds => drop(self.runs.remove(&runtime)),
+            Event::Spawned { task, .. } => {
+                self.tasks.insert((run, task), KeptTask { spawned: (number, record), polled: Vec::new() });
+            }
+            Event::Finished { task, .. } => drop(self.tasks.remove(&(run, task))),
+            Event::TimerSet { timer, .. } => drop(self.timers.insert((runtime, timer), (number, record))),
+            Event::TimerFired { timer } | Event::TimerCancelled { timer } => {
+                drop(self.timers.remove(&(runtime, timer)));
+            }
+            _ if record.event.task().is_some() => self.add_to_task(number, record),
+            _ => self.add_to_source(number, record),
+        }
+    }
+
+    fn add_to_task(&mut self, number: u64, record: Record) {
+        let Some(task) = record.event.task().and_then(|task| self.tasks.get_mut(&(record.run, task))) else { return };
+        if let Event::PollBegins { .. } = record.event {
+            task.polled.clear();
+        }
+        if task.polled.len() < POLLED {
+            task.polled.push((number, record));
+        }
+    }
+
+    fn add_to_source(&mut self, number: u64, record: Record) {
+        let runtime = record.runtime;
+        match record.event {
+            Event::SourceAdded { source, .. } => {
+                self.sources.insert((runtime, source), KeptSource { added: (number, record), waits: [None, None] });
+            }
+            Event::SourceRemoved { source } => drop(self.sources.remove(&(runtime, source))),
+            Event::SourceWaits { source, direction } => {
+                let source = self.sources.get_mut(&(runtime, source));
+                source.into_iter().for_each(|source| source.waits[direction as usize] = Some((number, record.clone())));
+            }
+            _ => {}
+        }
+    }
+
+    /// In their order.
+    pub(super) fn records(&self) -> Vec<Record> {
+        let tasks = self.tasks.values().flat_map(|task| [&task.spawned].into_iter().chain(&task.polled));
+        let sources = self.sources.values();
+        let sources = sources.flat_map(|source| [&source.added].into_iter().chain(source.waits.iter().flatten()));
+        let runs = self.runs.values();
+        let mut all: Vec<_> = runs.chain(tasks).chain(sources).chain(self.timers.values()).collect();
+        all.sort_by_key(|(number, _)| *number);
+        all.into_iter().map(|(_, record)| record.clone()).collect()
+    }
+}
