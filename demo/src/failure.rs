@@ -54,7 +54,7 @@ pub enum Failure {
         source: io::Error,
     },
     /// What was given as a recording, or came from a console, is none.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {}", .path.display(), shortened(.source))]
     Recording {
         /// The file or the socket.
         path: PathBuf,
@@ -149,6 +149,16 @@ pub enum Failure {
     /// A task of ours panicked.
     #[error("a bug in demo: {0}")]
     Bug(#[from] executor::JoinError),
+}
+
+/// What is wrong with a recording, which may come from a stranger and be quoted there.
+fn shortened(source: &TraceError) -> String {
+    const MOST: usize = 500;
+    let text = crate::step::printable(&source.to_string()).into_owned();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 impl Failure {

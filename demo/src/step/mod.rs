@@ -7,6 +7,7 @@
 //! | `words.rs` | events as sentences |
 //! | `lints/` | what is wrong with a run |
 //! | `source.rs` | the text of source files |
+//! | `printable.rs` | texts of recordings, without what a terminal obeys |
 //! | `tui/` | the stepper in the terminal |
 //! | `html/` | the run as one page for a browser |
 //! | `perfetto.rs` | the run for ui.perfetto.dev |
@@ -15,20 +16,25 @@ mod html;
 pub mod lints;
 pub mod model;
 mod perfetto;
+mod printable;
 mod programs;
 mod source;
 pub mod tui;
 pub mod words;
 
+pub(crate) use printable::clean_last;
+pub use printable::printable;
 pub use programs::Program;
 pub use source::Sources;
 
 use crate::cli::StepArgs;
 use crate::{Exit, Failure};
 use executor::trace::{Event, Record, Trace};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::rc::Rc;
 use tui::{App, Live};
 
 /// Does what the command line says.
@@ -53,6 +59,9 @@ pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
     let sources = sources.recorded_in(&trace.head.directory);
     if let Some(path) = &args.html {
         write(path, |file| html::write(&trace, &sources, file))?;
+        if args.replay.is_some() {
+            tell_left_out(&html::left_out(&trace, &sources));
+        }
     }
     if let Some(path) = &args.perfetto {
         write(path, |file| perfetto::write(&trace, file))?;
@@ -68,16 +77,30 @@ pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
 
 /// A recording, for `step` and for `top`.
 pub(crate) fn open(path: &Path) -> Result<Trace, Failure> {
-    Trace::open(path).map_err(|error| Failure::recording(path, error))
+    let mut trace = Trace::open(path).map_err(|error| Failure::recording(path, error))?;
+    printable::clean(&mut trace);
+    Ok(trace)
+}
+
+/// Says which source files the page is without, and why.
+fn tell_left_out(files: &BTreeMap<&str, Rc<str>>) {
+    const SHOWN: usize = 5;
+    if !files.is_empty() {
+        let are = if files.len() == 1 { "is" } else { "are" };
+        eprintln!("demo: {} of the recording {are} left out of the page:", words::count(files.len(), "source file"));
+        files.iter().take(SHOWN).for_each(|(file, why)| eprintln!("    {file}: {why}"));
+        files.len().checked_sub(SHOWN + 1).inspect(|more| eprintln!("    and {} more", more + 1));
+    }
 }
 
 /// Prints what is wrong with the run.
 fn print_findings(trace: &Trace) -> Result<Exit, Failure> {
-    let findings = lints::lint(trace);
+    let (findings, names_runs) = (lints::lint(trace), model::has_several_runs(trace));
     let mut out = io::stdout().lock();
     for finding in &findings {
         // Events are counted from 1 where people see them.
-        let text = format!("event {}, {}: {}", finding.event + 1, finding.kind, finding.text);
+        let run = if names_runs { format!("run {}, ", finding.run) } else { String::new() };
+        let text = format!("event {}, {run}{}: {}", finding.event + 1, finding.kind, finding.text);
         let lines = textwrap::fill(&text, textwrap::Options::new(WIDTH).subsequent_indent("    "));
         writeln!(out, "{lines}").map_err(Failure::Output)?;
     }

@@ -1,7 +1,8 @@
 //! The state of a runtime at each event of its recording: a fold over the events.
 //!
-//! [`State::apply`] is the whole model; it only goes forward. To go back is to fold again from the nearest of the
-//! states that [`Run`] keeps on its way, so that no second set of rules can be wrong.
+//! [`State::apply`] is the whole model of a run; it only goes forward. [`Runs`] has a state for each run of the
+//! recording, so that tasks of the same number never meet. To go back is to fold again from the nearest of the states that
+//! [`Run`] keeps on its way, so that no second set of rules can be wrong.
 
 use super::words::{ROOT, is_root};
 use executor::observer::Readiness;
@@ -119,9 +120,9 @@ impl Task {
     pub(crate) fn enter(&mut self, phase: Phase, at: u64) {
         let time = at.saturating_sub(self.since);
         match self.phase {
-            Phase::Waiting | Phase::Pooled => self.idle += time,
-            Phase::Queued => self.scheduled += time,
-            Phase::Running | Phase::Blocking => self.busy += time,
+            Phase::Waiting | Phase::Pooled => self.idle = self.idle.saturating_add(time),
+            Phase::Queued => self.scheduled = self.scheduled.saturating_add(time),
+            Phase::Running | Phase::Blocking => self.busy = self.busy.saturating_add(time),
             Phase::Done | Phase::Cancelled | Phase::Panicked => {}
         }
         (self.phase, self.since) = (phase, at);
@@ -150,12 +151,16 @@ pub struct Timer {
     pub task: Option<u64>,
 }
 
-/// Where everything stands after some of the events.
+/// Where everything stands in one run after some of its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
+    /// The number of the run, and of its runtime.
+    pub run: u32,
+    /// See `run`.
+    pub runtime: u32,
     /// The time of the last event.
     pub now: u64,
-    /// All tasks of the present run, also those that are over.
+    /// All tasks of the run, also those that are over.
     pub tasks: BTreeMap<u64, Rc<Task>>,
     /// The ready queue, the next one first.
     pub queue: Vec<u64>,
@@ -172,7 +177,7 @@ pub struct State {
 impl State {
     /// The state after the event of this number.
     pub fn apply(&mut self, number: usize, record: &Record) {
-        self.now = record.at;
+        (self.run, self.runtime, self.now) = (record.run, record.runtime, record.at);
         match &record.event {
             Event::RunBegins => {
                 self.tasks.clear();
@@ -321,23 +326,107 @@ impl State {
     }
 }
 
-/// A recorded run, and where in it somebody looks.
+/// The states of all runs of a recording, after some of its events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runs {
+    states: BTreeMap<u32, Rc<State>>,
+    /// The run that each runtime is in.
+    latest: BTreeMap<u32, u32>,
+    /// The run of the last event.
+    present: Option<u32>,
+    /// How many tasks there are in all of them.
+    tasks: usize,
+    /// The state before the first event.
+    nothing: Rc<State>,
+}
+
+impl Runs {
+    /// The states after the event of this number.
+    pub fn apply(&mut self, number: usize, record: &Record) {
+        let run = record.run;
+        if !self.states.contains_key(&run) {
+            let state = self.begin(record);
+            self.states.insert(run, Rc::new(state));
+        }
+        self.present = Some(run);
+        if let Some(state) = self.states.get_mut(&run).map(Rc::make_mut) {
+            let before = state.tasks.len();
+            state.apply(number, record);
+            self.tasks = (self.tasks + state.tasks.len()).saturating_sub(before);
+        }
+    }
+
+    /// A run that nothing was told of so far. What its runtime has goes on; the tasks that waited there do not.
+    fn begin(&mut self, record: &Record) -> State {
+        let mut state = State::default();
+        let before = self.latest.get(&record.runtime).copied();
+        // An old run of which something is told late takes nothing away from the present one.
+        if before.is_some_and(|before| before > record.run) {
+            return state;
+        }
+        self.latest.insert(record.runtime, record.run);
+        let Some(before) = before.and_then(|before| self.states.get_mut(&before)) else { return state };
+        let before = Rc::make_mut(before);
+        state.sources = std::mem::take(&mut before.sources);
+        state.sources.values_mut().for_each(|source| source.waiters.clear());
+        state.timers = std::mem::take(&mut before.timers);
+        state.timers.values_mut().for_each(|timer| timer.task = None);
+        state.parked = before.parked.take();
+        state
+    }
+
+    /// Forgets the earlier runs of the runtime that has begun another one; but a run with a blocking call that is not over
+    /// is still there.
+    pub fn forget_earlier(&mut self, begun: &Record) {
+        let is_earlier = |state: &State| state.runtime == begun.runtime && state.run < begun.run;
+        let is_over = |state: &State| state.tasks.values().all(|task| task.phase.is_over());
+        self.states.retain(|_, state| !(is_earlier(state) && is_over(state)));
+        self.tasks = self.all().map(|state| state.tasks.len()).sum();
+    }
+
+    /// The state of the run of the last event.
+    pub fn present(&self) -> &State {
+        self.present.and_then(|run| self.get(run)).unwrap_or(&self.nothing)
+    }
+
+    /// The state of a run.
+    pub fn get(&self, run: u32) -> Option<&State> {
+        self.states.get(&run).map(|state| &**state)
+    }
+
+    /// The state of a run, to be changed.
+    pub(crate) fn get_mut(&mut self, run: u32) -> Option<&mut State> {
+        self.states.get_mut(&run).map(Rc::make_mut)
+    }
+
+    /// The states of all runs, in their order.
+    pub fn all(&self) -> impl Iterator<Item = &State> {
+        self.states.values().map(|state| &**state)
+    }
+}
+
+/// Whether there are events of more than one run.
+pub fn has_several_runs(trace: &Trace) -> bool {
+    trace.records.windows(2).any(|pair| pair[0].run != pair[1].run)
+}
+
+/// A recording, and where in it somebody looks.
 pub struct Run {
     /// What was recorded.
     pub trace: Trace,
-    /// The state before every so many events, as far as somebody has looked.
-    kept: Vec<State>,
-    state: State,
+    /// The states after some of the events, and after how many, as far as somebody has looked.
+    kept: Vec<(usize, Runs)>,
+    runs: Runs,
     position: usize,
 }
 
-/// So many events are folded again at most to go back by one.
+/// At least so many events lie between two states that are kept; more where a state is larger than that.
 const KEEP: usize = 1_024;
 
 impl Run {
     /// Before the first event.
     pub fn new(trace: Trace) -> Run {
-        Run { trace, kept: vec![State::default()], state: State::default(), position: 0 }
+        Run { trace, kept: vec![(0, Runs::default())], runs: Runs::default(), position: 0 }
     }
 
     /// How many events have happened.
@@ -350,25 +439,33 @@ impl Run {
         self.trace.records.get(self.position.checked_sub(1)?)
     }
 
-    /// The state after so many events as have happened.
+    /// The state after so many events as have happened, of the run of the last one.
     pub fn state(&self) -> &State {
-        &self.state
+        self.runs.present()
+    }
+
+    /// The states of all runs.
+    pub fn runs(&self) -> &Runs {
+        &self.runs
     }
 
     /// Goes to where so many events have happened; to the last one if there are fewer.
     pub fn seek(&mut self, position: usize) {
         let position = position.min(self.trace.records.len());
-        let (wanted, kept) = (position / KEEP, self.kept.len() - 1);
-        if position < self.position || wanted.min(kept) > self.position / KEEP {
-            let nearest = wanted.min(kept);
-            self.state = self.kept[nearest].clone();
-            self.position = nearest * KEEP;
+        let nearest = &self.kept[self.kept.partition_point(|(at, _)| *at <= position) - 1];
+        if position < self.position || nearest.0 > self.position {
+            (self.position, self.runs) = nearest.clone();
         }
         while self.position < position {
-            self.state.apply(self.position, &self.trace.records[self.position]);
+            let record = &self.trace.records[self.position];
+            self.runs.apply(self.position, record);
+            if record.event == Event::RunBegins {
+                self.runs.forget_earlier(record);
+            }
             self.position += 1;
-            if self.position == self.kept.len() * KEEP {
-                self.kept.push(self.state.clone());
+            let last = self.kept.last().map_or(0, |(at, _)| *at);
+            if self.position >= last + KEEP.max(self.runs.tasks) {
+                self.kept.push((self.position, self.runs.clone()));
             }
         }
     }
@@ -384,40 +481,48 @@ impl Run {
         found.map(|number| number + 1)
     }
 
-    /// Whether the poll of this task that is under way only drops its future; unknown as [`only_drops`] says.
-    pub fn is_dropping(&self, id: u64) -> Option<bool> {
-        let is_begin = |record: &Record| matches!(record.event, Event::PollBegins { task } if task == id);
+    /// Whether the poll of this task of a run that is under way only drops its future; unknown as [`only_drops`] says.
+    pub fn is_dropping(&self, run: u32, id: u64) -> Option<bool> {
+        let is_begin =
+            |record: &Record| record.run == run && matches!(record.event, Event::PollBegins { task } if task == id);
         only_drops(&self.trace, self.trace.records[..self.position].iter().rposition(is_begin)?)
     }
 
     /// The event that led to this one: to a wake, what its waker did; to what a task does, what made it ready.
     pub fn cause(&self, number: usize) -> Option<usize> {
-        let before = |is_it: &dyn Fn(&Event) -> bool| {
-            let earlier = self.trace.records[..number].iter().rposition(|record| is_it(&record.event));
-            // Tasks of the run before have the same numbers.
-            let same_run =
-                |found: &usize| !self.trace.records[*found..number].iter().any(|r| r.event == Event::RunBegins);
-            earlier.filter(same_run)
+        let earlier = &self.trace.records[..number];
+        let Record { run, runtime, event, .. } = &self.trace.records[number];
+        // Tasks of other runs have the same numbers, as have sources and timers of other runtimes.
+        let in_run = |is_it: &dyn Fn(&Event) -> bool| {
+            earlier.iter().rposition(|record| record.run == *run && is_it(&record.event))
         };
-        let poll_of = |id: u64| before(&|event| matches!(event, Event::PollBegins { task } if *task == id));
-        match self.trace.records[number].event.clone() {
+        let in_runtime = |is_it: &dyn Fn(&Event) -> bool| {
+            earlier.iter().rposition(|record| record.runtime == *runtime && is_it(&record.event))
+        };
+        let poll_of = |id: u64| in_run(&|event| matches!(event, Event::PollBegins { task } if *task == id));
+        match event.clone() {
             Event::Woken { by, .. } | Event::Cancelled { by, .. } | Event::WakerDropped { by, .. } => match by {
                 By::Task(id) => poll_of(id),
-                By::Timer(id) => before(&|event| matches!(event, Event::TimerFired { timer } if *timer == id)),
-                By::Source(id) => before(&|event| matches!(event, Event::SourceReady { source, .. } if *source == id)),
+                By::Timer(id) => in_runtime(&|event| matches!(event, Event::TimerFired { timer } if *timer == id)),
+                By::Source(id) => {
+                    in_runtime(&|event| matches!(event, Event::SourceReady { source, .. } if *source == id))
+                }
                 By::Thread(_) => None,
             },
             Event::Spawned { by, .. } => by.and_then(poll_of),
             Event::TimerFired { timer: id } | Event::TimerCancelled { timer: id } => {
-                before(&|event| matches!(event, Event::TimerSet { timer, .. } if *timer == id))
+                in_runtime(&|event| matches!(event, Event::TimerSet { timer, .. } if *timer == id))
             }
             Event::SourceReady { source: id, .. } => {
-                before(&|event| matches!(event, Event::SourceWaits { source, .. } if *source == id))
+                in_runtime(&|event| matches!(event, Event::SourceWaits { source, .. } if *source == id))
             }
-            Event::WaitEnds { .. } => before(&|event| matches!(event, Event::WaitBegins { .. })),
+            Event::WaitEnds { .. } => in_runtime(&|event| matches!(event, Event::WaitBegins { .. })),
             // It was given something in the poll of whoever wakes it right after.
-            Event::HandedOver { .. } => self.cause(number + 1).filter(|cause| *cause < number),
-            Event::PollBegins { task: id } => before(&|event| match event {
+            Event::HandedOver { .. } => {
+                let later = self.trace.records[number + 1..].iter().position(|record| record.run == *run)?;
+                self.cause(number + 1 + later).filter(|cause| *cause < number)
+            }
+            Event::PollBegins { task: id } => in_run(&|event| match event {
                 Event::Spawned { task, .. } | Event::Woken { task, .. } | Event::Cancelled { task, .. } => *task == id,
                 _ => false,
             }),
@@ -429,30 +534,35 @@ impl Run {
         }
     }
 
-    /// The task that this event is about: its own; that which set the timer, or left the waker that a source calls.
-    pub fn whose(&self, number: usize) -> Option<u64> {
-        let event = &self.trace.records[number].event;
-        event.task().or_else(|| match event {
+    /// The task that this event is about, with its run: its own; that which set the timer, or left the waker that a source
+    /// calls.
+    pub fn whose(&self, number: usize) -> Option<(u32, u64)> {
+        let Record { run, event, .. } = &self.trace.records[number];
+        let own = event.task().map(|task| (*run, task));
+        own.or_else(|| match event {
             Event::TimerFired { .. } | Event::SourceReady { woken: 1.., .. } => {
-                self.running_before(self.cause(number)?)
+                let cause = self.cause(number)?;
+                Some((self.trace.records[cause].run, self.running_before(cause)?))
             }
             _ => None,
         })
     }
 
-    /// Who was being polled when this event happened.
+    /// Who was being polled in the run of this event when it happened.
     fn running_before(&self, number: usize) -> Option<u64> {
         let mut ended = Vec::new();
-        self.trace.records[..number].iter().rev().find_map(|record| match record.event {
+        let run = self.trace.records[number].run;
+        let earlier = self.trace.records[..number].iter().rev().filter(|record| record.run == run);
+        earlier.map(|record| &record.event).find_map(|event| match event {
             Event::PollEnds { task, .. } => {
-                ended.push(task);
+                ended.push(*task);
                 None
             }
-            Event::PollBegins { task } if ended.last() == Some(&task) => {
+            Event::PollBegins { task } if ended.last() == Some(task) => {
                 ended.pop();
                 None
             }
-            Event::PollBegins { task } => Some(Some(task)),
+            Event::PollBegins { task } => Some(Some(*task)),
             Event::RunBegins | Event::WaitBegins { .. } => Some(None),
             _ => None,
         })?
@@ -463,8 +573,9 @@ impl Run {
 /// in how it ends: a poll ends in something else, also that of a task that is shielded. Unknown if the recording ends
 /// before.
 pub fn only_drops(trace: &Trace, begin: usize) -> Option<bool> {
-    let id = trace.records[begin].event.task();
-    let mut later = trace.records[begin + 1..].iter().map(|record| &record.event);
+    let Record { run, event, .. } = &trace.records[begin];
+    let id = event.task();
+    let mut later = trace.records[begin + 1..].iter().filter(|record| record.run == *run).map(|record| &record.event);
     later.find_map(|event| match event {
         Event::Finished { how, .. } if event.task() == id => Some(Some(*how == How::Cancelled)),
         Event::PollEnds { .. } if event.task() == id => Some(Some(false)),

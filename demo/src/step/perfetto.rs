@@ -9,7 +9,7 @@ use super::words::{ROOT, is_root};
 use executor::trace::{By, End, Event, How, Record, Trace, Waiting};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufWriter, Write};
 
 /// Writes the file.
@@ -48,10 +48,8 @@ struct Chrome {
 }
 
 fn events(trace: &Trace) -> Vec<Chrome> {
-    let mut writer = Writer { trace, out: Vec::new(), now: 0, run: 0, tids: 0, flows: 0, lanes: Lanes::default() };
-    if !matches!(trace.records.first().map(|record| &record.event), Some(Event::RunBegins)) {
-        writer.begin_run();
-    }
+    let (out, others, lanes) = Default::default();
+    let mut writer = Writer { trace, out, run: None, tids: 0, flows: 0, lanes, others };
     for record in &trace.records {
         writer.record(record);
     }
@@ -83,9 +81,11 @@ struct Task {
     returned: Option<(u64, u64)>,
 }
 
-/// What goes on in the present run.
+/// What goes on in a run.
 #[derive(Default)]
 struct Lanes {
+    /// In nanoseconds.
+    now: u64,
     tasks: HashMap<u64, Task>,
     reactor: u64,
     /// What the reactor does: waits, or reports a source or a timer.
@@ -98,13 +98,13 @@ struct Lanes {
 struct Writer<'a> {
     trace: &'a Trace,
     out: Vec<Chrome>,
-    /// In nanoseconds.
-    now: u64,
-    run: u64,
+    /// The run of the event that is being written; its lanes, and those of the other runs.
+    run: Option<u32>,
+    lanes: Lanes,
+    others: BTreeMap<u32, Lanes>,
     /// Threads have numbers that no other run has: Perfetto names threads by them.
     tids: u64,
     flows: u64,
-    lanes: Lanes,
 }
 
 fn microseconds(nanoseconds: u64) -> f64 {
@@ -113,7 +113,8 @@ fn microseconds(nanoseconds: u64) -> f64 {
 
 impl Writer<'_> {
     fn record(&mut self, record: &Record) {
-        self.now = record.at.max(self.now + 1);
+        self.enter(record.run);
+        self.lanes.now = record.at.max(self.lanes.now.saturating_add(1));
         // What the reactor reports ends with the wakes that it brings.
         if !self.lanes.is_waiting && !matches!(record.event, Event::Woken { .. } | Event::HandedOver { .. }) {
             self.end_turn(json!({}));
@@ -123,7 +124,6 @@ impl Writer<'_> {
 
     fn event(&mut self, event: &Event) {
         match event {
-            Event::RunBegins => self.begin_run(),
             Event::Spawned { task, by, name, place, size } => {
                 let place = self.trace.places[*place as usize].to_string();
                 self.spawned(*task, *by, name.as_deref(), json!({ "place": place, "size": size }));
@@ -161,7 +161,11 @@ impl Writer<'_> {
             }
             Event::WaitEnds { sources, timers } => self.end_turn(json!({ "sources": sources, "timers": timers })),
             Event::Asked { .. } => {}
-            Event::RunEnds | Event::HandedOver { .. } | Event::OutputDropped { .. } | Event::Freed { .. } => {}
+            Event::RunBegins
+            | Event::RunEnds
+            | Event::HandedOver { .. }
+            | Event::OutputDropped { .. }
+            | Event::Freed { .. } => {}
             Event::SourceAdded { .. } | Event::SourceRemoved { .. } | Event::SourceWaits { .. } => {}
             Event::TimerSet { .. } | Event::TimerCancelled { .. } | Event::Notified => {}
         }
@@ -169,18 +173,36 @@ impl Writer<'_> {
 
     // Threads.
 
-    fn begin_run(&mut self) {
-        self.end();
-        self.run += 1;
-        let name = format!("{}, run {}", self.trace.head.program, self.run);
-        self.metadata("process_name", 0, json!({ "name": name }));
-        let reactor = self.thread("the reactor".into());
-        self.lanes = Lanes { reactor, ..Lanes::default() };
+    /// Goes to the lanes of a run.
+    fn enter(&mut self, run: u32) {
+        if self.run == Some(run) {
+            return;
+        }
+        let lanes = self.others.remove(&run);
+        let is_new = lanes.is_none();
+        let left = std::mem::replace(&mut self.lanes, lanes.unwrap_or_default());
+        if let Some(before) = self.run.replace(run) {
+            self.others.insert(before, left);
+        }
+        if is_new {
+            let name = format!("{}, run {run}", self.trace.head.program);
+            self.metadata("process_name", 0, json!({ "name": name }));
+            self.lanes.reactor = self.thread("the reactor".into());
+        }
     }
 
-    /// What has not ended ends with the recording, or the run.
+    /// What has not ended ends with the recording.
     fn end(&mut self) {
-        self.now += 1; // also what began with the last event is wider than nothing
+        let runs: Vec<u32> = self.others.keys().copied().chain(self.run).collect();
+        for run in runs {
+            self.enter(run);
+            self.end_run();
+        }
+    }
+
+    fn end_run(&mut self) {
+        // Also what began with the last event is wider than nothing.
+        self.lanes.now = self.lanes.now.saturating_add(1);
         let mut tasks: Vec<u64> = self.lanes.tasks.keys().copied().collect();
         tasks.sort_unstable();
         for task in tasks {
@@ -199,8 +221,13 @@ impl Writer<'_> {
         self.tids
     }
 
+    /// The process that a run is in Perfetto.
+    fn pid(&self) -> u64 {
+        self.run.unwrap_or_default().into()
+    }
+
     fn metadata(&mut self, name: &str, tid: u64, args: Value) {
-        self.out.push(Chrome { ph: "M", name: name.into(), pid: self.run, tid, args, ..Chrome::default() });
+        self.out.push(Chrome { ph: "M", name: name.into(), pid: self.pid(), tid, args, ..Chrome::default() });
     }
 
     /// A task that is older than the recording is met without having been spawned.
@@ -216,19 +243,19 @@ impl Writer<'_> {
 
     fn slice(&mut self, tid: u64, open: Open) {
         let Open { from, name, args } = open;
-        let (ts, dur) = (microseconds(from), Some(microseconds(self.now - from)));
-        self.out.push(Chrome { ph: "X", name, cat: "slice", ts, dur, pid: self.run, tid, args, ..Chrome::default() });
+        let (ts, dur) = (microseconds(from), Some(microseconds(self.lanes.now.saturating_sub(from))));
+        self.out.push(Chrome { ph: "X", name, cat: "slice", ts, dur, pid: self.pid(), tid, args, ..Chrome::default() });
     }
 
     fn instant(&mut self, task: u64, name: &str, args: Value) {
-        let (ts, tid) = (microseconds(self.now), self.task(task).tid);
+        let (ts, tid) = (microseconds(self.lanes.now), self.task(task).tid);
         let (name, s) = (name.to_owned(), Some("t"));
-        self.out.push(Chrome { ph: "i", name, cat: "task", ts, s, pid: self.run, tid, args, ..Chrome::default() });
+        self.out.push(Chrome { ph: "i", name, cat: "task", ts, s, pid: self.pid(), tid, args, ..Chrome::default() });
     }
 
     fn poll_begins(&mut self, task: u64) {
         self.end_between(task);
-        let now = self.now;
+        let now = self.lanes.now;
         let known = self.task(task);
         known.polls += 1;
         known.waits.clear();
@@ -270,7 +297,7 @@ impl Writer<'_> {
 
     fn begin_between(&mut self, task: u64, name: String) {
         self.end_between(task);
-        self.task(task).between = Some(Open { from: self.now, name, args: Value::Null });
+        self.task(task).between = Some(Open { from: self.lanes.now, name, args: Value::Null });
     }
 
     fn end_between(&mut self, task: u64) {
@@ -296,7 +323,7 @@ impl Writer<'_> {
     fn woken(&mut self, task: u64, by: &By) {
         let from = match by {
             By::Task(by) => self.place_in_poll(*by),
-            By::Source(_) | By::Timer(_) => self.lanes.turn.as_ref().map(|_| (self.lanes.reactor, self.now)),
+            By::Source(_) | By::Timer(_) => self.lanes.turn.as_ref().map(|_| (self.lanes.reactor, self.lanes.now)),
             By::Thread(_) => self.return_awaited_by(task),
         };
         if from.is_none() {
@@ -311,7 +338,7 @@ impl Writer<'_> {
 
     /// Where a flow begins that a task's poll causes now.
     fn place_in_poll(&mut self, task: u64) -> Option<(u64, u64)> {
-        let now = self.now;
+        let now = self.lanes.now;
         let known = self.task(task);
         known.poll.as_ref().map(|_| (known.tid, now))
     }
@@ -331,7 +358,7 @@ impl Writer<'_> {
             name: "wake".into(),
             cat: "wake",
             ts: microseconds(at),
-            pid: self.run,
+            pid: self.pid(),
             tid,
             id: id.clone(),
             bp,
@@ -360,14 +387,14 @@ impl Writer<'_> {
             self.lanes.pool.push((tid, None));
             self.lanes.pool.len() - 1
         });
-        let call = Open { from: self.now, name: format!("blocking call, task {task}"), args: Value::Null };
+        let call = Open { from: self.lanes.now, name: format!("blocking call, task {task}"), args: Value::Null };
         self.lanes.pool[free].1 = Some((task, call));
     }
 
     /// The slice goes on until the task is finished: then the flow from here begins inside of it.
     fn blocking_ends(&mut self, task: u64) {
         let tid = self.thread_of(task).map(|thread| self.lanes.pool[thread].0);
-        self.task(task).returned = tid.map(|tid| (tid, self.now));
+        self.task(task).returned = tid.map(|tid| (tid, self.lanes.now));
     }
 
     fn thread_of(&self, task: u64) -> Option<usize> {
@@ -385,7 +412,7 @@ impl Writer<'_> {
 
     fn begin_turn(&mut self, name: String, args: Value) {
         self.end_turn(json!({}));
-        self.lanes.turn = Some(Open { from: self.now, name, args });
+        self.lanes.turn = Some(Open { from: self.lanes.now, name, args });
     }
 
     fn end_turn(&mut self, results: Value) {

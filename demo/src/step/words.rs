@@ -1,41 +1,55 @@
 //! Events in words: one sentence each.
 
-use super::model::only_drops;
+use super::model::{has_several_runs, only_drops};
 use executor::trace::{By, Direction, End, Event, Frame, How, Record, SourcePlace, Trace, Waiting};
 use std::collections::HashMap;
 use std::time::Duration;
 
 /// Tells what happened; knows the names of tasks.
 pub struct Words {
-    /// Where each run begins, and the names of its tasks.
-    runs: Vec<(usize, HashMap<u64, String>)>,
+    /// The run of each event.
+    runs: Vec<u32>,
+    /// The names of tasks, by run and number.
+    names: HashMap<(u32, u64), String>,
+    /// There is more than one run: then each sentence says of which it is.
+    names_runs: bool,
 }
 
 impl Words {
     /// Learns the names.
     pub fn new(trace: &Trace) -> Words {
-        let mut runs = vec![(0, HashMap::new())];
-        for (number, record) in trace.records.iter().enumerate() {
-            match &record.event {
-                Event::RunBegins => runs.push((number, HashMap::new())),
-                Event::Spawned { task, by, name, .. } => {
-                    let name = name.as_deref().or(is_root(*task, *by).then_some(ROOT));
-                    let names = runs.last_mut().map(|(_, names)| names);
-                    names.zip(name).and_then(|(names, name)| names.insert(*task, name.to_owned()));
-                }
-                _ => {}
+        let runs = trace.records.iter().map(|record| record.run).collect();
+        let named = trace.records.iter().filter_map(|record| match &record.event {
+            Event::Spawned { task, by, name, .. } => {
+                let name = name.as_deref().or(is_root(*task, *by).then_some(ROOT))?;
+                Some(((record.run, *task), name.to_owned()))
             }
-        }
-        Words { runs }
+            _ => None,
+        });
+        Words { runs, names: named.collect(), names_runs: has_several_runs(trace) }
     }
 
     /// A task as it is called at the event of this number.
     pub fn task(&self, number: usize, id: u64) -> String {
-        let run = self.runs.partition_point(|(begin, _)| *begin <= number) - 1;
-        match self.runs[run].1.get(&id) {
+        self.task_of(self.runs.get(number).copied().unwrap_or_default(), id)
+    }
+
+    /// A task of a run.
+    pub fn task_of(&self, run: u32, id: u64) -> String {
+        match self.names.get(&(run, id)) {
             Some(name) => format!("task {id} {name}"),
             None => format!("task {id}"),
         }
+    }
+
+    /// `run 2: `, for an event of this number, if there are several runs.
+    pub fn run(&self, number: usize) -> String {
+        self.runs.get(number).map(|run| self.name_of(*run)).unwrap_or_default()
+    }
+
+    /// The same for a run.
+    pub fn name_of(&self, run: u32) -> String {
+        if self.names_runs { format!("run {run}: ") } else { String::new() }
     }
 
     fn by(&self, number: usize, by: &By) -> String {
@@ -47,7 +61,7 @@ impl Words {
 
     /// The event of this number.
     pub fn sentence(&self, trace: &Trace, number: usize) -> String {
-        shortened(&self.whole_sentence(trace, number))
+        self.run(number) + &shortened(&self.whole_sentence(trace, number))
     }
 
     fn whole_sentence(&self, trace: &Trace, number: usize) -> String {
@@ -65,8 +79,8 @@ impl Words {
             }
             Event::Woken { by: By::Task(by), .. } if *by == id => format!("{task} wakes itself"),
             Event::Woken { by, .. } => {
-                let ended = number.checked_sub(1).map(|before| &trace.records[before].event);
-                let has_ended = |by: &u64| matches!(ended, Some(Event::Finished { task, .. }) if task == by);
+                let before = earlier(trace, number).next();
+                let has_ended = |by: &u64| matches!(before, Some(Event::Finished { task, .. }) if task == by);
                 let end = matches!(by, By::Task(by) if has_ended(by));
                 format!("{}{} wakes {task}", if end { "the end of " } else { "" }, self.by(number, by))
             }
@@ -82,7 +96,7 @@ impl Words {
                 [] => format!("{task} waits, and does not say what for"),
                 [wait] => format!("{task} waits: {}", waits_for(wait)),
                 [first, ..] => {
-                    let times: u32 = waits.iter().map(|wait| wait.times).sum();
+                    let times: u64 = waits.iter().map(|wait| u64::from(wait.times)).sum();
                     format!("{task} waits for {times} things: {}, …", waits_for(first))
                 }
             },
@@ -137,6 +151,13 @@ pub fn is_root(task: u64, by: Option<u64>) -> bool {
     task == 1 && by.is_none()
 }
 
+/// The events of the same run before this one, the last one first.
+pub fn earlier(trace: &Trace, number: usize) -> impl Iterator<Item = &Event> {
+    let run = trace.records[number].run;
+    let records = trace.records[..number].iter().rev();
+    records.filter(move |record| record.run == run).map(|record| &record.event)
+}
+
 /// A task that was cancelled is run once more; not polled, unless it is shielded.
 fn poll_begins(trace: &Trace, number: usize) -> &'static str {
     match only_drops(trace, number) {
@@ -151,8 +172,7 @@ fn poll_begins(trace: &Trace, number: usize) -> &'static str {
 /// Whether somebody has asked for the end of the task of this event before.
 fn is_cancelled(trace: &Trace, number: usize) -> bool {
     let id = trace.records[number].event.task();
-    let mut earlier = trace.records[..number].iter().rev().map(|record| &record.event);
-    let last = earlier.find(|event| match event {
+    let last = earlier(trace, number).find(|event| match event {
         Event::Cancelled { .. } | Event::Spawned { .. } => event.task() == id,
         event => **event == Event::RunBegins,
     });
@@ -162,10 +182,7 @@ fn is_cancelled(trace: &Trace, number: usize) -> bool {
 /// Whether what ends here has only dropped the future of its task.
 fn has_dropped(trace: &Trace, number: usize) -> bool {
     let id = trace.records[number].event.task();
-    let of_task = trace.records[..number]
-        .iter()
-        .rev()
-        .map(|record| &record.event)
+    let of_task = earlier(trace, number)
         .find(|event| matches!(event, Event::Finished { .. } | Event::PollBegins { .. }) && event.task() == id);
     matches!(of_task, Some(Event::Finished { how: How::Cancelled, .. }))
 }

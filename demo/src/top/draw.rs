@@ -1,7 +1,7 @@
 //! How it looks: on a terminal of any size, and as plain text.
 
 use super::screen::{Screen, Tab};
-use super::tables::{self, Head, Table, amount, time};
+use super::tables::{self, Head, Id, Table, amount, time};
 use super::watched::{Status, Watched};
 use crate::step::model::Phase;
 use comfy_table::{CellAlignment, presets};
@@ -130,8 +130,12 @@ fn dropped(watched: &Watched) -> Option<String> {
 }
 
 fn tab_line<'a>(screen: &Screen, watched: &Watched) -> Line<'a> {
-    let state = watched.state();
-    let counts = [state.tasks.len(), state.sources.len(), state.timers.len()];
+    let all = || watched.runs().all();
+    let counts = [
+        all().map(|state| state.tasks.len()).sum::<usize>(),
+        all().map(|state| state.sources.len()).sum(),
+        all().map(|state| state.timers.len()).sum(),
+    ];
     let mut spans = vec![Span::from(" ")];
     for ((tab, name), count) in Tab::ALL.into_iter().zip(["tasks", "sockets", "timers"]).zip(counts) {
         let title = format!(" {} {name} {count} ", tab as usize + 1);
@@ -146,7 +150,7 @@ fn tab_line<'a>(screen: &Screen, watched: &Watched) -> Line<'a> {
 }
 
 /// Draws the table, and gives the task that the selected row is about.
-fn draw_table(frame: &mut Frame<'_>, area: Rect, screen: &mut Screen, watched: &Watched) -> Option<u64> {
+fn draw_table(frame: &mut Frame<'_>, area: Rect, screen: &mut Screen, watched: &Watched) -> Option<Id> {
     let table = screen.table(screen.tab, watched);
     let row = screen.row(&table);
     screen.page = usize::from(area.height.saturating_sub(2)).max(1);

@@ -5,7 +5,7 @@
 use super::watched::Watched;
 use crate::Failure;
 use executor::trace::TraceError;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
@@ -16,6 +16,17 @@ use std::time::Duration;
 const LINES: usize = 100_000;
 /// A program that hangs says nothing, not even what there is: then no longer than this is waited for it.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A line of more bytes is cut, and then is none of a recording: something else is at that socket.
+const LINE: u64 = 16 << 20;
+
+/// The next line; `None` at the end.
+fn next_line(from: &mut impl BufRead) -> Option<String> {
+    let mut line = Vec::new();
+    let read = from.take(LINE).read_until(b'\n', &mut line).ok()?;
+    let line = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned();
+    (read > 0).then_some(line)
+}
 
 /// Where it comes from.
 pub struct Feed {
@@ -49,7 +60,8 @@ impl Feed {
         let stream = UnixStream::connect(path).map_err(failure)?;
         let (send, lines) = sync_channel(LINES);
         let read = move || {
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let mut stream = BufReader::new(stream);
+            while let Some(line) = next_line(&mut stream) {
                 if send.send(line).is_err() {
                     return; // nobody looks any more
                 }

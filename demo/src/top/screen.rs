@@ -1,6 +1,6 @@
 //! The screen: which table, in what order, which row of it; and what keys do to that.
 
-use super::tables::{self, Column, Table};
+use super::tables::{self, Column, Id, Table};
 use super::watched::{Status, Watched};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::widgets::TableState;
@@ -27,7 +27,7 @@ pub struct Screen {
     pub(super) sort: Column,
     pub(super) reverse: bool,
     /// The task, source or timer that is selected in each table; it keeps being that wherever its row goes.
-    selected: [Option<u64>; 3],
+    selected: [Option<Id>; 3],
     /// Where in each table that was, and what is scrolled out of sight.
     pub(super) states: [TableState; 3],
     /// How many rows fit.

@@ -1,7 +1,7 @@
 //! The tables of tasks, sockets and timers, as rows of texts; and what is known of one task.
 
 use super::watched::Watched;
-use crate::step::model::{Phase, Source, Task, Timer};
+use crate::step::model::{Phase, Source, State, Task, Timer};
 use crate::step::words::{self, count, direction_word, frame, place_of};
 use clap::ValueEnum;
 use std::cmp::Reverse;
@@ -39,12 +39,15 @@ pub struct Head {
     pub is_number: bool,
 }
 
+/// Which task, source or timer: its run and its number.
+pub type Id = (u32, u64);
+
 /// A line of a table.
 pub struct Row {
-    /// The number of the task, source or timer.
-    pub id: u64,
+    /// The task, source or timer.
+    pub id: Id,
     /// The task to tell more of.
-    pub task: Option<u64>,
+    pub task: Option<Id>,
     pub cells: Vec<String>,
     pub phase: Option<Phase>,
 }
@@ -63,6 +66,15 @@ const fn number(title: &'static str, width: u16) -> Head {
     Head { title, width, is_number: true }
 }
 
+/// What is in more than one run says in which it is.
+fn with_runs(watched: &Watched, mut table: Table) -> Table {
+    if watched.runs().all().count() > 1 {
+        table.heads.insert(0, number("RUN", 4));
+        table.rows.iter_mut().for_each(|row| row.cells.insert(0, row.id.0.to_string()));
+    }
+    table
+}
+
 /// Of tasks, in the order of a column, the largest first where it is one of numbers.
 pub fn tasks(watched: &Watched, sort: Column, reverse: bool) -> Table {
     let heads = vec![
@@ -77,13 +89,15 @@ pub fn tasks(watched: &Watched, sort: Column, reverse: bool) -> Table {
         number("IDLE", 7),
         text("WAITS FOR", 0),
     ];
-    let with_times = |task: &'_ Rc<Task>| (task.clone(), watched.times(task));
-    let mut tasks: Vec<_> = watched.state().tasks.values().map(with_times).collect();
-    let mut by_number = |key: fn(&Task, [u64; 3]) -> u64| tasks.sort_by_key(|(task, times)| Reverse(key(task, *times)));
+    let with_times = |run: u32, task: &Rc<Task>| (task.clone(), watched.times(task), run);
+    let of_run = |state: &'_ State| state.tasks.values().map(|task| with_times(state.run, task)).collect::<Vec<_>>();
+    let mut tasks: Vec<_> = watched.runs().all().flat_map(of_run).collect();
+    let mut by_number =
+        |key: fn(&Task, [u64; 3]) -> u64| tasks.sort_by_key(|(task, times, _)| Reverse(key(task, *times)));
     match sort {
         Column::Task => {} // as they are
-        Column::Name => tasks.sort_by_cached_key(|(task, _)| name(watched, task)),
-        Column::State => tasks.sort_by_key(|(task, _)| task.phase.word()),
+        Column::Name => tasks.sort_by_cached_key(|(task, ..)| name(watched, task)),
+        Column::State => tasks.sort_by_key(|(task, ..)| task.phase.word()),
         Column::Polls => by_number(|task, _| task.polls),
         Column::Wakes => by_number(|task, _| task.wakes),
         Column::SelfWakes => by_number(|task, _| task.self_wakes),
@@ -94,7 +108,8 @@ pub fn tasks(watched: &Watched, sort: Column, reverse: bool) -> Table {
     if reverse {
         tasks.reverse();
     }
-    Table { heads, rows: tasks.iter().map(|(task, times)| task_row(watched, task, *times)).collect() }
+    let rows = tasks.iter().map(|(task, times, run)| task_row(watched, task, *times, *run)).collect();
+    with_runs(watched, Table { heads, rows })
 }
 
 /// What a task is called, or else the end of the place where it was spawned: `store.rs:63`.
@@ -104,7 +119,7 @@ fn name(watched: &Watched, task: &Task) -> String {
     task.name.as_deref().map_or_else(|| file(place()), str::to_owned)
 }
 
-fn task_row(watched: &Watched, task: &Task, [busy, scheduled, idle]: [u64; 3]) -> Row {
+fn task_row(watched: &Watched, task: &Task, [busy, scheduled, idle]: [u64; 3], run: u32) -> Row {
     let cells = vec![
         task.id.to_string(),
         name(watched, task),
@@ -117,7 +132,8 @@ fn task_row(watched: &Watched, task: &Task, [busy, scheduled, idle]: [u64; 3]) -
         time(idle),
         waits_for(task),
     ];
-    Row { id: task.id, task: Some(task.id), cells, phase: Some(task.phase) }
+    let id = (run, task.id);
+    Row { id, task: Some(id), cells, phase: Some(task.phase) }
 }
 
 fn waits_for(task: &Task) -> String {
@@ -135,44 +151,53 @@ fn waits_for(task: &Task) -> String {
 pub fn sources(watched: &Watched) -> Table {
     let heads =
         vec![number("SOURCE", 6), number("FD", 5), text("WHAT", 32), text("LAST READY FOR", 18), text("WHO WAITS", 0)];
-    let row = |(id, source): (&u64, &Source)| {
-        let waiters = source.waiters.iter().map(|(task, direction)| {
-            let title = watched.state().tasks.get(task).map_or_else(|| format!("task {task}"), |task| task.title());
-            format!("{title}, to {}", direction_word(*direction))
-        });
-        let cells = vec![
-            id.to_string(),
-            source.fd.map(|fd| fd.to_string()).unwrap_or_default(),
-            watched.source_name(*id).unwrap_or_default().to_owned(),
-            source.ready.replace('_', " "),
-            waiters.collect::<Vec<_>>().join("; "),
-        ];
-        Row { id: *id, task: source.waiters.first().map(|(task, _)| *task), cells, phase: None }
+    let of_run = |state: &State| {
+        let rows = state.sources.iter().map(|(id, source)| source_row(watched, state, *id, source));
+        rows.collect::<Vec<_>>()
     };
-    Table { heads, rows: watched.state().sources.iter().map(row).collect() }
+    let rows = watched.runs().all().flat_map(of_run).collect();
+    with_runs(watched, Table { heads, rows })
+}
+
+fn source_row(watched: &Watched, state: &State, id: u64, source: &Source) -> Row {
+    let waiters = source.waiters.iter().map(|(task, direction)| {
+        let title = state.tasks.get(task).map_or_else(|| format!("task {task}"), |task| task.title());
+        format!("{title}, to {}", direction_word(*direction))
+    });
+    let cells = vec![
+        id.to_string(),
+        source.fd.map(|fd| fd.to_string()).unwrap_or_default(),
+        watched.source_name(state.runtime, id).unwrap_or_default().to_owned(),
+        source.ready.replace('_', " "),
+        waiters.collect::<Vec<_>>().join("; "),
+    ];
+    let task = source.waiters.first().map(|(task, _)| (state.run, *task));
+    Row { id: (state.run, id), task, cells, phase: None }
 }
 
 /// Of timers, the next one first.
 pub fn timers(watched: &Watched) -> Table {
     let heads = vec![number("TIMER", 6), number("IN", 7), text("OF", 24), text("SET AT", 0)];
-    let mut timers: Vec<(&u64, &Timer)> = watched.state().timers.iter().collect();
-    timers.sort_by_key(|(_, timer)| timer.deadline);
-    let row = |(id, timer): (&u64, &Timer)| {
-        let task = timer.task.and_then(|task| watched.state().tasks.get(&task));
+    let of_run = |state: &'_ State| state.timers.iter().map(|(id, timer)| (timer.clone(), *id, state.run)).collect();
+    let mut timers: Vec<(Timer, u64, u32)> = watched.runs().all().flat_map::<Vec<_>, _>(of_run).collect();
+    timers.sort_by_key(|(timer, ..)| timer.deadline);
+    let row = |(timer, id, run): (Timer, u64, u32)| {
+        let task = timer.task.and_then(|task| watched.runs().get(run)?.tasks.get(&task));
         let cells = vec![
             id.to_string(),
             time(timer.deadline.saturating_sub(watched.now())),
             task.map(|task| task.title()).unwrap_or_default(),
             place_of(watched.trace(), timer.place),
         ];
-        Row { id: *id, task: timer.task, cells, phase: None }
+        Row { id: (run, id), task: timer.task.map(|task| (run, task)), cells, phase: None }
     };
-    Table { heads, rows: timers.into_iter().map(row).collect() }
+    with_runs(watched, Table { heads, rows: timers.into_iter().map(row).collect() })
 }
 
 /// All that is known of a task, in lines.
-pub fn details(watched: &Watched, id: u64) -> Vec<String> {
-    let Some(task) = watched.state().tasks.get(&id) else { return vec![format!("task {id} is over")] };
+pub fn details(watched: &Watched, (run, id): Id) -> Vec<String> {
+    let task = watched.runs().get(run).and_then(|state| state.tasks.get(&id));
+    let Some(task) = task else { return vec![format!("task {id} is over")] };
     let by = task.by.map(|by| format!(" by task {by}")).unwrap_or_default();
     let at = task.place.map(|place| format!(" at {}", place_of(watched.trace(), place))).unwrap_or_default();
     let [busy, scheduled, idle] = watched.times(task).map(time);

@@ -3,9 +3,10 @@
 //! While the program runs, what is over is forgotten, events as soon as they are applied: what is kept does not grow with
 //! time. Of a recording the tasks that are over are kept, as those are what one wants to see.
 
-use crate::step::model::{State, Task};
+use crate::step::clean_last;
+use crate::step::model::{Runs, State, Task};
 use executor::trace::{Event, How, Record, Trace, TraceError};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Rates are of so long.
@@ -16,12 +17,14 @@ const WINDOW: Duration = Duration::from_secs(2);
 pub struct Watched {
     trace: Trace,
     lines: usize,
-    state: State,
+    runs: Runs,
     totals: Totals,
-    /// What the sources are.
-    names: BTreeMap<u64, String>,
-    /// Where the poll that is under way has left its waker.
-    asked: Vec<u64>,
+    /// The runtimes that something was told of.
+    runtimes: BTreeSet<u32>,
+    /// What the sources are, by runtime and number.
+    names: BTreeMap<(u32, u64), String>,
+    /// Where the poll that is under way in each runtime has left its waker.
+    asked: BTreeMap<u32, Vec<u64>>,
     status: Status,
     /// When the program last said how late it is; none if its time stands still here.
     heard: Option<Instant>,
@@ -49,7 +52,7 @@ pub struct Totals {
     pub polls: u64,
     /// Tasks that are over.
     pub over: u64,
-    /// How long the thread waited on the reactor, in nanoseconds.
+    /// How long the threads waited on their reactors, in nanoseconds.
     pub parked: u64,
     /// How late it is, in nanoseconds since the recording began.
     pub now: u64,
@@ -62,15 +65,15 @@ pub struct Rates {
     pub events: f64,
     /// Polls.
     pub polls: f64,
-    /// The part of the time in which the thread did not wait.
+    /// The part of the time in which the threads did not wait.
     pub busy: f64,
 }
 
 impl Watched {
     fn new(trace: Trace, status: Status) -> Watched {
-        let (lines, state, totals, names, asked, samples) = Default::default();
+        let (lines, runs, totals, runtimes, names, asked, samples) = Default::default();
         let start = Instant::now();
-        Watched { trace, lines, state, totals, names, asked, status, heard: Some(start), samples, start }
+        Watched { trace, lines, runs, totals, runtimes, names, asked, status, heard: Some(start), samples, start }
     }
 
     /// A program that runs, of which nothing is known yet.
@@ -81,10 +84,10 @@ impl Watched {
     /// A recording, as it was so long after its beginning, or at its end.
     pub fn replay(mut trace: Trace, at: Option<Duration>) -> Watched {
         let records = std::mem::take(&mut trace.records);
-        let last = records.last().map_or(0, |record| record.at);
+        let last = records.iter().map(|record| record.at).max().unwrap_or(0);
         let until = at.map_or(last, |at| u64::try_from(at.as_nanos()).unwrap_or(u64::MAX));
         let mut watched = Watched::new(trace, Status::Recorded);
-        records.iter().take_while(|record| record.at <= until).for_each(|record| watched.apply(record));
+        records.iter().filter(|record| record.at <= until).for_each(|record| watched.apply(record));
         watched.totals.now = until.min(last);
         watched
     }
@@ -97,9 +100,10 @@ impl Watched {
         self.lines += 1;
         let missed = self.trace.head.dropped;
         self.trace.add_line(text, self.lines)?;
+        clean_last(&mut self.trace);
         if self.trace.head.dropped > missed {
             // What is left is said again.
-            (self.state, self.names) = Default::default();
+            (self.runs, self.names) = Default::default();
         }
         for record in std::mem::take(&mut self.trace.records) {
             self.apply(&record);
@@ -111,44 +115,57 @@ impl Watched {
     }
 
     fn apply(&mut self, record: &Record) {
-        if let (Event::WaitEnds { .. }, Some((since, _))) = (&record.event, self.state.parked) {
-            self.totals.parked += record.at.saturating_sub(since);
+        let run = record.run;
+        if let (Event::WaitEnds { .. }, Some((since, _))) =
+            (&record.event, self.runs.get(run).and_then(|run| run.parked))
+        {
+            self.totals.parked = self.totals.parked.saturating_add(record.at.saturating_sub(since));
         }
-        self.state.apply(self.totals.events as usize, record);
+        self.runs.apply(self.totals.events as usize, record);
+        self.runtimes.insert(record.runtime);
         self.totals.events += 1;
         self.totals.now = self.totals.now.max(record.at);
+        let asked = self.asked.entry(record.runtime).or_default();
         match &record.event {
+            Event::RunBegins if self.status != Status::Recorded => self.runs.forget_earlier(record),
             Event::PollBegins { .. } => {
                 self.totals.polls += 1;
-                self.asked.clear();
+                asked.clear();
             }
-            Event::SourceWaits { source, .. } => self.asked.push(*source),
-            Event::Waits { task, .. } => self.name_sources(*task),
-            Event::SourceRemoved { source } => drop(self.names.remove(source)),
-            Event::Finished { task, how, .. } => {
-                self.totals.over += 1;
-                // It was only dropped: see `only_drops`.
-                let was_polled = !(*how == How::Cancelled && self.state.running.contains(task));
-                self.totals.polls = self.totals.polls.saturating_sub(u64::from(!was_polled));
-                if self.status != Status::Recorded {
-                    self.state.tasks.remove(task);
-                }
+            Event::SourceWaits { source, .. } => asked.push(*source),
+            Event::Waits { task, .. } => {
+                let asked = std::mem::take(asked);
+                self.name_sources(record, *task, &asked);
             }
+            Event::SourceRemoved { source } => drop(self.names.remove(&(record.runtime, *source))),
+            Event::Finished { task, how, .. } => self.finish(run, *task, *how),
             _ => {}
         }
     }
 
+    fn finish(&mut self, run: u32, task: u64, how: How) {
+        self.totals.over += 1;
+        let Some(state) = self.runs.get_mut(run) else { return };
+        // It was only dropped: see `only_drops`.
+        let was_polled = !(how == How::Cancelled && state.running.contains(&task));
+        self.totals.polls = self.totals.polls.saturating_sub(u64::from(!was_polled));
+        if self.status != Status::Recorded {
+            state.tasks.remove(&task);
+        }
+    }
+
     /// A task that has left wakers at sources says what these are, in the same order.
-    fn name_sources(&mut self, task: u64) {
-        let asked = std::mem::take(&mut self.asked);
-        let Some(task) = self.state.tasks.get(&task) else { return };
+    fn name_sources(&mut self, record: &Record, task: u64, asked: &[u64]) {
+        let Some(task) = self.runs.get(record.run).and_then(|state| state.tasks.get(&task)) else { return };
         let sockets = task.waits.iter().filter_map(|wait| {
             let name = wait.leaf.strip_prefix("readable on ").or_else(|| wait.leaf.strip_prefix("writable on "));
-            name.map(|name| std::iter::repeat_n(name, wait.times as usize))
+            // A recording may say that there are any number of them.
+            name.map(|name| std::iter::repeat_n(name, (wait.times as usize).min(asked.len() + 1)))
         });
-        let sockets: Vec<_> = sockets.flatten().collect();
+        let sockets: Vec<_> = sockets.flatten().take(asked.len() + 1).collect();
         if sockets.len() == asked.len() {
-            self.names.extend(asked.into_iter().zip(sockets.into_iter().map(str::to_owned)));
+            let named = asked.iter().map(|source| (record.runtime, *source));
+            self.names.extend(named.zip(sockets.into_iter().map(str::to_owned)));
         }
     }
 
@@ -157,19 +174,24 @@ impl Watched {
         &self.trace
     }
 
-    /// Where everything stands.
+    /// Where everything stands in the run of the last event.
     pub fn state(&self) -> &State {
-        &self.state
+        self.runs.present()
     }
 
-    /// What a source is, if a task has waited there.
-    pub fn source_name(&self, source: u64) -> Option<&str> {
-        self.names.get(&source).map(String::as_str)
+    /// The same for each run.
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// What a source of a runtime is, if a task has waited there.
+    pub fn source_name(&self, runtime: u32, source: u64) -> Option<&str> {
+        self.names.get(&(runtime, source)).map(String::as_str)
     }
 
     /// How many tasks are not over.
     pub fn alive(&self) -> usize {
-        self.state.tasks.values().filter(|task| !task.phase.is_over()).count()
+        self.runs.all().flat_map(|state| state.tasks.values()).filter(|task| !task.phase.is_over()).count()
     }
 
     /// Whether there is more to come.
@@ -187,7 +209,7 @@ impl Watched {
     pub fn now(&self) -> u64 {
         let goes_on = self.status == Status::Running && !self.trace.head.simulated;
         let heard = self.heard.filter(|_| goes_on);
-        self.totals.now + heard.map_or(0, |heard| heard.elapsed().as_nanos() as u64)
+        self.totals.now.saturating_add(heard.map_or(0, |heard| heard.elapsed().as_nanos() as u64))
     }
 
     /// What is known now, for as long as one likes to look at it.
@@ -200,8 +222,9 @@ impl Watched {
     /// The totals, with the time up to now.
     pub fn totals(&self) -> Totals {
         let now = self.now();
-        let parked = self.state.parked.map_or(0, |(since, _)| now.saturating_sub(since));
-        Totals { now, parked: self.totals.parked + parked, ..self.totals }
+        let parked = self.runs.all().filter_map(|state| state.parked).map(|(since, _)| now.saturating_sub(since));
+        let parked = parked.fold(self.totals.parked, u64::saturating_add);
+        Totals { now, parked, ..self.totals }
     }
 
     /// A task's times with that up to now: busy, scheduled, idle.
@@ -235,7 +258,8 @@ impl Watched {
         }
         let seconds = time as f64 / 1e9;
         let of = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
-        let busy = 1.0 - of(now.parked, before.parked) / 1e9;
+        let threads = self.runtimes.len().max(1) as f64;
+        let busy = 1.0 - of(now.parked, before.parked) / 1e9 / threads;
         Rates { events: of(now.events, before.events), polls: of(now.polls, before.polls), busy: busy.clamp(0.0, 1.0) }
     }
 }

@@ -33,7 +33,7 @@ class Chart {
 
   /** Where the axis begins and ends. */
   get bounds() {
-    const last = this.history.events.at(-1).at;
+    const last = this.history.events.at(-1).shownAt;
     return this.axis === "event"
       ? { from: -0.5, to: this.history.end + 0.5 }
       : { from: -last / 50, to: last * 1.02 + 1 };
@@ -41,7 +41,7 @@ class Chart {
 
   position(index) {
     if (this.axis === "event") return index;
-    return this.history.events[Math.min(index, this.history.end - 1)].at;
+    return this.history.events[Math.min(index, this.history.end - 1)].shownAt;
   }
 
   x(index) {
@@ -53,7 +53,7 @@ class Chart {
   indexAt(x) {
     const { from, to } = this.view;
     const position = from + ((x - this.gutter) / this.room) * (to - from);
-    const index = this.axis === "event" ? Math.floor(position) : lastUpTo(this.history.events, position, (e) => e.at);
+    const index = this.axis === "event" ? Math.floor(position) : lastUpTo(this.history.events, position, (e) => e.shownAt);
     return Math.min(Math.max(index, 0), this.history.end - 1);
   }
 
@@ -212,7 +212,7 @@ class Chart {
   }
 
   drawRow(row, y, range) {
-    if (row.kind === "reactor") return this.drawWaits(y, range);
+    if (row.kind === "reactor") return this.drawWaits(row.waits, y, range);
     const { lanes } = row;
     for (
       let at = Math.max(
@@ -231,8 +231,7 @@ class Chart {
     }
   }
 
-  drawWaits(y, { first, last }) {
-    const { waits } = this.history;
+  drawWaits(waits, y, { first, last }) {
     let drawn = -Infinity;
     for (let at = Math.max(0, lastUpTo(waits, first, fromOf)); at < waits.length && waits[at].from <= last; at++) {
       const [from, to] = [this.x(waits[at].from), this.x(waits[at].to)];
@@ -402,7 +401,7 @@ class Chart {
     if (event.from === undefined) {
       const waker = event.waker ?? (event.by?.thread && this.history.events[this.history.causeOf(event)]?.lane);
       const inside = event.by?.timer !== undefined || event.by?.source !== undefined;
-      event.from = waker ? waker.row : inside ? 0 : -1;
+      event.from = waker ? waker.row : inside ? this.history.runtimeOf(event).row : -1;
     }
     return event.from === event.lane.row ? null : { from: event.from, to: event.lane.row };
   }
@@ -450,7 +449,10 @@ class Chart {
     const { from, to } = this.view;
     const step = niceStep(((to - from) / this.room) * (this.axis === "event" ? 90 : 120), this.axis === "event");
     const shift = this.axis === "event" ? 1 : 0; // the first event is called 1
-    for (let at = Math.max(0, Math.ceil((from + shift) / step) * step - shift); at <= to; at += step) {
+    const begins = Math.max(0, Math.ceil((from + shift) / step) * step - shift);
+    // Counted: to a time of some centuries a step may add nothing.
+    for (let tick = 0; tick < 1_000 && begins + tick * step <= to; tick++) {
+      const at = begins + tick * step;
       const x = this.gutter + ((at - from) / (to - from)) * this.room;
       context.fillStyle = colours.line;
       context.fillRect(x, AXIS - 7, 1, 6);
@@ -492,7 +494,8 @@ class Chart {
       const there = lane && lane.first <= this.cursor && !isOver(state(lane));
       const isWrong = lanes.some((lane) => lane.findings.length > 0);
       const start = isWrong ? 26 : 12;
-      const words = lane ? nameOf(lane, history) : kind === "pool" ? `blocking calls ${number}` : "reactor";
+      const reactor = number ? `reactor ${number}` : "reactor";
+      const words = lane ? nameOf(lane, history) : kind === "pool" ? `blocking calls ${number}` : reactor;
       context.font = `${there ? "600 " : ""}12px ${this.font}`;
       context.textBaseline = "middle";
       context.fillStyle = there || !lane ? colours.ink : colours.quiet;
@@ -603,7 +606,10 @@ class Chart {
 
   /** What a click in a row at an index means: what made the row what it is there. */
   eventIn(row, index, isName) {
-    if (row?.kind === "reactor" && !isName) return this.history.waitAt(index)?.from ?? index;
+    if (row?.kind === "reactor" && !isName) {
+      const wait = row.waits[lastUpTo(row.waits, index, fromOf)];
+      return wait && index < wait.to ? wait.from : index;
+    }
     const lane =
       row?.lanes[
         Math.max(
@@ -624,7 +630,7 @@ const nameOf = (lane, history) => {
 };
 
 function waitedFor(history, { from, to }) {
-  const until = history.events[Math.min(to, history.end - 1)].at;
+  const until = history.events[Math.min(to, history.end - 1)].at; // of the same runtime
   return time(until - history.events[from].at);
 }
 

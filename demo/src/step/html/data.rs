@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
+use std::rc::Rc;
 
 #[derive(Serialize)]
 struct Data<'a> {
@@ -17,9 +18,11 @@ struct Data<'a> {
     places: &'a [SourcePlace],
     chains: &'a [Vec<executor::trace::Frame>],
     files: BTreeMap<&'a str, Vec<Piece>>,
+    /// The files that are not there, and why.
+    left_out: BTreeMap<&'a str, Rc<str>>,
     shapes: Vec<Shape>,
     values: Vec<Value>,
-    events: Vec<Vec<u64>>,
+    events: Vec<Vec<i64>>,
     findings: Vec<Told>,
 }
 
@@ -61,13 +64,18 @@ pub(super) fn of(trace: &Trace, sources: &Sources) -> io::Result<String> {
     let mut last = 0;
     let mut events = Vec::with_capacity(trace.records.len());
     for record in &trace.records {
-        events.push(rows.row(record, record.at.saturating_sub(last))?);
-        last = last.max(record.at);
+        // Clocks of several runtimes may be at different times.
+        let since_last = i128::from(record.at) - i128::from(last);
+        let since_last = since_last.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        events.push(rows.row(record, since_last)?);
+        last = record.at;
     }
     let Rows { shapes, values, .. } = rows;
     let (head, places, chains, files) = (&trace.head, &*trace.places, &*trace.chains, files(trace, sources));
+    let left_out = left_out(trace, sources);
     let findings = lint(trace).into_iter().map(Told::from).collect();
-    let text = serde_json::to_string(&Data { head, places, chains, files, shapes, values, events, findings })?;
+    let data = Data { head, places, chains, files, left_out, shapes, values, events, findings };
+    let text = serde_json::to_string(&data)?;
     // A `<` stands in strings only; written like this, nothing in a string ends the script.
     Ok(text.replace('<', "\\u003c"))
 }
@@ -75,13 +83,13 @@ pub(super) fn of(trace: &Trace, sources: &Sources) -> io::Result<String> {
 #[derive(Default)]
 struct Rows {
     shapes: Vec<Shape>,
-    shape_numbers: HashMap<Shape, u64>,
+    shape_numbers: HashMap<Shape, i64>,
     values: Vec<Value>,
-    value_numbers: HashMap<String, u64>,
+    value_numbers: HashMap<String, i64>,
 }
 
 impl Rows {
-    fn row(&mut self, record: &Record, since_last: u64) -> io::Result<Vec<u64>> {
+    fn row(&mut self, record: &Record, since_last: i64) -> io::Result<Vec<i64>> {
         let Value::Object(mut fields) = serde_json::to_value(record)? else {
             unreachable!("a record is an object");
         };
@@ -89,7 +97,7 @@ impl Rows {
         let event = fields.remove("event").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
         let mut row = vec![0, since_last];
         let shape = Shape { event, fields: self.fields(fields, &mut row) };
-        let next = self.shapes.len() as u64;
+        let next = self.shapes.len() as i64;
         row[0] = *self.shape_numbers.entry(shape.clone()).or_insert(next);
         if row[0] == next {
             self.shapes.push(shape);
@@ -98,10 +106,15 @@ impl Rows {
     }
 
     /// Adds the values to the row and gives the fields' names.
-    fn fields(&mut self, fields: Map<String, Value>, row: &mut Vec<u64>) -> Vec<String> {
+    fn fields(&mut self, fields: Map<String, Value>, row: &mut Vec<i64>) -> Vec<String> {
         let mut names = Vec::new();
         for (name, value) in fields {
-            match value.as_u64() {
+            // A script has no larger whole numbers: these stay texts, so that two of them stay two.
+            let value = match value.as_u64().filter(|number| *number > LARGEST as u64) {
+                Some(number) => Value::String(number.to_string()),
+                None => value,
+            };
+            match value.as_i64().filter(|number| *number >= 0) {
                 Some(number) => {
                     row.push(number);
                     names.push(name);
@@ -115,8 +128,8 @@ impl Rows {
         names
     }
 
-    fn number(&mut self, value: Value) -> u64 {
-        let next = self.values.len() as u64;
+    fn number(&mut self, value: Value) -> i64 {
+        let next = self.values.len() as i64;
         let number = *self.value_numbers.entry(value.to_string()).or_insert(next);
         if number == next {
             self.values.push(value);
@@ -125,25 +138,38 @@ impl Rows {
     }
 }
 
+/// The largest whole number of a script.
+const LARGEST: i64 = (1 << 53) - 1;
+
 /// Files of up to so many lines are there whole.
 const WHOLE: usize = 300;
 /// Of others, so many lines before and after each that an event refers to.
 const AROUND: usize = 15;
 
-fn files<'a>(trace: &'a Trace, sources: &Sources) -> BTreeMap<&'a str, Vec<Piece>> {
+/// The lines of each file that the recording names.
+fn named(trace: &Trace) -> BTreeMap<&str, BTreeSet<usize>> {
     let places = trace.places.iter().map(|place| (&*place.file, place.line as usize));
     let frames = trace.chains.iter().flatten().map(|frame| (&*frame.file, frame.line as usize));
     let mut wanted: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (file, line) in places.chain(frames).filter(|(file, line)| !file.is_empty() && *line > 0) {
         wanted.entry(file).or_default().insert(line);
     }
-    let found = wanted.into_iter().filter_map(|(file, lines)| Some((file, pieces(&sources.lines(file)?, &lines))));
-    found.collect()
+    wanted
+}
+
+fn files<'a>(trace: &'a Trace, sources: &Sources) -> BTreeMap<&'a str, Vec<Piece>> {
+    let wanted = named(trace).into_iter();
+    wanted.filter_map(|(file, lines)| Some((file, pieces(&sources.lines(file)?, &lines)))).collect()
+}
+
+/// The files that the recording names and that are not read, with the reason.
+pub(in crate::step) fn left_out<'a>(trace: &'a Trace, sources: &Sources) -> BTreeMap<&'a str, Rc<str>> {
+    named(trace).into_keys().filter_map(|file| Some((file, sources.why_not(file)?))).collect()
 }
 
 fn pieces(text: &[String], wanted: &BTreeSet<usize>) -> Vec<Piece> {
     let whole = text.len() <= WHOLE;
-    let near = |line: usize| wanted.range(line.saturating_sub(AROUND)..=line + AROUND).next().is_some();
+    let near = |line: usize| wanted.range(line.saturating_sub(AROUND)..=line.saturating_add(AROUND)).next().is_some();
     let mut pieces: Vec<Piece> = Vec::new();
     for (line, text) in (1..).zip(text).filter(|(line, _)| whole || near(*line)) {
         match pieces.last_mut().filter(|piece| piece.first + piece.lines.len() == line) {

@@ -14,11 +14,13 @@ function unpack({ shapes, values, events }) {
       return { name: indexed ? field.slice(0, -1) : field, at: at + 2, indexed };
     }),
   }));
-  let at = 0;
+  let [at, latest] = [0, 0];
   return events.map((row, index) => {
     const shape = read[row[0]];
     at += row[1];
-    const event = { index, at, event: shape.event, lane: null, running: null };
+    // Of runtimes with virtual clocks, one may be behind the other; on the axis it is at the latest.
+    latest = Math.max(latest, at);
+    const event = { index, at, shownAt: latest, run: 0, runtime: 1, event: shape.event, lane: null, running: null };
     for (const { name, at, indexed } of shape.fields) event[name] = indexed ? values[row[at]] : row[at];
     return event;
   });
@@ -37,7 +39,7 @@ function lastUpTo(list, value, key = (item) => item) {
 
 const fromOf = (span) => span.from;
 
-/** What is known of a task. */
+/** What is known of a task. `run` counts from 0. */
 class Lane {
   constructor(id, run, first) {
     Object.assign(this, { id, run, first, last: first, name: null, place: null, by: null, size: null });
@@ -104,23 +106,27 @@ const isOver = (state) => FINAL.includes(state);
 /** The whole of a recording, folded. */
 class History {
   constructor(data) {
-    Object.assign(this, { head: data.head, places: data.places, chains: data.chains, files: data.files });
+    Object.assign(this, { head: data.head, places: data.places, chains: data.chains });
+    this.files = new Map(Object.entries(data.files));
+    /** The files whose text is not here, and why. */
+    this.leftOut = new Map(Object.entries(data.left_out));
     this.events = unpack(data);
+    /** The numbers of the runs, in the order in which they are met. */
+    this.runs = [...new Set(this.events.map(({ run }) => run))];
     /** What the lints found: `{kind, event, task, others, text}`, and the `lane` of that task. */
     this.findings = data.findings;
     this.lanes = [];
     this.timers = [];
     this.sources = [];
-    /** `{from, to, timeout, sources, timers}` of each wait of the thread's. */
-    this.waits = [];
-    /** `polls`: `{lane, registered}` of each poll that is open; several when a task is dropped within another's. */
-    this.open = { tasks: new Map(), timers: new Map(), sources: new Map(), polls: [] };
+    /** What is open in each run, in which tasks are numbered; and in each runtime, in which sources and timers are. */
+    this.openRuns = new Map();
+    this.runtimes = new Map();
     const found = foundAt(this.findings);
     for (const event of this.events) {
       this.fold(event);
       for (const { finding, task } of found.get(event.index) ?? []) this.mark(finding, task, event.index);
     }
-    this.rows = rowsOf(this.lanes, this.events.length);
+    this.rows = rowsOf(this.lanes, [...this.runtimes.values()], this.events.length);
   }
 
   get end() {
@@ -134,8 +140,24 @@ class History {
       event.lane.last = event.index;
     }
     if (event.by?.task !== undefined) event.waker = this.lane(event.by.task, event.index);
-    event.running = this.open.polls.at(-1)?.lane ?? null;
+    const { polls } = this.openIn(event);
+    event.running = polls.at(-1)?.lane ?? null;
+    this.runtimeOf(event);
     FOLD[event.event]?.(this, event, event.lane);
+    event.runningAfter = this.openIn(event).polls.at(-1)?.lane ?? null;
+  }
+
+  /** `polls`: `{lane, registered}` of each poll that is open; several when a task is dropped within another's. */
+  openIn({ run }) {
+    if (!this.openRuns.has(run)) this.openRuns.set(run, { tasks: new Map(), polls: [] });
+    return this.openRuns.get(run);
+  }
+
+  /** `waits`: `{from, to, timeout, sources, timers}` of each wait of the thread's. */
+  runtimeOf({ runtime }) {
+    const none = { runtime, timers: new Map(), sources: new Map(), waits: [], row: 0 };
+    if (!this.runtimes.has(runtime)) this.runtimes.set(runtime, none);
+    return this.runtimes.get(runtime);
   }
 
   /** While the events are folded: a task of this number is another one in the next run. */
@@ -146,15 +168,16 @@ class History {
   }
 
   begin({ task, index }) {
-    const lane = new Lane(task, this.runAt(index), index);
-    this.open.tasks.set(task, lane);
+    const event = this.events[index];
+    const lane = new Lane(task, event.run - 1, index);
+    this.openIn(event).tasks.set(task, lane);
     this.lanes.push(lane);
     return lane;
   }
 
   /** A task that is older than the recording may be met here first. */
   lane(task, index) {
-    const known = this.open.tasks.get(task);
+    const known = this.openIn(this.events[index]).tasks.get(task);
     if (known) return known;
     const lane = this.begin({ task, index });
     lane.become("waiting", index);
@@ -162,34 +185,35 @@ class History {
   }
 
   source(source, index) {
-    let known = this.open.sources.get(source);
+    const { runtime, sources } = this.runtimeOf(this.events[index]);
+    let known = sources.get(source);
     if (!known) {
-      known = { id: source, fd: null, name: null, from: index, to: this.events.length, waiters: [], open: [] };
-      this.open.sources.set(source, known);
+      known = { id: source, runtime, fd: null, name: null, from: index, to: this.end, waiters: [], open: [] };
+      sources.set(source, known);
       this.sources.push(known);
     }
     return known;
   }
 
   timer(timer, index) {
-    let known = this.open.timers.get(timer);
+    const { runtime, timers } = this.runtimeOf(this.events[index]);
+    let known = timers.get(timer);
     if (!known) {
-      known = { id: timer, place: null, deadline: null, from: index, to: this.events.length, end: null, lane: null };
-      this.open.timers.set(timer, known);
+      known = { id: timer, runtime, place: null, deadline: null, from: index, to: this.end, end: null, lane: null };
+      timers.set(timer, known);
       this.timers.push(known);
     }
     return known;
   }
 
-  /** All that is known at an index, by the names of the runtime's own. */
+  /** All that is known at an index of the run of the event there, by the names of the runtime's own. */
   stateAt(index) {
-    const now = this.events[index].at;
+    const { at: now, run, runtime } = this.events[index];
     const present = this.lanes.filter((lane) => lane.first <= index);
-    const run = this.runAt(index);
-    const alive = present.filter((lane) => lane.run === run && !isOver(lane.spanAt(index)?.state));
+    const alive = present.filter((lane) => lane.run === run - 1 && !isOver(lane.spanAt(index)?.state));
     const at = (lane) => lane.spanAt(index);
     const queued = alive.filter((lane) => at(lane)?.state === "queued" && !lane.isBlocking);
-    const isThere = (thing) => thing.from <= index && index < thing.to;
+    const isThere = (thing) => thing.runtime === runtime && thing.from <= index && index < thing.to;
     return {
       now,
       alive,
@@ -203,22 +227,13 @@ class History {
 
   /** Whose poll goes on after an event. A task that is done is still in its last one when it wakes whoever joins it. */
   runningAfter(index) {
-    return index + 1 < this.end ? this.events[index + 1].running : (this.open.polls.at(-1)?.lane ?? null);
-  }
-
-  runAt(index) {
-    return lastUpTo(this.runs, index);
-  }
-
-  /** The indices at which runs begin; what is before the first one belongs to run -1. */
-  get runs() {
-    this.begins ??= this.events.filter((event) => event.event === "run_begins").map((event) => event.index);
-    return this.begins;
+    return this.events[index].runningAfter;
   }
 
   /** The wait of the thread's that an index lies in. */
   waitAt(index) {
-    const wait = this.waits[lastUpTo(this.waits, index, fromOf)];
+    const { waits } = this.runtimeOf(this.events[index]);
+    const wait = waits[lastUpTo(waits, index, fromOf)];
     return wait && index < wait.to ? wait : null;
   }
 
@@ -227,11 +242,12 @@ class History {
     return source.waiters.filter((waiter) => waiter.from <= index && index < waiter.to);
   }
 
-  /** The task that an event is about; if it is about none, that of the event before. */
+  /** The task that an event is about; if it is about none, that of the event before in its run. */
   laneAt(index) {
+    const { run } = this.events[index];
     for (let at = index; at >= 0; at--) {
-      const { lane, running } = this.events[at];
-      if (lane ?? running) return lane ?? running;
+      const { lane, running, run: of } = this.events[at];
+      if (of === run && (lane ?? running)) return lane ?? running;
     }
     return null;
   }
@@ -272,16 +288,18 @@ class History {
   }
 
   /** A thread of the pool wakes whoever waits for the end of a blocking call; of others nothing is known. */
-  endThatWoke({ index, lane }) {
+  endThatWoke({ index, lane, run }) {
     const waits = lane.spans[lastUpTo(lane.spans, index - 1, fromOf)]?.waits ?? [];
     const awaited = waits.flatMap(({ leaf }) => Number(/^the end of task (\d+)/.exec(leaf)?.[1] ?? []));
-    return this.before(index, "finished", (event) => event.lane.isBlocking && awaited.includes(event.task));
+    return this.before(index, "finished", (event) => event.run === run && event.lane.isBlocking && awaited.includes(event.task));
   }
 
-  /** Not long ago: a wake stands near to what caused it. */
+  /** In the same runtime, not long ago: a wake stands near to what caused it. */
   before(index, kind, isIt) {
+    const { runtime } = this.events[index];
     for (let at = index - 1; at >= Math.max(0, index - 10_000); at--) {
-      if (this.events[at].event === kind && isIt(this.events[at])) return at;
+      const event = this.events[at];
+      if (event.event === kind && event.runtime === runtime && isIt(event)) return at;
     }
     return -1;
   }
@@ -289,9 +307,10 @@ class History {
 
 /** What each event changes. */
 const FOLD = {
-  run_begins({ open }) {
-    open.tasks.clear();
-    open.polls = [];
+  run_begins(history, event) {
+    history.openRuns.delete(event.run);
+    // Who waited there was of the run before.
+    for (const source of history.runtimeOf(event).sources.values()) endWaiters(source, event.index, () => true);
   },
   spawned(history, event, lane) {
     const { place, by = null, size, index } = event;
@@ -307,7 +326,7 @@ const FOLD = {
     ready(event, lane);
   },
   poll_begins(history, { index }, lane) {
-    history.open.polls.push({ lane, registered: [] });
+    history.openIn(history.events[index]).polls.push({ lane, registered: [] });
     for (const source of lane.sources) endWaiters(source, index, (waiter) => waiter.lane === lane);
     [lane.sources, lane.waits, lane.isStranded] = [[], null, false];
     lane.polls.push({ from: index, to: history.end });
@@ -316,13 +335,14 @@ const FOLD = {
   waits(history, { index, waits }, lane) {
     lane.waits = waits;
     const leaves = waits.flatMap(({ leaf }) => /^(?:readable|writable) on (.*)$/.exec(leaf)?.[1] ?? []);
-    const registered = history.open.polls.at(-1)?.registered ?? [];
+    const registered = history.openIn(event).polls.at(-1)?.registered ?? [];
     if (leaves.length === registered.length) registered.forEach((source, at) => (source.name = leaves[at]));
   },
   poll_ends(history, { index, end }, lane) {
     const poll = lane.polls.at(-1);
     if (poll?.to === history.end) poll.to = index;
-    history.open.polls = history.open.polls.filter((open) => open.lane !== lane);
+    const open = history.openIn(history.events[index]);
+    open.polls = open.polls.filter((poll) => poll.lane !== lane);
     if (end === "pending") lane.become("waiting", index, lane.waits);
     lane.spans.at(-1).isStranded = lane.isStranded;
     if (end === "pending_woken") lane.become("queued", index);
@@ -342,14 +362,14 @@ const FOLD = {
     lane.become("blocking", index);
   },
   source_added(history, { source, fd, index }) {
-    history.open.sources.delete(source);
+    history.runtimeOf(history.events[index]).sources.delete(source);
     history.source(source, index).fd = fd;
   },
   source_removed(history, { source, index }) {
     const known = history.source(source, index);
     known.to = index;
     endWaiters(known, index, () => true);
-    history.open.sources.delete(source);
+    history.runtimeOf(history.events[index]).sources.delete(source);
   },
   source_waits(history, event) {
     const { source, direction, index, running } = event;
@@ -361,7 +381,7 @@ const FOLD = {
     known.waiters.push(waiter);
     known.open.push(waiter);
     running?.sources.push(known);
-    history.open.polls.at(-1)?.registered.push(known);
+    history.openIn(event).polls.at(-1)?.registered.push(known);
   },
   source_ready(history, event) {
     const known = history.source(event.source, event.index);
@@ -373,17 +393,17 @@ const FOLD = {
   },
   timer_set(history, event) {
     const { timer, place, deadline, index, running } = event;
-    history.open.timers.delete(timer);
+    history.runtimeOf(event).timers.delete(timer);
     event.timerIs = Object.assign(history.timer(timer, index), { place, deadline, lane: running });
   },
   timer_fired: (history, event) => endTimer(history, event, "fired"),
   timer_cancelled: (history, event) => endTimer(history, event, "cancelled"),
   wait_begins(history, event) {
     event.wait = { from: event.index, to: history.end, timeout: event.timeout ?? null, sources: 0, timers: 0 };
-    history.waits.push(event.wait);
+    history.runtimeOf(event).waits.push(event.wait);
   },
   wait_ends(history, event) {
-    const begun = history.waits.at(-1);
+    const begun = history.runtimeOf(event).waits.at(-1);
     event.wait = begun?.to === history.end ? begun : { from: event.index };
     Object.assign(event.wait, { to: event.index, sources: event.sources, timers: event.timers });
   },
@@ -410,12 +430,15 @@ function endWaiters(source, index, ends) {
 
 function endTimer(history, event, end) {
   event.timerIs = Object.assign(history.timer(event.timer, event.index), { to: event.index, end });
-  history.open.timers.delete(event.timer);
+  history.runtimeOf(event).timers.delete(event.timer);
 }
 
-/** Rows of the chart: the reactor, a row for each task, and as few as hold all blocking calls. */
-function rowsOf(lanes, end) {
-  const rows = [{ kind: "reactor", lanes: [] }];
+/** Rows of the chart: each reactor, a row for each task, and as few as hold all blocking calls. */
+function rowsOf(lanes, runtimes, end) {
+  const rows = runtimes.map((runtime, row) => {
+    runtime.row = row;
+    return { kind: "reactor", lanes: [], waits: runtime.waits, number: runtimes.length > 1 ? runtime.runtime : null };
+  });
   const pool = [];
   for (const lane of lanes) {
     if (!lane.isBlocking) {

@@ -136,7 +136,8 @@ function findingButton(finding) {
     find("#findings-box").close();
     go(finding.event);
   };
-  const heading = [element("b", {}, finding.kind), ` · event ${finding.event + 1}`];
+  const run = recorded.runs.length > 1 ? ` · run ${recorded.events[finding.event].run}` : "";
+  const heading = [element("b", {}, finding.kind), ` · event ${finding.event + 1}${run}`];
   return element("button", { type: "button", onclick }, element("span", {}, ...heading), finding.text);
 }
 
@@ -240,12 +241,13 @@ function makeButtons() {
 
 function describe() {
   const { program, simulated, dropped } = recorded.head;
-  const last = recorded.events.at(-1).at;
+  const last = recorded.events.at(-1).shownAt;
   const clock = simulated ? " of a virtual clock" : "";
   const missing = dropped > 0 ? ` The oldest ${dropped} events are missing.` : "";
   document.title = `A run of ${program}`;
   find("h1").textContent = `A run of ${program}`;
   const facts = [count(recorded.end, "event"), count(recorded.lanes.length, "task"), time(last)];
+  if (recorded.runs.length > 1) facts.unshift(count(recorded.runs.length, "run"));
   // A number stays in the line of what it counts.
   find("#about").textContent = `${facts.join(", ").replaceAll(/(\d) /g, "$1\u00a0")}${clock}.${missing}`;
 }

@@ -12,6 +12,8 @@
 
 mod data;
 
+pub(super) use data::left_out;
+
 use super::Sources;
 use executor::trace::Trace;
 use std::io::{self, BufWriter, Write};

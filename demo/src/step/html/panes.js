@@ -66,9 +66,10 @@ class Panes {
 
   showEvent(event) {
     const { events, end } = this.history;
-    const since = event.index > 0 ? event.at - events[event.index - 1].at : 0;
+    const since = event.index > 0 ? event.shownAt - events[event.index - 1].shownAt : 0;
     document.querySelector("#says").replaceChildren(...this.linked(sentence(this.history, event)));
     const facts = [`event ${event.index + 1} of ${end}`, `at ${time(event.at)}`];
+    if (this.history.runs.length > 1) facts.push(`run ${event.run}`);
     if (since > 0) facts.push(`${time(since)} later`);
     const kind = element("code", {}, event.event);
     document.querySelector("#facts").replaceChildren(facts.join(" · "), " · ", kind);
@@ -216,7 +217,7 @@ class Panes {
   // The source.
 
   showHome(home) {
-    const frame = home?.chain?.findLast((frame) => this.history.files[frame.file]) ?? home?.chain?.at(-1);
+    const frame = home?.chain?.findLast((frame) => this.history.files.has(frame.file)) ?? home?.chain?.at(-1);
     const place = home?.place ?? frame;
     const title = document.querySelector("#source h2");
     const code = document.querySelector("#source pre");
@@ -233,13 +234,13 @@ class Panes {
 
   whyNoSource(place) {
     if (!place) return "This event has no place in the source.";
-    return this.history.files[place.file]
+    return this.history.files.has(place.file)
       ? `The file has no line ${place.line}: it is not the one that was run. --source DIR says where that is.`
-      : "The file was not found when this page was written: --source DIR says where it is.";
+      : `The page was written without this file: ${this.history.leftOut.get(place.file) ?? "it was not found"}.`;
   }
 
   pieceOf({ file, line }) {
-    return this.history.files[file]?.find(({ first, lines }) => first <= line && line < first + lines.length);
+    return this.history.files.get(file)?.find(({ first, lines }) => first <= line && line < first + lines.length);
   }
 
   // The list of events, of which only what is in view is there.
@@ -290,7 +291,8 @@ class Panes {
   listRow(index, at) {
     const event = this.history.events[index];
     const isChosen = index === this.cursor;
-    const words = plain(sentence(this.history, event));
+    const run = this.history.runs.length > 1 ? `run ${event.run}: ` : "";
+    const words = run + plain(sentence(this.history, event));
     const properties = {
       id: `row-${index}`,
       className: `row${this.hits.has(index) ? " hit" : ""}`,

@@ -12,10 +12,10 @@ mod polls;
 mod tasks;
 mod wakers;
 
-use super::model::State;
+use super::model::{Runs, State};
 use super::words;
 use executor::trace::{Event, Frame, Trace, Waiting};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 
@@ -64,6 +64,8 @@ pub struct Finding {
     pub event: usize,
     /// The task.
     pub task: u64,
+    /// The run that it is a task of.
+    pub run: u32,
     /// The same of other tasks that were spawned at the same place: the event's number and the task's.
     pub others: Vec<(usize, u64)>,
     /// Where it was spawned, if that was recorded.
@@ -87,16 +89,14 @@ pub struct Finding {
 /// ```
 pub fn lint(trace: &Trace) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let mut run = Run::default();
+    let (mut states, mut runs) = (Runs::default(), BTreeMap::<u32, Run>::new());
     for (number, record) in trace.records.iter().enumerate() {
-        if record.event == Event::RunBegins && number > 0 {
-            run.end(trace, number - 1, &mut findings);
-            run = Run { state: std::mem::take(&mut run.state), ..Run::default() };
-        }
-        run.see(trace, number, &mut findings);
+        states.apply(number, record);
+        let Some(state) = states.get(record.run) else { continue };
+        runs.entry(record.run).or_default().see(trace, number, state, &mut findings);
     }
-    if let Some(last) = trace.records.len().checked_sub(1) {
-        run.end(trace, last, &mut findings);
+    for (run, mut seen) in runs {
+        states.get(run).into_iter().for_each(|state| seen.end(trace, state, &mut findings));
     }
     findings.finish(trace)
 }
@@ -113,34 +113,33 @@ pub fn lint_live(trace: &Trace) -> Vec<Finding> {
 /// The events of one `block_on`, shown to all lints.
 #[derive(Default)]
 struct Run {
-    state: State,
+    /// The number of its last event.
+    last: usize,
     stood: HashMap<u64, Rc<[Waiting]>>,
     polls: polls::Polls,
     wakers: wakers::Wakers,
 }
 
 impl Run {
-    fn see(&mut self, trace: &Trace, number: usize, findings: &mut Findings) {
-        let record = &trace.records[number];
-        self.state.apply(number, record);
-        if let Event::Waits { task, waits } = &record.event {
+    fn see(&mut self, trace: &Trace, number: usize, state: &State, findings: &mut Findings) {
+        self.last = number;
+        if let Event::Waits { task, waits } = &trace.records[number].event {
             self.stood.insert(*task, waits.iter().cloned().collect());
         }
-        let view = View { trace, number, state: &self.state, stood: &self.stood };
+        let view = View { trace, number, state, stood: &self.stood };
         self.polls.see(&view, findings);
         self.wakers.see(&view, findings);
         tasks::see(&view, findings);
     }
 
-    fn end(&mut self, trace: &Trace, number: usize, findings: &mut Findings) {
-        let view = View { trace, number, state: &self.state, stood: &self.stood };
+    fn end(&mut self, trace: &Trace, state: &State, findings: &mut Findings) {
+        let view = View { trace, number: self.last, state, stood: &self.stood };
         self.polls.end(&view, findings);
         self.wakers.end(&view, findings);
-        findings.told.clear();
     }
 }
 
-/// What the lints see: an event, and the state after it.
+/// What the lints see: an event, and the state of its run after it.
 struct View<'a> {
     trace: &'a Trace,
     number: usize,
@@ -175,14 +174,14 @@ impl View<'_> {
 #[derive(Default)]
 struct Findings {
     found: Vec<Finding>,
-    /// What was told of tasks of this run.
-    told: HashSet<(Kind, u64)>,
+    /// What was told of the tasks of each run.
+    told: HashSet<(Kind, u32, u64)>,
 }
 
 impl Findings {
     /// Something shows at the event of this number; `what` goes on after the task's name and place.
     fn add(&mut self, view: &View<'_>, number: usize, kind: Kind, task: u64, what: impl FnOnce() -> String) {
-        if !self.told.insert((kind, task)) {
+        if !self.told.insert((kind, view.state.run, task)) {
             return;
         }
         let known = view.state.tasks.get(&task);
@@ -196,8 +195,8 @@ impl Findings {
         let spawned = place.map(|place| format!(" (spawned at {})", words::place_of(view.trace, place)));
         // `finish` puts the reason behind it.
         let text = format!("task {task}{name}{} ", spawned.unwrap_or_default());
-        let others = Vec::new();
-        self.found.push(Finding { kind, event: number, task, others, place, reason: what(), text });
+        let (others, run) = (Vec::new(), view.state.run);
+        self.found.push(Finding { kind, event: number, task, run, others, place, reason: what(), text });
     }
 
     fn finish(self, trace: &Trace) -> Vec<Finding> {

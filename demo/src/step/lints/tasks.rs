@@ -1,6 +1,7 @@
 //! A task as a whole: how large it is, and whether anybody hears of its failure.
 
 use super::{Findings, Kind, View};
+use crate::step::words::earlier;
 use executor::trace::{Event, How};
 
 /// More bytes than this are a page of memory for each such task, copied when it is spawned.
@@ -26,8 +27,7 @@ fn large_future(size: u64) -> String {
 }
 
 fn unjoined(view: &View<'_>, task: u64) -> String {
-    let earlier = view.trace.records[..view.number].iter().rev();
-    let panics = earlier.map(|record| &record.event).find_map(|event| match event {
+    let panics = earlier(view.trace, view.number).find_map(|event| match event {
         Event::Panicked { task: panicked, message } if *panicked == task => Some(message.as_deref()),
         _ => None,
     });

@@ -4,7 +4,7 @@ use super::breakpoint::Breakpoint;
 use super::live::Live;
 use crate::step::Sources;
 use crate::step::lints::{Finding, lint, lint_live};
-use crate::step::model::{Run, Task};
+use crate::step::model::{Run, State, Task, has_several_runs};
 use crate::step::words::{Words, count};
 use executor::trace::{Event, Record, Trace};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -21,10 +21,10 @@ pub struct App {
     pub(super) sources: Sources,
     /// What is wrong in the run.
     pub(super) findings: Vec<Finding>,
-    /// The task that was chosen; without one, it is that of the present event.
-    pub(super) pinned: Option<u64>,
-    /// The task that the last event was about of those that are about one.
-    followed: Option<u64>,
+    /// The task that was chosen, with its run; without one, it is that of the present event.
+    pub(super) pinned: Option<(u32, u64)>,
+    /// The task that the last event was about of those that are about one, with its run.
+    followed: Option<(u32, u64)>,
     pub(super) breakpoints: Vec<Breakpoint>,
     sought: String,
     pub(super) mode: Mode,
@@ -102,7 +102,18 @@ impl App {
 
     /// The task whose state is shown in detail.
     pub fn selected(&self) -> Option<&Rc<Task>> {
-        self.run.state().tasks.get(&self.pinned.or(self.followed)?)
+        let (run, task) = self.selected_id()?;
+        self.run.runs().get(run)?.tasks.get(&task)
+    }
+
+    /// Its run and its number.
+    pub(super) fn selected_id(&self) -> Option<(u32, u64)> {
+        self.pinned.or(self.followed)
+    }
+
+    /// The state that is shown: of the run of the task that was chosen, or else of the present event.
+    pub(super) fn state(&self) -> &State {
+        self.pinned.and_then(|(run, _)| self.run.runs().get(run)).unwrap_or_else(|| self.run.state())
     }
 
     /// The number of the present event.
@@ -189,7 +200,7 @@ impl App {
     /// Keys that move to another event.
     fn step(&mut self, key: KeyCode) -> bool {
         let forward = !matches!(key, KeyCode::Left | KeyCode::PageUp | KeyCode::Char('h' | 'A'..='Z'));
-        let of_task = self.selected().map(|task| task.id);
+        let of_task = self.selected().and(self.selected_id());
         let (is_wanted, what): (Goal, _) = match key {
             KeyCode::Right | KeyCode::Left | KeyCode::Char('l' | 'h') => (Box::new(|_, _| true), "event"),
             KeyCode::PageDown if self.goes_on() => {
@@ -208,7 +219,9 @@ impl App {
                 self.message = Some("there is no task yet".into());
                 return true;
             }
-            KeyCode::Char('t' | 'T') => (Box::new(move |_, r| r.event.task() == of_task), "event of this task"),
+            KeyCode::Char('t' | 'T') => {
+                (Box::new(move |_, r| r.event.task().map(|task| (r.run, task)) == of_task), "event of this task")
+            }
             KeyCode::Char('n' | 'N') => return self.search(forward),
             KeyCode::Char('f' | 'F') => return self.run_to_breakpoint(forward),
             _ => return false,
@@ -258,7 +271,9 @@ impl App {
     /// Goes to where so many events have happened.
     pub fn seek(&mut self, position: usize) {
         self.run.seek(position);
-        self.followed = (0..self.run.position()).rev().find_map(|number| self.run.whose(number));
+        let run = self.run.present().map(|record| record.run);
+        let of_run = |number: &usize| Some(self.run.trace.records[*number].run) == run;
+        self.followed = (0..self.run.position()).rev().filter(of_run).find_map(|number| self.run.whose(number));
     }
 
     /// Goes on to the next event that is wanted; lets a program that runs go on for it.
@@ -296,13 +311,12 @@ impl App {
 
     /// Pins the next task of the list, or the one before.
     fn choose(&mut self, next: bool) {
-        let tasks = &self.run.state().tasks;
-        let present = self.selected().map_or(0, |task| task.id);
+        let (state, present) = (self.state(), self.selected().map_or(0, |task| task.id));
         let chosen = match next {
-            true => tasks.range(present + 1..).next(),
-            false => tasks.range(..present).next_back(),
+            true => present.checked_add(1).and_then(|next| state.tasks.range(next..).next()),
+            false => state.tasks.range(..present).next_back(),
         };
-        self.pinned = chosen.map(|(id, _)| *id).or(self.pinned);
+        self.pinned = chosen.map(|(id, _)| (state.run, *id)).or(self.pinned);
     }
 
     fn answer(&mut self, question: Question, mut text: String, key: KeyCode) {
@@ -346,7 +360,9 @@ impl App {
 
     /// Sets a breakpoint, or takes it back; without a text, at the selected task.
     fn toggle_breakpoint(&mut self, text: &str) {
-        let of_task = self.selected().filter(|_| text.is_empty()).map(|task| Ok(Breakpoint::Task(task.id)));
+        let selected = self.selected().and(self.selected_id()).filter(|_| text.is_empty());
+        let run = |run: u32| has_several_runs(&self.run.trace).then_some(run);
+        let of_task = selected.map(|(of, task)| Ok(Breakpoint::Task(task, run(of))));
         match of_task.unwrap_or_else(|| text.parse()) {
             Ok(new) => match self.breakpoints.iter().position(|known| *known == new) {
                 Some(known) => {

@@ -1,6 +1,6 @@
 //! Where playing stops: at a task, a line or a kind of event.
 
-use executor::trace::{Event, Trace};
+use executor::trace::{Event, Record, Trace};
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -8,8 +8,8 @@ use std::str::FromStr;
 /// A breakpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Breakpoint {
-    /// Any event of this task.
-    Task(u64),
+    /// Any event of this task; of one run, or of each.
+    Task(u64, Option<u32>),
     /// Any event at this line: a spawn, a timer that is set, a wait that stands there, a wake from there.
     Line { file: String, line: u32 },
     /// Any event of this kind.
@@ -19,9 +19,9 @@ pub enum Breakpoint {
 impl Breakpoint {
     /// Whether it is at this event.
     pub fn is_at(&self, trace: &Trace, number: usize) -> bool {
-        let event = &trace.records[number].event;
+        let Record { run, event, .. } = &trace.records[number];
         match self {
-            Breakpoint::Task(id) => event.task() == Some(*id),
+            Breakpoint::Task(id, of) => event.task() == Some(*id) && of.is_none_or(|of| of == *run),
             Breakpoint::Line { file, line } => {
                 lines(trace, event).iter().any(|(f, l)| l == line && Path::new(f).ends_with(file))
             }
@@ -59,8 +59,14 @@ impl FromStr for Breakpoint {
 
     fn from_str(text: &str) -> Result<Breakpoint, String> {
         let text = text.trim();
-        if let Some(id) = text.strip_prefix("task ").and_then(|id| id.trim().parse().ok()) {
-            return Ok(Breakpoint::Task(id));
+        if let Some(task) = text.strip_prefix("task ") {
+            let (id, run) = match task.split_once(" of run ") {
+                Some((id, run)) => (id, Some(run.trim().parse())),
+                None => (task, None),
+            };
+            if let (Ok(id), Ok(run)) = (id.trim().parse(), run.transpose()) {
+                return Ok(Breakpoint::Task(id, run));
+            }
         }
         if let Some((file, line)) = text.rsplit_once(':')
             && let Ok(line) = line.parse()
@@ -81,7 +87,8 @@ impl FromStr for Breakpoint {
 impl fmt::Display for Breakpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Breakpoint::Task(id) => write!(f, "task {id}"),
+            Breakpoint::Task(id, None) => write!(f, "task {id}"),
+            Breakpoint::Task(id, Some(run)) => write!(f, "task {id} of run {run}"),
             Breakpoint::Line { file, line } => write!(f, "{file}:{line}"),
             Breakpoint::Kind(kind) => f.write_str(kind),
         }

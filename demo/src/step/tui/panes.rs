@@ -4,7 +4,7 @@ use super::app::{App, Mode, Question};
 use super::breakpoint::lines;
 use crate::step::model::{Phase, Task};
 use crate::step::words::{count, direction_word, place_of, short_frame, shortened, time, waits_for};
-use executor::trace::{By, Event};
+use executor::trace::{By, Event, Record};
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
@@ -112,7 +112,7 @@ fn polls(app: &App, task: &Task) -> u64 {
 
 /// Whether what runs of it only drops its future.
 fn is_dropping(app: &App, task: &Task) -> bool {
-    task.phase == Phase::Running && app.run.is_dropping(task.id) == Some(true)
+    task.phase == Phase::Running && app.run.is_dropping(app.state().run, task.id) == Some(true)
 }
 
 fn colour(phase: Phase) -> Style {
@@ -127,11 +127,12 @@ fn colour(phase: Phase) -> Style {
 }
 
 pub fn tasks_title(app: &App) -> String {
-    let tasks = &app.run.state().tasks;
+    let tasks = &app.state().tasks;
+    let run = app.words.name_of(app.state().run);
     let over = tasks.values().filter(|task| task.phase.is_over()).count();
     match over {
-        0 => format!(" {} ", count(tasks.len(), "task")),
-        over => format!(" {}, {over} over ", count(tasks.len(), "task")),
+        0 => format!(" {run}{} ", count(tasks.len(), "task")),
+        over => format!(" {run}{}, {over} over ", count(tasks.len(), "task")),
     }
 }
 
@@ -159,8 +160,9 @@ fn window(height: u16, chosen: usize, all: usize) -> std::ops::Range<usize> {
 }
 
 pub fn tasks(app: &App, area: Rect) -> Vec<Line<'static>> {
-    let tasks: Vec<_> = app.run.state().tasks.values().collect();
-    let selected = app.selected().map(|task| task.id);
+    let tasks: Vec<_> = app.state().tasks.values().collect();
+    let run = app.state().run;
+    let selected = app.selected_id().filter(|(of, _)| *of == run).map(|(_, task)| task);
     let chosen = tasks.iter().position(|task| Some(task.id) == selected).unwrap_or(0);
     let mut lines = Vec::new();
     for task in &tasks[window(area.height, chosen, tasks.len())] {
@@ -188,7 +190,7 @@ pub fn tasks(app: &App, area: Rect) -> Vec<Line<'static>> {
 }
 
 pub fn queue(app: &App, area: Rect) -> Vec<Line<'static>> {
-    let state = app.run.state();
+    let state = app.state();
     let name = |id: &u64| match state.tasks.get(id).and_then(|task| task.name.clone()) {
         Some(name) => format!("{id} {name}"),
         None => format!("{id}"),
@@ -207,7 +209,7 @@ pub fn queue(app: &App, area: Rect) -> Vec<Line<'static>> {
 }
 
 pub fn reactor_title(app: &App) -> String {
-    let state = app.run.state();
+    let state = app.state();
     match state.parked {
         Some((_, None)) => " reactor · waits ".into(),
         Some((_, Some(0))) => " reactor · looks ".into(),
@@ -217,10 +219,10 @@ pub fn reactor_title(app: &App) -> String {
 }
 
 pub fn reactor(app: &App, area: Rect) -> Vec<Line<'static>> {
-    let state = app.run.state();
+    let state = app.state();
     let mut timers: Vec<_> = state.timers.iter().collect();
     timers.sort_by_key(|(id, timer)| (timer.deadline, **id));
-    let of = |task: Option<u64>| task.map(|id| app.words.task(app.run.position().saturating_sub(1), id));
+    let of = |task: Option<u64>| task.map(|id| app.words.task_of(state.run, id));
     let timers = timers.into_iter().map(|(id, timer)| {
         let left = timer.deadline.saturating_sub(state.now);
         let whose = of(timer.task).map(|task| format!(" · {task}")).unwrap_or_default();
@@ -253,7 +255,8 @@ fn place(app: &App) -> Option<(String, u32, &'static str)> {
     let trace = &app.run.trace;
     let present = app.run.present()?;
     let task = app.selected();
-    let concerns = present.event.task().is_none_or(|id| task.is_some_and(|task| task.id == id)) && app.pinned.is_none();
+    let is_its = |id: u64| app.selected_id() == Some((present.run, id)) && task.is_some();
+    let concerns = present.event.task().is_none_or(is_its) && app.pinned.is_none();
     if concerns && let Some((file, line)) = lines(trace, &present.event).first() {
         let why = match present.event {
             Event::Spawned { .. } => "spawned here",
@@ -276,7 +279,9 @@ fn place(app: &App) -> Option<(String, u32, &'static str)> {
             let why = match task.phase {
                 // Its future is dropped, and nothing goes on; or that is not known yet.
                 Phase::Running if is_dropping(app, task) => "stood here",
-                Phase::Running if task.is_cancelled && app.run.is_dropping(task.id).is_none() => "stood here",
+                Phase::Running if task.is_cancelled && app.run.is_dropping(app.state().run, task.id).is_none() => {
+                    "stood here"
+                }
                 Phase::Running => "went on from here",
                 _ => "stands here",
             };
@@ -312,7 +317,10 @@ pub fn source_title(app: &App) -> String {
 pub fn source(app: &App, area: Rect) -> Vec<Line<'static>> {
     let Some((file, line, _)) = place(app) else { return vec![Line::from(" no line to show").dim()] };
     let Some(text) = app.sources.lines(&file) else {
-        return vec![Line::from(format!(" {file}:{line}")), Line::from(" is not found: give --source DIR").dim()];
+        let why = app.sources.why_not(&file).unwrap_or_default();
+        let why = textwrap::wrap(&why, usize::from(area.width).saturating_sub(1).max(1));
+        let why = why.into_iter().map(|line| Line::from(format!(" {line}")).dim());
+        return [Line::from(format!(" {file}:{line}"))].into_iter().chain(why).collect();
     };
     let chosen = (line as usize).saturating_sub(1);
     let shown = window(area.height, chosen, text.len());
@@ -334,14 +342,15 @@ pub fn source(app: &App, area: Rect) -> Vec<Line<'static>> {
 }
 
 pub fn task_title(app: &App) -> String {
-    app.selected().map_or(" task ".into(), |task| format!(" {} ", task.title()))
+    let run = app.selected_id().map(|(run, _)| app.words.name_of(run)).unwrap_or_default();
+    app.selected().map_or(" task ".into(), |task| format!(" {run}{} ", task.title()))
 }
 
 /// All that is known of the selected task.
 pub fn task(app: &App, _: Rect) -> Vec<Line<'static>> {
     let Some(task) = app.selected() else { return Vec::new() };
     let trace = &app.run.trace;
-    let since = app.run.state().now.saturating_sub(task.since);
+    let since = app.state().now.saturating_sub(task.since);
     let mut lines = vec![
         Line::from(vec![
             Span::styled(format!(" {}", state_word(app, task)), colour(task.phase)),
@@ -368,7 +377,8 @@ fn counts(app: &App, task: &Task) -> String {
 }
 
 fn spawned(app: &App, task: &Rc<Task>) -> Line<'static> {
-    let by = task.by.map(|by| format!(" by {}", app.words.task(app.run.position().saturating_sub(1), by)));
+    let run = app.selected_id().map_or(0, |(run, _)| run);
+    let by = task.by.map(|by| format!(" by {}", app.words.task_of(run, by)));
     let at = task.place.map_or("before the recording".to_owned(), |place| place_of(&app.run.trace, place));
     Line::from(shortened(&format!(" spawned{} at {at}", by.unwrap_or_default())))
 }
@@ -378,8 +388,9 @@ pub fn events(app: &App, area: Rect) -> Vec<Line<'static>> {
     let trace = &app.run.trace;
     let Some(present) = app.present() else { return Vec::new() };
     let digits = trace.records.len().to_string().len();
-    let selected = app.selected().map(|task| task.id);
+    let selected = app.selected().and(app.selected_id());
     let width = usize::from(area.width);
+    let is_its = |record: &Record| selected.is_some() && record.event.task().map(|id| (record.run, id)) == selected;
     let row = |number: usize| {
         let mark = if app.breaks_at(number) { "●" } else { " " };
         let at = time(trace.records[number].at);
@@ -387,7 +398,7 @@ pub fn events(app: &App, area: Rect) -> Vec<Line<'static>> {
         let line = Line::from(format!("{:<width$}", cut(&text, width)));
         match number == present {
             true => line.style(CHOSEN),
-            false if selected.is_some() && trace.records[number].event.task() == selected => line.bold(),
+            false if is_its(&trace.records[number]) => line.bold(),
             false if number > present => line.dim(),
             false => line,
         }
@@ -412,7 +423,7 @@ pub fn findings(app: &App, chosen: usize, area: Rect) -> Vec<Line<'static>> {
     let width = usize::from(area.width);
     let row = |number: usize| {
         let finding = &app.findings[number];
-        let task = app.words.task(finding.event, finding.task);
+        let task = app.words.run(finding.event) + &app.words.task(finding.event, finding.task);
         let spawned = finding.place.map(|place| shortened(&place_of(&app.run.trace, place)));
         let place = cut(&spawned.unwrap_or_default(), 19);
         let text = format!(" {:<12} {:<15} {place:<19} {}", finding.kind.to_string(), cut(&task, 15), finding.reason);
