@@ -291,3 +291,31 @@ fn in_perfetto_each_run_is_a_process() {
     let names: BTreeSet<_> = named.map(|event| event["args"]["name"].to_string()).collect();
     assert!(names.len() == 2 && names.iter().any(|name| name.ends_with(", run 2\"")), "{names:?}");
 }
+
+#[test]
+fn the_scripts_of_the_page_keep_runs_apart() {
+    let (place, _) = two_that_fail();
+    place.run(&["step", "--replay", "run.jsonl", "--html", "page.html"]).exits(0);
+    let page = std::fs::read_to_string(place.path("page.html")).unwrap();
+    let data = page.split_once("id=\"recording\">").unwrap().1.split_once("</script>").unwrap().0;
+    let html = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo/src/step/html/");
+    let script = |name: &str| std::fs::read_to_string(format!("{html}{name}")).unwrap();
+    let check = "
+        const history = new History(JSON.parse(require('fs').readFileSync('data.json', 'utf8')));
+        const is = (what, it) => { if (!it) throw new Error(what); };
+        is('two runs', history.runs.length === 2 && history.lanes.length === 4);
+        is('a reactor each', history.rows.filter((row) => row.kind === 'reactor').length === 2);
+        for (const { index, run, lane, running } of history.events) {
+          const state = history.stateAt(index);
+          const all = [...state.alive, ...state.queue, ...[state.running, lane, running].filter(Boolean)];
+          is(`only tasks of its run at ${index}`, all.every((lane) => lane.run === run - 1));
+          const cause = history.causeOf(history.events[index]);
+          is(`a cause in its run at ${index}`, cause < 0 || history.events[cause].run === run);
+        }";
+    std::fs::write(place.path("data.json"), data).unwrap();
+    std::fs::write(place.path("check.cjs"), script("history.js") + &script("words.js") + check).unwrap();
+    // Where nothing runs scripts, browsers are left to find out.
+    if let Ok(ran) = std::process::Command::new("node").arg("check.cjs").current_dir(place.path("")).output() {
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+}

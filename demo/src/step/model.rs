@@ -4,11 +4,18 @@
 //! recording, so that tasks of the same number never meet. To go back is to fold again from the nearest of the states that
 //! [`Run`] keeps on its way, so that no second set of rules can be wrong.
 
-use super::words::{ROOT, is_root};
 use executor::observer::Readiness;
 use executor::trace::{By, Direction, End, Event, How, Record, Trace, Waiting};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+/// What the first task is called, whose future was given to `block_on`.
+pub const ROOT: &str = "main";
+
+/// Whether it is that one.
+pub fn is_root(task: u64, by: Option<u64>) -> bool {
+    task == 1 && by.is_none()
+}
 
 /// Where a task is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -481,8 +488,14 @@ impl Run {
         found.map(|number| number + 1)
     }
 
-    /// Whether the poll of this task of a run that is under way only drops its future; unknown as [`only_drops`] says.
-    pub fn is_dropping(&self, run: u32, id: u64) -> Option<bool> {
+    /// Whether the poll of this task of the present run that is under way only drops its future; unknown as [`only_drops`]
+    /// says.
+    pub fn is_dropping(&self, id: u64) -> Option<bool> {
+        self.is_dropping_in(self.present()?.run, id)
+    }
+
+    /// The same of a task of any run.
+    pub fn is_dropping_in(&self, run: u32, id: u64) -> Option<bool> {
         let is_begin =
             |record: &Record| record.run == run && matches!(record.event, Event::PollBegins { task } if task == id);
         only_drops(&self.trace, self.trace.records[..self.position].iter().rposition(is_begin)?)

@@ -5,7 +5,7 @@
 //! microseconds. No two events share one, so that on a virtual clock, too, a slice is wider than nothing and things are
 //! in their order: each is a nanosecond after the one before, at least.
 
-use super::words::{ROOT, is_root};
+use super::model::{ROOT, is_root};
 use executor::trace::{By, End, Event, How, Record, Trace, Waiting};
 use serde::Serialize;
 use serde_json::{Value, json};

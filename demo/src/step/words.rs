@@ -1,6 +1,6 @@
 //! Events in words: one sentence each.
 
-use super::model::{has_several_runs, only_drops};
+use super::model::{ROOT, has_several_runs, is_root, only_drops};
 use executor::trace::{By, Direction, End, Event, Frame, How, Record, SourcePlace, Trace, Waiting};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -141,14 +141,6 @@ impl Words {
             _ => unreachable!("it is an event of a task"),
         }
     }
-}
-
-/// What the first task is called, whose future was given to `block_on`.
-pub const ROOT: &str = "main";
-
-/// Whether it is that one.
-pub fn is_root(task: u64, by: Option<u64>) -> bool {
-    task == 1 && by.is_none()
 }
 
 /// The events of the same run before this one, the last one first.

@@ -30,7 +30,7 @@ impl Observer for Recorder {
         state.simulated |= clock.is_some();
         self.timeline.set_clock(clock);
         if !self.is_of_run() {
-            self.timeline.begin(&mut state);
+            self.timeline.begin(&mut state.clocks);
         }
         drop(state);
         self.record(|_| Event::RunBegins);
@@ -180,7 +180,7 @@ impl reactor::Observer for Recorder {
 
     fn timer_set(&self, timer: TimerId, deadline: Instant, place: &'static Location<'static>) {
         self.record(|state| {
-            let deadline = self.timeline.since_start(state, deadline);
+            let deadline = self.timeline.since_start(&mut state.clocks, deadline);
             let place = state.places.number(*place);
             Event::TimerSet { timer: timer.0, deadline, place }
         });

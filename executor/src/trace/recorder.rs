@@ -9,11 +9,10 @@
 //! and so has each run; all of them record into the same place under the numbers of theirs (`timeline.rs`).
 
 use super::kept::Kept;
-use super::timeline::Timeline;
+use super::timeline::{Clocks, Timeline};
 use super::{By, Event, Frame, Head, Record, SourcePlace, Trace, VERSION};
 use crate::dump::{Names, Stack};
 use crate::observer::WokenBy;
-use reactor::time::Instant;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::io::{self, Write};
@@ -66,14 +65,8 @@ struct Told {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// When the system's clock was first read, and what time of the recording that was.
-    pub(super) start: Option<(Instant, u64)>,
-    /// The time of the latest event.
-    pub(super) last: u64,
+    pub(super) clocks: Clocks,
     pub(super) simulated: bool,
-    /// How many runtimes and runs have been numbered.
-    pub(super) runtimes: u32,
-    runs: u32,
     records: VecDeque<Record>,
     /// How many have gone.
     dropped: u64,
@@ -146,17 +139,6 @@ impl State {
         self.records.push_back(record);
     }
 
-    pub(super) fn next_run(&mut self) -> u32 {
-        self.runs += 1;
-        self.runs
-    }
-
-    /// How late it is. Virtual clocks are told by their events.
-    fn now(&self) -> u64 {
-        let since = |(start, base): (Instant, u64)| base.saturating_add(super::timeline::nanoseconds(start.elapsed()));
-        self.start.map_or(0, since).max(self.last)
-    }
-
     pub(super) fn chain(&mut self, calls: Calls) -> u32 {
         let is_full = self.chains.values.len() >= CHAINS && !self.chains.numbers.contains_key(&calls);
         self.chains.number(if is_full { Calls::default() } else { calls })
@@ -211,7 +193,7 @@ impl Recorder {
 
     /// The same recording, for a run of this runtime that is about to begin.
     pub(super) fn of_run(&self) -> Recorder {
-        let run = Some(self.timeline.begin(&mut self.lock()));
+        let run = Some(self.timeline.begin(&mut self.lock().clocks));
         Recorder { shared: self.shared.clone(), timeline: self.timeline.clone(), run }
     }
 
@@ -357,8 +339,8 @@ impl Recorder {
 
     pub(super) fn record(&self, event: impl FnOnce(&mut State) -> Event) {
         let mut state = self.lock();
-        let (runtime, present) = self.timeline.numbers(&mut state);
-        let (at, run) = (self.timeline.now(&mut state), self.run.unwrap_or(present));
+        let (runtime, present) = self.timeline.numbers(&mut state.clocks);
+        let (at, run) = (self.timeline.now(&mut state.clocks), self.run.unwrap_or(present));
         let record = Record { at, run, runtime, event: event(&mut state) };
         let shown = self.shared.then.as_ref().map(|then| (then, record.clone()));
         state.push(record, self.shared.limit);
@@ -407,7 +389,7 @@ impl State {
         let (missed, records) = if has_all { self.new_records(known, limit) } else { (0, Vec::new()) };
         News {
             missed,
-            now: self.now(),
+            now: self.clocks.now(),
             first_place: first_place as u32,
             first_chain: first_chain as u32,
             places: self.places.values[first_place..known.places].iter().map(source_place).collect(),

@@ -112,7 +112,7 @@ fn polls(app: &App, task: &Task) -> u64 {
 
 /// Whether what runs of it only drops its future.
 fn is_dropping(app: &App, task: &Task) -> bool {
-    task.phase == Phase::Running && app.run.is_dropping(app.state().run, task.id) == Some(true)
+    task.phase == Phase::Running && app.run.is_dropping_in(app.state().run, task.id) == Some(true)
 }
 
 fn colour(phase: Phase) -> Style {
@@ -279,7 +279,7 @@ fn place(app: &App) -> Option<(String, u32, &'static str)> {
             let why = match task.phase {
                 // Its future is dropped, and nothing goes on; or that is not known yet.
                 Phase::Running if is_dropping(app, task) => "stood here",
-                Phase::Running if task.is_cancelled && app.run.is_dropping(app.state().run, task.id).is_none() => {
+                Phase::Running if task.is_cancelled && app.run.is_dropping_in(app.state().run, task.id).is_none() => {
                     "stood here"
                 }
                 Phase::Running => "went on from here",
