@@ -50,7 +50,9 @@ fn clean_record(record: &mut Record) {
     match &mut record.event {
         Event::Spawned { name, .. } => name.iter_mut().for_each(clean_text),
         Event::HandedOver { kind, .. } => clean_text(kind),
-        Event::Woken { by: By::Thread(name), .. } => clean_text(name),
+        Event::Woken { by: By::Thread(name), .. } | Event::WakerDropped { by: By::Thread(name), .. } => {
+            clean_text(name)
+        }
         Event::Cancelled { by, reason, .. } => {
             if let By::Thread(name) = by {
                 clean_text(name);

@@ -230,13 +230,15 @@ impl Trace {
     }
 
     fn has_all_of(&self, record: &Record) -> bool {
-        use super::Event::{Cancelled, HandedOver, Spawned, TimerSet, Waits, Woken};
+        use super::Event::{Cancelled, HandedOver, Spawned, TimerSet, Waits, WakerDropped, Woken};
         match &record.event {
             Spawned { place, .. } | HandedOver { place, .. } | TimerSet { place, .. } => {
                 (*place as usize) < self.places.len()
             }
             Cancelled { place, .. } => place.is_none_or(|place| (place as usize) < self.places.len()),
-            Woken { chain, .. } => chain.is_none_or(|chain| (chain as usize) < self.chains.len()),
+            Woken { chain, .. } | WakerDropped { chain, .. } => {
+                chain.is_none_or(|chain| (chain as usize) < self.chains.len())
+            }
             Waits { waits, .. } => waits.iter().all(|wait| (wait.chain as usize) < self.chains.len()),
             _ => true,
         }
