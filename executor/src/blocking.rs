@@ -148,6 +148,10 @@ impl Schedule for Pool {
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
         let Some(observer) = &self.observer else { return };
+        // A call has a begin and an end of its own, and its only poll holds no thread of the runtime up.
+        if let TaskEvent::PollBegins { .. } | TaskEvent::Waits(_) | TaskEvent::PollEnds(_) = what {
+            return;
+        }
         observer::show(&**observer, task, what, || {
             let is_served = is_thread_of(&self.reactor, self.observer.as_ref());
             with_core(|core| Here::of(core.map(|core| Arc::ptr_eq(&core.pool, self)), is_served))

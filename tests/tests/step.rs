@@ -542,7 +542,7 @@ fn what_is_no_recording_is_refused_with_the_line() {
     for (text, what) in [
         ("", "the recording is empty"),
         ("{}\n", "line 1"),
-        ("{\"executor_trace\":2,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\n", "version 2"),
+        ("{\"executor_trace\":3,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\n", "version 3"),
         ("{\"executor_trace\":1,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\nrubbish\n", "line 2"),
         (
             "{\"executor_trace\":1,\"program\":\"x\",\"simulated\":false,\"dropped\":0}\n\

@@ -137,7 +137,7 @@ fn a_directory_that_the_user_is_not_in_is_read_only_with_source() {
     }
     let (_, ran) = page(&place, &naming(&other, &["lib.rs"]), &[]);
     ran.says(&format!(
-        "the program ran in {other}, which is not below the present directory; --source {other} has it read"
+        "the program ran in {other}, which is not below the current directory; pass --source {other} to read it"
     ));
     let (page, ran) = page(&place, &naming(&other, &["lib.rs", "../secret.rs"]), &["--source", "../other"]);
     assert_eq!(data(&page)["files"]["lib.rs"][0]["lines"][0], SECRET, "{ran:?}");

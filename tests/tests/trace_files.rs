@@ -165,7 +165,7 @@ fn what_is_no_file_is_refused_and_the_program_goes_on() {
         assert!(ran.stdout.contains("1 + 2 = 3"), "{ran:?}");
         assert_eq!(ran.stderr.matches("EXECUTOR_TRACE").count(), 1, "once: {}", ran.stderr);
         ran.says(&format!("executor: EXECUTOR_TRACE={path}: {why}"))
-            .says("give a path that this program may write to; it is not recorded, and goes on");
+            .says("give a path that this program may write to; the program goes on and is not recorded");
     }
     assert_eq!(named(&place), ["file", "folder", "socket"]);
 }

@@ -7,7 +7,7 @@
 //! | `words.rs` | events as sentences |
 //! | `lints/` | what is wrong with a run |
 //! | `source.rs` | the text of source files |
-//! | `printable.rs` | texts of recordings, without what a terminal obeys |
+//! | `printable.rs` | texts of recordings, without control characters |
 //! | `tui/` | the stepper in the terminal |
 //! | `html/` | the run as one page for a browser |
 //! | `perfetto.rs` | the run for ui.perfetto.dev |

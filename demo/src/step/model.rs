@@ -363,11 +363,12 @@ impl Runs {
         }
     }
 
-    /// A run that nothing was told of so far. What its runtime has goes on; the tasks that waited there do not.
+    /// The state of a run before its first event. It takes over the sources and timers of its runtime, without their
+    /// waiters: these were tasks of the run before.
     fn begin(&mut self, record: &Record) -> State {
         let mut state = State::default();
         let before = self.latest.get(&record.runtime).copied();
-        // An old run of which something is told late takes nothing away from the present one.
+        // A late event of an earlier run leaves the sources and timers with the present run.
         if before.is_some_and(|before| before > record.run) {
             return state;
         }
@@ -382,8 +383,7 @@ impl Runs {
         state
     }
 
-    /// Forgets the earlier runs of the runtime that has begun another one; but a run with a blocking call that is not over
-    /// is still there.
+    /// Forgets the earlier runs of the runtime that has begun this one, except runs with a blocking call that is not over.
     pub fn forget_earlier(&mut self, begun: &Record) {
         let is_earlier = |state: &State| state.runtime == begun.runtime && state.run < begun.run;
         let is_over = |state: &State| state.tasks.values().all(|task| task.phase.is_over());
@@ -417,11 +417,11 @@ pub fn has_several_runs(trace: &Trace) -> bool {
     trace.records.windows(2).any(|pair| pair[0].run != pair[1].run)
 }
 
-/// A recording, and where in it somebody looks.
+/// A recording, and a position in it.
 pub struct Run {
     /// What was recorded.
     pub trace: Trace,
-    /// The states after some of the events, and after how many, as far as somebody has looked.
+    /// The states at some positions up to the furthest one that was looked at, each with its position.
     kept: Vec<(usize, Runs)>,
     runs: Runs,
     position: usize,
@@ -561,7 +561,7 @@ impl Run {
         })
     }
 
-    /// Who was being polled in the run of this event when it happened.
+    /// The task that was being polled in the run of this event when it happened.
     fn running_before(&self, number: usize) -> Option<u64> {
         let mut ended = Vec::new();
         let run = self.trace.records[number].run;

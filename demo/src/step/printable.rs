@@ -1,4 +1,4 @@
-//! Texts of a recording as they may be shown: a recording may come from a stranger, and a terminal obeys what it is sent.
+//! Texts of a recording, made safe to print: a recording may come from a stranger, and a terminal executes control sequences.
 
 use executor::trace::{By, Event, Frame, Record, Trace};
 use std::borrow::Cow;

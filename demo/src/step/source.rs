@@ -23,8 +23,8 @@ const FILE: u64 = 2 << 20;
 /// So much is read in all.
 const ALL: u64 = 64 << 20;
 
-/// Finds source files: in the directory that was given, where the run was recorded if that is below the present directory,
-/// where this program was built; and those of the programs that it brings along anywhere.
+/// Finds source files: in the directory that was given, in the one that the program ran in if that is below the current
+/// directory, and in the workspace that this program was built in. The built-in programs are found anywhere.
 #[derive(Debug)]
 pub struct Sources {
     asked: Option<Root>,
@@ -48,7 +48,7 @@ impl Sources {
         Sources { asked: base.as_deref().and_then(Root::open), recorded, built, refused, read, size }
     }
 
-    /// Then in the directory in which the run was recorded, if the present one is that, or above it.
+    /// Then in the directory that the recorded program ran in, if the current directory is that or above it.
     #[must_use]
     pub fn recorded_in(mut self, directory: &str) -> Sources {
         let shown = printable(directory);
@@ -61,14 +61,15 @@ impl Sources {
             }
             (Some(_), _) => {
                 let why = format!(
-                    "the program ran in {shown}, which is not below the present directory; --source {shown} has it read"
+                    "the program ran in {shown}, which is not below the current directory; pass --source {shown} to read it"
                 );
                 self.refused = Some(why);
             }
             (None, _) if directory.is_empty() => {}
             (None, _) => {
-                self.refused =
-                    Some(format!("the program ran in {shown}, which is not here; --source DIR says where it is"))
+                self.refused = Some(format!(
+                    "the program ran in {shown}, which does not exist here; pass --source DIR to say where it is"
+                ))
             }
         }
         self
@@ -113,7 +114,7 @@ impl Sources {
         if let Some((_, text)) = own().find(|(name, _)| *name == file) {
             return Ok(text.to_owned());
         }
-        let not_found = || "it was not found; --source DIR says where it is".to_owned();
+        let not_found = || "it was not found; pass --source DIR to say where it is".to_owned();
         Err(why.or_else(|| self.refused.clone()).unwrap_or_else(not_found))
     }
 }

@@ -19,7 +19,7 @@ pub struct Watched {
     lines: usize,
     runs: Runs,
     totals: Totals,
-    /// The runtimes that something was told of.
+    /// The runtimes of which there were events.
     runtimes: BTreeSet<u32>,
     /// What the sources are, by runtime and number.
     names: BTreeMap<(u32, u64), String>,

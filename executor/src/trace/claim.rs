@@ -1,9 +1,9 @@
-//! Whose the file of a recording is: of the processes that are to record into the same one, the first has it while it
-//! runs, and each other writes beside it. Used by `env.rs` and `spool.rs`.
+//! Which process owns the file of a recording: of the processes with the same `EXECUTOR_TRACE`, the first one owns the file
+//! while it runs, and each other one writes beside it. Used by `spool.rs`.
 //!
 //! A file belongs to the process that holds the lock on it (`flock`), which the system releases when the process ends,
 //! however that happens. A recording is put into place by renaming; so the lock is taken on the new file before that, and
-//! who locks a file looks afterwards whether it is still the one at that path.
+//! after a file was locked it is checked to be still the one at that path.
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;

@@ -1,4 +1,4 @@
-//! The recording as it grows, for whoever connects to a Unix socket: `demo top --connect` does.
+//! The recording as it grows, for the clients of a Unix socket such as `demo top --connect`.
 //!
 //! A client is sent the lines of the recording's file, from the oldest that there is. What was not sent yet is in the
 //! recorder, once for all clients; each has only the few lines that are on their way to it. One thread serves all of
@@ -80,13 +80,13 @@ struct Server {
     is_full: bool,
 }
 
-/// Who is connected.
+/// A connection.
 struct Client {
     stream: UnixStream,
     feed: Feed,
     /// So many bytes of the feed's lines have been sent.
     sent: usize,
-    /// When it last took some, or was waited for.
+    /// When it last took some, or had all.
     took: Instant,
     /// All that there was has been sent.
     has_all: bool,

@@ -21,7 +21,7 @@ pub(crate) struct Outlets {
 
 impl Outlets {
     /// Looks what the environment asks for; if it does, it is another observer beside the given one. A file that can't be
-    /// written is told of, and nothing more.
+    /// written is reported on the standard error, and the program goes on without.
     pub(crate) fn open(observer: &mut Option<Arc<dyn Observer>>) -> io::Result<Outlets> {
         let path = |name| env::var_os(name).filter(|path| !path.is_empty());
         let (file, console) = (path("EXECUTOR_TRACE"), path("EXECUTOR_CONSOLE"));
@@ -35,7 +35,7 @@ impl Outlets {
             Spool::create(recorder.clone(), &path, number).map_err(|error| refused("EXECUTOR_TRACE", &path, &error))
         };
         // A program runs whether or not it can be recorded.
-        let told = |error: io::Error| eprintln!("executor: {error}; it is not recorded, and goes on");
+        let told = |error: io::Error| eprintln!("executor: {error}; the program goes on and is not recorded");
         let file = file.map(PathBuf::from).and_then(|path| create(path).map_err(told).ok());
         let open = |path: PathBuf| {
             let path = numbered(with_process(&path), number);

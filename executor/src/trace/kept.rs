@@ -1,8 +1,8 @@
 //! Events that are older than the recording and tell of what is still there. Used by `recorder.rs`.
 //!
-//! An old event that goes may be all that told of a task which is still there. So those that told of a task, a source
-//! or a timer, and of the last poll of a task, go only when that is over too, and until then stand at the front: a
-//! recording is always whole.
+//! An old event may be the only one about a task that is still there. So the events about the beginning of a task, a source
+//! or a timer, and about the last poll of a task, are kept until that is over, and stand at the front: a recording is always
+//! whole.
 
 use super::{Event, Record};
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ const POLLED: usize = 64;
 
 struct KeptSource {
     added: (u64, Record),
-    /// Who was the last to wait to read, and to write.
+    /// The last waits to read and to write.
     waits: [Option<(u64, Record)>; 2],
 }
 
@@ -38,7 +38,7 @@ impl Kept {
         let (run, runtime) = (record.run, record.runtime);
         match record.event {
             Event::RunBegins => {
-                // A call that outlives its run is told of no longer: this also ends what a scheduler never finished.
+                // This bounds what is kept of a scheduler that never reports the end of a task.
                 self.tasks.retain(|(of, _), task| task.spawned.1.runtime != runtime || *of == run);
                 self.runs.insert(runtime, (number, record));
             }

@@ -17,8 +17,8 @@
 //! A file is a whole recording at every moment: it is put into place by renaming one that was written beside it
 //! (`FILE.1234.new`), and gets whole lines. While a process runs, the file is its own: another process that is to record
 //! into the same one writes `FILE-1234`, with its own number. A pipe or a terminal is sent the recording once, as it grows;
-//! its reader must be there before the program. A path that can't be written is told of on the standard error, once, and
-//! so is a disk that is full; the program goes on.
+//! its reader must be there before the program. A path that can't be written, or a disk that is full, is reported on the
+//! standard error, once; the program goes on.
 //!
 //! So a program that is killed, crashes or calls `exit` leaves a recording too, of all but about its last twentieth of
 //! a second; one that still runs can be looked at in its file or at the socket.

@@ -307,8 +307,8 @@ impl Recorder {
         (state.events() != known.events).then(|| state.news(known, limit))
     }
 
-    /// From now on a byte is written there whenever more was recorded than is known to whoever asked for it with
-    /// [`await_more`](Recorder::await_more), and when the recording is closed.
+    /// From now on a byte is written there at the first event after [`await_more`](Recorder::await_more), and when the
+    /// recording is closed.
     pub(super) fn set_bell(&self, bell: UnixStream) {
         self.lock().bell = Some(Arc::new(bell));
     }
@@ -324,7 +324,7 @@ impl Recorder {
         self.lock().closed
     }
 
-    /// Whoever follows the recording is told that there is no more.
+    /// There will be no more events: rings the bell for the last time.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -356,7 +356,7 @@ fn ring(bell: Option<Arc<UnixStream>>) {
     bell.inspect(|bell| drop((&**bell).write(&[0])));
 }
 
-/// How much of a recording somebody has seen.
+/// How much of a recording a reader has seen.
 #[derive(Default)]
 pub(super) struct Known {
     events: u64,
@@ -379,7 +379,7 @@ pub(super) struct News {
 }
 
 impl State {
-    /// What has come since. Whoever has missed events gets what is left of them, at once.
+    /// What has come since. If events were missed, what is left of them comes first, and at once.
     fn news(&mut self, known: &mut Known, limit: usize) -> News {
         let (first_place, first_chain) = (known.places, known.chains);
         known.places = self.places.values.len().min(first_place + limit);

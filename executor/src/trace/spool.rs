@@ -38,7 +38,7 @@ struct Shared {
     recorder: Arc<Recorder>,
     path: PathBuf,
     target: Target,
-    /// That it can't be written was said.
+    /// A failure was printed.
     has_failed: AtomicBool,
     /// The runtime goes.
     ends: AtomicBool,
@@ -51,16 +51,16 @@ enum Target {
     Stream(Mutex<File>),
 }
 
-/// A thread that writes a recording down until it can't be asked any more, and answers when all is there.
+/// A thread that writes a recording down, and answers when all is there.
 struct Writer {
     asked: Sender<Sender<()>>,
     thread: JoinHandle<()>,
 }
 
 impl Spool {
-    /// Opens what is at the path, so that a path that can't be written is told before the program runs; from the second
-    /// runtime of the process on, a path of its own beside that. It is the same one when the program has changed its
-    /// directory.
+    /// Opens what is at the path, so that a path that can't be written is reported before the program runs. From the second
+    /// runtime of the process on, this is a path of its own beside the given one. It stays the same when the program changes
+    /// its directory.
     pub(super) fn create(recorder: Arc<Recorder>, path: &Path, number: usize) -> io::Result<Spool> {
         let path = resolved(path)?;
         let (path, target) = match stream(&path)? {
@@ -176,7 +176,7 @@ fn file(recorder: &Recorder, path: &Path, number: usize) -> io::Result<PathBuf> 
 }
 
 impl Shared {
-    /// The first failure is said at once, and others are not: there is nobody to return it to.
+    /// Prints the first failure, as there is no caller to return it to, and no other.
     fn report(&self, written: io::Result<()>) {
         let Err(error) = written else { return };
         if !self.has_failed.swap(true, Ordering::Relaxed) {
@@ -185,7 +185,7 @@ impl Shared {
         }
     }
 
-    /// Writes what comes, until it can't be asked any more.
+    /// Writes what comes, until the runtime goes.
     fn follow(&self, asks: &Receiver<Sender<()>>) -> io::Result<()> {
         if let Target::Stream(file) = &self.target {
             return self.stream(&file.lock().unwrap_or_else(PoisonError::into_inner), asks);
@@ -214,8 +214,8 @@ impl Shared {
         }
     }
 
-    /// Adds to a file what comes; until it can't be asked any more, or the file is to be begun anew: what is forgotten in
-    /// the meantime is still in it. Whoever has `asked` is answered when all is there.
+    /// Adds to a file what comes; `false` when the runtime goes, `true` when the file is to be begun anew since it still has
+    /// what was forgotten in the meantime. Answers `asked` when all is there.
     fn append(
         &self,
         mut file: &File,

@@ -71,7 +71,7 @@ impl Timeline {
         self.run.load(Relaxed)
     }
 
-    /// From now on the time is told by this clock, or by the system's.
+    /// The clock from now on: this one, or the system's.
     pub(super) fn set_clock(&self, clock: Option<Handle>) {
         self.is_simulated.store(clock.is_some(), Relaxed);
         *self.clock() = clock;

@@ -309,7 +309,7 @@ class History {
 const FOLD = {
   run_begins(history, event) {
     history.openRuns.delete(event.run);
-    // Who waited there was of the run before.
+    // The waiters were tasks of the run before.
     for (const source of history.runtimeOf(event).sources.values()) endWaiters(source, event.index, () => true);
   },
   spawned(history, event, lane) {
@@ -335,7 +335,7 @@ const FOLD = {
   waits(history, { index, waits }, lane) {
     lane.waits = waits;
     const leaves = waits.flatMap(({ leaf }) => /^(?:readable|writable) on (.*)$/.exec(leaf)?.[1] ?? []);
-    const registered = history.openIn(event).polls.at(-1)?.registered ?? [];
+    const registered = history.openIn(history.events[index]).polls.at(-1)?.registered ?? [];
     if (leaves.length === registered.length) registered.forEach((source, at) => (source.name = leaves[at]));
   },
   poll_ends(history, { index, end }, lane) {

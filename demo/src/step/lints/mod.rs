@@ -174,7 +174,7 @@ impl View<'_> {
 #[derive(Default)]
 struct Findings {
     found: Vec<Finding>,
-    /// What was told of the tasks of each run.
+    /// What was found for the tasks of each run.
     told: HashSet<(Kind, u32, u64)>,
 }
 
