@@ -35,6 +35,7 @@ use crate::task::{
 use reactor::backend::{Host, Network};
 use reactor::{Handle, Reactor, budget};
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
 use std::future::Future;
 use std::panic::Location;
 use std::ptr;
@@ -173,30 +174,44 @@ impl CoreId {
     }
 }
 
-/// Runs tasks of this thread's runtime that were cancelled, which drops their futures, as long as some of them
-/// `are_left` that can be dropped: now, whatever else runs on this thread, and not in a pass to come.
-pub(crate) fn run_cancelled(are_left: impl Fn() -> bool) {
+/// Runs those of these tasks that were cancelled and can be dropped, the last first, which drops their futures: now,
+/// whatever else runs on this thread, and not in a pass to come. They belong to this thread's runtime.
+///
+/// A destructor may call this again. From a certain depth on, such a call leaves its tasks to the outermost one and
+/// returns `false`, so that futures which drop each other don't overflow the stack.
+pub(crate) fn run_cancelled(tasks: Vec<Canceller>) -> bool {
+    /// Each level takes some two kilobytes of stack in a debug build, and what the destructors take.
+    const DEPTH: usize = 16;
     with_core(|core| {
-        let Some(core) = core else { return };
-        while are_left() {
-            core.shared.inbox.take(&core.queue);
-            let mut has_run = false;
-            for _ in 0..core.queue.len() {
-                let Some(task) = core.queue.pop() else { break };
-                match task.task().header().state.is_cancelled() && task.task().can_be_dropped() {
-                    true => {
-                        has_run = true;
-                        within(None, || core.run_inside(task));
-                    }
-                    false => core.queue.push(task),
-                }
-            }
-            // One that is left and in no queue was woken by another thread, which is about to put it into one.
-            if !has_run {
-                std::thread::yield_now();
-            }
+        let Some(core) = core else { return true };
+        let depth = core.drops.get();
+        if depth == DEPTH {
+            core.left_over.borrow_mut().extend(tasks);
+            return false;
         }
-    });
+        let _depth = Depth { core, before: core.drops.replace(depth + 1) };
+        core.run_cancelled(tasks);
+        while depth == 0 {
+            let tasks = core.left_over.take();
+            if tasks.is_empty() {
+                break;
+            }
+            core.run_cancelled(tasks);
+        }
+        true
+    })
+}
+
+/// Puts the depth of [`run_cancelled`] back, whether the call returns or unwinds.
+struct Depth<'a> {
+    core: &'a Core,
+    before: usize,
+}
+
+impl Drop for Depth<'_> {
+    fn drop(&mut self) {
+        self.core.drops.set(self.before);
+    }
 }
 
 /// What belongs to the thread that runs: the queue and the tasks.
@@ -227,6 +242,10 @@ pub(crate) struct Core {
     next_check: Cell<Instant>,
     /// The runtime ends: tasks that are made from now on are cancelled at once.
     ending: Cell<bool>,
+    /// How many calls of `run_cancelled` are under way, each in a destructor that the one before runs.
+    drops: Cell<usize>,
+    /// Cancelled tasks that the outermost of them runs in the end.
+    left_over: RefCell<Vec<Canceller>>,
 }
 
 /// What can be chosen about a scheduler.
@@ -256,6 +275,7 @@ impl Core {
         let (queue, unfinished, numbered, ages, polls, asking, ending) = Default::default();
         let start = shared.reactor.now();
         let next_check = Cell::new(start + FIRST_CHECK);
+        let (drops, left_over) = Default::default();
         let (slabs, slow, deadlock) = (Slabs::new(), SlowPolls::new(settings.slow_poll), Cell::new(settings.deadlock));
         let simulated = shared.reactor.network().map(Simulated::new).map(Box::new);
         let is_plain = simulated.is_none() && !shared.is_watched();
@@ -277,6 +297,8 @@ impl Core {
             start,
             next_check,
             ending,
+            drops,
+            left_over,
         }
     }
 
@@ -604,6 +626,36 @@ impl Core {
     fn fail_on_lost_wake(&self) {
         if let Some(failure) = self.shared.checks.as_ref().and_then(Checks::take_failure) {
             panic!("{failure}");
+        }
+    }
+
+    fn run_cancelled(&self, tasks: Vec<Canceller>) {
+        // By address, for the search that finds the rank of a task in the queue.
+        let mut ranks: Vec<_> = tasks.iter().enumerate().map(|(rank, task)| (task.address(), rank)).collect();
+        ranks.sort_unstable();
+        let rank = |task: &Runnable| {
+            let found = ranks.binary_search_by_key(&task.header().addr().get(), |(address, _)| *address);
+            let can_run = task.task().header().state.is_cancelled() && task.task().can_be_dropped();
+            found.ok().filter(|_| can_run).map(|index| ranks[index].1)
+        };
+        while tasks.iter().any(|task| task.task().can_be_dropped()) {
+            self.shared.inbox.take(&self.queue);
+            let queued = std::iter::from_fn(|| self.queue.pop());
+            let (mut doomed, others): (Vec<_>, Vec<_>) = queued.partition(|task| rank(task).is_some());
+            doomed.sort_by_cached_key(|task| Reverse(rank(task)));
+            // One that is left and in no queue was woken by another thread, which is about to put it into one.
+            if doomed.is_empty() {
+                std::thread::yield_now();
+            }
+            // They wait in the queue: a destructor may drop a group that some of them belong to, too.
+            doomed.into_iter().chain(others).for_each(|task| self.queue.push(task));
+            while let Some(task) = self.queue.pop() {
+                if rank(&task).is_none() {
+                    self.queue.push_front(task);
+                    break;
+                }
+                within(None, || self.run_inside(task));
+            }
         }
     }
 

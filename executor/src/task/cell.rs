@@ -10,6 +10,7 @@
 //! Which field belongs to whom at which moment is decided by the state word alone: see `state.rs`.
 //! The scheduler is found through the place, in the slab that the cell lies in: see `slab.rs`.
 
+use super::chain::drop_waker;
 use super::extras::{Cancellation, Extras};
 use super::join::{JoinError, JoinHandle, Panic};
 use super::slab::{self, Slabs};
@@ -217,6 +218,7 @@ pub(super) struct VTable {
     pub(super) happened: unsafe fn(NonNull<Header>, TaskEvent<'_>),
     /// Writes the output to where the second pointer points, an `Option<Result<T, JoinError>>`.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
+    pub(super) discard_output: unsafe fn(NonNull<Header>),
     end_orphan: unsafe fn(NonNull<Header>),
     free: unsafe fn(NonNull<Header>),
 }
@@ -226,6 +228,16 @@ impl Header {
     pub(crate) fn extras(&self) -> Option<&Extras> {
         // SAFETY: a pointer that was set stays, and what it points to is there as long as the cell.
         unsafe { self.extras.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Whether a task that is complete has an output that was not taken.
+    ///
+    /// # Safety
+    /// The task is complete, and the caller is its handle.
+    #[inline]
+    pub(super) unsafe fn has_output(&self) -> bool {
+        // SAFETY: COMPLETE makes the body the join handle's, and the stage with it.
+        self.stage.with(|stage| unsafe { *stage != Stage::Empty })
     }
 
     /// The extras, which are made if there are none.
@@ -442,6 +454,7 @@ impl<F: Future, S: Schedule> Place<F, S> {
         happened: Self::happened,
         take_output: Self::take_output,
         end_orphan: Self::end_orphan,
+        discard_output: Self::discard_output,
         free: Self::free,
     };
 
@@ -630,15 +643,21 @@ impl<F: Future, S: Schedule> Place<F, S> {
         }
     }
 
+    unsafe fn discard_output(header: NonNull<Header>) {
+        // SAFETY: as in `take_output`: the caller stands in for the join handle.
+        discard(unsafe { header.cast::<Self>().as_ref().take_result() });
+    }
+
     unsafe fn free(header: NonNull<Header>) {
         // SAFETY: the last reference is gone. The stage is empty by now, so neither the future nor the
         // output is dropped here, on whatever thread this is; the other fields that hold something are.
         unsafe {
             watch(header, || TaskEvent::Freed);
-            (&raw mut (*header.as_ptr()).join_waker).drop_in_place();
+            let waker = header.as_ref().join_waker.with_mut(|waker| (*waker).take());
             let extras = header.as_ref().extras.load(Ordering::Relaxed);
             drop((!extras.is_null()).then(|| Box::from_raw(extras)));
             slab::give_back::<Self, S>(header.cast(), (*header.as_ptr()).place);
+            waker.into_iter().for_each(drop_waker);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! [`JoinHandle`]: the right to a task's output, and to cancel it.
 
-use super::cell::{Finish, Header, TaskId, TaskRef, cancel, discard, drop_reference, wake, with_present};
+use super::cell::{Finish, Header, TaskId, TaskRef, cancel, drop_reference, wake, with_present};
+use super::chain::drop_output;
 use super::extras::{Cancellation, CancelledBy};
 use super::state::{Leave, TaskState};
 use super::waker::Runnable;
-use super::watch::{TaskEvent, watch};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -131,6 +131,11 @@ impl Canceller {
         // SAFETY: this holds a reference.
         TaskRef(unsafe { self.header.as_ref() })
     }
+
+    /// Tells it apart from all other tasks that are there.
+    pub(crate) fn address(&self) -> usize {
+        self.header.addr().get()
+    }
 }
 
 impl Clone for Canceller {
@@ -214,6 +219,12 @@ impl TaskRef<'_> {
     /// What can be told of it when it is gone.
     pub fn info(self) -> TaskInfo {
         TaskInfo { id: self.id(), name: self.name().map(Box::from), place: self.place() }
+    }
+
+    /// A canceller of the task, which keeps its cell.
+    pub(crate) fn canceller(self) -> Canceller {
+        // SAFETY: a `TaskRef` borrows a cell that is there.
+        unsafe { Canceller::of(NonNull::from(self.0)) }
     }
 }
 
@@ -535,10 +546,11 @@ impl<T> Drop for JoinHandle<T> {
             }
             Leave::Detached { join_waker: false } => {}
             Leave::Complete => {
-                if let (Some(output), Some(how)) = (self.output(), state.finish()) {
-                    // SAFETY: the handle's reference is still there.
-                    unsafe { watch(self.task.header, || TaskEvent::OutputDropped(how)) };
-                    discard(output);
+                // SAFETY: COMPLETE makes the output the handle's, which goes.
+                unsafe {
+                    if self.header().has_output() {
+                        drop_output(self.header());
+                    }
                 }
             }
         }
