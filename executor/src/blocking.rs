@@ -9,9 +9,11 @@ use crate::observer::{self, Observer};
 use crate::single::{elsewhere, with_core};
 use crate::task::{JoinHandle, Meta, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, allocate, with_present};
 use reactor::{Handle, Hold};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -96,18 +98,13 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start_thread(self: &Arc<Self>, state: &mut State) {
+    fn start_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
         let pool = self.clone();
         let name = format!("executor-blocking-{}", state.started + 1);
-        match thread::Builder::new().name(name).spawn(move || pool.work()) {
-            Ok(_) => {
-                state.started += 1;
-                state.threads += 1;
-            }
-            // The call waits for one of the threads there are.
-            Err(_) if state.threads > 0 => {}
-            Err(error) => panic!("spawn_blocking needs a thread and the system gives none: {error}"),
-        }
+        thread::Builder::new().name(name).spawn(move || pool.work())?;
+        state.started += 1;
+        state.threads += 1;
+        Ok(())
     }
 
     /// What a thread of the pool does.
@@ -159,10 +156,15 @@ impl Schedule for Pool {
             drop(state);
             return drop(task); // cancels it
         }
-        state.queue.push_back((task, self.reactor.hold()));
-        if state.queue.len() > state.idle && state.threads < self.limits.threads {
-            self.start_thread(&mut state);
+        let needs_thread = state.queue.len() >= state.idle && state.threads < self.limits.threads;
+        if let Err(error) = if needs_thread { self.start_thread(&mut state) } else { Ok(()) } {
+            // With threads, the call waits for one of them. Without, nothing would ever make it.
+            if state.threads == 0 {
+                drop(state);
+                return refuse(task, &error);
+            }
         }
+        state.queue.push_back((task, self.reactor.hold()));
         drop(state);
         self.work.notify_one();
     }
@@ -171,6 +173,15 @@ impl Schedule for Pool {
 thread_local! {
     /// Whose calls this thread makes.
     static RUNTIME: RefCell<Option<Handle>> = const { RefCell::new(None) };
+    /// Why the call that is polled next on this thread is not made.
+    static REFUSAL: Cell<Option<io::Error>> = const { Cell::new(None) };
+}
+
+/// Ends a call that no thread will ever make: its handle gets an error, which says why.
+fn refuse(task: Runnable, why: &io::Error) {
+    REFUSAL.set(Some(io::Error::other(format!("no thread could be started for a blocking call: {why}"))));
+    let _over = task.run(); // its one poll
+    REFUSAL.set(None); // it was cancelled, and not polled
 }
 
 /// Whether this thread is one that makes the blocking calls of the runtime with this reactor.
@@ -192,6 +203,10 @@ impl<F: FnOnce() -> T, T> Future for BlockingCall<F> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        if let Some(error) = REFUSAL.take() {
+            // Not `panic!`, which would print a message: this is an error for the handle, and no fault in the program.
+            resume_unwind(Box::new(error));
+        }
         let call = self.call.take().expect("a blocking call was made twice");
         let Some(observer) = &self.observer else { return Poll::Ready(call()) };
         let task = with_present(|task| task.expect("a blocking call is made as a task").id());

@@ -39,7 +39,7 @@ pub struct LookupError {
 /// The port of each is 0: a look-up is of hosts. On a simulated network, the names are those of its hosts.
 ///
 /// # Errors
-/// The resolver's, as a [`LookupError`].
+/// The resolver's, as a [`LookupError`]; also when the system gives no thread to ask it on.
 ///
 /// # Panics
 /// Outside of a runtime, for a name.

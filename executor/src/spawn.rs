@@ -58,8 +58,12 @@ pub fn spawn_local<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
 /// A [deterministic](crate::Builder::deterministic) runtime has no other threads: it makes the call on its own, in a
 /// turn of its own. There, a call that waits for a task or for another call waits for ever.
 ///
+/// # Errors
+/// When the pool has no thread and the system gives none, the call is not made, and the handle gives
+/// [`JoinError::Panicked`](crate::JoinError::Panicked) with an [`io::Error`](std::io::Error) as the payload, which says so.
+///
 /// # Panics
-/// Outside of a runtime; when the system gives no thread at all.
+/// Outside of a runtime.
 ///
 /// ```
 /// executor::block_on(async {
@@ -141,7 +145,7 @@ impl Named {
     /// As [`spawn_blocking`](crate::spawn_blocking).
     ///
     /// # Panics
-    /// Outside of a runtime; when the system gives no thread at all.
+    /// Outside of a runtime.
     #[track_caller]
     pub fn spawn_blocking<T: Send + 'static>(self, call: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         let place = Location::caller();

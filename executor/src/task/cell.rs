@@ -371,36 +371,14 @@ pub(crate) fn with_present<R>(f: impl FnOnce(Option<TaskRef<'_>>) -> R) -> R {
     f(header.map(|header| TaskRef(unsafe { header.as_ref() })))
 }
 
-/// Something that belongs to the task that runs on this thread.
-#[doc(hidden)] // for `task_local!`
-#[derive(Debug)]
-pub struct Of<T> {
-    /// The address of its header; none if no task runs.
-    task: Option<usize>,
-    value: T,
-}
-
-impl<T> Of<T> {
-    pub(crate) fn present_task(value: T) -> Of<T> {
-        Of { task: present_address(), value }
-    }
-
-    /// The value, if that task is the one that runs now.
-    pub(crate) fn this_task(&self) -> Option<&T> {
-        (self.task == present_address()).then_some(&self.value)
-    }
-
-    pub(crate) fn into_inner(self) -> T {
-        self.value
-    }
-}
-
 /// Whether this is the task that runs on this thread.
 pub(super) fn is_current(header: NonNull<Header>) -> bool {
     PRESENT.with(Cell::get) == Some(header)
 }
 
-fn present_address() -> Option<usize> {
+/// The address of the cell of the task that runs on this thread: tells apart the tasks that exist.
+#[inline]
+pub(crate) fn present_address() -> Option<usize> {
     PRESENT.with(Cell::get).map(|header| header.addr().get())
 }
 

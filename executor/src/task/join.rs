@@ -58,9 +58,12 @@ impl JoinError {
     }
 }
 
+/// A panic whose payload is an [`io::Error`](std::io::Error) becomes that error.
 impl From<JoinError> for std::io::Error {
     fn from(error: JoinError) -> Self {
-        std::io::Error::other(error.to_string())
+        let message = error.to_string();
+        let JoinError::Panicked(panic) = error else { return std::io::Error::other(message) };
+        panic.into_inner().downcast().map_or_else(|_| std::io::Error::other(message), |error| *error)
     }
 }
 
@@ -268,6 +271,12 @@ impl Panic {
         literal.or_else(|| self.0.downcast_ref::<String>().map(String::as_str))
     }
 
+    /// Whether the payload is an [`io::Error`](std::io::Error), as it is for a blocking call that no thread could be
+    /// started for.
+    pub fn is_io_error(&self) -> bool {
+        self.0.is::<std::io::Error>()
+    }
+
     /// The payload, as for [`std::panic::resume_unwind`].
     pub fn into_inner(self) -> Box<dyn Any + Send> {
         self.0
@@ -276,7 +285,10 @@ impl Panic {
 
 impl fmt::Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message().unwrap_or(NO_MESSAGE))
+        match self.0.downcast_ref::<std::io::Error>() {
+            Some(error) => error.fmt(f),
+            None => f.write_str(self.message().unwrap_or(NO_MESSAGE)),
+        }
     }
 }
 
@@ -286,8 +298,8 @@ impl fmt::Debug for Panic {
     }
 }
 
-// SAFETY: through a `&Panic` nothing can be done with the payload but to look for a message
-// in it, and a `&'static str` or a `String` may be read from any thread.
+// SAFETY: through a `&Panic` nothing can be done with the payload but to read it if it is a `&'static str`, a `String`
+// or an `io::Error`, and those are Sync.
 unsafe impl Sync for Panic {}
 
 /// A spawned task, seen from outside: await it for its output.

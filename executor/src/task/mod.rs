@@ -54,10 +54,8 @@ mod waker;
 mod watch;
 
 pub use builder::{Builder, builder, spawn_with};
-#[doc(hidden)]
-pub use cell::Of;
 pub use cell::{Finish, Schedule, TaskId, TaskRef};
-pub(crate) use cell::{Header, Meta, Present, Run, allocate, with_present};
+pub(crate) use cell::{Header, Meta, Present, Run, allocate, present_address, with_present};
 pub use extras::{Cancellation, CancelledBy};
 pub(crate) use extras::{Extras, Group};
 pub(crate) use join::NO_MESSAGE;

@@ -4,11 +4,10 @@
 
 use super::world::{HostId, Shared, World, address_of};
 use crate::Handle;
+use crate::entered::{Entries, Guard};
 use pin_project_lite::pin_project;
-use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -235,23 +234,24 @@ pub struct Host {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Host>> = const { RefCell::new(None) };
+    /// `None` is entered by what runs on no host, in the task of a host.
+    static ENTERED: Entries<Option<Host>> = const { Entries::new() };
 }
 
 impl Host {
     /// The host on which the future runs that is being polled on this thread, if it is one of [`run`](Host::run).
     pub fn current() -> Option<Host> {
-        CURRENT.with_borrow(Clone::clone)
+        ENTERED.with(|entered| entered.with_current(|host| host.cloned().flatten()))
     }
 
     /// Makes it the current one on this thread, until the guard goes. For executors.
     pub fn enter(&self) -> EnteredHost {
-        EnteredHost { before: CURRENT.replace(Some(self.clone())), not_send: PhantomData }
+        EnteredHost { _guard: Entries::enter(&ENTERED, Some(self.clone())) }
     }
 
     /// Until the guard goes, no host is current on this thread. For executors: not each task is one of a host.
     pub fn leave() -> EnteredHost {
-        EnteredHost { before: CURRENT.replace(None), not_send: PhantomData }
+        EnteredHost { _guard: Entries::enter(&ENTERED, None) }
     }
 
     /// Whether it has crashed since [`Network::host`] gave this handle; if [`current`](Host::current) did, since the
@@ -326,15 +326,7 @@ impl fmt::Debug for Host {
 /// While it lives, a host is current on this thread. Made by [`Host::enter`].
 #[must_use = "the host is current only as long as this guard lives"]
 pub struct EnteredHost {
-    before: Option<Host>,
-    /// It restores the thread on which it was made.
-    not_send: PhantomData<*const ()>,
-}
-
-impl Drop for EnteredHost {
-    fn drop(&mut self) {
-        let _left = CURRENT.replace(self.before.take());
-    }
+    _guard: Guard<Option<Host>>,
 }
 
 /// The host on which this ran has crashed.
