@@ -7,7 +7,7 @@
 use crate::dump::Call;
 use crate::observer::{self, Observer};
 use crate::single::{elsewhere, with_core};
-use crate::task::{JoinHandle, Meta, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, allocate, with_present};
+use crate::task::{Meta, Reserved, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_present};
 use reactor::{Handle, Hold};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -54,15 +54,20 @@ impl Pool {
         Pool { limits, reactor, observer, state: Mutex::default(), work: Condvar::new() }
     }
 
-    /// Makes a task of a blocking call. It is not queued yet.
-    pub(crate) fn make<F, T>(self: &Arc<Self>, call: F, meta: Meta) -> (Runnable, JoinHandle<T>)
+    /// Makes a cell for a blocking call, which is not queued yet.
+    pub(crate) fn reserve<F, T>(self: &Arc<Self>, meta: Meta) -> Reserved<BlockingCall<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let future = BlockingCall { call: Some(call), observer: self.observer.clone() };
         // SAFETY: the call and what it returns are Send and 'static.
-        unsafe { allocate(future, None, self, meta) }
+        unsafe { reserve(None, self, meta) }
+    }
+
+    /// What is written to that cell.
+    #[inline(always)]
+    pub(crate) fn call<F>(&self, call: F) -> BlockingCall<F> {
+        BlockingCall { call: Some(call), observer: self.observer.clone() }
     }
 
     /// The same as a future that makes the call on the thread that polls it, which then is as one of the pool: there
@@ -191,7 +196,7 @@ pub(crate) fn is_thread_of(reactor: &Handle) -> bool {
 }
 
 /// A future that is ready when the call has returned, which is in its first poll.
-struct BlockingCall<F> {
+pub(crate) struct BlockingCall<F> {
     call: Option<F>,
     observer: Option<Arc<dyn Observer>>,
 }

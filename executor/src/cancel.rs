@@ -13,6 +13,7 @@ use crate::task::{Scope, with_present};
 use pin_project_lite::pin_project;
 use reactor::time::{Duration, Elapsed, Instant, Sleep, after, now, sleep_until};
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -149,8 +150,9 @@ impl<F: Future> Future for Deadline<F> {
 ///     assert_eq!(written.get(), 2);
 /// });
 /// ```
+#[track_caller]
 pub fn shield<F: Future>(future: F) -> Shield<F> {
-    Shield { future: Some(future), up: Up(None) }
+    Shield { future: Some(future), up: Up(None), made_at: Location::caller() }
 }
 
 pin_project! {
@@ -160,6 +162,7 @@ pin_project! {
         #[pin]
         future: Option<F>,
         up: Up,
+        made_at: &'static Location<'static>,
     }
 }
 
@@ -183,7 +186,9 @@ impl<F: Future> Future for Shield<F> {
             this.up.0 = current();
             this.up.0.iter().for_each(|scope| scope.shield());
         }
-        let future = this.future.as_mut().as_pin_mut().expect("a Shield was polled after it was ready");
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            panic!("a Shield was polled after it was ready (made at {}): await it once", this.made_at)
+        };
         let output = std::task::ready!(future.poll(cx));
         this.future.set(None); // while the shield is still up
         *this.up = Up(None);

@@ -8,8 +8,8 @@
 
 use crate::cancel::{current, within};
 use crate::single::{CoreId, run_cancelled};
+use crate::spawn::Spawning;
 use crate::task::{Canceller, Extras, Group, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_present};
-use crate::{Named, named};
 use pin_project_lite::pin_project;
 use reactor::leaf;
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::{Pin, pin};
+use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -130,7 +131,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.spawn_as(Named::default(), future)
+        self.spawn_as(None, future)
     }
 
     /// As [`spawn`](TaskGroup::spawn), with a name.
@@ -143,7 +144,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.spawn_as(named(name), future)
+        self.spawn_as(Some(Box::new(Extras::named(name.into()))), future)
     }
 
     /// As [`spawn`](TaskGroup::spawn), for a future that has to stay on this thread.
@@ -155,17 +156,22 @@ impl<E: Send + 'static> TaskGroup<E> {
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
-        self.spawn_as(Named::default(), future)
+        self.spawn_as(None, future)
     }
 
     #[track_caller]
-    fn spawn_as<T, F>(&self, named: Named, future: F) -> JoinHandle<T>
+    fn spawn_as<T, F>(&self, extras: Option<Box<Extras>>, future: F) -> JoinHandle<T>
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
         let number = self.shared.lock().number();
         let leaves = Leaves { shared: self.shared.clone(), number };
-        let handle = named.spawn_local(Child { future: Some(future), leaves });
+        let task = Spawning::reserve("TaskGroup::spawn", extras, Location::caller());
+        // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped.
+        let handle = unsafe {
+            ptr::write(task.future(), Child { future: Some(future), leaves });
+            task.start()
+        };
         // Its scope lies in the group's, so that whoever ends the group waits for what it shields.
         let _new = handle.header().make_extras().scope.set(Scope::new(Some(self.shared.scope.clone()), None));
         let mut state = self.shared.lock();

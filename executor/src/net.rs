@@ -121,7 +121,7 @@ fn take_turns(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     turns
 }
 
-type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send + Sync>>;
 
 async fn connect_any(host: &str, mut left: VecDeque<SocketAddr>) -> io::Result<TcpStream> {
     let mut attempts: Vec<(SocketAddr, Attempt)> = Vec::new();

@@ -29,16 +29,16 @@ use crate::run_queue::{Inbox, RunQueue};
 use crate::simulated::Simulated;
 use crate::slow::{Polled, SlowPolls};
 use crate::task::{
-    Canceller, Chains, Entered, Extras, Finish, JoinError, JoinHandle, Meta, Present, Run, Runnable, Schedule, Slabs,
-    TaskEvent, TaskId, TaskInfo, TaskRef, allocate, with_present,
+    Canceller, Chains, Entered, Extras, Finish, Held, JoinError, JoinHandle, Meta, Present, Reserved, Run, Runnable,
+    Schedule, Slabs, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_present,
 };
 use reactor::backend::{Host, Network};
 use reactor::{Handle, Reactor, budget};
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::future::Future;
-use std::panic::Location;
-use std::ptr;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,10 @@ pub(crate) struct Single {
     /// Where a lost wake fails the run.
     checks: Option<Checks>,
 }
+
+// The inbox changes by single atomic instructions; an observer has to be fit for panics of any task.
+impl UnwindSafe for Single {}
+impl RefUnwindSafe for Single {}
 
 impl Single {
     pub(crate) fn new(reactor: Handle, observer: Option<Arc<dyn Observer>>, strictness: Option<Strictness>) -> Single {
@@ -138,6 +142,12 @@ pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
     // SAFETY: the pointer is set by `Core::run` only, and reset before that returns; `elsewhere` hides it and puts
     // it back.
     f(unsafe { CURRENT.get().as_ref() })
+}
+
+/// The runtime that runs on this thread. The pointer is good until the caller returns: a core runs in a call below it.
+#[inline]
+pub(crate) fn core() -> Option<NonNull<Core>> {
+    NonNull::new(CURRENT.get().cast_mut())
 }
 
 /// Calls `f` as on a thread without a runtime, though this one has one.
@@ -312,7 +322,7 @@ impl Core {
     pub(crate) fn run<F: Future>(
         &self,
         reactor: &mut Reactor,
-        future: F,
+        future: &mut Held<F>,
         place: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
         // A blocking call of another runtime may run this one: its tasks are not that call's doing, nor on its host.
@@ -322,7 +332,11 @@ impl Core {
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };
         // SAFETY: the task only runs in this call, on this thread, and `ending` has it dropped
         // before this frame is left, on whatever way; so before anything it borrows ends.
-        let mut root = unsafe { self.spawn(future, None, place) };
+        let mut root = unsafe {
+            let cell = self.reserve(None, place);
+            future.move_to(cell.future());
+            self.start(cell)
+        };
         self.note_ages();
         self.slow.restart();
         loop {
@@ -337,21 +351,30 @@ impl Core {
         root.take_output().expect("the task of block_on is finished")
     }
 
-    /// Makes a task and queues it.
+    /// Makes a cell for a task. Nothing may come between this and [`start`](Core::start) but the writing of the future.
     ///
     /// # Safety
     /// The future may be used and dropped on this thread, until the end of `run`.
     #[inline]
-    pub(crate) unsafe fn spawn<F: Future>(
+    pub(crate) unsafe fn reserve<F: Future>(
         &self,
-        future: F,
         extras: Option<Box<Extras>>,
         place: &'static Location<'static>,
-    ) -> JoinHandle<F::Output> {
+    ) -> Reserved<F> {
         let meta = self.introduce(extras, place);
         // SAFETY: the caller vouches for the future. Both queues give the task to this thread only:
         // the core's is reached from here alone, and the inbox is emptied by nobody else.
-        let (task, handle) = unsafe { allocate(future, Some(&self.slabs), &self.shared, meta) };
+        unsafe { reserve(Some(&self.slabs), &self.shared, meta) }
+    }
+
+    /// Makes a task of a cell and queues it.
+    ///
+    /// # Safety
+    /// The future was written to its place, and the cell is one of this core's.
+    #[inline]
+    pub(crate) unsafe fn start<F: Future>(&self, cell: Reserved<F>) -> JoinHandle<F::Output> {
+        // SAFETY: as the caller promises.
+        let (task, handle) = unsafe { cell.into_task() };
         self.unfinished.set(self.unfinished.get() + 1);
         if let Some(simulated) = &self.simulated {
             simulated.spawned(handle.canceller());

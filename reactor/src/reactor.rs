@@ -12,7 +12,7 @@ use crate::source::{Source, Watched, orphaned};
 use crate::time::queue::{Fired, TimerQueue};
 use slab::Slab;
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
@@ -223,6 +223,11 @@ pub(crate) struct Shared {
     /// A copy of the queue's present tick: all timers up to it have fired.
     elapsed: AtomicU64,
 }
+
+// No foreign code runs under its locks, so what they guard is whole after a panic. The backend and the observer have to be
+// fit for panics of any task.
+impl UnwindSafe for Shared {}
+impl RefUnwindSafe for Shared {}
 
 /// The bits of a token that are the source's place in the table; the others are of its number, so
 /// that an event of the one that had the place before is told apart.

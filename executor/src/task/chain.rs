@@ -21,6 +21,9 @@ const DEPTH: usize = 16;
 thread_local! {
     /// How many calls of [`drop_one`] are under way on this thread.
     static DROPS: Cell<usize> = const { Cell::new(0) };
+}
+
+thread_local! {
     /// What the outermost of them drops in the end.
     static LEFT_OVER: RefCell<Vec<Link>> = const { RefCell::new(Vec::new()) };
 }

@@ -9,7 +9,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
@@ -298,6 +298,10 @@ impl fmt::Debug for Panic {
     }
 }
 
+// What was being changed when it panicked, its destructor may find half changed, and nobody else.
+impl UnwindSafe for Panic {}
+impl RefUnwindSafe for Panic {}
+
 // SAFETY: through a `&Panic` nothing can be done with the payload but to read it if it is a `&'static str`, a `String`
 // or an `io::Error`, and those are Sync.
 unsafe impl Sync for Panic {}
@@ -337,6 +341,9 @@ unsafe impl<T: Send> Send for JoinHandle<T> {}
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 impl<T> Unpin for JoinHandle<T> {}
+// The output is taken at once or not at all. As for `std::thread::JoinHandle`.
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     /// # Safety

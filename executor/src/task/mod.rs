@@ -55,7 +55,7 @@ mod watch;
 
 pub use builder::{Builder, builder, spawn_with};
 pub use cell::{Finish, Schedule, TaskId, TaskRef};
-pub(crate) use cell::{Header, Meta, Present, Run, allocate, present_address, with_present};
+pub(crate) use cell::{Header, Held, Meta, Present, Reserved, Run, present_address, reserve, with_present};
 pub use extras::{Cancellation, CancelledBy};
 pub(crate) use extras::{Extras, Group};
 pub(crate) use join::NO_MESSAGE;

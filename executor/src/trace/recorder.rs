@@ -273,6 +273,7 @@ impl Recorder {
     /// # Panics
     /// On 0.
     #[must_use]
+    #[track_caller]
     pub fn with_limit(mut self, events: usize) -> Recorder {
         assert!(events > 0, "a recorder that keeps no event records nothing: give at least 1");
         self.limit = events;

@@ -9,6 +9,7 @@ use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -75,6 +76,7 @@ impl Network {
     ///
     /// # Panics
     /// When there are 16 million; and on a name that a resolver would not ask for: `localhost`, or an address.
+    #[track_caller]
     pub fn host(&self, name: &str) -> Host {
         assert!(
             name != "localhost" && name.parse::<IpAddr>().is_err(),
@@ -109,6 +111,7 @@ impl Network {
     ///
     /// # Panics
     /// On a [`Link`] that can't be, and on a host of another network.
+    #[track_caller]
     pub fn set_link(&self, a: &Host, b: &Host, link: Link) {
         link.check();
         let (a, b) = self.own(a, b);
@@ -120,6 +123,7 @@ impl Network {
     ///
     /// # Panics
     /// On a host and itself, and on a host of another network.
+    #[track_caller]
     pub fn partition(&self, a: &Host, b: &Host) {
         let (a, b) = self.own(a, b);
         assert!(a != b, "a host can't be cut off from itself: give two");
@@ -131,12 +135,14 @@ impl Network {
     ///
     /// # Panics
     /// On a host of another network.
+    #[track_caller]
     pub fn heal(&self, a: &Host, b: &Host) {
         let (a, b) = self.own(a, b);
         self.change(|world| world.heal(a, b));
     }
 
     /// The numbers of two hosts, which have a meaning in their own network only.
+    #[track_caller]
     fn own(&self, a: &Host, b: &Host) -> (HostId, HostId) {
         for host in [a, b] {
             assert!(
@@ -206,6 +212,7 @@ impl Default for Link {
 }
 
 impl Link {
+    #[track_caller]
     fn check(&self) {
         assert!(
             (0.0..=1.0).contains(&self.loss),
@@ -286,13 +293,17 @@ impl Host {
     ///
     /// # Panics
     /// When it is polled in a runtime that does not have the host's network: its sockets would be elsewhere.
+    #[track_caller]
     pub fn run<F: Future>(&self, future: F) -> Run<F> {
         let (crashes, key) = self.network.change(|world| {
             let state = world.state(self.id);
             state.runs_begun += 1;
             (state.crashes, state.runs_begun)
         });
-        Run { future: Some(future), place: Place { host: Host { crashes, ..self.clone() }, key } }
+        Run {
+            future: Some(future),
+            place: Place { host: Host { crashes, ..self.clone() }, key, made_at: Location::caller() },
+        }
     }
 
     /// Ends all that runs on it at once. Its connections are reset, its listeners gone, and the futures given to
@@ -357,6 +368,7 @@ pin_project! {
 struct Place {
     host: Host,
     key: u64,
+    made_at: &'static Location<'static>,
 }
 
 impl<F: Future> Future for Run<F> {
@@ -364,11 +376,11 @@ impl<F: Future> Future for Run<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Place { host, key } = &*this.place;
+        let Place { host, key, made_at } = &*this.place;
         let is_here = Handle::with_current(|reactor| reactor?.network().map(|network| *network == host.network));
         assert!(
             is_here == Some(true),
-            "what runs on {host:?} is polled in a runtime that does not have its network: await it in the runtime whose \
+            "what runs on {host:?} (made at {made_at}) is polled in a runtime that does not have its network: await it in the runtime whose \
              network gave the host, made with Runtime::builder().deterministic(seed)"
         );
         let _entered = host.enter();
