@@ -106,9 +106,9 @@ pub struct ReadGuard<'a, T: ?Sized> {
 }
 
 // SAFETY: it gives a `&T`, on whatever thread it is, and gives its permit back on any.
-unsafe impl<T: ?Sized + Sync> Send for ReadGuard<'_, T> {}
+unsafe impl<T: ?Sized + Send + Sync> Send for ReadGuard<'_, T> {}
 // SAFETY: through a `&ReadGuard` there is a `&T`, and nothing else.
-unsafe impl<T: ?Sized + Sync> Sync for ReadGuard<'_, T> {}
+unsafe impl<T: ?Sized + Send + Sync> Sync for ReadGuard<'_, T> {}
 
 impl<'a, T: ?Sized> ReadGuard<'a, T> {
     /// The caller has a permit for it.
