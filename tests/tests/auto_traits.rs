@@ -101,7 +101,9 @@ auto_traits! {
     Canceller                                            => send sync unpin unwind ref_unwind;
     Runnable                                             => send -    unpin unwind ref_unwind;
     TaskRef<'static>                                     => -    -    unpin unwind ref_unwind;
-    TaskEvent<'static>                                   => send sync unpin unwind ref_unwind;
+    TaskEvent<'static>                                   => -    -    unpin -      -;
+    executor::task::Builder                              => send sync unpin unwind ref_unwind;
+    executor::task::Chains                               => send sync unpin unwind ref_unwind;
     TaskState                                            => send sync unpin unwind ref_unwind;
     Finish                                               => send sync unpin unwind ref_unwind;
     TaskId                                               => send sync unpin unwind ref_unwind;

@@ -393,3 +393,40 @@ fn tasks_that_await_each_other_are_freed_to_any_depth() {
         });
     });
 }
+
+#[test]
+fn tasks_that_keep_the_last_waker_of_each_other_are_dropped_to_any_depth() {
+    use executor::task::{Runnable, Schedule, spawn_with};
+
+    /// It runs a task when that is spawned. Later none is woken.
+    struct Never;
+
+    impl Schedule for Never {
+        fn schedule(self: &Arc<Self>, task: Runnable) {
+            drop(task);
+        }
+    }
+
+    within(60, || {
+        let (scheduler, waker, alive) = (Arc::new(Never), Arc::new(Mutex::new(None)), Arc::new(()));
+        for _ in 0..DEPTH {
+            let before = waker.lock().unwrap().take();
+            let (waker, alive) = (waker.clone(), alive.clone());
+            let suspended = async move {
+                let _keeps: (Arc<()>, Option<Waker>) = (alive, before);
+                poll_fn(|cx| {
+                    waker.lock().unwrap().get_or_insert_with(|| cx.waker().clone());
+                    Poll::<()>::Pending
+                })
+                .await
+            };
+            let (task, handle) = spawn_with(suspended, scheduler.clone());
+            drop(handle);
+            assert!(task.run().is_none());
+        }
+        assert_eq!(Arc::strong_count(&alive), DEPTH + 1);
+        let last = waker.lock().unwrap().take();
+        drop(last);
+        assert_eq!(Arc::strong_count(&alive), 1, "all at once");
+    });
+}

@@ -29,7 +29,9 @@ fn a_task_costs_no_more_instructions_than_before() {
     let this = std::env::current_exe().unwrap();
     let target = this.ancestors().nth(3).unwrap().join("valgrind");
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    build.args(["build", "--quiet", "--release", "-p", "executor", "--example", "instructions", "--target-dir"]).arg(&target);
+    build
+        .args(["build", "--quiet", "--release", "-p", "executor", "--example", "instructions", "--target-dir"])
+        .arg(&target);
     build.env("RUSTFLAGS", "--cfg rustix_use_libc").env_remove("CARGO_ENCODED_RUSTFLAGS");
     let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));

@@ -10,7 +10,7 @@
 //! Which field belongs to whom at which moment is decided by the state word alone: see `state.rs`.
 //! The scheduler is found through the place, in the slab that the cell lies in: see `slab.rs`.
 
-use super::chain::drop_waker;
+use super::chain::{drop_waker, end_orphan};
 use super::extras::{Cancellation, Extras};
 use super::join::{JoinError, JoinHandle, Panic};
 use super::slab::{self, Slabs};
@@ -223,7 +223,7 @@ pub(super) struct VTable {
     /// Writes the output to where the second pointer points, an `Option<Result<T, JoinError>>`.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
     pub(super) discard_output: unsafe fn(NonNull<Header>),
-    end_orphan: unsafe fn(NonNull<Header>),
+    pub(super) end_orphan: unsafe fn(NonNull<Header>),
     free: unsafe fn(NonNull<Header>),
 }
 
@@ -801,7 +801,7 @@ pub(super) unsafe fn dropped_reference(header: NonNull<Header>, dropped: Dropped
     unsafe {
         match dropped {
             Dropped::Shared => {}
-            Dropped::Orphaned => (header.as_ref().vtable.end_orphan)(header),
+            Dropped::Orphaned => end_orphan(header),
             Dropped::Last => (header.as_ref().vtable.free)(header),
         }
     }

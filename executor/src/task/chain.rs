@@ -1,7 +1,7 @@
 //! Drops what tasks keep of each other without recursion.
 //!
-//! A task may keep another one: its output may be the handle of a task whose output is a handle again, and its cell
-//! keeps the waker of the task that awaited it. The destructor of each would call the next one's, and a long chain would
+//! A task may keep another one: its output may be the handle of a task whose output is a handle again, its future the last
+//! waker of a suspended task, and its cell keeps the waker of the task that awaited it. The destructor of each would call the next one's, and a long chain would
 //! overflow the stack. So from a certain depth on, what is to be dropped is left to the outermost call.
 //!
 //! Used by `join.rs` and `cell.rs`.
@@ -32,12 +32,16 @@ enum Link {
     /// The output of a task that is complete. Its handle is gone, so it belongs to this.
     Output(Canceller),
     Waker(Box<Waker>),
+    /// A task that nobody knows any more.
+    Orphan(NonNull<Header>),
 }
 
 impl Link {
     fn drop(self) {
         match self {
             Link::Waker(waker) => drop(waker),
+            // SAFETY: whoever made this link gave up the task, which nobody else knows.
+            Link::Orphan(header) => unsafe { (header.as_ref().vtable.end_orphan)(header) },
             Link::Output(task) => {
                 let header = NonNull::from(task.task().header());
                 let Some(how) = task.task().header().state.finish() else { return };
@@ -58,6 +62,15 @@ impl Link {
 #[cold]
 pub(super) unsafe fn drop_output(task: &Header) {
     drop_one(Link::Output(TaskRef(task).canceller()));
+}
+
+/// Ends a task that is orphaned. Its future may hold the last waker of another one.
+///
+/// # Safety
+/// The task is orphaned, and the caller is the one that was told so.
+#[cold]
+pub(super) unsafe fn end_orphan(header: NonNull<Header>) {
+    drop_one(Link::Orphan(header));
 }
 
 /// Drops the waker that was left in the cell of a task by the one that awaited it.

@@ -8,7 +8,7 @@ use crate::shim::{AtomicBool, AtomicUsize};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::ThreadId;
 
@@ -41,6 +41,10 @@ pub(crate) struct Extras {
     /// What has been told of it, if it is watched.
     pub(super) told: Told,
 }
+
+// All that changes in here is behind locks, or set once.
+impl UnwindSafe for Extras {}
+impl RefUnwindSafe for Extras {}
 
 impl Extras {
     pub(crate) fn named(name: String) -> Extras {
