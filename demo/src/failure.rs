@@ -1,5 +1,6 @@
 //! How the program ends: its exit codes, and what it says when it can't do its work.
 
+use executor::JoinError;
 use executor::trace::TraceError;
 use std::io;
 use std::net::SocketAddr;
@@ -146,9 +147,22 @@ pub enum Failure {
         /// Why.
         why: String,
     },
+    /// The system gives no thread.
+    #[error("{0}; raise the limit of processes and threads (ulimit -u)")]
+    Threads(#[source] io::Error),
     /// A task of ours panicked.
     #[error("a bug in demo: {0}")]
-    Bug(#[from] executor::JoinError),
+    Bug(#[source] JoinError),
+}
+
+impl From<JoinError> for Failure {
+    /// A blocking call that no thread could be started for ends with the system's error.
+    fn from(error: JoinError) -> Failure {
+        match error {
+            JoinError::Panicked(panic) if panic.is_io_error() => Failure::Threads(JoinError::Panicked(panic).into()),
+            error => Failure::Bug(error),
+        }
+    }
 }
 
 /// What is wrong with a recording, which may come from a stranger and be quoted there.

@@ -7,11 +7,13 @@
 use crate::dump::Call;
 use crate::observer::{self, Here, Observer};
 use crate::single::{elsewhere, with_core};
-use crate::task::{JoinHandle, Meta, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, allocate, with_present};
+use crate::task::{Meta, Reserved, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_present};
 use reactor::{Handle, Hold};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -52,15 +54,20 @@ impl Pool {
         Pool { limits, reactor, observer, state: Mutex::default(), work: Condvar::new() }
     }
 
-    /// Makes a task of a blocking call. It is not queued yet.
-    pub(crate) fn make<F, T>(self: &Arc<Self>, call: F, meta: Meta) -> (Runnable, JoinHandle<T>)
+    /// Makes a cell for a blocking call, which is not queued yet.
+    pub(crate) fn reserve<F, T>(self: &Arc<Self>, meta: Meta) -> Reserved<BlockingCall<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let future = BlockingCall { call: Some(call), observer: self.observer.clone() };
         // SAFETY: the call and what it returns are Send and 'static.
-        unsafe { allocate(future, None, self, meta) }
+        unsafe { reserve(None, self, meta) }
+    }
+
+    /// What is written to that cell.
+    #[inline(always)]
+    pub(crate) fn call<F>(&self, call: F) -> BlockingCall<F> {
+        BlockingCall { call: Some(call), observer: self.observer.clone() }
     }
 
     /// The same as a future that makes the call on the thread that polls it, which then is as one of the pool: there
@@ -96,18 +103,13 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start_thread(self: &Arc<Self>, state: &mut State) {
+    fn start_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
         let pool = self.clone();
         let name = format!("executor-blocking-{}", state.started + 1);
-        match thread::Builder::new().name(name).spawn(move || pool.work()) {
-            Ok(_) => {
-                state.started += 1;
-                state.threads += 1;
-            }
-            // The call waits for one of the threads there are.
-            Err(_) if state.threads > 0 => {}
-            Err(error) => panic!("spawn_blocking needs a thread and the system gives none: {error}"),
-        }
+        thread::Builder::new().name(name).spawn(move || pool.work())?;
+        state.started += 1;
+        state.threads += 1;
+        Ok(())
     }
 
     /// What a thread of the pool does.
@@ -164,10 +166,15 @@ impl Schedule for Pool {
             drop(state);
             return drop(task); // cancels it
         }
-        state.queue.push_back((task, self.reactor.hold()));
-        if state.queue.len() > state.idle && state.threads < self.limits.threads {
-            self.start_thread(&mut state);
+        let needs_thread = state.queue.len() >= state.idle && state.threads < self.limits.threads;
+        if let Err(error) = if needs_thread { self.start_thread(&mut state) } else { Ok(()) } {
+            // With threads, the call waits for one of them. Without, nothing would ever make it.
+            if state.threads == 0 {
+                drop(state);
+                return refuse(task, &error);
+            }
         }
+        state.queue.push_back((task, self.reactor.hold()));
         drop(state);
         self.work.notify_one();
     }
@@ -181,6 +188,15 @@ struct Served {
 
 thread_local! {
     static SERVED: RefCell<Option<Served>> = const { RefCell::new(None) };
+    /// Why the call that is polled next on this thread is not made.
+    static REFUSAL: Cell<Option<io::Error>> = const { Cell::new(None) };
+}
+
+/// Ends a call that no thread will ever make: its handle gets an error, which says why.
+fn refuse(task: Runnable, why: &io::Error) {
+    REFUSAL.set(Some(io::Error::other(format!("no thread could be started for a blocking call: {why}"))));
+    let _over = task.run(); // its one poll
+    REFUSAL.set(None); // it was cancelled, and not polled
 }
 
 /// Whether this thread makes the blocking calls of the run with this reactor and this observer. Runs of one runtime share
@@ -198,7 +214,7 @@ pub(crate) fn is_thread_of(reactor: &Handle, observer: Option<&Arc<dyn Observer>
 }
 
 /// A future that is ready when the call has returned, which is in its first poll.
-struct BlockingCall<F> {
+pub(crate) struct BlockingCall<F> {
     call: Option<F>,
     observer: Option<Arc<dyn Observer>>,
 }
@@ -210,6 +226,10 @@ impl<F: FnOnce() -> T, T> Future for BlockingCall<F> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        if let Some(error) = REFUSAL.take() {
+            // Not `panic!`, which would print a message: this is an error for the handle, and no fault in the program.
+            resume_unwind(Box::new(error));
+        }
         let call = self.call.take().expect("a blocking call was made twice");
         let Some(observer) = &self.observer else { return Poll::Ready(call()) };
         let task = with_present(|task| task.expect("a blocking call is made as a task").id());

@@ -8,23 +8,24 @@
 //! [`task_group`](crate::task_group). Who does not: `time::timeout`, `select` and whatever else just drops a
 //! future, since a drop can't wait; and the end of the runtime.
 
+use crate::lent::{Lent, lend, with_lent};
 use crate::task::{Scope, with_present};
 use pin_project_lite::pin_project;
 use reactor::time::{Duration, Elapsed, Instant, Sleep, after, now, sleep_until};
-use std::cell::RefCell;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 thread_local! {
     /// The innermost scope that is polled, below the task itself.
-    static INNERMOST: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
+    static INNERMOST: Lent<Arc<Scope>> = const { Lent::new() };
 }
 
 /// The innermost scope that is polled on this thread: that of a deadline or a group, or the task's.
 pub(crate) fn current() -> Option<Arc<Scope>> {
-    let innermost = INNERMOST.with_borrow(Option::clone);
+    let innermost = with_lent(&INNERMOST, |scope| scope.cloned());
     innermost.or_else(|| {
         with_present(|task| {
             let scope = &task?.header().make_extras().scope;
@@ -35,17 +36,7 @@ pub(crate) fn current() -> Option<Arc<Scope>> {
 
 /// Calls `poll` inside of a scope; or, without one, as the outermost of what is polled on this thread.
 pub(crate) fn within<R>(scope: Option<&Arc<Scope>>, poll: impl FnOnce() -> R) -> R {
-    let _before = Before(INNERMOST.replace(scope.cloned()));
-    poll()
-}
-
-/// Puts a scope back, whether the poll returns or unwinds.
-struct Before(Option<Arc<Scope>>);
-
-impl Drop for Before {
-    fn drop(&mut self) {
-        INNERMOST.set(self.0.take());
-    }
+    lend(&INNERMOST, scope, poll)
 }
 
 /// Gives a part of a task so much time, counted from this call.
@@ -159,8 +150,9 @@ impl<F: Future> Future for Deadline<F> {
 ///     assert_eq!(written.get(), 2);
 /// });
 /// ```
+#[track_caller]
 pub fn shield<F: Future>(future: F) -> Shield<F> {
-    Shield { future: Some(future), up: Up(None) }
+    Shield { future: Some(future), up: Up(None), made_at: Location::caller() }
 }
 
 pin_project! {
@@ -170,6 +162,7 @@ pin_project! {
         #[pin]
         future: Option<F>,
         up: Up,
+        made_at: &'static Location<'static>,
     }
 }
 
@@ -193,7 +186,9 @@ impl<F: Future> Future for Shield<F> {
             this.up.0 = current();
             this.up.0.iter().for_each(|scope| scope.shield());
         }
-        let future = this.future.as_mut().as_pin_mut().expect("a Shield was polled after it was ready");
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            panic!("a Shield was polled after it was ready (made at {}): await it once", this.made_at)
+        };
         let output = std::task::ready!(future.poll(cx));
         this.future.set(None); // while the shield is still up
         *this.up = Up(None);

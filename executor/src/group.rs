@@ -8,8 +8,8 @@
 
 use crate::cancel::{current, within};
 use crate::single::{CoreId, run_cancelled};
-use crate::task::{Canceller, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_present};
-use crate::{Named, named};
+use crate::spawn::Spawning;
+use crate::task::{Canceller, Extras, Group, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_present};
 use pin_project_lite::pin_project;
 use reactor::leaf;
 use std::collections::BTreeMap;
@@ -17,7 +17,8 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 /// Runs a block that may spawn tasks into a group, and ends when the block and all those tasks have.
@@ -74,7 +75,7 @@ where
     async move {
         let scope = Scope::new(current(), None);
         let group = TaskGroup { shared: Arc::new(Shared { scope, made_at, state: Mutex::default() }) };
-        let _ends = Ends(group.shared.clone());
+        let _ends = Ends::new(&group.shared);
         let output = match run_body(&group.shared, body(group.clone())).await {
             Some(Ok(output)) => Some(output),
             Some(Err(error)) => {
@@ -130,7 +131,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.spawn_as(Named::default(), future)
+        self.spawn_as(None, future)
     }
 
     /// As [`spawn`](TaskGroup::spawn), with a name.
@@ -143,7 +144,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.spawn_as(named(name), future)
+        self.spawn_as(Some(Box::new(Extras::named(name.into()))), future)
     }
 
     /// As [`spawn`](TaskGroup::spawn), for a future that has to stay on this thread.
@@ -155,17 +156,22 @@ impl<E: Send + 'static> TaskGroup<E> {
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
-        self.spawn_as(Named::default(), future)
+        self.spawn_as(None, future)
     }
 
     #[track_caller]
-    fn spawn_as<T, F>(&self, named: Named, future: F) -> JoinHandle<T>
+    fn spawn_as<T, F>(&self, extras: Option<Box<Extras>>, future: F) -> JoinHandle<T>
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
         let number = self.shared.lock().number();
         let leaves = Leaves { shared: self.shared.clone(), number };
-        let handle = named.spawn_local(Child { future: Some(future), leaves });
+        let task = Spawning::reserve("TaskGroup::spawn", extras, Location::caller());
+        // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped.
+        let handle = unsafe {
+            ptr::write(task.future(), Child { future: Some(future), leaves });
+            task.start()
+        };
         // Its scope lies in the group's, so that whoever ends the group waits for what it shields.
         let _new = handle.header().make_extras().scope.set(Scope::new(Some(self.shared.scope.clone()), None));
         let mut state = self.shared.lock();
@@ -346,23 +352,70 @@ impl<E> Shared<E> {
     }
 }
 
-/// Ends the group when the future of [`task_group`] is done or dropped.
-struct Ends<E>(Arc<Shared<E>>);
-
-impl<E> Drop for Ends<E> {
-    fn drop(&mut self) {
-        self.0.lock().is_over = true;
-        let tasks = self.0.cancellers();
+impl<E: Send> Group for Shared<E> {
+    fn end(&self, f: &mut dyn FnMut(TaskRef<'_>)) {
+        self.lock().is_over = true;
+        let tasks = self.cancellers();
         if tasks.is_empty() {
             return;
         }
-        tasks.iter().for_each(|task| task.cancel_at(self.0.made_at, Some("its group was dropped".into())));
-        // Not some time later: nothing outlives the block. Another runtime drops what was spawned there.
+        tasks.iter().for_each(|task| task.cancel_at(self.made_at, Some("its group was dropped".into())));
+        // Another runtime drops what was spawned there.
         let here = CoreId::present();
-        let is_here = |member: &&Member| member.core == here;
-        let tasks: Vec<_> = self.0.lock().tasks.values().filter(is_here).map(|member| member.task.clone()).collect();
-        run_cancelled(|| tasks.iter().any(|task| task.task().can_be_dropped()));
+        let state = self.lock();
+        state.tasks.values().filter(|member| member.core == here).for_each(|member| f(member.task.task()));
     }
+}
+
+/// Ends the group when the future of [`task_group`] is done or dropped.
+struct Ends<E: Send + 'static> {
+    shared: Arc<Shared<E>>,
+    /// The task whose future holds the group, and the number of the group there.
+    task: Option<(Canceller, u64)>,
+}
+
+impl<E: Send + 'static> Ends<E> {
+    fn new(shared: &Arc<Shared<E>>) -> Ends<E> {
+        let group: Weak<dyn Group> = Arc::<Shared<E>>::downgrade(shared);
+        let task =
+            with_present(|task| task.map(|task| (task.canceller(), task.header().make_extras().add_group(group))));
+        Ends { shared: shared.clone(), task }
+    }
+}
+
+impl<E: Send + 'static> Drop for Ends<E> {
+    /// Drops the group's tasks, and those of the groups in them, before it returns: nothing outlives the block.
+    ///
+    /// The innermost go first. So a task that is dropped finds its own groups empty, and no destructor has to
+    /// drop a task in turn: that recursion would be as deep as groups are nested.
+    fn drop(&mut self) {
+        if let Some((task, number)) = self.task.take() {
+            task.task().header().make_extras().remove_group(number);
+        }
+        loop {
+            let tasks = end_all(&*self.shared);
+            // A destructor may have spawned another task into a group.
+            let are_left = tasks.iter().any(|task| task.task().can_be_dropped());
+            if !are_left || !run_cancelled(tasks) {
+                break;
+            }
+        }
+    }
+}
+
+/// Ends a group, and the groups in those of its tasks that can be dropped. Returns the tasks of all, the innermost last.
+fn end_all(group: &dyn Group) -> Vec<Canceller> {
+    let mut tasks = Vec::new();
+    group.end(&mut |task| tasks.push(task.canceller()));
+    let mut looked_at = 0;
+    while let Some(task) = tasks.get(looked_at).map(Canceller::task) {
+        let extras = task.header().extras().filter(|_| task.can_be_dropped());
+        for group in extras.map(Extras::groups).unwrap_or_default() {
+            group.end(&mut |task| tasks.push(task.canceller()));
+        }
+        looked_at += 1;
+    }
+    tasks
 }
 
 pin_project! {

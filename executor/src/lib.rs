@@ -71,7 +71,9 @@ pub mod cancel;
 pub mod dump;
 mod group;
 pub mod join;
-mod local;
+mod lent;
+#[doc(hidden)] // for `task_local!`
+pub mod local;
 mod lost_wake;
 pub mod net;
 pub mod observer;

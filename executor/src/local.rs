@@ -1,8 +1,10 @@
 //! Values that belong to a task rather than to a thread: [`task_local!`](crate::task_local).
 
-use crate::task::Of;
+#[doc(hidden)] // for `task_local!`
+pub use crate::lent::Lent;
+use crate::lent::{lend, with_lent};
+use crate::task::present_address;
 use pin_project_lite::pin_project;
-use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -37,8 +39,7 @@ macro_rules! task_local {
         $(#[$meta])*
         $visibility static $name: $crate::TaskLocal<$type> = {
             ::std::thread_local! {
-                static VALUE: ::std::cell::RefCell<::std::option::Option<$crate::task::Of<$type>>> =
-                    const { ::std::cell::RefCell::new(::std::option::Option::None) };
+                static VALUE: $crate::local::Lent<$crate::local::Of<$type>> = const { $crate::local::Lent::new() };
             }
             $crate::TaskLocal::new(&VALUE)
         };
@@ -50,42 +51,57 @@ macro_rules! task_local {
 /// A task that is spawned inside of a scope does not inherit it: give it a scope of its own, as
 /// `spawn(USER.scope(USER.get(), …))`.
 pub struct TaskLocal<T: 'static> {
-    /// The value of the innermost scope that is being polled on this thread, and the task that polls it.
-    present: &'static LocalKey<RefCell<Option<Of<T>>>>,
+    /// The value of the innermost scope that is being polled on this thread.
+    current: &'static LocalKey<Lent<Of<T>>>,
+}
+
+/// A value of a scope, and the task that polls the scope.
+#[doc(hidden)] // for `task_local!`
+pub struct Of<T> {
+    /// The address of its cell; `None` if no task runs on the thread that polls.
+    task: Option<usize>,
+    value: T,
 }
 
 impl<T: 'static> TaskLocal<T> {
-    #[doc(hidden)] // for the macro
-    pub const fn new(present: &'static LocalKey<RefCell<Option<Of<T>>>>) -> TaskLocal<T> {
-        TaskLocal { present }
+    #[doc(hidden)] // for `task_local!`
+    pub const fn new(current: &'static LocalKey<Lent<Of<T>>>) -> TaskLocal<T> {
+        TaskLocal { current }
     }
 
     /// Runs a future that has this value. A scope in a scope hides the outer one's.
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> TaskLocalScope<T, F> {
-        TaskLocalScope { local: self, value: Some(value), future: Some(future) }
+        TaskLocalScope { local: self, value: Of { task: None, value }, future: Some(future) }
     }
 
     /// Shows `f` the value.
     ///
+    /// `f` may do anything: list the tasks, and poll or drop futures with scopes of their own.
+    ///
     /// # Panics
     /// Outside of a scope.
+    #[track_caller]
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
-        self.try_with(f).unwrap_or_else(|| {
-            panic!("a task-local was read outside of a scope: run the future as NAME.scope(value, future)")
-        })
+        match self.try_with(f) {
+            Some(result) => result,
+            None => panic!("a task-local was read outside of a scope: run the future as NAME.scope(value, future)"),
+        }
     }
 
     /// Shows `f` the value; `None` outside of a scope.
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Option<R> {
-        // A task may be run inside of another one's poll, to be dropped with its group: that one's value is
-        // none of its business.
-        self.present.with_borrow(|value| value.as_ref().and_then(Of::this_task).map(f))
+        with_lent(self.current, |of| {
+            // A task that is dropped with its group runs inside of another one's poll, and must not see its value.
+            let of = of.filter(|of| of.task == present_address())?;
+            Some(f(&of.value))
+        })
     }
 
     /// A copy of the value.
     ///
     /// # Panics
     /// Outside of a scope.
+    #[track_caller]
     pub fn get(&'static self) -> T
     where
         T: Clone,
@@ -105,7 +121,7 @@ pin_project! {
     #[must_use = "futures do nothing until they are awaited"]
     pub struct TaskLocalScope<T: 'static, F> {
         local: &'static TaskLocal<T>,
-        value: Option<T>,
+        value: Of<T>,
         #[pin]
         future: Option<F>,
     }
@@ -113,8 +129,8 @@ pin_project! {
     impl<T: 'static, F> PinnedDrop for TaskLocalScope<T, F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            // Destructors in there may want to know as well.
-            present(this.local, this.value, || this.future.set(None));
+            // The destructors of the future may read the value.
+            in_scope(this.local, this.value, || this.future.set(None));
         }
     }
 }
@@ -125,27 +141,12 @@ impl<T: 'static, F: Future> Future for TaskLocalScope<T, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         let future = this.future.as_mut().as_pin_mut().expect("a scope was polled after it was ready");
-        present(this.local, this.value, || future.poll(cx))
+        in_scope(this.local, this.value, || future.poll(cx))
     }
 }
 
-/// Calls `f` while `value` is the present one; it comes back also when `f` panics.
-fn present<T: 'static, R>(local: &'static TaskLocal<T>, value: &mut Option<T>, f: impl FnOnce() -> R) -> R {
-    struct Restore<'a, T: 'static> {
-        local: &'static TaskLocal<T>,
-        before: Option<Of<T>>,
-        value: &'a mut Option<T>,
-    }
-
-    impl<T: 'static> Drop for Restore<'_, T> {
-        fn drop(&mut self) {
-            let present = self.local.present.replace(self.before.take());
-            *self.value = present.map(Of::into_inner);
-        }
-    }
-
-    let present = value.take().map(Of::present_task);
-    let before = local.present.replace(present);
-    let _restore = Restore { local, before, value };
-    f()
+/// Calls `f` while the task that runs on this thread has that value.
+fn in_scope<T: 'static, R>(local: &'static TaskLocal<T>, value: &mut Of<T>, f: impl FnOnce() -> R) -> R {
+    value.task = present_address();
+    lend(local.current, Some(value), f)
 }

@@ -39,7 +39,7 @@ pub struct LookupError {
 /// The port of each is 0: a look-up is of hosts. On a simulated network, the names are those of its hosts.
 ///
 /// # Errors
-/// The resolver's, as a [`LookupError`].
+/// The resolver's, as a [`LookupError`]; also when the system gives no thread to ask it on.
 ///
 /// # Panics
 /// Outside of a runtime, for a name.
@@ -121,7 +121,7 @@ fn take_turns(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     turns
 }
 
-type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send + Sync>>;
 
 async fn connect_any(host: &str, mut left: VecDeque<SocketAddr>) -> io::Result<TcpStream> {
     let mut attempts: Vec<(SocketAddr, Attempt)> = Vec::new();

@@ -37,6 +37,18 @@ impl RunQueue {
         self.length.set(self.length.get() + 1);
     }
 
+    /// Puts a task at the head of the queue, where [`pop`](RunQueue::pop) finds it next.
+    pub(crate) fn push_front(&self, task: Runnable) {
+        let task = task.into_header();
+        let first = self.first.replace(Some(task));
+        // SAFETY: as in `push`.
+        unsafe { task.as_ref().next.with_mut(|next| *next = first) };
+        if first.is_none() {
+            self.last.set(Some(task));
+        }
+        self.length.set(self.length.get() + 1);
+    }
+
     #[inline]
     pub(crate) fn pop(&self) -> Option<Runnable> {
         let task = self.first.get()?;

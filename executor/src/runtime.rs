@@ -5,12 +5,12 @@ use crate::lost_wake::Strictness;
 use crate::observer::Observer;
 use crate::single::{Core, Deadlock, Settings, Single, with_core};
 use crate::sync::handover;
-use crate::task::JoinError;
+use crate::task::{Held, JoinError};
 use crate::trace::Outlets;
 use reactor::Reactor;
 use reactor::backend::{self, Backend, Network, Simulation};
 use std::future::Future;
-use std::panic::{Location, resume_unwind};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 use std::{fmt, io};
@@ -105,12 +105,15 @@ impl Runtime {
                 )
             }
         };
+        let mut held = Held::empty();
+        // SAFETY: it is written at once.
+        unsafe { std::ptr::write(held.future(), future) };
         let _saving = self.recording.saving();
         let shared = self.shared.for_run();
         let pool = Arc::new(Pool::new(self.limits, reactor.handle(), shared.observer.clone()));
         let closing = Closing(pool.clone());
         let core = Core::new(shared, pool, self.settings);
-        let output = core.run(&mut reactor, future, place);
+        let output = core.run(&mut reactor, &mut held, place);
         drop(closing);
         drop(reactor); // before a panic goes on: it isn't the lock's
         match output {
@@ -120,6 +123,10 @@ impl Runtime {
         }
     }
 }
+
+// Whatever panics in `block_on`, all tasks are dropped before it is left, and the reactor is whole.
+impl UnwindSafe for Runtime {}
+impl RefUnwindSafe for Runtime {}
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -263,6 +270,7 @@ impl Builder {
     /// });
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn blocking_threads(mut self, threads: usize) -> Builder {
         assert!(threads > 0, "a pool without threads could never make a blocking call: give at least 1");
         self.limits.threads = threads;

@@ -30,3 +30,12 @@ impl<T> UnsafeCell<T> {
         f(self.0.get())
     }
 }
+
+/// Makes a cell of a union with nothing in it, where it is to be: not by value, which takes room on the stack.
+///
+/// # Safety
+/// There is room for the cell, and `T` is a union.
+#[inline(always)]
+pub(crate) unsafe fn make_vacant<T>(cell: *mut UnsafeCell<T>) {
+    let _ = cell; // the cell is what is in it
+}

@@ -29,15 +29,16 @@ use crate::run_queue::{Inbox, RunQueue};
 use crate::simulated::Simulated;
 use crate::slow::{Polled, SlowPolls};
 use crate::task::{
-    Canceller, Chains, Entered, Extras, Finish, JoinError, JoinHandle, Meta, Present, Run, Runnable, Schedule, Slabs,
-    TaskEvent, TaskId, TaskInfo, TaskRef, allocate, with_present,
+    Canceller, Chains, Entered, Extras, Finish, Held, JoinError, JoinHandle, Meta, Present, Reserved, Run, Runnable,
+    Schedule, Slabs, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_present,
 };
 use reactor::backend::{Host, Network};
 use reactor::{Handle, Reactor, budget};
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
 use std::future::Future;
-use std::panic::Location;
-use std::ptr;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,10 @@ pub(crate) struct Single {
     /// Where a lost wake fails the run.
     checks: Option<Checks>,
 }
+
+// The inbox changes by single atomic instructions; an observer has to be fit for panics of any task.
+impl UnwindSafe for Single {}
+impl RefUnwindSafe for Single {}
 
 impl Single {
     pub(crate) fn new(reactor: Handle, observer: Option<Arc<dyn Observer>>, strictness: Option<Strictness>) -> Single {
@@ -150,6 +155,12 @@ pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
     f(unsafe { CURRENT.get().as_ref() })
 }
 
+/// The runtime that runs on this thread. The pointer is good until the caller returns: a core runs in a call below it.
+#[inline]
+pub(crate) fn core() -> Option<NonNull<Core>> {
+    NonNull::new(CURRENT.get().cast_mut())
+}
+
 /// Calls `f` as on a thread without a runtime, though this one has one.
 pub(crate) fn elsewhere<R>(f: impl FnOnce() -> R) -> R {
     struct Back(*const Core);
@@ -184,30 +195,44 @@ impl CoreId {
     }
 }
 
-/// Runs tasks of this thread's runtime that were cancelled, which drops their futures, as long as some of them
-/// `are_left` that can be dropped: now, whatever else runs on this thread, and not in a pass to come.
-pub(crate) fn run_cancelled(are_left: impl Fn() -> bool) {
+/// Runs those of these tasks that were cancelled and can be dropped, the last first, which drops their futures: now,
+/// whatever else runs on this thread, and not in a pass to come. They belong to this thread's runtime.
+///
+/// A destructor may call this again. From a certain depth on, such a call leaves its tasks to the outermost one and
+/// returns `false`, so that futures which drop each other don't overflow the stack.
+pub(crate) fn run_cancelled(tasks: Vec<Canceller>) -> bool {
+    /// Each level takes some two kilobytes of stack in a debug build, and what the destructors take.
+    const DEPTH: usize = 16;
     with_core(|core| {
-        let Some(core) = core else { return };
-        while are_left() {
-            core.shared.inbox.take(&core.queue);
-            let mut has_run = false;
-            for _ in 0..core.queue.len() {
-                let Some(task) = core.queue.pop() else { break };
-                match task.task().header().state.is_cancelled() && task.task().can_be_dropped() {
-                    true => {
-                        has_run = true;
-                        within(None, || core.run_inside(task));
-                    }
-                    false => core.queue.push(task),
-                }
-            }
-            // One that is left and in no queue was woken by another thread, which is about to put it into one.
-            if !has_run {
-                std::thread::yield_now();
-            }
+        let Some(core) = core else { return true };
+        let depth = core.drops.get();
+        if depth == DEPTH {
+            core.left_over.borrow_mut().extend(tasks);
+            return false;
         }
-    });
+        let _depth = Depth { core, before: core.drops.replace(depth + 1) };
+        core.run_cancelled(tasks);
+        while depth == 0 {
+            let tasks = core.left_over.take();
+            if tasks.is_empty() {
+                break;
+            }
+            core.run_cancelled(tasks);
+        }
+        true
+    })
+}
+
+/// Puts the depth of [`run_cancelled`] back, whether the call returns or unwinds.
+struct Depth<'a> {
+    core: &'a Core,
+    before: usize,
+}
+
+impl Drop for Depth<'_> {
+    fn drop(&mut self) {
+        self.core.drops.set(self.before);
+    }
 }
 
 /// What belongs to the thread that runs: the queue and the tasks.
@@ -238,6 +263,10 @@ pub(crate) struct Core {
     next_check: Cell<Instant>,
     /// The runtime ends: tasks that are made from now on are cancelled at once.
     ending: Cell<bool>,
+    /// How many calls of `run_cancelled` are under way, each in a destructor that the one before runs.
+    drops: Cell<usize>,
+    /// Cancelled tasks that the outermost of them runs in the end.
+    left_over: RefCell<Vec<Canceller>>,
 }
 
 /// What can be chosen about a scheduler.
@@ -267,6 +296,7 @@ impl Core {
         let (queue, unfinished, numbered, ages, polls, asking, ending) = Default::default();
         let start = shared.reactor.now();
         let next_check = Cell::new(start + FIRST_CHECK);
+        let (drops, left_over) = Default::default();
         let (slabs, slow, deadlock) = (Slabs::new(), SlowPolls::new(settings.slow_poll), Cell::new(settings.deadlock));
         let simulated = shared.reactor.network().map(Simulated::new).map(Box::new);
         let is_plain = simulated.is_none() && !shared.is_watched();
@@ -288,6 +318,8 @@ impl Core {
             start,
             next_check,
             ending,
+            drops,
+            left_over,
         }
     }
 
@@ -301,7 +333,7 @@ impl Core {
     pub(crate) fn run<F: Future>(
         &self,
         reactor: &mut Reactor,
-        future: F,
+        future: &mut Held<F>,
         place: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
         // A blocking call of another runtime may run this one: its tasks are not that call's doing, nor on its host.
@@ -311,7 +343,11 @@ impl Core {
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };
         // SAFETY: the task only runs in this call, on this thread, and `ending` has it dropped
         // before this frame is left, on whatever way; so before anything it borrows ends.
-        let mut root = unsafe { self.spawn(future, None, place) };
+        let mut root = unsafe {
+            let cell = self.reserve(None, place);
+            future.move_to(cell.future());
+            self.start(cell)
+        };
         self.note_ages();
         self.slow.restart();
         loop {
@@ -326,21 +362,30 @@ impl Core {
         root.take_output().expect("the task of block_on is finished")
     }
 
-    /// Makes a task and queues it.
+    /// Makes a cell for a task. Nothing may come between this and [`start`](Core::start) but the writing of the future.
     ///
     /// # Safety
     /// The future may be used and dropped on this thread, until the end of `run`.
     #[inline]
-    pub(crate) unsafe fn spawn<F: Future>(
+    pub(crate) unsafe fn reserve<F: Future>(
         &self,
-        future: F,
         extras: Option<Box<Extras>>,
         place: &'static Location<'static>,
-    ) -> JoinHandle<F::Output> {
+    ) -> Reserved<F> {
         let meta = self.introduce(extras, place);
         // SAFETY: the caller vouches for the future. Both queues give the task to this thread only:
         // the core's is reached from here alone, and the inbox is emptied by nobody else.
-        let (task, handle) = unsafe { allocate(future, Some(&self.slabs), &self.shared, meta) };
+        unsafe { reserve(Some(&self.slabs), &self.shared, meta) }
+    }
+
+    /// Makes a task of a cell and queues it.
+    ///
+    /// # Safety
+    /// The future was written to its place, and the cell is one of this core's.
+    #[inline]
+    pub(crate) unsafe fn start<F: Future>(&self, cell: Reserved<F>) -> JoinHandle<F::Output> {
+        // SAFETY: as the caller promises.
+        let (task, handle) = unsafe { cell.into_task() };
         self.unfinished.set(self.unfinished.get() + 1);
         if let Some(simulated) = &self.simulated {
             simulated.spawned(handle.canceller());
@@ -615,6 +660,36 @@ impl Core {
     fn fail_on_lost_wake(&self) {
         if let Some(failure) = self.shared.checks.as_ref().and_then(Checks::take_failure) {
             panic!("{failure}");
+        }
+    }
+
+    fn run_cancelled(&self, tasks: Vec<Canceller>) {
+        // By address, for the search that finds the rank of a task in the queue.
+        let mut ranks: Vec<_> = tasks.iter().enumerate().map(|(rank, task)| (task.address(), rank)).collect();
+        ranks.sort_unstable();
+        let rank = |task: &Runnable| {
+            let found = ranks.binary_search_by_key(&task.header().addr().get(), |(address, _)| *address);
+            let can_run = task.task().header().state.is_cancelled() && task.task().can_be_dropped();
+            found.ok().filter(|_| can_run).map(|index| ranks[index].1)
+        };
+        while tasks.iter().any(|task| task.task().can_be_dropped()) {
+            self.shared.inbox.take(&self.queue);
+            let queued = std::iter::from_fn(|| self.queue.pop());
+            let (mut doomed, others): (Vec<_>, Vec<_>) = queued.partition(|task| rank(task).is_some());
+            doomed.sort_by_cached_key(|task| Reverse(rank(task)));
+            // One that is left and in no queue was woken by another thread, which is about to put it into one.
+            if doomed.is_empty() {
+                std::thread::yield_now();
+            }
+            // They wait in the queue: a destructor may drop a group that some of them belong to, too.
+            doomed.into_iter().chain(others).for_each(|task| self.queue.push(task));
+            while let Some(task) = self.queue.pop() {
+                if rank(&task).is_none() {
+                    self.queue.push_front(task);
+                    break;
+                }
+                within(None, || self.run_inside(task));
+            }
         }
     }
 

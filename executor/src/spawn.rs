@@ -1,13 +1,14 @@
 //! Making tasks: [`spawn`], [`spawn_local`], [`spawn_blocking`] and [`named`]; and [`yield_now`].
 
-use crate::single::{Core, with_core};
-use crate::task::{Extras, JoinHandle, Schedule};
+use crate::single::{Core, core};
+use crate::task::{Extras, JoinHandle, Reserved, Schedule};
 use reactor::leaf;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
+use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
 /// Starts a task on the runtime of this thread. It first runs after the present task has yielded.
@@ -27,7 +28,12 @@ use std::task::{Context, Poll};
 /// ```
 #[track_caller]
 pub fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> JoinHandle<F::Output> {
-    Named::default().spawn(future)
+    let task = Spawning::reserve("spawn", None, Location::caller());
+    // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped.
+    unsafe {
+        ptr::write(task.future(), future);
+        task.start()
+    }
 }
 
 /// As [`spawn`], for a future that has to stay on this thread.
@@ -46,7 +52,12 @@ pub fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> JoinHandle<
 /// ```
 #[track_caller]
 pub fn spawn_local<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
-    Named::default().spawn_local(future)
+    let task = Spawning::reserve("spawn_local", None, Location::caller());
+    // SAFETY: as in `spawn`.
+    unsafe {
+        ptr::write(task.future(), future);
+        task.start()
+    }
 }
 
 /// Makes a call that blocks, as file I/O, a name look-up or a long computation, on a thread of the
@@ -58,8 +69,12 @@ pub fn spawn_local<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
 /// A [deterministic](crate::Builder::deterministic) runtime has no other threads: it makes the call on its own, in a
 /// turn of its own. There, a call that waits for a task or for another call waits for ever.
 ///
+/// # Errors
+/// When the pool has no thread and the system gives none, the call is not made, and the handle gives
+/// [`JoinError::Panicked`](crate::JoinError::Panicked) with an [`io::Error`](std::io::Error) as the payload, which says so.
+///
 /// # Panics
-/// Outside of a runtime; when the system gives no thread at all.
+/// Outside of a runtime.
 ///
 /// ```
 /// executor::block_on(async {
@@ -121,7 +136,12 @@ impl Named {
     /// Outside of a runtime.
     #[track_caller]
     pub fn spawn<F: Future<Output: Send> + Send + 'static>(self, future: F) -> JoinHandle<F::Output> {
-        self.spawn_local(future)
+        let task = Spawning::reserve("spawn", self.extras, Location::caller());
+        // SAFETY: as in the function.
+        unsafe {
+            ptr::write(task.future(), future);
+            task.start()
+        }
     }
 
     /// As [`spawn_local`](crate::spawn_local).
@@ -130,36 +150,83 @@ impl Named {
     /// Outside of a runtime.
     #[track_caller]
     pub fn spawn_local<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
-        let place = Location::caller();
-        with_core(|core| {
-            let core = core.unwrap_or_else(|| outside("spawn", place));
-            // SAFETY: it is 'static, and made on the thread on which it will run and be dropped.
-            unsafe { core.spawn(future, self.extras, place) }
-        })
+        let task = Spawning::reserve("spawn_local", self.extras, Location::caller());
+        // SAFETY: as in the function.
+        unsafe {
+            ptr::write(task.future(), future);
+            task.start()
+        }
     }
 
     /// As [`spawn_blocking`](crate::spawn_blocking).
     ///
     /// # Panics
-    /// Outside of a runtime; when the system gives no thread at all.
+    /// Outside of a runtime.
     #[track_caller]
     pub fn spawn_blocking<T: Send + 'static>(self, call: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         let place = Location::caller();
-        with_core(|core| {
-            let core: &Core = core.unwrap_or_else(|| outside("spawn_blocking", place));
-            if core.blocks_itself() {
-                // SAFETY: it is 'static, and made on the thread on which it will run and be dropped.
-                return unsafe { core.spawn(core.pool.make_here(call), self.extras, place) };
+        let Some(core) = core() else { outside("spawn_blocking", place) };
+        // SAFETY: the core runs in a call below this one.
+        let core: &Core = unsafe { core.as_ref() };
+        if core.blocks_itself() {
+            let task = Spawning::reserve("spawn_blocking", self.extras, place);
+            // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be
+            // dropped.
+            unsafe {
+                ptr::write(task.future(), core.pool.make_here(call));
+                return task.start();
             }
-            let (task, handle) = core.pool.make(call, core.introduce(self.extras, place));
-            core.observe_call(handle.task());
-            core.pool.schedule(task);
-            handle
-        })
+        }
+        let meta = core.introduce(self.extras, place);
+        let cell = core.pool.reserve(meta);
+        // SAFETY: the call is written first.
+        let (task, handle) = unsafe {
+            ptr::write(cell.future(), core.pool.call(call));
+            cell.into_task()
+        };
+        core.observe_call(handle.task());
+        core.pool.schedule(task);
+        handle
+    }
+}
+
+/// A task of this thread's runtime whose future is still to be written: see [`Reserved`].
+#[must_use = "a cell that is not made a task leaks"]
+pub(crate) struct Spawning<F> {
+    core: NonNull<Core>,
+    cell: Reserved<F>,
+}
+
+impl<F: Future> Spawning<F> {
+    /// # Panics
+    /// On a thread without a runtime.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn reserve(what: &str, extras: Option<Box<Extras>>, place: &'static Location<'static>) -> Spawning<F> {
+        let Some(core) = core() else { outside(what, place) };
+        // SAFETY: the core runs in a call below the caller. What else there is to promise, `start` asks for.
+        let cell = unsafe { core.as_ref().reserve(extras, place) };
+        Spawning { core, cell }
+    }
+
+    /// Where the future is to be written.
+    #[inline]
+    pub(crate) fn future(&self) -> *mut F {
+        self.cell.future()
+    }
+
+    /// # Safety
+    /// The future was written, by the caller of `reserve` and right after that. It may be used and dropped on this
+    /// thread, and borrows nothing that ends before the runtime.
+    #[inline]
+    pub(crate) unsafe fn start(self) -> JoinHandle<F::Output> {
+        // SAFETY: as the caller promises; the core runs in a call below it.
+        unsafe { self.core.as_ref().start(self.cell) }
     }
 }
 
 #[cold]
+#[track_caller]
 fn outside(what: &str, place: &Location<'_>) -> ! {
     panic!(
         "executor::{what} was called at {place} on a thread without a runtime, so there is nothing to run the task: \

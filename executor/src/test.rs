@@ -82,6 +82,7 @@ pub fn explore<F: Future<Output = ()>>(runs: u64, test: impl Fn(Network) -> F) {
 }
 
 /// One run in a world of its own; if it fails, what it said.
+#[track_caller]
 fn run_once<F: Future<Output = ()>>(
     seed: u64,
     recorder: Option<Arc<Recorder>>,
@@ -94,7 +95,10 @@ fn run_once<F: Future<Output = ()>>(
         None => unheard.clone(),
     };
     let runtime = Runtime::builder().deterministic(seed).strict(Some(strictness)).observer(observer).build();
-    let runtime = runtime.unwrap_or_else(|error| panic!("executor::test::explore could not make a runtime: {error}"));
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => panic!("executor::test::explore could not make a runtime: {error}"),
+    };
     let network = runtime.network().expect("a deterministic runtime has a network");
     let run = catch_unwind(AssertUnwindSafe(|| runtime.block_on(async { test(network).await })));
     let unheard = unheard.lock().first.take();
@@ -158,6 +162,7 @@ impl Observer for Unheard {
     }
 }
 
+#[track_caller]
 fn wanted_seed() -> Option<u64> {
     match env::var(VARIABLE) {
         Ok(text) => match text.parse() {
@@ -170,6 +175,7 @@ fn wanted_seed() -> Option<u64> {
 }
 
 /// Tells of a run that has failed, and of its recording; without, it has not failed again.
+#[track_caller]
 fn fail(seed: u64, said: &str, place: &Location<'_>, recorder: Option<&Arc<Recorder>>) -> ! {
     let Some(recorder) = recorder else {
         panic!(

@@ -42,6 +42,7 @@ compile_error!("the reactor waits on epoll or kqueue: it runs on Linux, macOS an
 pub mod backend;
 pub mod budget;
 pub mod cause;
+mod entered;
 pub mod io;
 pub mod leaf;
 pub mod net;

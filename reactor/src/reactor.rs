@@ -5,14 +5,14 @@
 
 use crate::backend::{self, Backend, Event, Network, Readiness, Token};
 use crate::cause::{self, Cause};
+use crate::entered::{Entries, Guard};
 use crate::lock;
 use crate::observer::{Observer, SourceId};
 use crate::source::{Source, Watched, orphaned};
 use crate::time::queue::{Fired, TimerQueue};
 use slab::Slab;
 use std::any::Any;
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
@@ -224,6 +224,11 @@ pub(crate) struct Shared {
     elapsed: AtomicU64,
 }
 
+// No foreign code runs under its locks, so what they guard is whole after a panic. The backend and the observer have to be
+// fit for panics of any task.
+impl UnwindSafe for Shared {}
+impl RefUnwindSafe for Shared {}
+
 /// The bits of a token that are the source's place in the table; the others are of its number, so
 /// that an event of the one that had the place before is told apart.
 const KEY_MASK: usize = usize::MAX >> (usize::BITS / 4);
@@ -417,7 +422,7 @@ impl Shared {
 pub struct Handle(pub(crate) Arc<Shared>);
 
 thread_local! {
-    static CURRENT: RefCell<Option<Handle>> = const { RefCell::new(None) };
+    static ENTERED: Entries<Handle> = const { Entries::new() };
 }
 
 impl Handle {
@@ -428,15 +433,26 @@ impl Handle {
 
     /// Shows `f` the reactor that is entered on this thread, without a reference counted.
     pub(crate) fn with_current<R>(f: impl FnOnce(Option<&Handle>) -> R) -> R {
-        // A thread that ends may drop wakers when this is gone already; then there is none.
-        let mut f = Some(f);
-        let shown = CURRENT.try_with(|current| f.take().map(|f| f(current.borrow().as_ref())));
-        shown.ok().flatten().unwrap_or_else(|| f.take().expect("it was not called")(None))
+        ENTERED.with(|entered| entered.with_current(f))
     }
 
-    /// Makes this the reactor that sockets and timers on this thread use, until the guard goes.
+    /// Makes this the reactor that sockets and timers on this thread use, until the guard is dropped.
+    ///
+    /// The reactor that was entered last is current. Guards may be dropped in any order:
+    ///
+    /// ```
+    /// use reactor::{Handle, Reactor};
+    ///
+    /// let (first, second) = (Reactor::new().unwrap(), Reactor::new().unwrap());
+    /// let entered_first = first.handle().enter();
+    /// let entered_second = second.handle().enter();
+    /// drop(entered_first);
+    /// assert_eq!(Handle::current(), Some(second.handle()));
+    /// drop(entered_second);
+    /// assert_eq!(Handle::current(), None);
+    /// ```
     pub fn enter(&self) -> Entered {
-        Entered { before: CURRENT.replace(Some(self.clone())), not_send: std::marker::PhantomData }
+        Entered { _guard: Entries::enter(&ENTERED, self.clone()) }
     }
 
     /// Ends the present wait of the reactor, or the next one if it is not waiting. From any thread.
@@ -499,18 +515,10 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// While it lives, a reactor is current on this thread; after it, the one before is again.
+/// While it lives, a reactor is entered on this thread. Made by [`Handle::enter`].
 #[must_use = "the reactor is current only as long as this guard lives"]
 pub struct Entered {
-    before: Option<Handle>,
-    /// It restores the thread on which it was made.
-    not_send: std::marker::PhantomData<*const ()>,
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        CURRENT.set(self.before.take());
-    }
+    _guard: Guard<Handle>,
 }
 
 /// Work outside of the reactor's sight. See [`Handle::hold`].

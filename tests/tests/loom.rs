@@ -28,6 +28,15 @@ mod shim {
         pub(crate) fn spend() {}
     }
 
+    /// loom's cell is more than what is in it.
+    pub(crate) unsafe fn make_vacant<T>(cell: *mut UnsafeCell<T>) {
+        // SAFETY: there is room for the cell, and a union may have nothing in it.
+        unsafe {
+            #[expect(clippy::uninit_assumed_init, reason = "T is a union")]
+            cell.write(UnsafeCell::new(std::mem::MaybeUninit::uninit().assume_init()));
+        }
+    }
+
     /// loom's does not know `const`.
     macro_rules! local {
         ($(#[$meta:meta])* static $name:ident: $type:ty = const { $value:expr };) => {

@@ -35,7 +35,9 @@ fn on_threads(server: SocketAddr, paths: &[String], threads: usize) -> io::Resul
         Ok(done)
     };
     let mut pages = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        // Those that were started are joined by the scope.
+        let start = |_| thread::Builder::new().spawn_scoped(scope, work);
+        let workers = (0..threads).map(start).collect::<io::Result<Vec<_>>>()?;
         let done = workers.into_iter().map(|worker| worker.join().expect("a thread of the pool panicked"));
         done.collect::<io::Result<Vec<_>>>()
     })?

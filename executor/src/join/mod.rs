@@ -13,6 +13,7 @@ use pin_project_lite::pin_project;
 use set::Set;
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -173,12 +174,13 @@ pub fn select<A: IntoFuture, B: IntoFuture>(first: A, second: B) -> Select<A::In
 ///     }
 /// });
 /// ```
+#[track_caller]
 pub fn wait<I, F, T, E>(futures: I, until: Until) -> Wait<F>
 where
     I: IntoIterator<Item = F>,
     F: Future<Output = Result<T, E>> + Unpin,
 {
-    Wait { set: Some(Set::new(futures)), done: Vec::new(), until }
+    Wait { set: Some(Set::new(futures)), done: Vec::new(), until, made_at: Location::caller() }
 }
 
 /// When a [`wait`] is over.
@@ -242,6 +244,7 @@ pub struct Wait<F: Future> {
     set: Option<Set<F>>,
     done: Vec<(usize, F::Output)>,
     until: Until,
+    made_at: &'static Location<'static>,
 }
 
 pin_project! {
@@ -282,7 +285,8 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for TryJoinAll<F, T> {
             match output {
                 Ok(output) => self.outputs[number] = Some(output),
                 Err(error) => {
-                    self.set = Set::new([]); // the others end now, not when this is dropped
+                    // The others end now, not when this is dropped.
+                    (self.set, self.outputs) = (Set::new([]), Vec::new());
                     return Poll::Ready(Err(error));
                 }
             }
@@ -330,7 +334,9 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Waited<F>> {
         let this = &mut *self;
-        let set = this.set.as_mut().expect("a Wait was polled after it was ready");
+        let Some(set) = this.set.as_mut() else {
+            panic!("a Wait was polled after it was ready (made at {}): await it once", this.made_at)
+        };
         loop {
             match set.poll_next(cx) {
                 Poll::Ready(Some(done)) => this.done.push(done),

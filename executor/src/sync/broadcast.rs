@@ -4,7 +4,7 @@ use super::wait_list::{List, Monitor, Rule, State, Wait, Wakes};
 use super::{BroadcastError, SendError};
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A channel whose every message reaches every receiver there is when it is sent.
 ///
@@ -37,9 +37,13 @@ pub fn broadcast<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     (Sender { log: log.clone() }, Receiver { log, received: 0 })
 }
 
+/// A message, which each receiver clones. Not under the lock of the channel, as the clone is the user's code; but under one of
+/// its own, as a message that is `Send` and not `Sync` must not be cloned on two threads at once.
+type Message<T> = Arc<Mutex<T>>;
+
 struct Log<T> {
-    /// The last ones that were sent. Behind an `Arc`, so that nothing of the user's is cloned under the lock.
-    messages: VecDeque<Arc<T>>,
+    /// The last ones that were sent.
+    messages: VecDeque<Message<T>>,
     capacity: usize,
     /// How many messages were ever sent.
     sent: u64,
@@ -50,7 +54,7 @@ struct Log<T> {
 
 impl<T> Log<T> {
     /// What comes after so many messages.
-    fn after(&self, received: u64) -> Option<Result<Arc<T>, BroadcastError>> {
+    fn after(&self, received: u64) -> Option<Result<Message<T>, BroadcastError>> {
         let oldest = self.sent - self.messages.len() as u64;
         match () {
             () if received < oldest => Some(Err(BroadcastError::Missed(oldest - received))),
@@ -78,7 +82,7 @@ impl<T> Rule for News<T> {
     type State = Log<T>;
     /// How many messages it has received.
     type Want = u64;
-    type Got = Result<Arc<T>, BroadcastError>;
+    type Got = Result<Message<T>, BroadcastError>;
     const WAIT: &'static str = "receive on";
 
     fn waiters(state: &mut Log<T>) -> &mut List<Self> {
@@ -114,7 +118,7 @@ impl<T> Sender<T> {
             if log.messages.len() == log.capacity {
                 forgotten = log.messages.pop_front();
             }
-            log.messages.push_back(Arc::new(message));
+            log.messages.push_back(Arc::new(Mutex::new(message)));
             log.sent += 1;
             Ok(log.receivers)
         })
@@ -170,7 +174,10 @@ impl<T: Clone> Receiver<T> {
             Err(BroadcastError::Missed(messages)) => *messages,
             Err(BroadcastError::Closed) => 0,
         };
-        got.map(Arc::unwrap_or_clone)
+        got.map(|message| match Arc::try_unwrap(message) {
+            Ok(message) => message.into_inner().unwrap_or_else(PoisonError::into_inner),
+            Err(message) => message.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        })
     }
 }
 

@@ -31,7 +31,9 @@ impl Rule for Acquire {
     }
 
     fn give_back(state: &mut Counted, want: &mut usize, _: ()) -> Option<()> {
-        state.put(*want);
+        // They were taken a moment ago. If others have made so many since that they don't fit, the most there can be are
+        // there.
+        let _fits = state.put(*want);
         None
     }
 }
@@ -47,12 +49,13 @@ impl Counted {
         Some(())
     }
 
-    /// # Panics
-    /// When there would be more than `usize::MAX`; then there are as many as before.
+    /// Adds permits. If there would be more than `usize::MAX`, returns `false`, and there are as many as before.
     #[inline]
-    fn put(&mut self, permits: usize) {
+    #[must_use]
+    fn put(&mut self, permits: usize) -> bool {
         let more = self.available.checked_add(permits);
-        self.available = more.expect("a semaphore was given more permits than can be counted");
+        self.available = more.unwrap_or(self.available);
+        more.is_some()
     }
 }
 
@@ -86,8 +89,18 @@ impl Permits {
 
     /// # Panics
     /// When there would be more than `usize::MAX`.
+    #[inline]
+    #[track_caller]
     pub(super) fn release(&self, permits: usize) {
-        self.0.change(|state, _| state.put(permits));
+        if !self.0.change(|state, _| state.put(permits)) {
+            self.overflow();
+        }
+    }
+
+    #[cold]
+    #[track_caller]
+    fn overflow(&self) -> ! {
+        panic!("the {} was given more permits than can be counted", self.0);
     }
 
     pub(super) fn available(&self) -> usize {

@@ -4,6 +4,7 @@ use super::permits::Permits;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
 
 /// A reader takes one permit, a writer all of them.
 const ALL: usize = usize::MAX >> 1;
@@ -58,7 +59,7 @@ impl<T: ?Sized> RwLock<T> {
     /// Dropping it gives up the place in the line; a lock that had just been handed over goes back.
     pub async fn read(&self) -> ReadGuard<'_, T> {
         self.permits.acquire(1).await;
-        ReadGuard { lock: self }
+        ReadGuard::new(self)
     }
 
     /// Waits until nobody has it who came before.
@@ -72,7 +73,7 @@ impl<T: ?Sized> RwLock<T> {
 
     /// To read, if no writer has it or waits for it.
     pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
-        self.permits.try_acquire(1).then(|| ReadGuard { lock: self })
+        self.permits.try_acquire(1).then(|| ReadGuard::new(self))
     }
 
     /// To write, if nobody has it.
@@ -98,7 +99,24 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
 /// The value of a [`RwLock`], to read it, until this is dropped.
 #[must_use = "a guard that is not kept unlocks at once"]
 pub struct ReadGuard<'a, T: ?Sized> {
-    lock: &'a RwLock<T>,
+    /// That of the lock. Not the lock itself, which may be written to: so a guard of a longer-lived type is one of a
+    /// shorter-lived one.
+    value: NonNull<T>,
+    permits: &'a Permits,
+}
+
+// SAFETY: it gives a `&T`, on whatever thread it is, and gives its permit back on any.
+unsafe impl<T: ?Sized + Send + Sync> Send for ReadGuard<'_, T> {}
+// SAFETY: through a `&ReadGuard` there is a `&T`, and nothing else.
+unsafe impl<T: ?Sized + Send + Sync> Sync for ReadGuard<'_, T> {}
+
+impl<'a, T: ?Sized> ReadGuard<'a, T> {
+    /// The caller has a permit for it.
+    fn new(lock: &'a RwLock<T>) -> ReadGuard<'a, T> {
+        // SAFETY: a pointer to what is in a cell is not null.
+        let value = unsafe { NonNull::new_unchecked(lock.value.get()) };
+        ReadGuard { value, permits: &lock.permits }
+    }
 }
 
 /// The value of a [`RwLock`], to change it, until this is dropped.
@@ -116,7 +134,7 @@ impl<'a, T: ?Sized> WriteGuard<'a, T> {
         let lock = self.lock;
         std::mem::forget(self);
         lock.permits.release(ALL - 1);
-        ReadGuard { lock }
+        ReadGuard::new(lock)
     }
 }
 
@@ -124,8 +142,8 @@ impl<T: ?Sized> Deref for ReadGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: as long as this has a permit, no writer has all.
-        unsafe { &*self.lock.value.get() }
+        // SAFETY: as long as this has a permit, no writer has all; and it borrows the lock, in which the value is.
+        unsafe { self.value.as_ref() }
     }
 }
 
@@ -147,7 +165,7 @@ impl<T: ?Sized> DerefMut for WriteGuard<'_, T> {
 
 impl<T: ?Sized> Drop for ReadGuard<'_, T> {
     fn drop(&mut self) {
-        self.lock.permits.release(1);
+        self.permits.release(1);
     }
 }
 

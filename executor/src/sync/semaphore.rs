@@ -107,6 +107,7 @@ impl Semaphore {
     ///
     /// # Panics
     /// When there would be more than `usize::MAX`.
+    #[track_caller]
     pub fn add_permits(&self, permits: usize) {
         self.0.release(permits);
     }

@@ -33,7 +33,7 @@ use reactor::leaf;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomPinned;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::PoisonError;
@@ -288,6 +288,10 @@ pub(super) struct Node<R: Rule> {
     body: UnsafeCell<Body<R>>,
     _stays: PhantomPinned,
 }
+
+// A node changes under its monitor's lock, where nothing panics half way.
+impl<R: Rule> UnwindSafe for Node<R> {}
+impl<R: Rule> RefUnwindSafe for Node<R> {}
 
 struct Body<R: Rule> {
     previous: Option<NonNull<Node<R>>>,

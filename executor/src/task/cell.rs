@@ -10,20 +10,21 @@
 //! Which field belongs to whom at which moment is decided by the state word alone: see `state.rs`.
 //! The scheduler is found through the place, in the slab that the cell lies in: see `slab.rs`.
 
+use super::chain::{drop_waker, end_orphan};
 use super::extras::{Cancellation, Extras};
 use super::join::{JoinError, JoinHandle, Panic};
 use super::slab::{self, Slabs};
 use super::state::{Begin, Complete, Dropped, State, TaskState, Wake};
 use super::waker::{Runnable, borrowed_waker};
 use super::watch::{TaskEvent, tell_cancel, tell_end, tell_wake, watch};
-use crate::shim::{AtomicPtr, Ordering, UnsafeCell, thread_local};
+use crate::shim::{AtomicPtr, Ordering, UnsafeCell, make_vacant, thread_local};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -206,6 +207,10 @@ pub(crate) struct Header {
     stage: UnsafeCell<Stage>,
 }
 
+// A task whose future panicked is complete. All else in its cell changes by single atomic instructions.
+impl UnwindSafe for Header {}
+impl RefUnwindSafe for Header {}
+
 /// What the types that were erased can do.
 pub(super) struct VTable {
     /// Of the future.
@@ -217,7 +222,8 @@ pub(super) struct VTable {
     pub(super) happened: unsafe fn(NonNull<Header>, TaskEvent<'_>),
     /// Writes the output to where the second pointer points, an `Option<Result<T, JoinError>>`.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
-    end_orphan: unsafe fn(NonNull<Header>),
+    pub(super) discard_output: unsafe fn(NonNull<Header>),
+    pub(super) end_orphan: unsafe fn(NonNull<Header>),
     free: unsafe fn(NonNull<Header>),
 }
 
@@ -226,6 +232,16 @@ impl Header {
     pub(crate) fn extras(&self) -> Option<&Extras> {
         // SAFETY: a pointer that was set stays, and what it points to is there as long as the cell.
         unsafe { self.extras.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Whether a task that is complete has an output that was not taken.
+    ///
+    /// # Safety
+    /// The task is complete, and the caller is its handle.
+    #[inline]
+    pub(super) unsafe fn has_output(&self) -> bool {
+        // SAFETY: COMPLETE makes the body the join handle's, and the stage with it.
+        self.stage.with(|stage| unsafe { *stage != Stage::Empty })
     }
 
     /// The extras, which are made if there are none.
@@ -359,36 +375,14 @@ pub(crate) fn with_present<R>(f: impl FnOnce(Option<TaskRef<'_>>) -> R) -> R {
     f(header.map(|header| TaskRef(unsafe { header.as_ref() })))
 }
 
-/// Something that belongs to the task that runs on this thread.
-#[doc(hidden)] // for `task_local!`
-#[derive(Debug)]
-pub struct Of<T> {
-    /// The address of its header; none if no task runs.
-    task: Option<usize>,
-    value: T,
-}
-
-impl<T> Of<T> {
-    pub(crate) fn present_task(value: T) -> Of<T> {
-        Of { task: present_address(), value }
-    }
-
-    /// The value, if that task is the one that runs now.
-    pub(crate) fn this_task(&self) -> Option<&T> {
-        (self.task == present_address()).then_some(&self.value)
-    }
-
-    pub(crate) fn into_inner(self) -> T {
-        self.value
-    }
-}
-
 /// Whether this is the task that runs on this thread.
 pub(super) fn is_current(header: NonNull<Header>) -> bool {
     PRESENT.with(Cell::get) == Some(header)
 }
 
-fn present_address() -> Option<usize> {
+/// The address of the cell of the task that runs on this thread: tells apart the tasks that exist.
+#[inline]
+pub(crate) fn present_address() -> Option<usize> {
     PRESENT.with(Cell::get).map(|header| header.addr().get())
 }
 
@@ -396,9 +390,7 @@ fn present_address() -> Option<usize> {
 /// handle for its output.
 ///
 /// # Safety
-/// The `Runnable` must be run and dropped only on threads that may use and drop the future, and
-/// before anything that the future borrows ends. (The output goes to the join handle, which its
-/// type keeps on such threads.)
+/// As for [`reserve`].
 #[inline]
 pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
     future: F,
@@ -406,11 +398,102 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
     scheduler: &Arc<S>,
     meta: Meta,
 ) -> (Runnable, JoinHandle<F::Output>) {
+    // SAFETY: as the caller promises; the future is written before the task is made.
+    unsafe {
+        let cell = reserve::<F, S>(slabs, scheduler, meta);
+        cell.future().write(future);
+        cell.into_task()
+    }
+}
+
+/// A cell whose future is still to be written.
+///
+/// The future is written to its place by the function that was given it. If it were passed on by value, a build without
+/// optimizations would copy it to the stack once for each call, and a large one would overflow that.
+#[must_use = "a cell that is not made a task leaks"]
+pub(crate) struct Reserved<F> {
+    header: NonNull<Header>,
+    future: NonNull<F>,
+}
+
+impl<F: Future> Reserved<F> {
+    /// Where the future is to be written.
+    #[inline]
+    pub(crate) fn future(&self) -> *mut F {
+        self.future.as_ptr()
+    }
+
+    /// # Safety
+    /// The future was written.
+    #[inline]
+    pub(crate) unsafe fn into_task(self) -> (Runnable, JoinHandle<F::Output>) {
+        // SAFETY: the cell is whole. `State::new` counts a reference for the future, which the first `Runnable` stands
+        // for, and one for the join handle; nobody else has seen it yet.
+        unsafe {
+            watch(self.header, || TaskEvent::Spawned);
+            (Runnable::from_header(self.header), JoinHandle::from_header(self.header))
+        }
+    }
+}
+
+/// A future that was given to a function which hands it on by reference, for the same reason, until it has a cell.
+pub(crate) struct Held<F> {
+    future: MaybeUninit<F>,
+    is_here: bool,
+}
+
+impl<F> Held<F> {
+    pub(crate) fn empty() -> Held<F> {
+        Held { future: MaybeUninit::uninit(), is_here: false }
+    }
+
+    /// Where the future is to be written.
+    ///
+    /// # Safety
+    /// The caller writes it there before it does anything else.
+    pub(crate) unsafe fn future(&mut self) -> *mut F {
+        self.is_here = true;
+        self.future.as_mut_ptr()
+    }
+
+    /// Moves the future to its cell.
+    ///
+    /// # Safety
+    /// It is here, and there is room for it there.
+    pub(crate) unsafe fn move_to(&mut self, cell: *mut F) {
+        debug_assert!(self.is_here, "a future was moved twice");
+        self.is_here = false;
+        // SAFETY: as the caller promises. Here it is not used again.
+        unsafe { cell.copy_from_nonoverlapping(self.future.as_ptr(), 1) };
+    }
+}
+
+impl<F> Drop for Held<F> {
+    fn drop(&mut self) {
+        if self.is_here {
+            // SAFETY: then it was written, and was not moved.
+            unsafe { self.future.assume_init_drop() };
+        }
+    }
+}
+
+/// Makes a cell for a future, in one of these slabs.
+///
+/// # Safety
+/// The `Runnable` must be run and dropped only on threads that may use and drop the future, and
+/// before anything that the future borrows ends. (The output goes to the join handle, which its
+/// type keeps on such threads.)
+#[inline]
+pub(crate) unsafe fn reserve<F: Future, S: Schedule>(
+    slabs: Option<&Slabs<S>>,
+    scheduler: &Arc<S>,
+    meta: Meta,
+) -> Reserved<F> {
     let is_watched = scheduler.is_watched();
     let extras = meta.extras.or_else(|| is_watched.then(Box::default));
     let extras = extras.map_or(std::ptr::null_mut(), Box::into_raw);
     // Nothing that could panic stands between taking the place and writing the cell.
-    let (cell, place) = slab::take(slabs, scheduler);
+    let (cell, place) = slab::take::<Place<F, S>, S>(slabs, scheduler);
     let header = Header {
         state: State::new(is_watched),
         vtable: &Place::<F, S>::VTABLE,
@@ -423,13 +506,12 @@ pub(crate) unsafe fn allocate<F: Future, S: Schedule>(
         place,
         stage: UnsafeCell::new(Stage::Future),
     };
-    let body = UnsafeCell::new(Body { future: ManuallyDrop::new(future) });
-    // SAFETY: there is room for the cell. `State::new` counts a reference for the future, which the first
-    // `Runnable` stands for, and one for the join handle; nobody else has seen it yet.
+    // SAFETY: there is room for the cell, and nobody else knows it. A union may have nothing in it yet.
     unsafe {
-        cell.write(Place { header, body, scheduler: PhantomData::<S> });
-        watch(cell.cast(), || TaskEvent::Spawned);
-        (Runnable::from_header(cell.cast()), JoinHandle::from_header(cell.cast()))
+        (&raw mut (*cell.as_ptr()).header).write(header);
+        make_vacant(&raw mut (*cell.as_ptr()).body);
+        let future = (*cell.as_ptr()).body.with_mut(|body| &raw mut (*body).future);
+        Reserved { header: cell.cast(), future: NonNull::new_unchecked(future.cast()) }
     }
 }
 
@@ -442,6 +524,7 @@ impl<F: Future, S: Schedule> Place<F, S> {
         happened: Self::happened,
         take_output: Self::take_output,
         end_orphan: Self::end_orphan,
+        discard_output: Self::discard_output,
         free: Self::free,
     };
 
@@ -630,15 +713,21 @@ impl<F: Future, S: Schedule> Place<F, S> {
         }
     }
 
+    unsafe fn discard_output(header: NonNull<Header>) {
+        // SAFETY: as in `take_output`: the caller stands in for the join handle.
+        discard(unsafe { header.cast::<Self>().as_ref().take_result() });
+    }
+
     unsafe fn free(header: NonNull<Header>) {
         // SAFETY: the last reference is gone. The stage is empty by now, so neither the future nor the
         // output is dropped here, on whatever thread this is; the other fields that hold something are.
         unsafe {
             watch(header, || TaskEvent::Freed);
-            (&raw mut (*header.as_ptr()).join_waker).drop_in_place();
+            let waker = header.as_ref().join_waker.with_mut(|waker| (*waker).take());
             let extras = header.as_ref().extras.load(Ordering::Relaxed);
             drop((!extras.is_null()).then(|| Box::from_raw(extras)));
             slab::give_back::<Self, S>(header.cast(), (*header.as_ptr()).place);
+            waker.into_iter().for_each(drop_waker);
         }
     }
 }
@@ -712,7 +801,7 @@ pub(super) unsafe fn dropped_reference(header: NonNull<Header>, dropped: Dropped
     unsafe {
         match dropped {
             Dropped::Shared => {}
-            Dropped::Orphaned => (header.as_ref().vtable.end_orphan)(header),
+            Dropped::Orphaned => end_orphan(header),
             Dropped::Last => (header.as_ref().vtable.free)(header),
         }
     }

@@ -6,12 +6,19 @@ use super::scope::Scope;
 use super::watch::Told;
 use crate::shim::{AtomicBool, AtomicUsize};
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::Location;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::ThreadId;
 
 pub(crate) type Callback = Box<dyn FnOnce(TaskRef<'_>, Finish) + Send>;
+
+/// A task group, as the task knows it whose future holds the group.
+pub(crate) trait Group: Send + Sync {
+    /// Ends the group: cancels its tasks, and shows `f` those of them that belong to the runtime of this thread.
+    fn end(&self, f: &mut dyn FnMut(TaskRef<'_>));
+}
 
 #[derive(Default)]
 pub(crate) struct Extras {
@@ -25,6 +32,8 @@ pub(crate) struct Extras {
     pub(crate) cancellation: OnceLock<Cancellation>,
     pub(crate) scope: OnceLock<Arc<Scope>>,
     callbacks: Mutex<Vec<Callback>>,
+    /// The groups that its future holds, by a number of their own: the order in which they were made.
+    groups: Mutex<BTreeMap<u64, Weak<dyn Group>>>,
     /// How many there are, of a task that is watched; a poll that goes on has one, too.
     pub(super) wakers: AtomicUsize,
     /// Whether one has been made since its last poll began.
@@ -32,6 +41,10 @@ pub(crate) struct Extras {
     /// What has been told of it, if it is watched.
     pub(super) told: Told,
 }
+
+// All that changes in here is behind locks, or set once.
+impl UnwindSafe for Extras {}
+impl RefUnwindSafe for Extras {}
 
 impl Extras {
     pub(crate) fn named(name: String) -> Extras {
@@ -52,6 +65,24 @@ impl Extras {
 
     pub(super) fn take_callbacks(&self) -> Vec<Callback> {
         std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Enters a group among those of the task. Returns the number to remove it by.
+    pub(crate) fn add_group(&self, group: Weak<dyn Group>) -> u64 {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = groups.last_key_value().map_or(0, |(last, _)| last + 1);
+        groups.insert(number, group);
+        number
+    }
+
+    pub(crate) fn remove_group(&self, number: u64) {
+        let group = self.groups.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        drop(group); // with the lock released
+    }
+
+    /// The groups that the task's future holds.
+    pub(crate) fn groups(&self) -> Vec<Arc<dyn Group>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade).collect()
     }
 }
 

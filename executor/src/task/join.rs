@@ -1,15 +1,15 @@
 //! [`JoinHandle`]: the right to a task's output, and to cancel it.
 
-use super::cell::{Finish, Header, TaskId, TaskRef, cancel, discard, drop_reference, wake, with_present};
+use super::cell::{Finish, Header, TaskId, TaskRef, cancel, drop_reference, wake, with_present};
+use super::chain::drop_output;
 use super::extras::{Cancellation, CancelledBy};
 use super::state::{Leave, TaskState};
 use super::waker::Runnable;
-use super::watch::{TaskEvent, watch};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
@@ -58,9 +58,12 @@ impl JoinError {
     }
 }
 
+/// A panic whose payload is an [`io::Error`](std::io::Error) becomes that error.
 impl From<JoinError> for std::io::Error {
     fn from(error: JoinError) -> Self {
-        std::io::Error::other(error.to_string())
+        let message = error.to_string();
+        let JoinError::Panicked(panic) = error else { return std::io::Error::other(message) };
+        panic.into_inner().downcast().map_or_else(|_| std::io::Error::other(message), |error| *error)
     }
 }
 
@@ -130,6 +133,11 @@ impl Canceller {
     pub fn task(&self) -> TaskRef<'_> {
         // SAFETY: this holds a reference.
         TaskRef(unsafe { self.header.as_ref() })
+    }
+
+    /// Tells it apart from all other tasks that are there.
+    pub(crate) fn address(&self) -> usize {
+        self.header.addr().get()
     }
 }
 
@@ -215,6 +223,12 @@ impl TaskRef<'_> {
     pub fn info(self) -> TaskInfo {
         TaskInfo { id: self.id(), name: self.name().map(Box::from), place: self.place() }
     }
+
+    /// A canceller of the task, which keeps its cell.
+    pub(crate) fn canceller(self) -> Canceller {
+        // SAFETY: a `TaskRef` borrows a cell that is there.
+        unsafe { Canceller::of(NonNull::from(self.0)) }
+    }
 }
 
 /// Why a task has no output: which task, and the whole story. See [`JoinHandle::explained`].
@@ -257,6 +271,12 @@ impl Panic {
         literal.or_else(|| self.0.downcast_ref::<String>().map(String::as_str))
     }
 
+    /// Whether the payload is an [`io::Error`](std::io::Error), as it is for a blocking call that no thread could be
+    /// started for.
+    pub fn is_io_error(&self) -> bool {
+        self.0.is::<std::io::Error>()
+    }
+
     /// The payload, as for [`std::panic::resume_unwind`].
     pub fn into_inner(self) -> Box<dyn Any + Send> {
         self.0
@@ -265,7 +285,10 @@ impl Panic {
 
 impl fmt::Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message().unwrap_or(NO_MESSAGE))
+        match self.0.downcast_ref::<std::io::Error>() {
+            Some(error) => error.fmt(f),
+            None => f.write_str(self.message().unwrap_or(NO_MESSAGE)),
+        }
     }
 }
 
@@ -275,8 +298,12 @@ impl fmt::Debug for Panic {
     }
 }
 
-// SAFETY: through a `&Panic` nothing can be done with the payload but to look for a message
-// in it, and a `&'static str` or a `String` may be read from any thread.
+// What was being changed when it panicked, its destructor may find half changed, and nobody else.
+impl UnwindSafe for Panic {}
+impl RefUnwindSafe for Panic {}
+
+// SAFETY: through a `&Panic` nothing can be done with the payload but to read it if it is a `&'static str`, a `String`
+// or an `io::Error`, and those are Sync.
 unsafe impl Sync for Panic {}
 
 /// A spawned task, seen from outside: await it for its output.
@@ -314,6 +341,9 @@ unsafe impl<T: Send> Send for JoinHandle<T> {}
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 impl<T> Unpin for JoinHandle<T> {}
+// The output is taken at once or not at all. As for `std::thread::JoinHandle`.
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     /// # Safety
@@ -535,10 +565,11 @@ impl<T> Drop for JoinHandle<T> {
             }
             Leave::Detached { join_waker: false } => {}
             Leave::Complete => {
-                if let (Some(output), Some(how)) = (self.output(), state.finish()) {
-                    // SAFETY: the handle's reference is still there.
-                    unsafe { watch(self.task.header, || TaskEvent::OutputDropped(how)) };
-                    discard(output);
+                // SAFETY: COMPLETE makes the output the handle's, which goes.
+                unsafe {
+                    if self.header().has_output() {
+                        drop_output(self.header());
+                    }
                 }
             }
         }

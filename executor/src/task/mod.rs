@@ -38,11 +38,13 @@
 //! | `join.rs` | `JoinHandle` and `JoinError` |
 //! | `builder.rs` | making tasks for a scheduler of your own |
 //! | `extras.rs`, `scope.rs` | what few tasks have: a name, who cancelled it, what is shielded from that |
+//! | `chain.rs` | dropping what tasks keep of each other, without recursion |
 //! | `watch.rs` | what is told of a task that somebody watches |
 //! | `slab.rs` | the memory of tasks, and all tasks of a scheduler |
 
 mod builder;
 mod cell;
+mod chain;
 mod extras;
 mod join;
 mod scope;
@@ -52,12 +54,10 @@ mod waker;
 mod watch;
 
 pub use builder::{Builder, builder, spawn_with};
-#[doc(hidden)]
-pub use cell::Of;
 pub use cell::{Finish, Schedule, TaskId, TaskRef};
-pub(crate) use cell::{Header, Meta, Present, Run, allocate, with_present};
-pub(crate) use extras::Extras;
+pub(crate) use cell::{Header, Held, Meta, Present, Reserved, Run, present_address, reserve, with_present};
 pub use extras::{Cancellation, CancelledBy};
+pub(crate) use extras::{Extras, Group};
 pub(crate) use join::NO_MESSAGE;
 pub use join::{CancelOnDrop, Canceller, Explained, JoinError, JoinHandle, Panic, TaskError, TaskInfo};
 pub(crate) use scope::Scope;

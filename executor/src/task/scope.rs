@@ -26,6 +26,17 @@ struct Shields {
     waiting: Option<Waker>,
 }
 
+impl Drop for Scope {
+    /// Frees the scopes that only this one kept, in a loop: as the destructor of its field, each would free the next in a
+    /// call of its own, and a long chain would overflow the stack.
+    fn drop(&mut self) {
+        let mut parent = self.parent.take();
+        while let Some(scope) = parent {
+            parent = Arc::into_inner(scope).and_then(|mut scope| scope.parent.take());
+        }
+    }
+}
+
 impl Scope {
     pub(crate) fn new(parent: Option<Arc<Scope>>, deadline: Option<Instant>) -> Arc<Scope> {
         let earlier = parent.as_ref().and_then(|parent| parent.deadline);

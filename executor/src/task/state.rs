@@ -334,6 +334,13 @@ impl State {
         (dropped, before & WATCHED != 0)
     }
 
+    /// Whether there are no references but those of one waker; a watched task has two for each. Out of date at once,
+    /// unless the waker is the caller's.
+    #[inline]
+    pub(crate) fn may_be_last_waker(&self) -> bool {
+        references(self.0.load(Ordering::Relaxed)) <= 2
+    }
+
     /// What a person may want to know. May be out of date at once.
     pub(crate) fn describe(&self) -> TaskState {
         let word = self.0.load(Ordering::Relaxed);

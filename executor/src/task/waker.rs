@@ -72,6 +72,13 @@ pub(super) unsafe fn borrowed_waker(header: NonNull<Header>) -> ManuallyDrop<Wak
     unsafe { ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.as_ptr().cast(), &WAKER))) }
 }
 
+/// The task that a waker wakes, if it is one of ours.
+#[inline]
+pub(super) fn task_of(waker: &Waker) -> Option<&Header> {
+    // SAFETY: a waker with that table has a header's address as data, and holds a reference.
+    std::ptr::eq(waker.vtable(), &WAKER).then(|| unsafe { header(waker.data()).as_ref() })
+}
+
 /// Runs a task once.
 ///
 /// # Safety

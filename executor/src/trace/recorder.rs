@@ -211,6 +211,7 @@ impl Recorder {
     /// # Panics
     /// On 0. When a runtime was built with it.
     #[must_use]
+    #[track_caller]
     pub fn with_limit(mut self, events: usize) -> Recorder {
         assert!(events > 0, "a recorder that keeps no event records nothing: give at least 1");
         self.setting().limit = events;

@@ -41,6 +41,7 @@ macro_rules! socket {
             }
 
             /// std's socket, for its options. It is non-blocking.
+            #[track_caller]
             pub fn get_ref(&self) -> &$std {
                 let $inner = self.0.get_ref();
                 $system
@@ -56,6 +57,7 @@ macro_rules! socket {
         }
 
         impl std::os::fd::AsFd for $type {
+            #[track_caller]
             fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
                 self.0.as_fd()
             }

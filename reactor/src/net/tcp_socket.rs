@@ -38,6 +38,7 @@ fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
 
 impl<S: AsFd> TcpSocket<S> {
     /// std's socket.
+    #[track_caller]
     pub(super) fn system(&self) -> &S {
         match self {
             System(socket) => socket,
@@ -60,6 +61,7 @@ impl<S: AsFd> TcpSocket<S> {
 }
 
 impl<S: AsFd> AsFd for TcpSocket<S> {
+    #[track_caller]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.system().as_fd()
     }

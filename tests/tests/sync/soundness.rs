@@ -73,12 +73,17 @@ is_not!(Send: Sender<NotSend>, Receiver<NotSend>, SendFuture<'static, NotSend>, 
     OneshotSender<NotSend>, OneshotReceiver<NotSend>, Sender<Neither>, Receiver<Neither>);
 is_not!(Sync: Sender<NotSend>, Receiver<NotSend>, OneshotSender<NotSend>, OneshotReceiver<NotSend>, Sender<Neither>);
 
+// A message of a broadcast is cloned by one receiver at a time, and so is never seen by two threads at once.
+is!(Send: BroadcastSender<u8>, BroadcastReceiver<u8>, BroadcastSender<NotSync>, BroadcastReceiver<NotSync>);
+is!(Sync: BroadcastSender<u8>, BroadcastReceiver<u8>, BroadcastSender<NotSync>, BroadcastReceiver<NotSync>);
+is_not!(Send: BroadcastSender<NotSend>, BroadcastReceiver<NotSend>, BroadcastSender<Neither>);
+is_not!(Sync: BroadcastSender<NotSend>, BroadcastReceiver<NotSend>, BroadcastSender<Neither>);
+
 // What all see must bear to be seen.
-is!(Send: BroadcastSender<u8>, BroadcastReceiver<u8>, WatchSender<u8>, WatchReceiver<u8>);
-is!(Sync: BroadcastSender<u8>, BroadcastReceiver<u8>, WatchSender<u8>, WatchReceiver<u8>);
-is_not!(Send: BroadcastSender<NotSync>, BroadcastReceiver<NotSync>, WatchSender<NotSync>, WatchReceiver<NotSync>,
-    BroadcastSender<NotSend>, BroadcastReceiver<NotSend>, WatchSender<NotSend>, WatchReceiver<NotSend>);
-is_not!(Sync: BroadcastSender<NotSync>, BroadcastReceiver<NotSend>, WatchSender<NotSync>, WatchReceiver<NotSend>);
+is!(Send: WatchSender<u8>, WatchReceiver<u8>);
+is!(Sync: WatchSender<u8>, WatchReceiver<u8>);
+is_not!(Send: WatchSender<NotSync>, WatchReceiver<NotSync>, WatchSender<NotSend>, WatchReceiver<NotSend>);
+is_not!(Sync: WatchSender<NotSync>, WatchReceiver<NotSend>);
 
 // A wait stays where it is, as others know its place; what only owns one may be moved.
 is_not!(Unpin: SendFuture<'static, u8>, RecvFuture<'static, u8>);

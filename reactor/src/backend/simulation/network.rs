@@ -4,12 +4,12 @@
 
 use super::world::{HostId, Shared, World, address_of};
 use crate::Handle;
+use crate::entered::{Entries, Guard};
 use pin_project_lite::pin_project;
-use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr};
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -76,6 +76,7 @@ impl Network {
     ///
     /// # Panics
     /// When there are 16 million; and on a name that a resolver would not ask for: `localhost`, or an address.
+    #[track_caller]
     pub fn host(&self, name: &str) -> Host {
         assert!(
             name != "localhost" && name.parse::<IpAddr>().is_err(),
@@ -110,6 +111,7 @@ impl Network {
     ///
     /// # Panics
     /// On a [`Link`] that can't be, and on a host of another network.
+    #[track_caller]
     pub fn set_link(&self, a: &Host, b: &Host, link: Link) {
         link.check();
         let (a, b) = self.own(a, b);
@@ -121,6 +123,7 @@ impl Network {
     ///
     /// # Panics
     /// On a host and itself, and on a host of another network.
+    #[track_caller]
     pub fn partition(&self, a: &Host, b: &Host) {
         let (a, b) = self.own(a, b);
         assert!(a != b, "a host can't be cut off from itself: give two");
@@ -132,12 +135,14 @@ impl Network {
     ///
     /// # Panics
     /// On a host of another network.
+    #[track_caller]
     pub fn heal(&self, a: &Host, b: &Host) {
         let (a, b) = self.own(a, b);
         self.change(|world| world.heal(a, b));
     }
 
     /// The numbers of two hosts, which have a meaning in their own network only.
+    #[track_caller]
     fn own(&self, a: &Host, b: &Host) -> (HostId, HostId) {
         for host in [a, b] {
             assert!(
@@ -207,6 +212,7 @@ impl Default for Link {
 }
 
 impl Link {
+    #[track_caller]
     fn check(&self) {
         assert!(
             (0.0..=1.0).contains(&self.loss),
@@ -235,23 +241,24 @@ pub struct Host {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Host>> = const { RefCell::new(None) };
+    /// `None` is entered by what runs on no host, in the task of a host.
+    static ENTERED: Entries<Option<Host>> = const { Entries::new() };
 }
 
 impl Host {
     /// The host on which the future runs that is being polled on this thread, if it is one of [`run`](Host::run).
     pub fn current() -> Option<Host> {
-        CURRENT.with_borrow(Clone::clone)
+        ENTERED.with(|entered| entered.with_current(|host| host.cloned().flatten()))
     }
 
     /// Makes it the current one on this thread, until the guard goes. For executors.
     pub fn enter(&self) -> EnteredHost {
-        EnteredHost { before: CURRENT.replace(Some(self.clone())), not_send: PhantomData }
+        EnteredHost { _guard: Entries::enter(&ENTERED, Some(self.clone())) }
     }
 
     /// Until the guard goes, no host is current on this thread. For executors: not each task is one of a host.
     pub fn leave() -> EnteredHost {
-        EnteredHost { before: CURRENT.replace(None), not_send: PhantomData }
+        EnteredHost { _guard: Entries::enter(&ENTERED, None) }
     }
 
     /// Whether it has crashed since [`Network::host`] gave this handle; if [`current`](Host::current) did, since the
@@ -286,13 +293,17 @@ impl Host {
     ///
     /// # Panics
     /// When it is polled in a runtime that does not have the host's network: its sockets would be elsewhere.
+    #[track_caller]
     pub fn run<F: Future>(&self, future: F) -> Run<F> {
         let (crashes, key) = self.network.change(|world| {
             let state = world.state(self.id);
             state.runs_begun += 1;
             (state.crashes, state.runs_begun)
         });
-        Run { future: Some(future), place: Place { host: Host { crashes, ..self.clone() }, key } }
+        Run {
+            future: Some(future),
+            place: Place { host: Host { crashes, ..self.clone() }, key, made_at: Location::caller() },
+        }
     }
 
     /// Ends all that runs on it at once. Its connections are reset, its listeners gone, and the futures given to
@@ -326,15 +337,7 @@ impl fmt::Debug for Host {
 /// While it lives, a host is current on this thread. Made by [`Host::enter`].
 #[must_use = "the host is current only as long as this guard lives"]
 pub struct EnteredHost {
-    before: Option<Host>,
-    /// It restores the thread on which it was made.
-    not_send: PhantomData<*const ()>,
-}
-
-impl Drop for EnteredHost {
-    fn drop(&mut self) {
-        let _left = CURRENT.replace(self.before.take());
-    }
+    _guard: Guard<Option<Host>>,
 }
 
 /// The host on which this ran has crashed.
@@ -365,6 +368,7 @@ pin_project! {
 struct Place {
     host: Host,
     key: u64,
+    made_at: &'static Location<'static>,
 }
 
 impl<F: Future> Future for Run<F> {
@@ -372,11 +376,11 @@ impl<F: Future> Future for Run<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Place { host, key } = &*this.place;
+        let Place { host, key, made_at } = &*this.place;
         let is_here = Handle::with_current(|reactor| reactor?.network().map(|network| *network == host.network));
         assert!(
             is_here == Some(true),
-            "what runs on {host:?} is polled in a runtime that does not have its network: await it in the runtime whose \
+            "what runs on {host:?} (made at {made_at}) is polled in a runtime that does not have its network: await it in the runtime whose \
              network gave the host, made with Runtime::builder().deterministic(seed)"
         );
         let _entered = host.enter();

@@ -1,0 +1,26 @@
+//! What a task costs, for a tool that counts instructions: so often as it is asked to, it spawns a task that yields once,
+//! and joins it.
+//!
+//! ```sh
+//! RUSTFLAGS="--cfg rustix_use_libc" cargo build --release -p executor --example instructions --target-dir target/valgrind
+//! valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null \
+//!     target/valgrind/release/examples/instructions 10000
+//! ```
+
+use executor::{block_on, spawn, yield_now};
+
+fn main() {
+    let times = std::env::args().nth(1).map_or(10_000, |times| times.parse().expect("the argument is a number"));
+    let sum = block_on(async {
+        let mut sum = 0;
+        for number in 0..times {
+            let task = spawn(async move {
+                yield_now().await;
+                number
+            });
+            sum += task.await.expect("the task returns");
+        }
+        sum
+    });
+    println!("{times} tasks returned numbers that sum up to {sum}");
+}
