@@ -8,7 +8,7 @@ use crate::dump::Call;
 use crate::observer::{self, Observer};
 use crate::single::{elsewhere, with_core};
 use crate::task::{JoinHandle, Meta, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, allocate, with_present};
-use reactor::{Handle, Hold};
+use reactor::{Handle, Hold, budget};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -193,6 +193,7 @@ impl<F: FnOnce() -> T, T> Future for BlockingCall<F> {
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
         let call = self.call.take().expect("a blocking call was made twice");
+        let _not_counted = budget::leave(); // it may block its thread on futures
         let Some(observer) = &self.observer else { return Poll::Ready(call()) };
         let task = with_present(|task| task.expect("a blocking call is made as a task").id());
         observer.blocking_begins(task);

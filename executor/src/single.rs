@@ -186,6 +186,7 @@ pub(crate) fn run_cancelled(are_left: impl Fn() -> bool) {
                 match task.task().header().state.is_cancelled() && task.task().can_be_dropped() {
                     true => {
                         has_run = true;
+                        let _its_own = budget::enter();
                         within(None, || core.run_inside(task));
                     }
                     false => core.queue.push(task),
@@ -295,6 +296,7 @@ impl Core {
     ) -> Result<F::Output, JoinError> {
         // A blocking call of another runtime may run this one: its tasks are not that call's doing, nor on its host.
         let (_nobody, _no_host) = (Present::nobody(), Host::leave());
+        let _counted = budget::enter();
         let _reactor = self.shared.reactor.enter();
         self.shared.observe(|observer| observer.run_begins());
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };
@@ -584,6 +586,7 @@ impl Core {
         let Some(right) = task.wake_up() else { return Asked::Suspended };
         self.shared.observe(|observer| observer.task_asked(task.task()));
         let queued = self.queue.len();
+        let _its_own = budget::enter();
         let before = self.asking.replace(Some(Asked::Suspended));
         let is_over = within(None, || self.run_inside(right));
         match self.asking.replace(before) {
