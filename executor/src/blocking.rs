@@ -8,7 +8,7 @@ use crate::dump::Call;
 use crate::observer::{self, Here, Observer};
 use crate::single::{elsewhere, with_core};
 use crate::task::{Meta, Reserved, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_present};
-use reactor::{Handle, Hold};
+use reactor::{Handle, Hold, budget};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -231,6 +231,7 @@ impl<F: FnOnce() -> T, T> Future for BlockingCall<F> {
             resume_unwind(Box::new(error));
         }
         let call = self.call.take().expect("a blocking call was made twice");
+        let _not_counted = budget::leave(); // it may block its thread on futures
         let Some(observer) = &self.observer else { return Poll::Ready(call()) };
         let task = with_present(|task| task.expect("a blocking call is made as a task").id());
         observer.blocking_begins(task);

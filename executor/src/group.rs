@@ -11,7 +11,7 @@ use crate::single::{CoreId, run_cancelled};
 use crate::spawn::Spawning;
 use crate::task::{Canceller, Extras, Group, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_present};
 use pin_project_lite::pin_project;
-use reactor::leaf;
+use reactor::{budget, leaf};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -73,6 +73,7 @@ where
 {
     let made_at = Location::caller();
     async move {
+        budget::take().await; // a block may await nothing, and spawn nothing
         let scope = Scope::new(current(), None);
         let group = TaskGroup { shared: Arc::new(Shared { scope, made_at, state: Mutex::default() }) };
         let _ends = Ends::new(&group.shared);

@@ -338,6 +338,7 @@ impl Core {
     ) -> Result<F::Output, JoinError> {
         // A blocking call of another runtime may run this one: its tasks are not that call's doing, nor on its host.
         let (_nobody, _no_host) = (Present::nobody(), Host::leave());
+        let _counted = budget::enter();
         let _reactor = self.shared.reactor.enter();
         self.shared.observe(|observer| observer.run_begins());
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };
@@ -640,6 +641,7 @@ impl Core {
         let Some(right) = task.wake_up() else { return Asked::Suspended };
         self.shared.observe(|observer| observer.task_asked(task.task()));
         let queued = self.queue.len();
+        let _its_own = budget::enter();
         let before = self.asking.replace(Some(Asked::Suspended));
         let is_over = within(None, || self.run_inside(right));
         match self.asking.replace(before) {
@@ -688,6 +690,7 @@ impl Core {
                     self.queue.push_front(task);
                     break;
                 }
+                let _its_own = budget::enter();
                 within(None, || self.run_inside(task));
             }
         }

@@ -23,7 +23,8 @@ use std::task::{Context, Poll};
 ///
 /// It implements [`AsyncRead`] and [`AsyncWrite`] where `&T` implements [`Read`] and [`Write`],
 /// and so does `&Async<T>`; for everything else there are [`read_with`](Async::read_with) and
-/// [`write_with`](Async::write_with). Any number of tasks may wait for it at once.
+/// [`write_with`](Async::write_with). Any number of tasks may wait for it at once. Each operation takes part in the
+/// [budget](crate::budget) of a poll.
 ///
 /// ```
 /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -261,6 +262,16 @@ impl<T: AsFd> Async<T> {
         mut op: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         self.source.poll_op(direction, &mut None, cx, || op(self.get_ref()), is_short(wanted))
+    }
+
+    /// For what stream sockets do at once, as shutting down.
+    pub(crate) fn poll_now<R>(
+        &self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        op: impl FnOnce(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.source.poll_now(direction, cx, || op(self.get_ref()))
     }
 
     /// The same as a future that takes its waker back when it is dropped.

@@ -16,13 +16,14 @@
 //! a failed `read` and the clearing of its bit would be wiped out.
 
 use crate::backend::{Backend, Readiness, SocketRef, Token};
+use crate::budget::{self, Deferral};
 use crate::observer::{Direction, SourceId};
 use crate::reactor::Shared;
-use crate::{budget, leaf, lock};
+use crate::{leaf, lock};
 use rustix::net::{SocketAddrAny, SocketAddrUnix, SocketType, getpeername, getsockname, sockopt};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 use std::{fmt, io};
@@ -37,6 +38,9 @@ pub(crate) struct Source {
     watched: Watched,
     reactor: Arc<Shared>,
     word: AtomicUsize,
+    /// In which poll an operation was last deferred, in each direction: the [`Deferral`] of pollers, which have no place
+    /// for one. Tasks that share the source share it.
+    deferrals: [AtomicU32; 2],
     waiters: Mutex<Waiters>,
 }
 
@@ -64,7 +68,7 @@ const fn mask(direction: Direction) -> Readiness {
 impl Source {
     pub(crate) fn new(id: SourceId, key: usize, watched: Watched, reactor: Arc<Shared>, assumed: Readiness) -> Source {
         let word = AtomicUsize::new(assumed.bits().into());
-        Source { id, key, watched, reactor, word, waiters: Mutex::default() }
+        Source { id, key, watched, reactor, word, deferrals: Default::default(), waiters: Mutex::default() }
     }
 
     /// Called by the reactor: the backend reported this source. Moves the wakers of all who wait
@@ -93,7 +97,7 @@ impl Source {
         mut op: impl FnMut() -> io::Result<R>,
         is_short: impl Fn(&R) -> bool,
     ) -> Poll<io::Result<R>> {
-        ready!(budget::poll_proceed(cx));
+        ready!(self.poll_proceed(direction, cx));
         loop {
             let seen = ready!(self.poll_ready(direction, key, cx))?;
             match op() {
@@ -114,6 +118,36 @@ impl Source {
                 }
             }
         }
+    }
+
+    /// Whether the budget lets an operation go on that may succeed at once.
+    #[inline]
+    fn poll_proceed(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<()> {
+        match budget::is_spent() {
+            false => Poll::Ready(()),
+            true => self.poll_deferred(direction, cx),
+        }
+    }
+
+    #[cold]
+    fn poll_deferred(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<()> {
+        let kept = &self.deferrals[direction as usize];
+        let mut deferral = Deferral::from_bits(kept.load(Ordering::Relaxed));
+        let proceeds = deferral.poll_proceed(cx);
+        kept.store(deferral.bits(), Ordering::Relaxed);
+        proceeds
+    }
+
+    /// As [`poll_op`](Source::poll_op), for an operation that never blocks.
+    pub(crate) fn poll_now<R>(
+        &self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        op: impl FnOnce() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        ready!(self.poll_proceed(direction, cx));
+        budget::spend();
+        Poll::Ready(op())
     }
 
     fn clear(&self, seen: Seen, bits: Readiness) {

@@ -21,11 +21,21 @@ mod shim {
     pub(crate) mod budget {
         use std::task::{Context, Poll};
 
+        pub(crate) fn is_spent() -> bool {
+            false
+        }
+
         pub(crate) fn poll_proceed(_: &mut Context<'_>) -> Poll<()> {
             Poll::Ready(())
         }
 
         pub(crate) fn spend() {}
+
+        pub(crate) async fn take() {}
+
+        pub(crate) fn enter() {}
+
+        pub(crate) use reactor::budget::Deferral;
     }
 
     /// loom's cell is more than what is in it.

@@ -4,6 +4,9 @@
 //! it. To run them as tasks, hand in the handles; [`JoinHandle::cancel_on_drop`](crate::JoinHandle::cancel_on_drop)
 //! makes a task end with its handle.
 //!
+//! The futures share the [budget](reactor::budget) of the task's poll. Those that it leaves no room for are polled in the
+//! task's next turn.
+//!
 //! Used through `lib.rs`.
 
 mod set;

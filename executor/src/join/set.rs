@@ -4,9 +4,12 @@
 //! times until they are done. Here each child has a waker of its own, which notes the child's number in a
 //! queue and then wakes the parent. The queue has room for all from the start, so that a wake never allocates.
 //!
+//! The children share the budget of one poll: when it is spent no further child is polled. The queue keeps the order,
+//! and one child is polled in any case, so each of them has its turn.
+//!
 //! Used by the files beside it.
 
-use reactor::leaf;
+use reactor::{budget, leaf};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -87,6 +90,9 @@ impl<F: Future> Set<F> {
             self.wakers[number].is_queued.store(false, Ordering::Release);
             if let Poll::Ready(output) = self.poll_child(number) {
                 return Poll::Ready(Some((number, output)));
+            }
+            if budget::is_spent() && budget::poll_proceed(cx).is_pending() {
+                break;
             }
         }
         self.wait(cx);

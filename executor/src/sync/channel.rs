@@ -405,7 +405,7 @@ macro_rules! end {
 end!(Sender, Receiver);
 
 pin_project! {
-    /// Sends a message. Made by [`Sender::send`].
+    /// Sends a message. Made by [`Sender::send`]. Takes part in the [budget](reactor::budget).
     #[must_use = "a message is not sent until this is awaited"]
     pub struct SendFuture<'a, T>
     where
@@ -426,7 +426,7 @@ impl<T> Future for SendFuture<'_, T> {
 }
 
 pin_project! {
-    /// Receives a message. Made by [`Receiver::recv`].
+    /// Receives a message. Made by [`Receiver::recv`]. Takes part in the [budget](reactor::budget).
     #[must_use = "a message is not received until this is awaited"]
     pub struct RecvFuture<'a, T>
     where

@@ -2,6 +2,7 @@
 
 use super::mutex::MutexGuard;
 use super::wait_list::{List, Monitor, Rule, State, Wakes};
+use crate::shim::budget;
 use std::fmt;
 use std::future::poll_fn;
 use std::mem::forget;
@@ -120,6 +121,7 @@ impl Condvar {
         mut guard: MutexGuard<'a, T>,
         mut condition: impl FnMut(&mut T) -> bool,
     ) -> MutexGuard<'a, T> {
+        budget::take().await; // there may be nothing to wait for, again and again
         while condition(&mut guard) {
             guard = self.wait(guard).await;
         }

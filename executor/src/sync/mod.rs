@@ -16,6 +16,7 @@
 //! All of them work among tasks, among runtimes, and from threads without one, as `try_…` or with any
 //! `block_on`. All are fair: who came first is served first, and nobody overtakes. A wait that is dropped leaves
 //! nothing behind and loses nothing; what it had just been given goes to the next one. Waiting allocates nothing.
+//! Every wait takes part in the [budget](reactor::budget) of a poll, also one that needn't wait; `try_…` does not.
 //! They rest on one wait list: `wait_list.rs`.
 
 mod barrier;

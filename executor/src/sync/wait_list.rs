@@ -16,8 +16,12 @@
 //!       └───────────────────────────────────────────────────────────────────────┘ polled: takes it
 //! ```
 //!
+//! An idle node that is polled when the budget of the poll is spent is DEFERRED to a later poll instead of arriving. One
+//! that waits, or was served, was pending before and need not ask: so no wait starves beside a sibling that always
+//! spends the budget first.
+//!
 //! Who may touch a node: while it is WAITING it is in a list, and all of it belongs to whoever holds the
-//! lock; otherwise it belongs to its future. The last thing that the one who serves does to a node is to
+//! lock; otherwise, idle, deferred or served, it belongs to its future. The last thing that the one who serves does to a node is to
 //! store SERVED, without which its future does not look at it: after that the future may be gone.
 //!
 //! No foreign code runs under the lock, but for the clone of a waker: wakers are called, and they and
@@ -281,6 +285,8 @@ const IDLE: usize = 0;
 const WAITING: usize = 1;
 /// Was served, and has not taken what it got.
 const SERVED: usize = 2;
+// Any other stage: does not wait, as the budget deferred it. The word is the bits of a `budget::Deferral`, the two lowest
+// of which are set.
 
 /// A waiter's place in a list.
 pub(super) struct Node<R: Rule> {
@@ -318,13 +324,16 @@ impl<R: Rule> Node<R> {
     /// The caller is the node's only owner, and always comes with the same monitor.
     #[inline]
     pub(super) unsafe fn poll(self: Pin<&Self>, monitor: &Monitor<R::State>, cx: &mut Context<'_>) -> Poll<R::Got> {
-        ready!(budget::poll_proceed(cx));
         // SAFETY: as promised.
         let got = unsafe {
             match self.stage.load(Ordering::Acquire) {
-                IDLE => self.arrive(monitor, cx),
+                IDLE if !budget::is_spent() => self.arrive(monitor, cx),
                 SERVED => Some(self.take_got()),
-                _ => self.renew(monitor, cx),
+                WAITING => self.renew(monitor, cx),
+                idle => {
+                    ready!(self.poll_deferred(idle, cx));
+                    self.arrive(monitor, cx)
+                }
             }
         };
         match got {
@@ -337,6 +346,15 @@ impl<R: Rule> Node<R> {
                 Poll::Pending
             }
         }
+    }
+
+    /// Whether a node that does not wait may arrive although the budget is, or was, spent. Then it is IDLE.
+    #[cold]
+    fn poll_deferred(&self, stage: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let mut deferral = budget::Deferral::from_bits(stage as u32);
+        let proceeds = deferral.poll_proceed(cx);
+        self.stage.store(deferral.bits() as usize, Ordering::Relaxed);
+        proceeds
     }
 
     /// # Safety
@@ -412,12 +430,11 @@ impl<R: Rule> Node<R> {
         // those who leave together it is the first one's, after whom it is idle.
         let (left, waker) = unsafe {
             match self.stage.load(Ordering::Acquire) {
-                IDLE => return,
                 SERVED => {
                     let got = self.take_got();
                     (self.body.with_mut(|body| R::give_back(&mut state, &mut (*body).want, got)), None)
                 }
-                _ => {
+                WAITING => {
                     R::waiters(&mut state).unlink(NonNull::from(self));
                     self.stage.store(IDLE, Ordering::Relaxed);
                     self.body.with_mut(|body| {
@@ -425,6 +442,7 @@ impl<R: Rule> Node<R> {
                         (None, (*body).waker.take())
                     })
                 }
+                idle => return budget::Deferral::from_bits(idle as u32).end(),
             }
         };
         monitor.settle(state, &mut Wakes::new());

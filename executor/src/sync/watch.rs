@@ -2,6 +2,7 @@
 
 use super::wait_list::{List, Monitor, Rule, State, Wait, Wakes};
 use super::{RecvError, SendError};
+use crate::shim::budget;
 use std::fmt;
 use std::sync::Arc;
 
@@ -202,6 +203,7 @@ impl<T> Receiver<T> {
     /// });
     /// ```
     pub async fn wait_for(&mut self, mut is_right: impl FnMut(&T) -> bool) -> Result<Arc<T>, RecvError> {
+        budget::take().await; // it may be right at once, again and again
         loop {
             let (value, version) = self.newest.look(|newest| (newest.value.clone(), newest.version));
             if is_right(&value) {

@@ -5,6 +5,7 @@ use super::chain::drop_output;
 use super::extras::{Cancellation, CancelledBy};
 use super::state::{Leave, TaskState};
 use super::waker::Runnable;
+use crate::shim::budget;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -12,7 +13,7 @@ use std::marker::PhantomData;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// Why a task has no output.
 ///
@@ -319,6 +320,8 @@ unsafe impl Sync for Panic {}
 /// # Cancel safety
 /// Awaiting `&mut handle` may be given up at any point; nothing is lost.
 ///
+/// Takes part in the [budget](reactor::budget) of a poll.
+///
 /// ```
 /// executor::block_on(async {
 ///     let sum = executor::spawn(async { 1 + 2 });
@@ -542,6 +545,25 @@ impl<T> JoinHandle<T> {
     }
 }
 
+impl<T> JoinHandle<T> {
+    /// Whether the output of a completed task may be taken although the budget is spent: if the handle was pending
+    /// before. Then there is a waker in its field, or something in place of one.
+    #[cold]
+    fn poll_deferred(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Header { join_waker, .. } = self.header();
+        // SAFETY: since the task completed, nobody but the handle writes the field; the runner reads it only if the
+        // handle had offered a waker, which then is still there.
+        let was_pending = join_waker.with(|waker| unsafe { (*waker).is_some() });
+        if !was_pending && budget::poll_proceed(cx).is_pending() {
+            let mark = Box::new(Waker::noop().clone());
+            // SAFETY: as above, and no waker was offered, so the runner does not read the field.
+            join_waker.with_mut(|waker| unsafe { *waker = Some(mark) });
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+}
+
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
@@ -550,7 +572,12 @@ impl<T> Future for JoinHandle<T> {
             reactor::leaf::pending(|| format!("the end of {}", self.task().info()));
             return Poll::Pending;
         }
-        self.take_output().map_or(Poll::Pending, Poll::Ready)
+        if budget::is_spent() {
+            ready!(self.poll_deferred(cx));
+        }
+        let output = self.take_output();
+        budget::spend();
+        output.map_or(Poll::Pending, Poll::Ready)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::cell::{Header, Polled, Run, TaskRef, cancel, dropped_reference, wake};
 use super::state::{Dropped, Suspend};
 use super::watch::{run_watched, waker_cloned, waker_dropped};
+use crate::shim::budget;
 use std::fmt;
 use std::mem::{ManuallyDrop, forget};
 use std::ptr::NonNull;
@@ -156,7 +157,7 @@ impl Runnable {
     /// right to run it comes back, to be queued by the caller.
     #[must_use = "a task that is ready again has to be queued; dropping it cancels it"]
     pub fn run(self) -> Option<Runnable> {
-        reactor::budget::reset();
+        let _counted = budget::enter();
         match self.run_once() {
             Run::Ready(task) => Some(task),
             Run::Suspended | Run::Finished => None,

@@ -4,6 +4,8 @@
 //! Streams are [`AsyncRead`](crate::io::AsyncRead) and [`AsyncWrite`](crate::io::AsyncWrite), by
 //! value, by `&mut` and by `&`, so two tasks can share one: one reads, the other writes.
 //!
+//! All that can be awaited here takes part in the [budget](crate::budget) of a poll.
+//!
 //! On a reactor with a simulated [`Network`](crate::backend::Network), TCP sockets live in that. They have no
 //! file descriptor: to ask for it, by `get_ref` or [`AsFd`](std::os::fd::AsFd), panics.
 

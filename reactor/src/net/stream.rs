@@ -223,13 +223,13 @@ macro_rules! stream_socket {
                 self.0.poll_stream(Direction::Write, cx, wanted, |mut io| io.write_vectored(bufs))
             }
 
-            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(())) // the kernel has it all
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.0.poll_now(Direction::Write, cx, |_| Ok(())) // the kernel has it all
             }
 
             /// Ends the sending direction.
-            fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(match self.shutdown(Shutdown::Write) {
+            fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.0.poll_now(Direction::Write, cx, |socket| match socket.shutdown(Shutdown::Write) {
                     Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()), // over already
                     result => result,
                 })

@@ -5,6 +5,7 @@ use super::stream::stream_socket;
 use super::tcp_socket::TcpSocket;
 use super::{IntoSocketAddr, ReadHalf, Shutdown, SocketAddr, WriteHalf};
 use crate::backend::Readiness;
+use crate::budget;
 use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
 use crate::observer::Direction;
 use futures_lite::{Stream, stream};
@@ -48,6 +49,7 @@ impl TcpListener {
     /// # Errors
     /// Those of the system: the address is in use, isn't this machine's, or needs rights.
     pub async fn bind(address: impl IntoSocketAddr) -> io::Result<TcpListener> {
+        budget::take().await;
         let socket = TcpSocket::listen(address.into_socket_addr()?)?;
         Ok(TcpListener(socket.register(Readiness::READABLE)?))
     }
@@ -133,6 +135,7 @@ impl TcpStream {
     /// }).unwrap();
     /// ```
     pub async fn connect(address: impl IntoSocketAddr) -> io::Result<TcpStream> {
+        budget::take().await;
         let (socket, ready) = TcpSocket::connect(address.into_socket_addr()?)?;
         let stream = TcpStream::register(socket, ready)?;
         if ready.is_empty() && !stream.0.reported_writable().await? {

@@ -2,6 +2,7 @@
 
 use super::socket::{datagrams, socket};
 use super::{IntoSocketAddr, SocketAddr};
+use crate::budget;
 use crate::io::Async;
 use std::{io, net};
 
@@ -34,6 +35,7 @@ impl UdpSocket {
     /// # Errors
     /// Those of the system: the address is in use or isn't this machine's.
     pub async fn bind(address: impl IntoSocketAddr) -> io::Result<UdpSocket> {
+        budget::take().await;
         UdpSocket::from_std(net::UdpSocket::bind(address.into_socket_addr()?)?)
     }
 

@@ -4,6 +4,7 @@ use super::socket::{datagrams, new_stream, socket};
 use super::stream::{Peek, stream_socket};
 use super::{ReadHalf, Shutdown, WriteHalf};
 use crate::backend::Readiness;
+use crate::budget;
 use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
 use crate::observer::Direction;
 use crate::time::{Duration, sleep};
@@ -98,6 +99,7 @@ impl UnixStream {
         let address = SocketAddrUnix::new(path.as_ref())?;
         let socket = new_stream(AddressFamily::UNIX)?;
         let mut pause = Duration::from_millis(1);
+        budget::take().await; // connecting is done at once
         loop {
             match sys::connect(&socket, &address) {
                 Ok(()) => return UnixStream::from_connected(socket.into()),

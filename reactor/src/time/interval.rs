@@ -79,6 +79,8 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 }
 
 /// A stream of ticks. Made by [`interval`] and [`interval_at`]; it never ends.
+///
+/// Ticks that are due already take part in the [budget](crate::budget) of a poll.
 #[derive(Debug)]
 #[must_use = "an Interval does nothing until its ticks are awaited"]
 pub struct Interval {

@@ -1,6 +1,7 @@
 //! [`Sleep`]: the leaf future over one timer.
 
 use super::{Duration, Instant, after};
+use crate::budget::{self, Deferral};
 use crate::reactor::Shared;
 use crate::{Handle, leaf};
 use std::fmt;
@@ -8,7 +9,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Waits for `duration`, counted from this call.
 ///
@@ -58,7 +59,8 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 
 /// A future that is ready when its deadline has come. Made by [`sleep`] and [`sleep_until`].
 ///
-/// It is `Unpin`, allocates nothing and takes its place in the timer queue when it is first polled.
+/// It is `Unpin`, allocates nothing and takes its place in the timer queue when it is first polled. One that is due by
+/// then takes part in the [budget](crate::budget) of a poll.
 #[must_use = "a Sleep does nothing until it is awaited"]
 pub struct Sleep {
     state: State,
@@ -72,6 +74,8 @@ enum State {
     Until(Instant),
     /// It has, or had, a place in the queue of a reactor.
     Set { deadline: Instant, key: u32, shared: Arc<Shared> },
+    /// The deadline has come; from now on each poll is ready, as far as the budget goes.
+    Due { deadline: Instant, deferral: Deferral },
 }
 
 impl Sleep {
@@ -79,7 +83,7 @@ impl Sleep {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::For(_) => None,
-            State::Until(deadline) | State::Set { deadline, .. } => Some(deadline),
+            State::Until(deadline) | State::Set { deadline, .. } | State::Due { deadline, .. } => Some(deadline),
         }
     }
 
@@ -122,7 +126,7 @@ impl Sleep {
         };
         let deadline = match self.state {
             State::For(duration) => after(reactor.now(), duration),
-            State::Until(deadline) | State::Set { deadline, .. } => deadline,
+            State::Until(deadline) | State::Set { deadline, .. } | State::Due { deadline, .. } => deadline,
         };
         let shared = reactor.0;
         self.check_open(&shared);
@@ -133,11 +137,31 @@ impl Sleep {
         };
         // The runtime may have ended on its thread meanwhile: then nobody would wake this one.
         self.check_open(&shared);
-        self.state = set.map_or(State::Until(deadline), |key| State::Set { deadline, key, shared });
         match set {
-            Some(_) => self.wait(),
-            None => Poll::Ready(()),
+            Some(key) => {
+                self.state = State::Set { deadline, key, shared };
+                self.wait()
+            }
+            None => {
+                self.state = State::Due { deadline, deferral: Deferral::default() };
+                self.poll_due(cx)
+            }
         }
+    }
+
+    /// The timer has fired while this was pending, so it is ready whatever is left of the budget.
+    fn fire(&mut self, deadline: Instant) -> Poll<()> {
+        self.state = State::Due { deadline, deferral: Deferral::default() };
+        budget::spend();
+        Poll::Ready(())
+    }
+
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let State::Due { deferral, .. } = &mut self.state {
+            ready!(deferral.poll_proceed(cx));
+            budget::spend();
+        }
+        Poll::Ready(())
     }
 
     fn wait(&self) -> Poll<()> {
@@ -153,15 +177,19 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let State::Set { deadline, key, shared } = &self.state else { return self.start(cx) };
-        let tick = shared.tick(*deadline);
+        let (deadline, key, shared) = match &self.state {
+            State::Set { deadline, key, shared } => (*deadline, *key, shared),
+            State::Due { .. } => return self.poll_due(cx),
+            State::For(_) | State::Until(_) => return self.start(cx),
+        };
+        let tick = shared.tick(deadline);
         if shared.has_fired(tick) {
-            return Poll::Ready(());
+            return self.fire(deadline);
         }
         self.check_open(shared);
-        match shared.update_timer(*key, tick, cx.waker()) {
+        match shared.update_timer(key, tick, cx.waker()) {
             true => self.wait(),
-            false => Poll::Ready(()),
+            false => self.fire(deadline),
         }
     }
 }
