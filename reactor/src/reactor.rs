@@ -7,12 +7,12 @@ use crate::backend::{self, Backend, Event, Network, Readiness, Token};
 use crate::cause::{self, Cause};
 use crate::lock;
 use crate::observer::{Observer, SourceId};
+use crate::panics::FirstPanic;
 use crate::source::{Source, Watched, orphaned};
 use crate::time::queue::{Fired, TimerQueue};
 use slab::Slab;
-use std::any::Any;
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
@@ -167,27 +167,23 @@ impl Drop for Reactor {
 }
 
 /// Calls wakers, with their cause announced. One that panics does not keep the others from being
-/// called: its panic goes on when all are.
+/// called: the first panic goes on when all are.
 #[derive(Default)]
 struct Wake {
-    panic: Option<Box<dyn Any + Send>>,
+    calls: FirstPanic,
 }
 
 impl Wake {
     fn call(&mut self, cause: Cause, waker: Waker) {
         cause::set(Some(cause));
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-            self.panic = Some(panic);
-        }
+        self.calls.catch(|| waker.wake());
     }
 }
 
 impl Drop for Wake {
+    /// The panic goes on after this, as `calls` is dropped.
     fn drop(&mut self) {
         cause::set(None);
-        if let Some(panic) = self.panic.take() {
-            resume_unwind(panic);
-        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! Used by the files beside it.
 
 use reactor::leaf;
+use reactor::panics::wake_all;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -48,7 +49,7 @@ impl Wake for Child {
         woken.queue.push_back(self.number);
         let parent = woken.parent.take();
         drop(woken);
-        parent.into_iter().for_each(Waker::wake);
+        wake_all(parent);
     }
 }
 

@@ -1,10 +1,11 @@
 //! [`JoinHandle`]: the right to a task's output, and to cancel it.
 
-use super::cell::{Finish, Header, TaskId, TaskRef, cancel, discard, drop_reference, wake, with_present};
+use super::cell::{Finish, Header, TaskId, TaskRef, cancel, drop_reference, wake, with_present};
 use super::extras::{Cancellation, CancelledBy};
 use super::state::{Leave, TaskState};
 use super::waker::Runnable;
 use super::watch::{TaskEvent, watch};
+use reactor::panics::discard;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -244,22 +245,34 @@ impl std::error::Error for TaskError {}
 pub(crate) const NO_MESSAGE: &str = "a value that is not a message";
 
 /// What a task panicked with. Prints its message.
-pub struct Panic(pub(super) Box<dyn Any + Send>);
+///
+/// Dropping it never panics, even if the payload's destructor does.
+pub struct Panic(
+    /// There until it is dropped or given away.
+    Option<Box<dyn Any + Send>>,
+);
 
 impl Panic {
     pub(crate) fn new(payload: Box<dyn Any + Send>) -> Panic {
-        Panic(payload)
+        Panic(Some(payload))
     }
 
     /// The message, if the panic had one.
     pub fn message(&self) -> Option<&str> {
-        let literal = self.0.downcast_ref::<&'static str>().copied();
-        literal.or_else(|| self.0.downcast_ref::<String>().map(String::as_str))
+        let payload = self.0.as_ref()?;
+        let literal = payload.downcast_ref::<&'static str>().copied();
+        literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
     }
 
     /// The payload, as for [`std::panic::resume_unwind`].
-    pub fn into_inner(self) -> Box<dyn Any + Send> {
-        self.0
+    pub fn into_inner(mut self) -> Box<dyn Any + Send> {
+        self.0.take().expect("a Panic has its payload until it is dropped")
+    }
+}
+
+impl Drop for Panic {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(discard);
     }
 }
 

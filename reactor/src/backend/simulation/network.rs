@@ -4,6 +4,7 @@
 
 use super::world::{HostId, Shared, World, address_of};
 use crate::Handle;
+use crate::panics::wake_all;
 use pin_project_lite::pin_project;
 use std::cell::RefCell;
 use std::fmt;
@@ -307,7 +308,7 @@ impl Host {
             state.crashes += 1;
             std::mem::take(&mut state.runs)
         });
-        wakers.into_values().for_each(|waker| waker.wake());
+        wake_all(wakers.into_values());
     }
 }
 
