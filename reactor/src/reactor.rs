@@ -346,10 +346,11 @@ impl Shared {
         place: &'static Location<'static>,
     ) -> Option<u32> {
         let mut timers = lock(&self.timers);
-        let (key, timer) = timers.insert(tick, waker)?;
+        let set = timers.insert(tick, waker);
         self.timer_count.store(timers.len(), Ordering::Relaxed);
         let interrupt = tick < self.sleeps_until.load(Ordering::SeqCst);
         drop(timers);
+        let (key, timer) = set.ok()?; // a waker that came back is dropped outside of the lock
         if interrupt {
             self.notify();
         }
@@ -357,8 +358,46 @@ impl Shared {
         Some(key)
     }
 
+    /// Moves a timer that has not fired to another deadline, with the waker that it has. Returns the new key; and the waker,
+    /// to be called, if that deadline has passed. `None` if the timer has fired, or will not since the reactor is gone.
+    pub(crate) fn reset_timer(
+        &self,
+        key: u32,
+        tick: u64,
+        deadline: Instant,
+        place: &'static Location<'static>,
+    ) -> Option<(u32, Option<Waker>)> {
+        if self.has_fired(tick) {
+            return None;
+        }
+        let new_tick = self.tick(deadline);
+        let mut timers = lock(&self.timers);
+        let Fired { timer: before, waker } = timers.cancel(key, tick)?;
+        let set = timers.insert(new_tick, waker);
+        self.timer_count.store(timers.len(), Ordering::Relaxed);
+        let interrupt = set.is_ok() && new_tick < self.sleeps_until.load(Ordering::SeqCst);
+        drop(timers);
+        if interrupt {
+            self.notify();
+        }
+        self.observe(|observer| observer.timer_cancelled(before));
+        match set {
+            Ok((key, timer)) => {
+                self.observe(|observer| observer.timer_set(timer, deadline, place));
+                Some((key, None))
+            }
+            Err(waker) => Some((key, Some(waker))), // nothing looks at the key: the tick has passed
+        }
+    }
+
     /// Changes whom a timer wakes; `false` if it has fired meanwhile.
     pub(crate) fn update_timer(&self, key: u32, tick: u64, waker: &Waker) -> bool {
+        let mut timers = lock(&self.timers);
+        match timers.get(key, tick) {
+            None => return false,
+            Some(current) if current.will_wake(waker) => return true,
+            Some(_) => drop(timers),
+        }
         let mut new = Some(waker.clone()); // cloned and dropped outside of the lock
         let mut timers = lock(&self.timers);
         let current = timers.get(key, tick);

@@ -106,10 +106,11 @@ impl TimerQueue {
         self.timers.len()
     }
 
-    /// Sets a timer and returns its key; `None` if the tick has passed already.
-    pub(crate) fn insert(&mut self, tick: u64, waker: Waker) -> Option<(u32, TimerId)> {
+    /// Sets a timer and returns its key. If the tick has passed already, the waker comes back, as it must not be dropped
+    /// under the lock.
+    pub(crate) fn insert(&mut self, tick: u64, waker: Waker) -> Result<(u32, TimerId), Waker> {
         if tick <= self.elapsed {
-            return None;
+            return Err(waker);
         }
         self.numbered += 1;
         let key = self.timers.insert(Timer { number: self.numbered, waker });
@@ -118,7 +119,7 @@ impl TimerQueue {
         }
         let key = u32::try_from(key).expect("2³² timers are set");
         self.put(Entry { tick, key });
-        Some((key, TimerId(self.numbered)))
+        Ok((key, TimerId(self.numbered)))
     }
 
     /// The waker of a timer that has not fired.
