@@ -10,6 +10,7 @@ use crate::observer::{Observer, SourceId};
 use crate::panics::FirstPanic;
 use crate::source::{Source, Watched, orphaned};
 use crate::time::queue::{Fired, TimerQueue};
+use crate::time::ticks::Ticks;
 use slab::Slab;
 use std::cell::RefCell;
 use std::panic::Location;
@@ -61,14 +62,15 @@ impl Reactor {
 
     /// A reactor on any backend, watched by `observer`.
     pub fn with(backend: Box<dyn Backend>, observer: Option<Arc<dyn Observer>>) -> Reactor {
+        let ticks = if backend.is_simulated() { Ticks::exact } else { Ticks::coarse }(backend.now());
         let shared = Shared {
-            epoch: backend.now(),
+            ticks,
             reports_close: backend.reports_close(),
             network: backend.network(),
             backend,
             observer,
             sources: Mutex::default(),
-            timers: Mutex::new(TimerQueue::new()),
+            timers: Mutex::new(TimerQueue::new(ticks)),
             source_count: AtomicUsize::new(0),
             timer_count: AtomicUsize::new(0),
             holds: AtomicUsize::new(0),
@@ -202,8 +204,8 @@ pub(crate) struct Shared {
     pub(crate) reports_close: bool,
     /// Where TCP sockets live, if not in the system.
     pub(crate) network: Option<Network>,
-    /// Tick 0 of the timer queue.
-    epoch: Instant,
+    /// Those of the timer queue.
+    ticks: Ticks,
     sources: Mutex<Sources>,
     timers: Mutex<TimerQueue>,
     /// Copies of the two lengths, for a look without the locks.
@@ -252,12 +254,12 @@ impl Shared {
         self.sleeps_until.store(next.unwrap_or(FOREVER), Ordering::SeqCst);
         let Some(tick) = next else { return timeout };
         drop(timers);
-        let until_timer = TimerQueue::instant(self.epoch, tick).saturating_duration_since(self.backend.now());
+        let until_timer = self.ticks.instant(tick).saturating_duration_since(self.backend.now());
         Some(timeout.map_or(until_timer, |timeout| timeout.min(until_timer)))
     }
 
     fn take_due(&self, fired: &mut Vec<Fired>) {
-        let now = TimerQueue::ticks_passed(self.epoch, self.backend.now());
+        let now = self.ticks.passed(self.backend.now());
         let mut timers = lock(&self.timers);
         timers.advance(now, fired);
         self.elapsed.store(timers.elapsed, Ordering::Release);
@@ -322,7 +324,7 @@ impl Shared {
 
     /// The tick at which a timer with this deadline fires.
     pub(crate) fn tick(&self, deadline: Instant) -> u64 {
-        TimerQueue::tick(self.epoch, deadline)
+        self.ticks.due(deadline)
     }
 
     /// Whether the timers of this tick have fired.
