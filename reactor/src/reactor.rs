@@ -44,9 +44,10 @@ pub struct Reactor {
     wakers: Vec<Waker>,
 }
 
-/// A source that the backend reported; so many of the wakers that were collected are its own.
+/// A source that the backend reported, or that was swept; so many of the wakers that were collected are its own.
 struct Reported {
     source: SourceId,
+    /// Empty if it was swept.
     readiness: Readiness,
     woken: usize,
 }
@@ -73,6 +74,8 @@ impl Reactor {
             timers: Mutex::new(TimerQueue::new(ticks)),
             source_count: AtomicUsize::new(0),
             timer_count: AtomicUsize::new(0),
+            crowded: Mutex::default(),
+            is_crowded: AtomicBool::new(false),
             holds: AtomicUsize::new(0),
             tells_of_holds: AtomicBool::new(false),
             sleeps_until: AtomicU64::new(AWAKE),
@@ -92,8 +95,8 @@ impl Reactor {
     /// as something is under way in it.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        let Shared { source_count, timer_count, network, .. } = &*self.shared;
-        let is_silent = || network.as_ref().is_some_and(Network::is_quiet);
+        let Shared { source_count, timer_count, network, is_crowded, .. } = &*self.shared;
+        let is_silent = || network.as_ref().is_some_and(Network::is_quiet) && !is_crowded.load(Ordering::Relaxed);
         timer_count.load(Ordering::Relaxed) == 0 && (source_count.load(Ordering::Relaxed) == 0 || is_silent())
     }
 
@@ -129,6 +132,9 @@ impl Reactor {
         }
         shared.observe(|observer| observer.wait_ends(self.events.len(), self.fired.len()));
         shared.take_ready(&mut self.events, &mut self.reported, &mut self.wakers);
+        if shared.is_crowded.load(Ordering::Relaxed) {
+            shared.sweep(&mut self.reported, &mut self.wakers);
+        }
         let woken = self.fired.len() + self.wakers.len();
         self.wake();
         waited.map(|()| woken)
@@ -144,7 +150,9 @@ impl Reactor {
         }
         let mut wakers = wakers.drain(..);
         for Reported { source, readiness, woken } in reported.drain(..) {
-            shared.observe(|observer| observer.source_ready(source, readiness, woken));
+            if !readiness.is_empty() {
+                shared.observe(|observer| observer.source_ready(source, readiness, woken));
+            }
             wakers.by_ref().take(woken).for_each(|waker| wake.call(Cause::Source(source), waker));
         }
     }
@@ -211,6 +219,10 @@ pub(crate) struct Shared {
     /// Copies of the two lengths, for a look without the locks.
     source_count: AtomicUsize,
     timer_count: AtomicUsize,
+    /// Sources that have more pollers than they have room for: see `source.rs`.
+    crowded: Mutex<Vec<Token>>,
+    /// Whether there are any.
+    is_crowded: AtomicBool,
     /// How often somebody has said that work goes on elsewhere.
     holds: AtomicUsize,
     /// Somebody waits for the last of them.
@@ -236,6 +248,14 @@ struct Sources {
     registered: u64,
 }
 
+impl Sources {
+    /// `None` if it was removed; then its place may be another's.
+    fn find(&self, token: Token) -> Option<&Arc<Source>> {
+        let key = token.0 & KEY_MASK;
+        self.table.get(key).filter(|source| token == token_of(source.id, key))
+    }
+}
+
 impl Shared {
     #[inline]
     pub(crate) fn observe(&self, show: impl FnOnce(&dyn Observer)) {
@@ -252,6 +272,9 @@ impl Shared {
         let timers = lock(&self.timers);
         let next = timers.next();
         self.sleeps_until.store(next.unwrap_or(FOREVER), Ordering::SeqCst);
+        if self.is_crowded.load(Ordering::SeqCst) {
+            return Some(Duration::ZERO); // what was crowded before the store above is seen here, or sees the store
+        }
         let Some(tick) = next else { return timeout };
         drop(timers);
         let until_timer = self.ticks.instant(tick).saturating_duration_since(self.backend.now());
@@ -275,12 +298,30 @@ impl Shared {
         for Event { token, readiness } in events.drain(..) {
             // A source that was removed after the backend saw it is no longer in the table, or its
             // place is another's by now.
-            let source = sources.table.get(token.0 & KEY_MASK);
-            let Some(source) = source.filter(|source| token == token_of(source.id, token.0 & KEY_MASK)) else {
-                continue;
-            };
+            let Some(source) = sources.find(token) else { continue };
             let woken = source.report(readiness, wakers);
             reported.push(Reported { source: source.id, readiness, woken });
+        }
+    }
+
+    /// Has the next turn sweep a source that has become crowded.
+    #[cold]
+    pub(crate) fn sweep_soon(&self, source: SourceId, key: usize) {
+        lock(&self.crowded).push(token_of(source, key));
+        self.is_crowded.store(true, Ordering::SeqCst);
+        if self.sleeps_until.load(Ordering::SeqCst) != AWAKE {
+            self.notify();
+        }
+    }
+
+    /// Collects the wakers of all pollers of crowded sources.
+    #[cold]
+    fn sweep(&self, reported: &mut Vec<Reported>, wakers: &mut Vec<Waker>) {
+        self.is_crowded.store(false, Ordering::SeqCst); // first: a source that comes now is in the list, or sets it again
+        for token in std::mem::take(&mut *lock(&self.crowded)) {
+            let Some(source) = lock(&self.sources).find(token).cloned() else { continue };
+            let woken = source.sweep(wakers);
+            reported.push(Reported { source: source.id, readiness: Readiness::empty(), woken });
         }
     }
 
