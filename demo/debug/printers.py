@@ -41,9 +41,6 @@ READINESS = {  # reactor/src/backend/mod.rs
 SOURCE = {  # reactor/src/source.rs
     "REPORT": 1 << 8,
 }
-TIMERS = {  # reactor/src/time/queue.rs
-    "TICK_NANOS": 250_000,
-}
 
 
 # Through the standard library's wrappers.
@@ -293,10 +290,10 @@ class Timers(Queue):
         slots = [vec(slot) for wheel in vec(value["wheels"]) for slot in occupied(wheel)]
         entries = [(int(entry["tick"]), timers[int(entry["key"])]) for slot in slots for entry in slot]
         self.timers = sorted(entries, key=lambda entry: (entry[0], int(entry[1]["number"])))
+        self.nanos = int(value["ticks"]["nanos"])
 
-    @staticmethod
-    def seconds(tick):
-        return f"{tick * TIMERS['TICK_NANOS'] / 1e9:.3f} s"
+    def seconds(self, tick):
+        return f"{tick * self.nanos / 1e9:.3f} s"
 
     def lines(self):
         return [
@@ -335,7 +332,7 @@ class Source(Queue):
         self.what = f"fd {number(watched)}" if kind == "Descriptor" else "simulated"
         lists = locked(value["waiters"])["lists"]
         waiters = [("read", lists[0]), ("write", lists[1])]
-        self.waiters = [(entry["waker"], to) for to, entries in waiters for entry in vec(entries)]
+        self.waiters = [(entry["waker"], to) for to, waiting in waiters for entry in vec(waiting["entries"])]
 
     def title(self):
         reports = plural(self.word // SOURCE["REPORT"], "report")

@@ -11,6 +11,7 @@ use crate::single::{CoreId, run_cancelled};
 use crate::spawn::Spawning;
 use crate::task::{Canceller, Extras, Group, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_present};
 use pin_project_lite::pin_project;
+use reactor::panics::{discard, wake_all};
 use reactor::{budget, leaf};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -328,7 +329,7 @@ impl<E> Shared<E> {
         drop(state);
         let reason = format!("{who} failed");
         self.cancellers().iter().for_each(|task| task.cancel_at(self.made_at, Some(reason.clone())));
-        parent.into_iter().for_each(Waker::wake);
+        wake_all(parent);
     }
 
     /// Whether a task has failed; else the waker is called when one does.
@@ -445,7 +446,7 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Child<F, E> {
             }
         };
         // A panic in its destructor tells nothing more: it has failed already.
-        catch_unwind(AssertUnwindSafe(|| this.future.set(None))).unwrap_or_else(std::mem::forget);
+        catch_unwind(AssertUnwindSafe(|| this.future.set(None))).unwrap_or_else(discard);
         this.leaves.shared.fail(failure);
         Poll::Pending
     }
@@ -464,6 +465,6 @@ impl<E> Drop for Leaves<E> {
         let parent = if state.tasks.is_empty() { state.parent.take() } else { None };
         drop(state);
         drop(task);
-        parent.into_iter().for_each(Waker::wake);
+        wake_all(parent);
     }
 }

@@ -33,6 +33,7 @@ use crate::task::{
     Schedule, Slabs, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_present,
 };
 use reactor::backend::{Host, Network};
+use reactor::panics::FirstPanic;
 use reactor::{Handle, Reactor, budget};
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -702,6 +703,7 @@ impl Core {
         self.ending.set(true);
         // For a run that is to be the same each time, or is looked at, it matters who is the first.
         self.slabs.cancel_all(self.simulated.is_some() || self.shared.observer.is_some());
+        let mut waits = FirstPanic::default(); // goes on when no task is left that borrows from the caller of `run`
         while self.unfinished.get() > 0 {
             self.shared.inbox.take(&self.queue);
             while let Some(task) = self.queue.pop() {
@@ -710,7 +712,7 @@ impl Core {
             // A task that is still there was woken by another thread, which has the right to run
             // it in its hands and is about to put it into the inbox.
             if self.unfinished.get() > 0 && self.queue.len() == 0 && self.shared.inbox.sleep() {
-                self.turn_reactor(reactor, None);
+                waits.catch(|| self.turn_reactor(reactor, None));
             }
         }
     }
@@ -727,8 +729,9 @@ struct Ending<'a> {
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.core.end(self.reactor);
-        self.core.shared.observe(|observer| observer.run_ends());
+        let mut end = FirstPanic::default();
+        end.catch(|| self.core.end(self.reactor));
+        end.catch(|| self.core.shared.observe(|observer| observer.run_ends()));
         CURRENT.set(self.before);
     }
 }

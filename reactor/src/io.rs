@@ -205,8 +205,9 @@ impl<T: AsFd> Async<T> {
 
     /// The poll under [`read_with`](Async::read_with), for implementers of poll functions.
     ///
-    /// The waker stays until the descriptor is readable or closed, since nothing tells when a
-    /// poller has lost interest; a task that polls again replaces its own.
+    /// Every poller whose last poll was pending is woken, any number of them; one that polls again with the same waker
+    /// replaces its own. As nothing tells when a poller has lost interest, its waker stays for a while; when many have
+    /// come, all are woken and those that do not poll again are forgotten, so a poller must expect a wake without a reason.
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }

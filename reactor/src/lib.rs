@@ -47,6 +47,8 @@ pub mod io;
 pub mod leaf;
 pub mod net;
 pub mod observer;
+#[doc(hidden)] // for the executor
+pub mod panics;
 mod reactor;
 mod source;
 pub mod time;

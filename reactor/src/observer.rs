@@ -74,7 +74,8 @@ pub trait Observer: Send + Sync {
     fn source_ready(&self, source: SourceId, readiness: Readiness, woken: usize) {}
     /// A timer was set by the call at `place`.
     fn timer_set(&self, timer: TimerId, deadline: Instant, place: &'static Location<'static>) {}
-    /// A timer was dropped before its time.
+    /// A timer was dropped before its time, or its deadline was moved: then another one is set for the new deadline, unless
+    /// that has passed.
     fn timer_cancelled(&self, timer: TimerId) {}
     /// A timer's deadline came; its waiter is about to be woken.
     fn timer_fired(&self, timer: TimerId) {}

@@ -8,11 +8,12 @@ use crate::cause::{self, Cause};
 use crate::entered::{Entries, Guard};
 use crate::lock;
 use crate::observer::{Observer, SourceId};
+use crate::panics::FirstPanic;
 use crate::source::{Source, Watched, orphaned};
 use crate::time::queue::{Fired, TimerQueue};
+use crate::time::ticks::Ticks;
 use slab::Slab;
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
@@ -43,9 +44,10 @@ pub struct Reactor {
     wakers: Vec<Waker>,
 }
 
-/// A source that the backend reported; so many of the wakers that were collected are its own.
+/// A source that the backend reported, or that was swept; so many of the wakers that were collected are its own.
 struct Reported {
     source: SourceId,
+    /// Empty if it was swept.
     readiness: Readiness,
     woken: usize,
 }
@@ -61,16 +63,19 @@ impl Reactor {
 
     /// A reactor on any backend, watched by `observer`.
     pub fn with(backend: Box<dyn Backend>, observer: Option<Arc<dyn Observer>>) -> Reactor {
+        let ticks = if backend.is_simulated() { Ticks::exact } else { Ticks::coarse }(backend.now());
         let shared = Shared {
-            epoch: backend.now(),
+            ticks,
             reports_close: backend.reports_close(),
             network: backend.network(),
             backend,
             observer,
             sources: Mutex::default(),
-            timers: Mutex::new(TimerQueue::new()),
+            timers: Mutex::new(TimerQueue::new(ticks)),
             source_count: AtomicUsize::new(0),
             timer_count: AtomicUsize::new(0),
+            crowded: Mutex::default(),
+            is_crowded: AtomicBool::new(false),
             holds: AtomicUsize::new(0),
             tells_of_holds: AtomicBool::new(false),
             sleeps_until: AtomicU64::new(AWAKE),
@@ -90,8 +95,8 @@ impl Reactor {
     /// as something is under way in it.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        let Shared { source_count, timer_count, network, .. } = &*self.shared;
-        let is_silent = || network.as_ref().is_some_and(Network::is_quiet);
+        let Shared { source_count, timer_count, network, is_crowded, .. } = &*self.shared;
+        let is_silent = || network.as_ref().is_some_and(Network::is_quiet) && !is_crowded.load(Ordering::Relaxed);
         timer_count.load(Ordering::Relaxed) == 0 && (source_count.load(Ordering::Relaxed) == 0 || is_silent())
     }
 
@@ -127,6 +132,9 @@ impl Reactor {
         }
         shared.observe(|observer| observer.wait_ends(self.events.len(), self.fired.len()));
         shared.take_ready(&mut self.events, &mut self.reported, &mut self.wakers);
+        if shared.is_crowded.load(Ordering::Relaxed) {
+            shared.sweep(&mut self.reported, &mut self.wakers);
+        }
         let woken = self.fired.len() + self.wakers.len();
         self.wake();
         waited.map(|()| woken)
@@ -142,7 +150,9 @@ impl Reactor {
         }
         let mut wakers = wakers.drain(..);
         for Reported { source, readiness, woken } in reported.drain(..) {
-            shared.observe(|observer| observer.source_ready(source, readiness, woken));
+            if !readiness.is_empty() {
+                shared.observe(|observer| observer.source_ready(source, readiness, woken));
+            }
             wakers.by_ref().take(woken).for_each(|waker| wake.call(Cause::Source(source), waker));
         }
     }
@@ -167,27 +177,23 @@ impl Drop for Reactor {
 }
 
 /// Calls wakers, with their cause announced. One that panics does not keep the others from being
-/// called: its panic goes on when all are.
+/// called: the first panic goes on when all are.
 #[derive(Default)]
 struct Wake {
-    panic: Option<Box<dyn Any + Send>>,
+    calls: FirstPanic,
 }
 
 impl Wake {
     fn call(&mut self, cause: Cause, waker: Waker) {
         cause::set(Some(cause));
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-            self.panic = Some(panic);
-        }
+        self.calls.catch(|| waker.wake());
     }
 }
 
 impl Drop for Wake {
+    /// The panic goes on after this, as `calls` is dropped.
     fn drop(&mut self) {
         cause::set(None);
-        if let Some(panic) = self.panic.take() {
-            resume_unwind(panic);
-        }
     }
 }
 
@@ -206,13 +212,17 @@ pub(crate) struct Shared {
     pub(crate) reports_close: bool,
     /// Where TCP sockets live, if not in the system.
     pub(crate) network: Option<Network>,
-    /// Tick 0 of the timer queue.
-    epoch: Instant,
+    /// Those of the timer queue.
+    ticks: Ticks,
     sources: Mutex<Sources>,
     timers: Mutex<TimerQueue>,
     /// Copies of the two lengths, for a look without the locks.
     source_count: AtomicUsize,
     timer_count: AtomicUsize,
+    /// Sources that have more pollers than they have room for: see `source.rs`.
+    crowded: Mutex<Vec<Token>>,
+    /// Whether there are any.
+    is_crowded: AtomicBool,
     /// How often somebody has said that work goes on elsewhere.
     holds: AtomicUsize,
     /// Somebody waits for the last of them.
@@ -243,6 +253,14 @@ struct Sources {
     registered: u64,
 }
 
+impl Sources {
+    /// `None` if it was removed; then its place may be another's.
+    fn find(&self, token: Token) -> Option<&Arc<Source>> {
+        let key = token.0 & KEY_MASK;
+        self.table.get(key).filter(|source| token == token_of(source.id, key))
+    }
+}
+
 impl Shared {
     #[inline]
     pub(crate) fn observe(&self, show: impl FnOnce(&dyn Observer)) {
@@ -259,14 +277,17 @@ impl Shared {
         let timers = lock(&self.timers);
         let next = timers.next();
         self.sleeps_until.store(next.unwrap_or(FOREVER), Ordering::SeqCst);
+        if self.is_crowded.load(Ordering::SeqCst) {
+            return Some(Duration::ZERO); // what was crowded before the store above is seen here, or sees the store
+        }
         let Some(tick) = next else { return timeout };
         drop(timers);
-        let until_timer = TimerQueue::instant(self.epoch, tick).saturating_duration_since(self.backend.now());
+        let until_timer = self.ticks.instant(tick).saturating_duration_since(self.backend.now());
         Some(timeout.map_or(until_timer, |timeout| timeout.min(until_timer)))
     }
 
     fn take_due(&self, fired: &mut Vec<Fired>) {
-        let now = TimerQueue::ticks_passed(self.epoch, self.backend.now());
+        let now = self.ticks.passed(self.backend.now());
         let mut timers = lock(&self.timers);
         timers.advance(now, fired);
         self.elapsed.store(timers.elapsed, Ordering::Release);
@@ -282,12 +303,30 @@ impl Shared {
         for Event { token, readiness } in events.drain(..) {
             // A source that was removed after the backend saw it is no longer in the table, or its
             // place is another's by now.
-            let source = sources.table.get(token.0 & KEY_MASK);
-            let Some(source) = source.filter(|source| token == token_of(source.id, token.0 & KEY_MASK)) else {
-                continue;
-            };
+            let Some(source) = sources.find(token) else { continue };
             let woken = source.report(readiness, wakers);
             reported.push(Reported { source: source.id, readiness, woken });
+        }
+    }
+
+    /// Has the next turn sweep a source that has become crowded.
+    #[cold]
+    pub(crate) fn sweep_soon(&self, source: SourceId, key: usize) {
+        lock(&self.crowded).push(token_of(source, key));
+        self.is_crowded.store(true, Ordering::SeqCst);
+        if self.sleeps_until.load(Ordering::SeqCst) != AWAKE {
+            self.notify();
+        }
+    }
+
+    /// Collects the wakers of all pollers of crowded sources.
+    #[cold]
+    fn sweep(&self, reported: &mut Vec<Reported>, wakers: &mut Vec<Waker>) {
+        self.is_crowded.store(false, Ordering::SeqCst); // first: a source that comes now is in the list, or sets it again
+        for token in std::mem::take(&mut *lock(&self.crowded)) {
+            let Some(source) = lock(&self.sources).find(token).cloned() else { continue };
+            let woken = source.sweep(wakers);
+            reported.push(Reported { source: source.id, readiness: Readiness::empty(), woken });
         }
     }
 
@@ -331,7 +370,7 @@ impl Shared {
 
     /// The tick at which a timer with this deadline fires.
     pub(crate) fn tick(&self, deadline: Instant) -> u64 {
-        TimerQueue::tick(self.epoch, deadline)
+        self.ticks.due(deadline)
     }
 
     /// Whether the timers of this tick have fired.
@@ -355,10 +394,11 @@ impl Shared {
         place: &'static Location<'static>,
     ) -> Option<u32> {
         let mut timers = lock(&self.timers);
-        let (key, timer) = timers.insert(tick, waker)?;
+        let set = timers.insert(tick, waker);
         self.timer_count.store(timers.len(), Ordering::Relaxed);
         let interrupt = tick < self.sleeps_until.load(Ordering::SeqCst);
         drop(timers);
+        let (key, timer) = set.ok()?; // a waker that came back is dropped outside of the lock
         if interrupt {
             self.notify();
         }
@@ -366,8 +406,46 @@ impl Shared {
         Some(key)
     }
 
+    /// Moves a timer that has not fired to another deadline, with the waker that it has. Returns the new key; and the waker,
+    /// to be called, if that deadline has passed. `None` if the timer has fired, or will not since the reactor is gone.
+    pub(crate) fn reset_timer(
+        &self,
+        key: u32,
+        tick: u64,
+        deadline: Instant,
+        place: &'static Location<'static>,
+    ) -> Option<(u32, Option<Waker>)> {
+        if self.has_fired(tick) {
+            return None;
+        }
+        let new_tick = self.tick(deadline);
+        let mut timers = lock(&self.timers);
+        let Fired { timer: before, waker } = timers.cancel(key, tick)?;
+        let set = timers.insert(new_tick, waker);
+        self.timer_count.store(timers.len(), Ordering::Relaxed);
+        let interrupt = set.is_ok() && new_tick < self.sleeps_until.load(Ordering::SeqCst);
+        drop(timers);
+        if interrupt {
+            self.notify();
+        }
+        self.observe(|observer| observer.timer_cancelled(before));
+        match set {
+            Ok((key, timer)) => {
+                self.observe(|observer| observer.timer_set(timer, deadline, place));
+                Some((key, None))
+            }
+            Err(waker) => Some((key, Some(waker))), // nothing looks at the key: the tick has passed
+        }
+    }
+
     /// Changes whom a timer wakes; `false` if it has fired meanwhile.
     pub(crate) fn update_timer(&self, key: u32, tick: u64, waker: &Waker) -> bool {
+        let mut timers = lock(&self.timers);
+        match timers.get(key, tick) {
+            None => return false,
+            Some(current) if current.will_wake(waker) => return true,
+            Some(_) => drop(timers),
+        }
         let mut new = Some(waker.clone()); // cloned and dropped outside of the lock
         let mut timers = lock(&self.timers);
         let current = timers.get(key, tick);

@@ -14,10 +14,23 @@
 //! The word also counts the reactor's reports. A task clears bits only if nothing was reported
 //! since it looked (`clear` compares the whole word): without that, a report that arrives between
 //! a failed `read` and the clearing of its bit would be wiped out.
+//!
+//! **Who waits.** A future of this crate is a [`Waiter`]: it has one entry and takes it back when it is dropped. A poller
+//! (`AsyncRead`, `AsyncWrite`, `poll_read_with` and their like) can't: it has no moment at which it could say that it has
+//! lost interest. Each poller that waits must be woken, so none replaces another; but a combinator that is made anew in
+//! each round of a loop polls with another waker in each, and all but the last are stale. Two rules bound them:
+//!
+//! - A waker that was called may be forgotten: who still waits polls again and leaves it again.
+//! - When more than [`ROOM`] pollers have come since the last sweep, beside those that came back, the next turn of the
+//!   reactor **sweeps**: it calls all pollers, and forgets those that it called last time and that have not come back since.
+//!
+//! So a source keeps a constant number of stale wakers, at a constant cost for each poller that comes. Pollers that go on
+//! waiting come back and make room for as many more, so that any number of them settles after a few sweeps: nothing spins.
 
 use crate::backend::{Backend, Readiness, SocketRef, Token};
 use crate::budget::{self, Deferral};
 use crate::observer::{Direction, SourceId};
+use crate::panics::discard;
 use crate::reactor::Shared;
 use crate::{leaf, lock};
 use rustix::net::{SocketAddrAny, SocketAddrUnix, SocketType, getpeername, getsockname, sockopt};
@@ -80,8 +93,24 @@ impl Source {
         let mut waiters = lock(&self.waiters);
         for direction in [Direction::Read, Direction::Write] {
             if readiness.intersects(mask(direction)) {
-                wakers.extend(waiters.list(direction).drain(..).map(|entry| entry.waker));
+                waiters.list(direction).take_all(wakers);
             }
+        }
+        wakers.len() - before
+    }
+
+    /// Called by the reactor after [`Shared::sweep_soon`]: moves wakers of all pollers to `wakers` and returns how many they
+    /// were. See the top of this file.
+    pub(crate) fn sweep(&self, wakers: &mut Vec<Waker>) -> usize {
+        let before = wakers.len();
+        for direction in [Direction::Read, Direction::Write] {
+            let mut pollers = lock(&self.waiters).list(direction).begin_sweep();
+            // Outside of the lock, as wakers are cloned and dropped. A poller that comes meanwhile gets a second entry, and
+            // a report misses none that needs it: all of these are about to be called.
+            pollers.retain(|poller| poller.key == POLLER);
+            wakers.extend(pollers.iter().map(|poller| poller.waker.clone()));
+            pollers.iter_mut().for_each(|poller| poller.key = CALLED);
+            lock(&self.waiters).list(direction).entries.append(&mut pollers);
         }
         wakers.len() - before
     }
@@ -163,9 +192,12 @@ impl Source {
             let mut waiters = lock(&self.waiters);
             seen = Seen(self.word.load(Ordering::Acquire));
             if !seen.ready_for(direction) {
-                waiters.wait(direction, key, &mut waker);
+                let is_crowded = waiters.list(direction).wait(*key, &mut waker);
                 drop(waiters);
                 drop(waker);
+                if is_crowded {
+                    self.reactor.sweep_soon(self.id, self.key);
+                }
                 self.reactor.observe(|observer| observer.source_waits(self.id, direction));
                 leaf::pending(|| self.describe(direction));
                 return Poll::Pending;
@@ -193,7 +225,8 @@ impl Source {
         // SAFETY: the caller still has the descriptor open.
         unsafe { self.reactor.remove_source(self.id, self.key, &self.watched) };
         let left = std::mem::take(&mut *lock(&self.waiters));
-        drop(left); // outside of the lock: to drop a waker may run anything
+        // Outside of the lock: to drop a waker may run anything.
+        left.lists.into_iter().flat_map(|list| list.entries).for_each(discard);
     }
 }
 
@@ -320,32 +353,78 @@ pub(crate) fn orphaned() -> io::Error {
 #[derive(Default)]
 struct Waiters {
     /// Those who wait to read, and those who wait to write.
-    lists: [Vec<Entry>; 2],
+    lists: [List; 2],
+    /// The key that was given to a future last.
     last_key: u64,
 }
 
-/// A waker, and the future that may take it back. Pollers (`AsyncRead` and its like) have no
-/// moment at which they could, so they share the key 0 and are told apart by whom they wake.
+impl Waiters {
+    fn list(&mut self, direction: Direction) -> &mut List {
+        &mut self.lists[direction as usize]
+    }
+}
+
+/// Those who wait at one direction, in the order in which they came.
+#[derive(Default)]
+struct List {
+    entries: Vec<Entry>,
+    /// Pollers that have come since the last sweep.
+    new: u32,
+    /// Pollers that have come back since the last sweep called them.
+    returned: u32,
+    /// The reactor will sweep in its next turn.
+    is_crowded: bool,
+}
+
+/// A waker, and who has left it: the future with this key, or a poller. Pollers are told apart by whom they wake.
 struct Entry {
     key: u64,
     waker: Waker,
 }
 
-impl Waiters {
-    fn list(&mut self, direction: Direction) -> &mut Vec<Entry> {
-        &mut self.lists[direction as usize]
+/// The key of pollers. Those of futures count from 1.
+const POLLER: u64 = 0;
+/// The key of pollers that a sweep has called and that have not come back.
+const CALLED: u64 = u64::MAX;
+/// So many pollers may come between two sweeps.
+const ROOM: u32 = 16;
+
+impl List {
+    /// Puts `waker` into the list, or into the entry that the waiter already has there; a waker that was replaced comes
+    /// back in its place. Whether a sweep is needed now.
+    fn wait(&mut self, key: Option<u64>, waker: &mut Option<Waker>) -> bool {
+        let Some(new) = waker.take() else { return false };
+        let same = |entry: &&mut Entry| match key {
+            Some(key) => entry.key == key,
+            None => (entry.key == POLLER || entry.key == CALLED) && entry.waker.will_wake(&new),
+        };
+        match self.entries.iter_mut().find(same) {
+            Some(entry) => {
+                if entry.key == CALLED {
+                    (entry.key, self.returned) = (POLLER, self.returned + 1);
+                }
+                *waker = Some(std::mem::replace(&mut entry.waker, new));
+                return false;
+            }
+            None => self.entries.push(Entry { key: key.unwrap_or(POLLER), waker: new }),
+        }
+        self.new += u32::from(key.is_none());
+        let is_crowded = self.new > ROOM + self.returned;
+        is_crowded && !std::mem::replace(&mut self.is_crowded, true)
     }
 
-    /// Puts `waker` into the list, or into the entry that the waiter already has there; a waker
-    /// that was replaced comes back in its place.
-    fn wait(&mut self, direction: Direction, key: &mut Option<u64>, waker: &mut Option<Waker>) {
-        let Some(new) = waker.take() else { return };
-        let wanted = key.unwrap_or(0);
-        let same = |entry: &&mut Entry| entry.key == wanted && (wanted != 0 || entry.waker.will_wake(&new));
-        match self.list(direction).iter_mut().find(same) {
-            Some(entry) => *waker = Some(std::mem::replace(&mut entry.waker, new)),
-            None => self.list(direction).push(Entry { key: wanted, waker: new }),
+    fn take_all(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.entries.drain(..).map(|entry| entry.waker));
+        (self.new, self.returned, self.is_crowded) = Default::default();
+    }
+
+    /// Takes out all pollers, unless a report has taken them since the sweep was asked for.
+    fn begin_sweep(&mut self) -> Vec<Entry> {
+        if !self.is_crowded {
+            return Vec::new();
         }
+        (self.new, self.returned, self.is_crowded) = Default::default();
+        self.entries.extract_if(.., |entry| entry.key == POLLER || entry.key == CALLED).collect()
     }
 }
 
@@ -406,8 +485,8 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let Some(key) = self.key else { return };
         let mut waiters = lock(&self.source.waiters);
-        let list = waiters.list(self.direction);
-        let entry = list.iter().position(|entry| entry.key == key).map(|at| list.remove(at));
+        let entries = &mut waiters.list(self.direction).entries;
+        let entry = entries.iter().position(|entry| entry.key == key).map(|at| entries.remove(at));
         drop(waiters);
         drop(entry);
     }

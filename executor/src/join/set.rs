@@ -9,6 +9,7 @@
 //!
 //! Used by the files beside it.
 
+use reactor::panics::wake_all;
 use reactor::{budget, leaf};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -51,7 +52,7 @@ impl Wake for Child {
         woken.queue.push_back(self.number);
         let parent = woken.parent.take();
         drop(woken);
-        parent.into_iter().for_each(Waker::wake);
+        wake_all(parent);
     }
 }
 

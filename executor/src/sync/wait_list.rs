@@ -34,14 +34,16 @@ use super::handover::{self, Giving, Handover};
 use crate::shim::{AtomicUsize, Mutex, MutexGuard, Ordering, UnsafeCell, budget};
 use arrayvec::ArrayVec;
 use reactor::leaf;
+use reactor::panics::{self, FirstPanic};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomPinned;
-use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker, ready};
+use std::thread;
 
 /// A state under a lock, and those who wait for it to change.
 pub(super) struct Monitor<S> {
@@ -100,15 +102,9 @@ impl Wakes {
     }
 
     fn wake_all(&mut self) {
-        if self.0.len() == 1 {
-            return self.0.pop().into_iter().for_each(Waker::wake);
-        }
-        let mut panic = None;
-        for waker in self.0.drain(..) {
-            panic = catch_unwind(AssertUnwindSafe(|| waker.wake())).err().or(panic);
-        }
-        if let Some(panic) = panic {
-            resume_unwind(panic); // all others have been called
+        match self.0.len() == 1 && !thread::panicking() {
+            true => self.0.pop().into_iter().for_each(Waker::wake), // nothing is left that its panic could skip
+            false => panics::wake_all(self.0.drain(..)),
         }
     }
 
@@ -159,17 +155,14 @@ impl<S: State> Monitor<S> {
     /// There are more to be served than are woken at once. A waker that panics must not keep the rest from it.
     #[cold]
     fn settle_rest(&self, wakes: &mut Wakes) {
-        let mut panic = None;
+        let mut calls = FirstPanic::default();
         loop {
             let all = !wakes.is_full();
-            panic = catch_unwind(AssertUnwindSafe(|| wakes.wake(self))).err().or(panic);
+            calls.catch(|| wakes.wake(self));
             if all {
                 break;
             }
             self.lock().serve(wakes);
-        }
-        if let Some(panic) = panic {
-            resume_unwind(panic);
         }
     }
 }

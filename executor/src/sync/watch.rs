@@ -5,6 +5,7 @@ use super::{RecvError, SendError};
 use crate::shim::budget;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A value whose newest version is all that counts, as settings or a state that others follow.
 ///
@@ -24,7 +25,7 @@ use std::sync::Arc;
 pub fn watch<T>(value: T) -> (Sender<T>, Receiver<T>) {
     let state = Newest { value: Arc::new(value), version: 0, has_sender: true, receivers: 1, waiters: List::default() };
     let newest = Arc::new(Monitor::new("watched value", state));
-    (Sender { newest: newest.clone() }, Receiver { newest, seen: 0 })
+    (Sender { newest: newest.clone() }, Receiver { newest, seen: AtomicU64::new(0), follows: false })
 }
 
 struct Newest<T> {
@@ -37,9 +38,9 @@ struct Newest<T> {
 }
 
 impl<T> Newest<T> {
-    fn newer(&self, seen: u64) -> Option<Result<u64, RecvError>> {
+    fn newer(&self, seen: u64) -> Option<Result<(), RecvError>> {
         match () {
-            () if self.version > seen => Some(Ok(self.version)),
+            () if self.version > seen => Some(Ok(())),
             () if !self.has_sender => Some(Err(RecvError)),
             () => None,
         }
@@ -68,7 +69,7 @@ struct Changed<T>(T);
 impl<T> Rule for Changed<T> {
     type State = Newest<T>;
     type Want = u64;
-    type Got = Result<u64, RecvError>;
+    type Got = Result<(), RecvError>;
     const WAIT: &'static str = "wait for a change of";
 
     fn waiters(state: &mut Newest<T>) -> &mut List<Self> {
@@ -145,7 +146,7 @@ impl<T> Sender<T> {
             newest.receivers += 1;
             newest.version
         });
-        Receiver { newest: self.newest.clone(), seen }
+        Receiver { newest: self.newest.clone(), seen: seen.into(), follows: false }
     }
 }
 
@@ -158,17 +159,45 @@ impl<T> Drop for Sender<T> {
 /// Follows a watched value. See [`watch()`].
 pub struct Receiver<T> {
     newest: Arc<Monitor<Newest<T>>>,
-    seen: u64,
+    /// The newest version that was read or announced. Written under the lock alone, so that it never goes back.
+    seen: AtomicU64,
+    /// It has waited for a change.
+    follows: bool,
 }
 
 impl<T> Receiver<T> {
-    /// The present value. [`changed`](Receiver::changed) then waits for a newer one only if this was it that it
-    /// had announced.
+    /// The present value. To a receiver that has waited for a change before, what it reads counts as announced:
+    /// [`changed`](Receiver::changed) then waits for a newer one. Before its first wait this is only a look, and
+    /// `changed` announces whatever came since the receiver was made.
+    ///
+    /// ```
+    /// use executor::sync::watch;
+    ///
+    /// executor::block_on(async {
+    ///     let (tx, mut rx) = watch(0);
+    ///     tx.send(1).unwrap();
+    ///     rx.changed().await.unwrap();
+    ///     tx.send(2).unwrap();
+    ///     assert_eq!(*rx.get(), 2);
+    ///     drop(tx);
+    ///     assert!(rx.changed().await.is_err()); // 2 was read: nothing is left to announce
+    /// });
+    /// ```
     pub fn get(&self) -> Arc<T> {
-        self.newest.look(|newest| newest.value.clone())
+        self.newest.look(|newest| {
+            if self.follows {
+                self.see(newest);
+            }
+            newest.value.clone()
+        })
     }
 
-    /// Waits until there is a value that this receiver was not told of.
+    fn see(&self, newest: &Newest<T>) {
+        self.seen.store(newest.version, Ordering::Relaxed);
+    }
+
+    /// Waits until there is a value that was not announced to this receiver. However often the value has changed until
+    /// this returns, that is one change.
     ///
     /// # Errors
     /// When there will be none, as the sender is gone.
@@ -176,8 +205,11 @@ impl<T> Receiver<T> {
     /// # Cancel safety
     /// Dropping it loses nothing.
     pub async fn changed(&mut self) -> Result<(), RecvError> {
-        let changed: Wait<'_, Changed<T>> = self.newest.wait(self.seen);
-        self.seen = changed.await?;
+        let changed: Wait<'_, Changed<T>> = self.newest.wait(*self.seen.get_mut());
+        changed.await?;
+        self.follows = true;
+        // Further changes may have come between the wake and this poll: `get` gives their result, so they are seen as well.
+        self.newest.look(|newest| self.see(newest));
         Ok(())
     }
 
@@ -205,12 +237,11 @@ impl<T> Receiver<T> {
     pub async fn wait_for(&mut self, mut is_right: impl FnMut(&T) -> bool) -> Result<Arc<T>, RecvError> {
         budget::take().await; // it may be right at once, again and again
         loop {
-            let (value, version) = self.newest.look(|newest| (newest.value.clone(), newest.version));
+            self.follows = true;
+            let value = self.get();
             if is_right(&value) {
-                self.seen = version;
                 return Ok(value);
             }
-            self.seen = version;
             drop(value);
             self.changed().await?;
         }
@@ -220,7 +251,8 @@ impl<T> Receiver<T> {
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
         self.newest.look(|newest| newest.receivers += 1);
-        Receiver { newest: self.newest.clone(), seen: self.seen }
+        let seen = self.seen.load(Ordering::Relaxed).into();
+        Receiver { newest: self.newest.clone(), seen, follows: self.follows }
     }
 }
 

@@ -18,6 +18,7 @@ use super::state::{Begin, Complete, Dropped, State, TaskState, Wake};
 use super::waker::{Runnable, borrowed_waker};
 use super::watch::{TaskEvent, tell_cancel, tell_end, tell_wake, watch};
 use crate::shim::{AtomicPtr, Ordering, UnsafeCell, make_vacant, thread_local};
+use reactor::panics::discard;
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
@@ -282,9 +283,7 @@ impl Header {
         let callbacks = self.extras().map(Extras::take_callbacks).unwrap_or_default();
         let how = self.state.finish().expect("callbacks are called at the end");
         for callback in callbacks {
-            // A panic in there reaches nobody: the task is over, and its runner is not concerned.
-            let called = catch_unwind(AssertUnwindSafe(|| callback(TaskRef(self), how)));
-            called.unwrap_or_else(std::mem::forget);
+            ignore_panic(|| callback(TaskRef(self), how));
         }
     }
 }
@@ -297,6 +296,12 @@ impl fmt::Debug for Header {
         }
         write!(f, " ({}, spawned at {})", self.state.describe(), self.spawned_at)
     }
+}
+
+/// Calls code of others at the end of a task. A panic in it reaches nobody: the task is over, its runner is not concerned, and
+/// there is more to do.
+fn ignore_panic(call: impl FnOnce()) {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(discard);
 }
 
 /// How a run ended.
@@ -544,7 +549,7 @@ impl<F: Future, S: Schedule> Place<F, S> {
             Begin::Drop | Begin::Poll => match cell.poll_future(&waker) {
                 Ok(Poll::Ready(output)) => Ok(output),
                 Ok(Poll::Pending) => return Polled::Pending,
-                Err(panic) => Err(JoinError::Panicked(Panic(panic))),
+                Err(panic) => Err(JoinError::Panicked(Panic::new(panic))),
             },
         };
         // SAFETY: the task is RUNNING and this is its runner.
@@ -579,7 +584,7 @@ impl<F: Future, S: Schedule> Place<F, S> {
         let cell = unsafe { header.cast::<Self>().as_ref() };
         // A future whose destructor panics is a task that panicked.
         if let Err(panic) = cell.drop_future() {
-            discard(std::mem::replace(&mut result, Err(JoinError::Panicked(Panic(panic)))));
+            discard(std::mem::replace(&mut result, Err(JoinError::Panicked(Panic::new(panic)))));
         }
         let finish = match &result {
             Ok(_) => Finish::Ready,
@@ -600,7 +605,7 @@ impl<F: Future, S: Schedule> Place<F, S> {
         if join_waker {
             // SAFETY: once the task is complete, nobody writes the join waker any more.
             let waker = cell.header.join_waker.with(|waker| unsafe { &*waker });
-            waker.iter().for_each(|waker| waker.wake_by_ref());
+            waker.iter().for_each(|waker| ignore_panic(|| waker.wake_by_ref()));
         }
         if callbacks {
             cell.header.call_back();
@@ -725,16 +730,11 @@ impl<F: Future, S: Schedule> Place<F, S> {
             watch(header, || TaskEvent::Freed);
             let waker = header.as_ref().join_waker.with_mut(|waker| (*waker).take());
             let extras = header.as_ref().extras.load(Ordering::Relaxed);
-            drop((!extras.is_null()).then(|| Box::from_raw(extras)));
+            (!extras.is_null()).then(|| Box::from_raw(extras)).into_iter().for_each(discard);
             slab::give_back::<Self, S>(header.cast(), (*header.as_ptr()).place);
             waker.into_iter().for_each(drop_waker);
         }
     }
-}
-
-/// Drops an output that nobody takes. A panic in there reaches nobody: nobody joins.
-pub(super) fn discard<T>(output: T) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(output))).map_err(std::mem::forget);
 }
 
 /// Wakes the task.

@@ -11,6 +11,7 @@ use super::join::Canceller;
 use super::waker::task_of;
 use super::watch::{TaskEvent, watch};
 use crate::shim::thread_local;
+use reactor::panics::discard;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -79,7 +80,7 @@ pub(super) fn drop_waker(waker: Box<Waker>) {
     // Only the last reference to a cell frees it, and with it the next waker. Asked first, as it is nearly never.
     match task_of(&waker).is_some_and(|task| task.state.may_be_last_waker()) {
         true => drop_one(Link::Waker(waker)),
-        false => drop(waker),
+        false => discard(waker), // another executor's may panic
     }
 }
 

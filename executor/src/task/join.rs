@@ -6,6 +6,7 @@ use super::extras::{Cancellation, CancelledBy};
 use super::state::{Leave, TaskState};
 use super::waker::Runnable;
 use crate::shim::budget;
+use reactor::panics::discard;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -259,34 +260,46 @@ impl std::error::Error for TaskError {}
 pub(crate) const NO_MESSAGE: &str = "a value that is not a message";
 
 /// What a task panicked with. Prints its message.
-pub struct Panic(pub(super) Box<dyn Any + Send>);
+///
+/// Dropping it never panics, even if the payload's destructor does.
+pub struct Panic(
+    /// There until it is dropped or given away.
+    Option<Box<dyn Any + Send>>,
+);
 
 impl Panic {
     pub(crate) fn new(payload: Box<dyn Any + Send>) -> Panic {
-        Panic(payload)
+        Panic(Some(payload))
     }
 
     /// The message, if the panic had one.
     pub fn message(&self) -> Option<&str> {
-        let literal = self.0.downcast_ref::<&'static str>().copied();
-        literal.or_else(|| self.0.downcast_ref::<String>().map(String::as_str))
+        let payload = self.0.as_ref()?;
+        let literal = payload.downcast_ref::<&'static str>().copied();
+        literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
     }
 
     /// Whether the payload is an [`io::Error`](std::io::Error), as it is for a blocking call that no thread could be
     /// started for.
     pub fn is_io_error(&self) -> bool {
-        self.0.is::<std::io::Error>()
+        self.0.as_ref().is_some_and(|payload| payload.is::<std::io::Error>())
     }
 
     /// The payload, as for [`std::panic::resume_unwind`].
-    pub fn into_inner(self) -> Box<dyn Any + Send> {
-        self.0
+    pub fn into_inner(mut self) -> Box<dyn Any + Send> {
+        self.0.take().expect("a Panic has its payload until it is dropped")
+    }
+}
+
+impl Drop for Panic {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(discard);
     }
 }
 
 impl fmt::Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.downcast_ref::<std::io::Error>() {
+        match self.0.as_ref().and_then(|payload| payload.downcast_ref::<std::io::Error>()) {
             Some(error) => error.fmt(f),
             None => f.write_str(self.message().unwrap_or(NO_MESSAGE)),
         }

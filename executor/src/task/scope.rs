@@ -6,6 +6,7 @@
 //!
 //! Used by `cell.rs`, which asks before it drops a cancelled future, and by `cancel.rs` and `group.rs`.
 
+use reactor::panics::FirstPanic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
@@ -79,12 +80,13 @@ impl Scope {
 
     /// It comes down: ends that had to wait may come.
     pub(crate) fn unshield(&self) {
+        let mut calls = FirstPanic::default();
         for scope in self.chain() {
             let mut shields = scope.lock();
             shields.count -= 1;
             let waiting = if shields.count == 0 { shields.waiting.take() } else { None };
             drop(shields);
-            waiting.into_iter().for_each(Waker::wake);
+            waiting.into_iter().for_each(|waker| calls.catch(|| waker.wake()));
         }
     }
 

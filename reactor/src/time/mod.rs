@@ -1,11 +1,13 @@
 //! Sleeping, ticking and deadlines, by the clock of the runtime on this thread.
 //!
 //! That clock is the system's, or a virtual one that jumps to the next deadline when nothing can
-//! run. A timer is never early, and late by less than a millisecond on an idle machine.
+//! run. A timer is never early. On the system's clock it is late by less than a millisecond on an idle machine, on a
+//! virtual one not at all.
 
 mod interval;
 pub(crate) mod queue;
 mod sleep;
+pub(crate) mod ticks;
 mod timeout;
 
 pub use interval::{Interval, MissedTick, interval, interval_at};

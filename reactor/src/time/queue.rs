@@ -1,8 +1,8 @@
 //! The timer queue: a hierarchical timing wheel.
 //!
-//! Time is cut into ticks of 250 µs. Eight wheels of 64 slots stand above each other; a slot of the
-//! lowest holds the timers of one tick, a slot of the next those of 64, and so on. A timer goes
-//! into the wheel that belongs to the highest 6 bits in which its tick differs from the present
+//! Time is cut into [`Ticks`]: of 250 µs on the system's clock, of a nanosecond on a virtual one, which is exact. Wheels
+//! of 64 slots stand above each other; a slot of the lowest holds the timers of one tick, a slot of the next those of 64,
+//! and so on. A timer goes into the wheel that belongs to the highest 6 bits in which its tick differs from the present
 //! one. When time reaches a slot of an upper wheel, its timers move down to where they belong now.
 //!
 //! ```text
@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Setting and cancelling touch one slot: O(1), as it is known where in its slot a timer stands and the
-//! last one there takes its place. A timer moves down at most seven times in its life. A word a wheel
+//! last one there takes its place. A timer moves down at most once for each wheel below its first. A word a wheel
 //! says which slots are occupied, so the next deadline is a bit scan, however far away. Timers of one
 //! tick fire in the order in which they were set.
 //!
@@ -23,28 +23,24 @@
 //!
 //! Used only by the reactor, under its lock. No foreign code runs in here but `Waker::will_wake`.
 
+use super::ticks::Ticks;
 use crate::observer::TimerId;
 use slab::Slab;
 use std::task::Waker;
-use std::time::{Duration, Instant};
 
-const TICK_NANOS: u32 = 250_000;
-const TICKS_PER_SECOND: u64 = 1_000_000_000 / TICK_NANOS as u64;
 const SLOT_BITS: u32 = 6;
 const SLOTS: u64 = 1 << SLOT_BITS;
-const WHEELS: usize = 8;
-/// The last tick that there is, after 2,230 years. Later deadlines are taken for this one.
-const LAST: u64 = (1 << (SLOT_BITS * WHEELS as u32)) - 1;
 /// Timers of a slot that are looked at to find the earliest.
 const LOOKED_AT: usize = 8;
 /// Timers for which an empty slot keeps its memory.
 const KEPT: usize = 64;
 
 pub(crate) struct TimerQueue {
+    pub(crate) ticks: Ticks,
     timers: Slab<Timer>,
     /// Where in its slot each of them stands, by its key.
     at: Vec<u32>,
-    /// None before the first timer is set: a runtime without timers does not pay for their 12 KiB.
+    /// As many as the farthest timer has needed: each takes 1.5 KiB.
     wheels: Vec<Wheel>,
     /// All timers up to this tick have fired; all others are later.
     pub(crate) elapsed: u64,
@@ -82,34 +78,19 @@ pub(crate) struct Fired {
 }
 
 impl TimerQueue {
-    pub(crate) fn new() -> TimerQueue {
-        TimerQueue { timers: Slab::new(), at: Vec::new(), wheels: Vec::new(), elapsed: 0, numbered: 0 }
-    }
-
-    /// The tick at which a deadline has surely passed: rounded up, so that no timer is early.
-    pub(crate) fn tick(epoch: Instant, deadline: Instant) -> u64 {
-        let time = deadline.saturating_duration_since(epoch);
-        (ticks(time) + u64::from(!time.subsec_nanos().is_multiple_of(TICK_NANOS))).min(LAST)
-    }
-
-    /// The last tick that has wholly passed: rounded down, for the same reason.
-    pub(crate) fn ticks_passed(epoch: Instant, now: Instant) -> u64 {
-        ticks(now.saturating_duration_since(epoch))
-    }
-
-    /// When a tick has passed.
-    pub(crate) fn instant(epoch: Instant, tick: u64) -> Instant {
-        epoch + Duration::from_micros(tick.saturating_mul(u64::from(TICK_NANOS / 1000)))
+    pub(crate) fn new(ticks: Ticks) -> TimerQueue {
+        TimerQueue { ticks, timers: Slab::new(), at: Vec::new(), wheels: Vec::new(), elapsed: 0, numbered: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.timers.len()
     }
 
-    /// Sets a timer and returns its key; `None` if the tick has passed already.
-    pub(crate) fn insert(&mut self, tick: u64, waker: Waker) -> Option<(u32, TimerId)> {
+    /// Sets a timer and returns its key. If the tick has passed already, the waker comes back, as it must not be dropped
+    /// under the lock.
+    pub(crate) fn insert(&mut self, tick: u64, waker: Waker) -> Result<(u32, TimerId), Waker> {
         if tick <= self.elapsed {
-            return None;
+            return Err(waker);
         }
         self.numbered += 1;
         let key = self.timers.insert(Timer { number: self.numbered, waker });
@@ -118,7 +99,7 @@ impl TimerQueue {
         }
         let key = u32::try_from(key).expect("2³² timers are set");
         self.put(Entry { tick, key });
-        Some((key, TimerId(self.numbered)))
+        Ok((key, TimerId(self.numbered)))
     }
 
     /// The waker of a timer that has not fired.
@@ -181,7 +162,7 @@ impl TimerQueue {
     /// Takes out every timer: nobody will turn the wheels again.
     pub(crate) fn close(&mut self) -> Vec<Fired> {
         let left = std::mem::take(&mut self.timers);
-        *self = TimerQueue { elapsed: self.elapsed, numbered: self.numbered, ..TimerQueue::new() };
+        *self = TimerQueue { elapsed: self.elapsed, numbered: self.numbered, ..TimerQueue::new(self.ticks) };
         left.into_iter().map(|(_, timer)| Fired { timer: TimerId(timer.number), waker: timer.waker }).collect()
     }
 
@@ -205,10 +186,10 @@ impl TimerQueue {
     }
 
     fn put(&mut self, entry: Entry) {
-        if self.wheels.is_empty() {
-            self.wheels.resize_with(WHEELS, Wheel::new);
-        }
         let (wheel, index) = self.slot_of(entry.tick);
+        if wheel >= self.wheels.len() {
+            self.wheels.resize_with(wheel + 1, Wheel::new);
+        }
         let wheel = &mut self.wheels[wheel];
         wheel.occupied |= 1 << index;
         self.at[entry.key as usize] = wheel.slots[index].len() as u32;
@@ -219,9 +200,4 @@ impl TimerQueue {
         let Timer { number, waker } = self.timers.remove(key as usize);
         Fired { timer: TimerId(number), waker }
     }
-}
-
-fn ticks(time: Duration) -> u64 {
-    let seconds = time.as_secs().min(LAST / TICKS_PER_SECOND);
-    seconds * TICKS_PER_SECOND + u64::from(time.subsec_nanos() / TICK_NANOS)
 }

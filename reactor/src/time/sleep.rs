@@ -9,7 +9,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 /// Waits for `duration`, counted from this call.
 ///
@@ -87,7 +87,8 @@ impl Sleep {
         }
     }
 
-    /// Moves the deadline. A `Sleep` that was ready already can be awaited again after this.
+    /// Moves the deadline. A task that waits for this `Sleep` goes on waiting, until the new one; if that has passed, it
+    /// is woken at once. A `Sleep` that was ready already can be awaited again after this.
     ///
     /// ```
     /// # use reactor::time::{Duration, Instant, sleep};
@@ -97,8 +98,14 @@ impl Sleep {
     /// assert_eq!(sleep.deadline(), Some(earlier));
     /// ```
     pub fn reset(&mut self, deadline: Instant) {
-        self.cancel();
-        self.state = State::Until(deadline);
+        if let State::Set { deadline: current, key, shared } = &mut self.state
+            && let Some((new_key, waker)) = shared.reset_timer(*key, shared.tick(*current), deadline, self.place)
+        {
+            (*current, *key) = (deadline, new_key);
+            waker.into_iter().for_each(Waker::wake);
+            return;
+        }
+        self.state = State::Until(deadline); // no waker is left that waits for it
     }
 
     fn cancel(&mut self) {

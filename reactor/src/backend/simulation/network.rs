@@ -5,6 +5,7 @@
 use super::world::{HostId, Shared, World, address_of};
 use crate::Handle;
 use crate::entered::{Entries, Guard};
+use crate::panics::wake_all;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -318,7 +319,7 @@ impl Host {
             state.crashes += 1;
             std::mem::take(&mut state.runs)
         });
-        wakers.into_values().for_each(|waker| waker.wake());
+        wake_all(wakers.into_values());
     }
 }
 
