@@ -11,6 +11,11 @@
 //! Whichever of the two takes the lock second sees what the other did: either the reactor finds
 //! the waiter, or the task finds the bit.
 //!
+//! A backend that reports a source only once has to be re-armed ([`Backend::rearm`]): by the task when it has
+//! become a waiter, and by the reactor when it has woken some of the waiters and others are left. Both happen under
+//! the lock of the waiters, so that the last call has the interest of all of them. A waiter that goes away changes
+//! nothing: the report that it had asked for comes once, wakes no task, and disarms the source.
+//!
 //! The word also counts the reactor's reports. A task clears bits only if nothing was reported
 //! since it looked (`clear` compares the whole word): without that, a report that arrives between
 //! a failed `read` and the clearing of its bit would be wiped out.
@@ -79,7 +84,27 @@ impl Source {
                 wakers.extend(waiters.list(direction).drain(..).map(|entry| entry.waker));
             }
         }
+        if self.reactor.needs_rearm && self.rearm(&mut waiters).is_err() {
+            // Those who are left try again, and get the error from there.
+            let left = waiters.lists.iter_mut().flat_map(|list| list.drain(..));
+            wakers.extend(left.map(|entry| entry.waker));
+            let both = Readiness::READABLE | Readiness::WRITABLE;
+            self.word.fetch_or(usize::from(both.bits()), Ordering::AcqRel);
+        }
         wakers.len() - before
+    }
+
+    /// Asks a backend that reports only once for the next report of all that is waited for.
+    fn rearm(&self, waiters: &mut Waiters) -> io::Result<()> {
+        let mut interest = Readiness::empty();
+        interest.set(Readiness::READABLE, !waiters.list(Direction::Read).is_empty());
+        interest.set(Readiness::WRITABLE, !waiters.list(Direction::Write).is_empty());
+        if interest.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: the caller is a waiter, which borrows the `Async` that owns the descriptor; or the reactor, under
+        // the lock of the table from which `deregister` takes the source before it returns.
+        unsafe { self.reactor.rearm_source(self.id, self.key, &self.watched, interest) }
     }
 
     /// Runs `op` until it does not block, waiting for readiness in between. What `is_short` moved less
@@ -130,8 +155,10 @@ impl Source {
             seen = Seen(self.word.load(Ordering::Acquire));
             if !seen.ready_for(direction) {
                 waiters.wait(direction, key, &mut waker);
+                let rearmed = if self.reactor.needs_rearm { self.rearm(&mut waiters) } else { Ok(()) };
                 drop(waiters);
                 drop(waker);
+                rearmed?;
                 self.reactor.observe(|observer| observer.source_waits(self.id, direction));
                 leaf::pending(|| self.describe(direction));
                 return Poll::Pending;
@@ -203,6 +230,16 @@ impl Watched {
                 socket.register(None);
                 Ok(())
             }
+        }
+    }
+
+    /// # Safety
+    /// As above.
+    pub(crate) unsafe fn rearm(&self, backend: &dyn Backend, token: Token, interest: Readiness) -> io::Result<()> {
+        match self {
+            // SAFETY: the caller promises that it is open.
+            Watched::Descriptor(fd) => backend.rearm(unsafe { BorrowedFd::borrow_raw(*fd) }, token, interest),
+            Watched::Simulated(_) => Ok(()), // reported by its edges
         }
     }
 
