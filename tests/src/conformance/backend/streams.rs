@@ -1,14 +1,14 @@
 //! TCP streams on a reactor over the backend: what the descriptors' checks amount to for a program.
 
 use super::{Check, LIMIT, SILENCE};
-use crate::waker_fn;
+use crate::{Counting, poll_with, waker_fn};
 use futures_lite::future::{poll_once, zip};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use reactor::Reactor;
 use reactor::backend::Backend;
 use reactor::net::{Shutdown, TcpListener, TcpStream};
 use reactor::observer::Observer;
-use reactor::time::{sleep, timeout};
+use reactor::time::{now, sleep, timeout};
 use std::future::Future;
 use std::io::ErrorKind;
 use std::pin::pin;
@@ -21,6 +21,7 @@ pub(super) const CHECKS: &[Check<Box<dyn Backend>>] = &[
     ("a refused connect is an error", refused),
     ("streams arrive whole in both directions, and end", both_directions),
     ("a reset wakes both directions", reset),
+    ("a writer is woken after a reader of the same stream was", writer_that_is_left),
     ("an idle program does not wait again and again", idle),
 ];
 
@@ -106,6 +107,27 @@ fn reset(backend: Box<dyn Backend>) {
         let ((read, kind), ()) = zip(zip(read, write), break_off).await;
         assert!(matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{kind:?}");
         assert!(read.is_err() || read.is_ok_and(|read| read == 0), "there was nothing to read");
+    });
+}
+
+/// A backend that reports once has to be re-armed for whoever was not woken by the report.
+fn writer_that_is_left(backend: Box<dyn Backend>) {
+    let writer = Counting::new();
+    drive(backend, None, async {
+        let (client, server) = pair().await;
+        let mut buf = vec![0; 1 << 16];
+        while poll_once(client.write(&buf)).await.is_some() {}
+        let mut write = Box::pin(client.write(b"x"));
+        assert!(poll_with(&writer.waker(), &mut write).is_pending(), "it is full");
+        let (read, written) = zip(client.read(&mut [0; 8]), server.write(b"x")).await;
+        assert_eq!((read.expect("it is connected"), written.expect("it is connected")), (1, 1));
+        let start = now();
+        while writer.wakes() == 0 {
+            assert!(now() - start < LIMIT, "the writer was not woken");
+            while poll_once(server.read(&mut buf)).await.is_some() {}
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(poll_with(&writer.waker(), &mut write).is_ready());
     });
 }
 
