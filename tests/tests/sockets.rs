@@ -1212,3 +1212,9 @@ fn an_idle_wait_is_one_system_call() {
     let sleep = calls_between(&trace, "the-sleep-begins", "the-sleep-is-over");
     assert!(sleep.len() == 1 && sleep[0].starts_with("epoll_"), "the sleep made these calls: {sleep:#?}");
 }
+
+#[test]
+fn all_of_this_passes_over_poll_too() {
+    // Without those that run over each backend anyway and take long, or count the system calls of one.
+    strict::pass_over_poll(&["an_idle_", "sockets_used_on_other", "large_transfers", "a_thousand_connections"]);
+}
