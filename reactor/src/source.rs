@@ -275,7 +275,7 @@ impl Watched {
 }
 
 /// Whether the kernel says, now, that an operation would not block.
-fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+pub(crate) fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let interest = match direction {
         Direction::Read => PollFlags::IN | PollFlags::PRI,
@@ -299,7 +299,14 @@ fn describe(fd: BorrowedFd<'_>, direction: Direction) -> String {
 fn printed(address: SocketAddrAny) -> Option<String> {
     match SocketAddr::try_from(address.clone()) {
         Ok(address) => Some(address.to_string()),
-        Err(_) => Some(SocketAddrUnix::try_from(address).ok()?.path()?.to_string_lossy().into_owned()),
+        Err(_) => {
+            let address = SocketAddrUnix::try_from(address).ok()?;
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            if let Some(name) = address.abstract_name() {
+                return Some(format!("@{}", String::from_utf8_lossy(name)));
+            }
+            Some(address.path()?.to_string_lossy().into_owned())
+        }
     }
 }
 
