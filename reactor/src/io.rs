@@ -25,6 +25,9 @@ use std::task::{Context, Poll};
 /// and so does `&Async<T>`; for everything else there are [`read_with`](Async::read_with) and
 /// [`write_with`](Async::write_with). Any number of tasks may wait for it at once.
 ///
+/// It writes as `T` does. For a pipe without a reader that raises SIGPIPE, which Rust's programs ignore; one whose `main` is
+/// written in another language has to ignore it too. The streams of [`net`](crate::net) raise none.
+///
 /// ```
 /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
 /// # use kit::drive;
