@@ -26,6 +26,9 @@ use std::task::{Context, Poll};
 /// [`write_with`](Async::write_with). Any number of tasks may wait for it at once. Each operation takes part in the
 /// [budget](crate::budget) of a poll.
 ///
+/// It writes as `T` does. For a pipe without a reader that raises SIGPIPE, which Rust's programs ignore; one whose `main` is
+/// written in another language has to ignore it too. The streams of [`net`](crate::net) raise none.
+///
 /// ```
 /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
 /// # use kit::drive;

@@ -67,6 +67,7 @@ impl Reactor {
         let shared = Shared {
             ticks,
             reports_close: backend.reports_close(),
+            needs_rearm: backend.needs_rearm(),
             network: backend.network(),
             backend,
             observer,
@@ -210,6 +211,7 @@ pub(crate) struct Shared {
     backend: Box<dyn Backend>,
     observer: Option<Arc<dyn Observer>>,
     pub(crate) reports_close: bool,
+    pub(crate) needs_rearm: bool,
     /// Where TCP sockets live, if not in the system.
     pub(crate) network: Option<Network>,
     /// Those of the timer queue.
@@ -366,6 +368,21 @@ impl Shared {
         drop(sources);
         drop(source);
         self.observe(|observer| observer.source_removed(id));
+    }
+
+    /// Has a backend that reports a source once report it again. See [`Backend::rearm`].
+    ///
+    /// # Safety
+    /// The descriptor is still open.
+    pub(crate) unsafe fn rearm_source(
+        &self,
+        id: SourceId,
+        key: usize,
+        watched: &Watched,
+        interest: Readiness,
+    ) -> io::Result<()> {
+        // SAFETY: the caller promises that.
+        unsafe { watched.rearm(&*self.backend, token_of(id, key), interest) }
     }
 
     /// The tick at which a timer with this deadline fires.

@@ -11,6 +11,11 @@
 //! Whichever of the two takes the lock second sees what the other did: either the reactor finds
 //! the waiter, or the task finds the bit.
 //!
+//! A backend that reports a source only once has to be re-armed ([`Backend::rearm`]): by the task when it has
+//! become a waiter, and by the reactor when it has woken some of the waiters and others are left. Both happen under
+//! the lock of the waiters, so that the last call has the interest of all of them. A waiter that goes away changes
+//! nothing: the report that it had asked for comes once, wakes no task, and disarms the source.
+//!
 //! The word also counts the reactor's reports. A task clears bits only if nothing was reported
 //! since it looked (`clear` compares the whole word): without that, a report that arrives between
 //! a failed `read` and the clearing of its bit would be wiped out.
@@ -96,6 +101,12 @@ impl Source {
                 waiters.list(direction).take_all(wakers);
             }
         }
+        if self.reactor.needs_rearm && self.rearm(&mut waiters).is_err() {
+            // Those who are left try again, and get the error from there.
+            waiters.lists.iter_mut().for_each(|list| list.take_all(wakers));
+            let both = Readiness::READABLE | Readiness::WRITABLE;
+            self.word.fetch_or(usize::from(both.bits()), Ordering::AcqRel);
+        }
         wakers.len() - before
     }
 
@@ -113,6 +124,19 @@ impl Source {
             lock(&self.waiters).list(direction).entries.append(&mut pollers);
         }
         wakers.len() - before
+    }
+
+    /// Asks a backend that reports only once for the next report of all that is waited for.
+    fn rearm(&self, waiters: &mut Waiters) -> io::Result<()> {
+        let mut interest = Readiness::empty();
+        interest.set(Readiness::READABLE, !waiters.list(Direction::Read).entries.is_empty());
+        interest.set(Readiness::WRITABLE, !waiters.list(Direction::Write).entries.is_empty());
+        if interest.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: the caller is a waiter, which borrows the `Async` that owns the descriptor; or the reactor, under
+        // the lock of the table from which `deregister` takes the source before it returns.
+        unsafe { self.reactor.rearm_source(self.id, self.key, &self.watched, interest) }
     }
 
     /// Runs `op` until it does not block, waiting for readiness in between. What `is_short` moved less
@@ -193,8 +217,10 @@ impl Source {
             seen = Seen(self.word.load(Ordering::Acquire));
             if !seen.ready_for(direction) {
                 let is_crowded = waiters.list(direction).wait(*key, &mut waker);
+                let rearmed = if self.reactor.needs_rearm { self.rearm(&mut waiters) } else { Ok(()) };
                 drop(waiters);
                 drop(waker);
+                rearmed?;
                 if is_crowded {
                     self.reactor.sweep_soon(self.id, self.key);
                 }
@@ -273,6 +299,16 @@ impl Watched {
         }
     }
 
+    /// # Safety
+    /// As above.
+    pub(crate) unsafe fn rearm(&self, backend: &dyn Backend, token: Token, interest: Readiness) -> io::Result<()> {
+        match self {
+            // SAFETY: the caller promises that it is open.
+            Watched::Descriptor(fd) => backend.rearm(unsafe { BorrowedFd::borrow_raw(*fd) }, token, interest),
+            Watched::Simulated(_) => Ok(()), // reported by its edges
+        }
+    }
+
     /// Its number for observers.
     pub(crate) fn descriptor(&self) -> RawFd {
         match self {
@@ -305,7 +341,7 @@ impl Watched {
 }
 
 /// Whether the kernel says, now, that an operation would not block.
-fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+pub(crate) fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let interest = match direction {
         Direction::Read => PollFlags::IN | PollFlags::PRI,
@@ -329,7 +365,14 @@ fn describe(fd: BorrowedFd<'_>, direction: Direction) -> String {
 fn printed(address: SocketAddrAny) -> Option<String> {
     match SocketAddr::try_from(address.clone()) {
         Ok(address) => Some(address.to_string()),
-        Err(_) => Some(SocketAddrUnix::try_from(address).ok()?.path()?.to_string_lossy().into_owned()),
+        Err(_) => {
+            let address = SocketAddrUnix::try_from(address).ok()?;
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            if let Some(name) = address.abstract_name() {
+                return Some(format!("@{}", String::from_utf8_lossy(name)));
+            }
+            Some(address.path()?.to_string_lossy().into_owned())
+        }
     }
 }
 

@@ -1539,3 +1539,8 @@ fn a_runnable_that_is_dropped_cancels_its_task_on_this_thread() {
     assert_eq!(drops.take(), [id]);
     assert!(futures_lite::future::block_on(handle).unwrap_err().is_cancelled());
 }
+
+#[test]
+fn all_of_this_passes_over_poll_too() {
+    strict::pass_over_poll(&[]);
+}

@@ -1,9 +1,10 @@
 //! What sockets have in common, written once.
 
+use super::stream::BUFFERS;
 use crate::io::set_nonblocking;
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use std::io;
+use rustix::net::{self as sys, AddressFamily, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType, socket_with};
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// What a socket is from its first moment, where the system can do that: non-blocking, and closed on exec.
@@ -17,8 +18,30 @@ pub(super) fn prepared(socket: OwnedFd) -> io::Result<OwnedFd> {
     if FLAGS.is_empty() {
         fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
         set_nonblocking(socket.as_fd())?;
+        #[cfg(target_vendor = "apple")]
+        sys::sockopt::set_socket_nosigpipe(&socket, true)?;
     }
     Ok(socket)
+}
+
+/// A write to a closed connection raises SIGPIPE, which ends a program that doesn't ignore it. Rust's programs do; those
+/// that are written in another language and call a library in Rust may not.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+/// There it is an option of the socket.
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: SendFlags = SendFlags::empty();
+
+/// Writes to a stream socket. A closed peer is an error, and no signal.
+#[inline]
+pub(super) fn send(socket: impl AsFd, buf: &[u8]) -> io::Result<usize> {
+    Ok(sys::send(socket, buf, NO_SIGNAL)?)
+}
+
+/// As [`send`], from as many buffers as the system takes in one call.
+pub(super) fn send_vectored(socket: impl AsFd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    let bufs = &bufs[..bufs.len().min(BUFFERS)];
+    Ok(sys::sendmsg(socket, bufs, &mut SendAncillaryBuffer::default(), NO_SIGNAL)?)
 }
 
 pub(super) fn new_stream(family: AddressFamily) -> io::Result<OwnedFd> {

@@ -62,8 +62,8 @@ pub(crate) use write_through;
 /// The system takes no more in one call (UIO_MAXIOV); std passes on no more.
 pub(super) const BUFFERS: usize = 1024;
 
-/// Gives a stream type (a newtype over an `Arc<Async<…>>` of something that is `Read`, `Write` and [`Peek`]) its
-/// reads, writes and halves.
+/// Gives a stream type (a newtype over an `Arc<Async<…>>` of something that is `Read` and [`Connected`]) its reads,
+/// writes and halves.
 macro_rules! stream_socket {
     ($stream:ident, $address:ty, short_means_drained: $drained:expr) => {
         impl $stream {
@@ -104,7 +104,7 @@ macro_rules! stream_socket {
             /// # Cancel safety
             /// Dropped before it is ready, it has written nothing.
             pub async fn write(&self, buf: &[u8]) -> io::Result<usize> {
-                self.0.stream(Direction::Write, Self::wanted(buf.len()), |mut io| io.write(buf)).await
+                self.0.stream(Direction::Write, Self::wanted(buf.len()), |io| io.send(buf)).await
             }
 
             /// Reads without taking: the next read sees the same bytes.
@@ -127,7 +127,7 @@ macro_rules! stream_socket {
             /// }).unwrap();
             /// ```
             pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-                self.0.read_with(|io| super::stream::Peek::peek_into(io, buf)).await
+                self.0.read_with(|io| io.peek_into(buf)).await
             }
 
             /// Waits until a read would not block.
@@ -211,7 +211,7 @@ macro_rules! stream_socket {
 
         impl AsyncWrite for &$stream {
             fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-                self.0.poll_stream(Direction::Write, cx, $stream::wanted(buf.len()), |mut io| io.write(buf))
+                self.0.poll_stream(Direction::Write, cx, $stream::wanted(buf.len()), |io| io.send(buf))
             }
 
             fn poll_write_vectored(
@@ -220,7 +220,7 @@ macro_rules! stream_socket {
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
                 let wanted = $stream::wanted(bufs.iter().take(super::stream::BUFFERS).map(|buf| buf.len()).sum());
-                self.0.poll_stream(Direction::Write, cx, wanted, |mut io| io.write_vectored(bufs))
+                self.0.poll_stream(Direction::Write, cx, wanted, |io| io.send_vectored(bufs))
             }
 
             fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -242,9 +242,15 @@ macro_rules! stream_socket {
 }
 pub(super) use stream_socket;
 
-/// Reads without taking.
-pub(super) trait Peek {
+/// What a stream needs of its socket beside `Read`.
+pub(super) trait Connected {
+    /// Reads without taking.
     fn peek_into(&self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes. A closed peer is an error, and no signal.
+    fn send(&self, buf: &[u8]) -> io::Result<usize>;
+
+    fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
 }
 
 /// The reading half of a stream. Made by its `split`.

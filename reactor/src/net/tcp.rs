@@ -1,7 +1,7 @@
 //! TCP: [`TcpListener`] and [`TcpStream`].
 
 use super::socket::socket;
-use super::stream::stream_socket;
+use super::stream::{Connected, stream_socket};
 use super::tcp_socket::TcpSocket;
 use super::{IntoSocketAddr, ReadHalf, Shutdown, SocketAddr, WriteHalf};
 use crate::backend::Readiness;
@@ -9,7 +9,7 @@ use crate::budget;
 use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
 use crate::observer::Direction;
 use futures_lite::{Stream, stream};
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::net;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -164,8 +164,14 @@ impl TcpStream {
         self.0.get_ref().set_nodelay(on)
     }
 
-    /// What closing does with bytes not yet sent: with zero it drops them and resets the
-    /// connection; with `None` the system sends them in the background.
+    /// What closing does with bytes not yet sent: with zero it drops them and resets the connection; with `None`
+    /// the system sends them in the background.
+    ///
+    /// With any other time it does the same as with `None`. The system would hold up the thread that closes the socket
+    /// until the bytes are sent or the time is over, and with it every task of the thread; so that time is not passed on,
+    /// and [`from_std`](TcpStream::from_std) takes it off. To learn that the peer has received everything,
+    /// [`shutdown`](TcpStream::shutdown) the sending direction and read until the peer's end. Set through
+    /// [`get_ref`](TcpStream::get_ref), such a time holds.
     ///
     /// # Errors
     /// Those of the system.

@@ -2,15 +2,15 @@
 //!
 //! Which of the two is decided once, when it is made; after that each operation has one branch. For `tcp.rs`.
 
-use super::socket::{FLAGS, new_stream, prepared};
-use super::stream::Peek;
+use super::socket::{self, FLAGS, new_stream, prepared};
+use super::stream::Connected;
 use super::{BACKLOG, Shutdown, SocketAddr};
 use crate::Handle;
 use crate::backend::{Network, Readiness, SimulatedSocket};
 use crate::io::Async;
 use crate::source::Watched;
 use rustix::net::{self as sys, AddressFamily, sockopt};
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -22,8 +22,13 @@ pub(super) enum TcpSocket<S> {
 
 use TcpSocket::{Simulated, System};
 
-impl<S> From<S> for TcpSocket<S> {
+impl<S: AsFd> From<S> for TcpSocket<S> {
+    /// A time for which closing would wait is taken off: see [`set_linger`](TcpSocket::set_linger). Sockets that a
+    /// listener accepts have the listener's.
     fn from(socket: S) -> Self {
+        if sockopt::socket_linger(&socket).is_ok_and(|time| time.is_some_and(|time| !time.is_zero())) {
+            let _not_a_socket = sockopt::set_socket_linger(&socket, None);
+        }
         System(socket)
     }
 }
@@ -155,19 +160,37 @@ impl TcpSocket<TcpStream> {
         }
     }
 
+    /// The system would hold the thread that closes the socket for a time other than zero, non-blocking or not. It sends
+    /// what is left in the background just as well.
     pub(super) fn set_linger(&self, time: Option<Duration>) -> io::Result<()> {
         match self {
-            System(socket) => Ok(sockopt::set_socket_linger(socket, time)?),
+            System(socket) => Ok(sockopt::set_socket_linger(socket, time.filter(Duration::is_zero))?),
             Simulated(socket) => socket.set_linger(time),
         }
     }
 }
 
-impl Peek for TcpSocket<TcpStream> {
+impl Connected for TcpSocket<TcpStream> {
     fn peek_into(&self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             System(socket) => socket.peek(buf),
             Simulated(socket) => socket.peek(buf),
+        }
+    }
+
+    #[inline]
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            System(socket) => socket::send(socket, buf),
+            Simulated(socket) => socket.write(&[IoSlice::new(buf)]),
+        }
+    }
+
+    #[inline]
+    fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            System(socket) => socket::send_vectored(socket, bufs),
+            Simulated(socket) => socket.write(bufs),
         }
     }
 }
@@ -187,28 +210,5 @@ impl Read for &TcpSocket<TcpStream> {
             System(socket) => (&*socket).read_vectored(bufs),
             Simulated(socket) => socket.read(bufs),
         }
-    }
-}
-
-impl Write for &TcpSocket<TcpStream> {
-    #[inline]
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match self {
-            System(socket) => (&*socket).write(buf),
-            Simulated(socket) => socket.write(&[IoSlice::new(buf)]),
-        }
-    }
-
-    #[inline]
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            System(socket) => (&*socket).write_vectored(bufs),
-            Simulated(socket) => socket.write(bufs),
-        }
-    }
-
-    /// The system, or the network, has it all.
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

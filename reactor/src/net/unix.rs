@@ -1,17 +1,28 @@
 //! Unix sockets: [`UnixListener`], [`UnixStream`] and [`UnixDatagram`].
+//!
+//! Where a path is wanted, one that begins with a zero byte is an abstract name on Linux: `"\0name"`. It is in no
+//! directory, and gone when its socket is.
 
-use super::socket::{datagrams, new_stream, socket};
-use super::stream::{Peek, stream_socket};
+use super::socket::{self, datagrams, new_stream, socket};
+use super::stream::{Connected, stream_socket};
 use super::{ReadHalf, Shutdown, WriteHalf};
 use crate::backend::Readiness;
 use crate::budget;
 use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
 use crate::observer::Direction;
-use crate::time::{Duration, sleep};
+use crate::source;
+use crate::time::{Duration, sleep, timeout};
 use futures_lite::{Stream, stream};
 use rustix::io::Errno;
 use rustix::net::{self as sys, AddressFamily, SocketAddrUnix};
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read};
+#[cfg(target_os = "android")]
+use std::os::android::net::SocketAddrExt;
+use std::os::fd::AsFd;
+#[cfg(target_os = "linux")]
+use std::os::linux::net::SocketAddrExt;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
@@ -49,7 +60,31 @@ impl UnixListener {
     /// Those of the system: the path exists already ([`AddrInUse`](io::ErrorKind::AddrInUse)), is
     /// too long or can't be written.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
-        UnixListener::from_std(net::UnixListener::bind(path)?)
+        UnixListener::bind_addr(&address_of(path.as_ref())?)
+    }
+
+    /// As [`bind`](UnixListener::bind), at an address.
+    ///
+    /// # Errors
+    /// As [`bind`](UnixListener::bind).
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// # #[cfg(target_os = "linux")]
+    /// drive(async {
+    ///     use reactor::net::{UnixListener, UnixStream};
+    ///     use std::os::{linux::net::SocketAddrExt, unix::net::SocketAddr};
+    ///
+    ///     let name = format!("listener-{}", std::process::id());
+    ///     let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
+    ///     let client = UnixStream::connect(format!("\0{name}")).await?; // the same, as a path
+    ///     assert_eq!(client.peer_addr()?.as_abstract_name(), Some(name.as_bytes()));
+    ///     std::io::Result::Ok(())
+    /// }).unwrap();
+    /// ```
+    pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixListener> {
+        UnixListener::from_std(net::UnixListener::bind_addr(address)?)
     }
 
     /// The next connection. Its peer's address is mostly unnamed.
@@ -79,11 +114,21 @@ socket!(UnixStream, net::UnixStream, SocketAddr);
 // A read ends early where descriptors or credentials come with the bytes, with more behind them.
 stream_socket!(UnixStream, SocketAddr, short_means_drained: false);
 
-/// std's can't on stable.
-impl Peek for net::UnixStream {
+impl Connected for net::UnixStream {
+    /// std's can't on stable.
     fn peek_into(&self, buf: &mut [u8]) -> io::Result<usize> {
         let (_, length) = sys::recv(self, buf, sys::RecvFlags::PEEK)?;
         Ok(length)
+    }
+
+    #[inline]
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        socket::send(self, buf)
+    }
+
+    #[inline]
+    fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        socket::send_vectored(self, bufs)
     }
 }
 
@@ -96,18 +141,25 @@ impl UnixStream {
     /// # Cancel safety
     /// Dropping it gives the attempt up.
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<UnixStream> {
-        let address = SocketAddrUnix::new(path.as_ref())?;
+        UnixStream::connect_addr(&address_of(path.as_ref())?).await
+    }
+
+    /// As [`connect`](UnixStream::connect), to an address.
+    ///
+    /// # Errors, cancel safety
+    /// As [`connect`](UnixStream::connect).
+    pub async fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
+        let address = raw_address(address)?;
         let socket = new_stream(AddressFamily::UNIX)?;
-        let mut pause = Duration::from_millis(1);
+        let mut pause = Pause::first();
         budget::take().await; // connecting is done at once
         loop {
             match sys::connect(&socket, &address) {
                 Ok(()) => return UnixStream::from_connected(socket.into()),
                 // A full queue. No readiness is ever reported for it, so time has to pass.
-                Err(Errno::AGAIN) => sleep(pause).await,
+                Err(Errno::AGAIN) => sleep(pause.next()).await,
                 Err(error) => return Err(error.into()),
             }
-            pause = (pause * 2).min(Duration::from_millis(50));
         }
     }
 
@@ -175,7 +227,15 @@ impl UnixDatagram {
     /// # Errors
     /// As [`UnixListener::bind`].
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
-        UnixDatagram::from_std(net::UnixDatagram::bind(path)?)
+        UnixDatagram::bind_addr(&address_of(path.as_ref())?)
+    }
+
+    /// As [`bind`](UnixDatagram::bind), at an address.
+    ///
+    /// # Errors
+    /// As [`UnixListener::bind`].
+    pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixDatagram> {
+        UnixDatagram::from_std(net::UnixDatagram::bind_addr(address)?)
     }
 
     /// A socket without a path, for sending.
@@ -195,7 +255,7 @@ impl UnixDatagram {
         Ok((UnixDatagram::from_std(a)?, UnixDatagram::from_std(b)?))
     }
 
-    /// Sends a datagram to a path, whole or not at all.
+    /// Sends a datagram to a path, whole or not at all. While the receiver's queue is full, it tries again.
     ///
     /// # Errors
     /// Those of the system: nobody at that path, too long.
@@ -203,6 +263,81 @@ impl UnixDatagram {
     /// # Cancel safety
     /// Dropped before it is ready, it has sent nothing.
     pub async fn send_to(&self, datagram: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
-        self.0.write_with(|socket| socket.send_to(datagram, path.as_ref())).await
+        self.send_to_addr(datagram, &address_of(path.as_ref())?).await
     }
+
+    /// As [`send_to`](UnixDatagram::send_to), to an address, as [`recv_from`](UnixDatagram::recv_from) gives one.
+    ///
+    /// # Errors, cancel safety
+    /// As [`send_to`](UnixDatagram::send_to).
+    ///
+    /// ```
+    /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
+    /// # use kit::drive;
+    /// use reactor::net::UnixDatagram;
+    ///
+    /// drive(async {
+    ///     let folder = std::env::temp_dir();
+    ///     let paths = ["server", "client"].map(|name| folder.join(format!("{name}-{}", std::process::id())));
+    ///     let (server, client) = (UnixDatagram::bind(&paths[0])?, UnixDatagram::bind(&paths[1])?);
+    ///     client.send_to(b"ping", &paths[0]).await?;
+    ///     let mut buf = [0; 16];
+    ///     let (length, from) = server.recv_from(&mut buf).await?;
+    ///     server.send_to_addr(&buf[..length], &from).await?;
+    ///     assert_eq!(client.recv(&mut buf).await?, 4);
+    ///     paths.iter().try_for_each(std::fs::remove_file)
+    /// }).unwrap();
+    /// ```
+    pub async fn send_to_addr(&self, datagram: &[u8], address: &SocketAddr) -> io::Result<usize> {
+        let mut pause = Pause::first();
+        loop {
+            let attempt = self.0.write_with(|socket| match socket.send_to_addr(datagram, address) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                result => result.map(Some),
+            });
+            if let Some(sent) = attempt.await? {
+                return Ok(sent);
+            }
+            // Room in this socket's own buffer is reported. Room in the queue of a receiver that it isn't connected
+            // to is not; and each attempt that fails for the lack of that is an edge, which would bring on the next.
+            let pause = pause.next();
+            match source::is_ready(self.as_fd(), Direction::Write)? {
+                true => sleep(pause).await,
+                false => drop(timeout(pause, self.0.writable()).await),
+            }
+        }
+    }
+}
+
+/// The times to wait for what is never reported: each is twice the one before.
+struct Pause(Duration);
+
+impl Pause {
+    fn first() -> Pause {
+        Pause(Duration::from_millis(1))
+    }
+
+    fn next(&mut self) -> Duration {
+        let next = self.0;
+        self.0 = (next * 2).min(Duration::from_millis(50));
+        next
+    }
+}
+
+/// The address that a path stands for: itself, or on Linux an abstract name.
+fn address_of(path: &Path) -> io::Result<SocketAddr> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = path.as_os_str().as_bytes().strip_prefix(b"\0") {
+        return SocketAddr::from_abstract_name(name);
+    }
+    SocketAddr::from_pathname(path)
+}
+
+fn raw_address(address: &SocketAddr) -> io::Result<SocketAddrUnix> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = address.as_abstract_name() {
+        return Ok(SocketAddrUnix::new_abstract_name(name)?);
+    }
+    let path = address.as_pathname().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    Ok(SocketAddrUnix::new(path)?)
 }

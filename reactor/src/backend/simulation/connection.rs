@@ -132,26 +132,27 @@ impl World {
             return Err(ErrorKind::AddrNotAvailable.into());
         }
         let port = match address.port() {
-            0 => self.free_port(host).ok_or(ErrorKind::AddrInUse)?,
-            port if self.state(host).ports.contains_key(&port) => return Err(ErrorKind::AddrInUse.into()),
+            0 => self.free_port(host, None).ok_or(ErrorKind::AddrInUse)?,
+            port if self.state(host).is_used(port) => return Err(ErrorKind::AddrInUse.into()),
             port => port,
         };
         let id = self.add_socket(host, SocketAddr::new(ip, port), Kind::Listener(VecDeque::new()));
-        self.state(host).ports.insert(port, id);
+        self.state(host).listeners.insert(port, id);
         Ok(id)
     }
 
     pub(super) fn connect(&mut self, host: HostId, destination: SocketAddr) -> io::Result<SocketId> {
         let to = self.host_at(destination.ip(), host).ok_or(ErrorKind::HostUnreachable)?;
-        let port = self.free_port(host).ok_or(ErrorKind::AddrInUse)?;
         let (from_ip, to_ip) = match destination.ip() {
             ip if ip.is_unspecified() => (Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()),
             ip if ip.is_loopback() => (ip, ip),
             ip => (address_of(host), ip),
         };
-        let (source, destination) = (SocketAddr::new(from_ip, port), SocketAddr::new(to_ip, destination.port()));
+        let destination = SocketAddr::new(to_ip, destination.port());
+        let port = self.free_port(host, Some(destination)).ok_or(ErrorKind::AddrNotAvailable)?;
+        let source = SocketAddr::new(from_ip, port);
         let id = self.add_socket(host, source, Kind::Stream(Endpoint::new(destination, to, None)));
-        self.state(host).ports.insert(port, id);
+        self.state(host).connections.insert((port, destination), id);
         self.send(host, to, Packet::Connect { from: id, source, destination });
         Ok(id)
     }
@@ -258,13 +259,20 @@ impl World {
     /// read: then the peer gets a reset, as from the system.
     pub(super) fn close(&mut self, id: SocketId) {
         let Some(Socket { host, local, kind, .. }) = self.sockets.remove(&id) else { return };
-        let ports = &mut self.state(host).ports;
-        if ports.get(&local.port()) == Some(&id) {
-            ports.remove(&local.port());
-        }
+        let state = self.state(host);
         match kind {
-            Kind::Listener(queue) => queue.into_iter().for_each(|waiting| self.abandon(waiting)),
-            Kind::Stream(endpoint) => self.take_leave(host, endpoint),
+            Kind::Listener(queue) => {
+                state.listeners.remove(&local.port());
+                queue.into_iter().for_each(|waiting| self.abandon(waiting));
+            }
+            Kind::Stream(endpoint) => {
+                // Another one may have it after a crash; and one that was accepted has none.
+                let key = (local.port(), endpoint.remote);
+                if state.connections.get(&key) == Some(&id) {
+                    state.connections.remove(&key);
+                }
+                self.take_leave(host, endpoint);
+            }
             Kind::Dead => {}
         }
     }
@@ -290,7 +298,9 @@ impl World {
     pub(super) fn break_sockets(&mut self, host: HostId) {
         let is_here = |(id, socket): (&SocketId, &Socket)| (socket.host == host).then_some(*id);
         let sockets: Vec<SocketId> = self.sockets.iter().filter_map(is_here).collect();
-        self.state(host).ports.clear();
+        let state = self.state(host);
+        state.listeners.clear();
+        state.connections.clear();
         for id in sockets {
             // One that waited to be accepted goes with its listener.
             let Some(socket) = self.sockets.get_mut(&id) else { continue };

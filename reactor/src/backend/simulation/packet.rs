@@ -108,7 +108,7 @@ impl World {
     }
 
     fn arrive_connect(&mut self, client: SocketId, source: SocketAddr, local: SocketAddr, from: HostId, host: HostId) {
-        let listener = self.state(host).ports.get(&local.port()).copied();
+        let listener = self.state(host).listeners.get(&local.port()).copied();
         let hears = |socket: &Socket| {
             let ip = socket.local.ip();
             matches!(socket.kind, Kind::Listener(_)) && (ip.is_unspecified() || ip == local.ip())

@@ -14,7 +14,7 @@ use crate::backend::{Event, Readiness};
 use crate::lock;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -82,14 +82,25 @@ pub(super) struct World {
 /// A host.
 pub(super) struct HostState {
     pub(super) name: String,
-    /// Who uses which port.
-    pub(super) ports: BTreeMap<u16, SocketId>,
+    /// The listeners by their port.
+    pub(super) listeners: BTreeMap<u16, SocketId>,
+    /// The connections that began here, by their port and where they lead. To different places one port can do.
+    pub(super) connections: BTreeMap<(u16, SocketAddr), SocketId>,
     next_port: u16,
     /// How often it has crashed.
     pub(super) crashes: u64,
     /// What runs on it, to be woken when it crashes.
     pub(super) runs: BTreeMap<u64, Waker>,
     pub(super) runs_begun: u64,
+}
+
+impl HostState {
+    /// Whether a listener or a connection has this port.
+    pub(super) fn is_used(&self, port: u16) -> bool {
+        const LEAST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let next = self.connections.range((port, LEAST)..).next();
+        self.listeners.contains_key(&port) || next.is_some_and(|(key, _)| key.0 == port)
+    }
 }
 
 /// How two hosts reach each other.
@@ -161,8 +172,9 @@ impl World {
         }
         let id = HostId(self.hosts.len() as u32);
         assert!(id.0 < 0xff_ffff, "a simulated network has addresses for 16 million hosts, and all are taken");
-        let (ports, crashes, runs, runs_begun) = Default::default();
-        self.hosts.push(HostState { name: name.to_owned(), ports, next_port: FIRST_PORT, crashes, runs, runs_begun });
+        let (listeners, connections, crashes, runs, runs_begun) = Default::default();
+        let (name_here, next_port) = (name.to_owned(), FIRST_PORT);
+        self.hosts.push(HostState { name: name_here, listeners, connections, next_port, crashes, runs, runs_begun });
         self.names.insert(name.to_owned(), id);
         id
     }
@@ -188,13 +200,18 @@ impl World {
         SocketId(self.sockets_made)
     }
 
-    /// A port that nobody uses: one after the other, from the first again after the last.
-    pub(super) fn free_port(&mut self, host: HostId) -> Option<u16> {
+    /// A port for a listener, or for a connection to somewhere: one after the other, from the first again after the
+    /// last.
+    pub(super) fn free_port(&mut self, host: HostId, to: Option<SocketAddr>) -> Option<u16> {
         let state = self.state(host);
         for _ in FIRST_PORT..=u16::MAX {
             let port = state.next_port;
             state.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
-            if !state.ports.contains_key(&port) {
+            let is_taken = match to {
+                None => state.is_used(port),
+                Some(to) => state.listeners.contains_key(&port) || state.connections.contains_key(&(port, to)),
+            };
+            if !is_taken {
                 return Some(port);
             }
         }

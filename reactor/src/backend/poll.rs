@@ -1,0 +1,127 @@
+//! poll(2): each wait gives the system the list of all that is waited for. The plainest [`Backend`], as an example.
+//!
+//! poll is level-triggered: it reports a source as long as that is ready. So a source is in the list only if it
+//! is armed, and a report disarms it. All that threads share is behind one lock, and no lock is held while poll waits:
+//!
+//! ```text
+//! wait:           lock → copy the list, note that a poll is under way → unlock → poll → lock → disarm what is reported
+//! rearm, notify:  lock → change the list → a poll under way has another one: write to the pipe, which ends it
+//! remove:         the same, and wait until that poll has ended, as it may name the descriptor
+//! ```
+
+use super::{Backend, Event, Readiness, Token};
+use crate::lock;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// What poll reports beside the two, whatever it is asked for: a broken connection, a descriptor closed by force.
+const BROKEN: PollFlags = PollFlags::IN.union(PollFlags::OUT).complement();
+
+const PAIRS: [(Readiness, PollFlags); 3] = [
+    (Readiness::READABLE, PollFlags::IN),
+    (Readiness::WRITABLE, PollFlags::OUT),
+    (Readiness::READ_CLOSED.union(Readiness::WRITE_CLOSED), BROKEN),
+];
+
+pub(super) struct Poll {
+    state: Mutex<State>,
+    poll_ended: Condvar,
+    /// There is a byte in the pipe exactly if `State::interrupted` is set.
+    interrupts: (PipeReader, PipeWriter),
+}
+
+#[derive(Default)]
+struct State {
+    /// What is watched, and for what it is armed.
+    sources: BTreeMap<RawFd, (Token, Readiness)>,
+    interrupted: bool,
+    polling: bool,
+    polls_ended: u64,
+}
+
+impl Poll {
+    pub(super) fn new() -> io::Result<Poll> {
+        Ok(Poll { state: Mutex::default(), poll_ended: Condvar::new(), interrupts: io::pipe()? })
+    }
+
+    fn interrupt(&self, state: &mut State) -> io::Result<()> {
+        let was_interrupted = std::mem::replace(&mut state.interrupted, true);
+        if was_interrupted { Ok(()) } else { (&self.interrupts.1).write_all(&[0]) }
+    }
+}
+
+impl Backend for Poll {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    unsafe fn add(&self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
+        let source = *lock(&self.state).sources.entry(fd.as_raw_fd()).or_insert((token, Readiness::empty()));
+        if source.0 == token { Ok(()) } else { Err(io::ErrorKind::AlreadyExists.into()) }
+    }
+
+    fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.sources.remove(&fd.as_raw_fd()).ok_or(io::ErrorKind::NotFound)?;
+        if state.polling {
+            self.interrupt(&mut state)?;
+            let ended = state.polls_ended;
+            drop(self.poll_ended.wait_while(state, |state| state.polls_ended == ended));
+        }
+        Ok(())
+    }
+
+    fn needs_rearm(&self) -> bool {
+        true
+    }
+
+    fn rearm(&self, fd: BorrowedFd<'_>, token: Token, interest: Readiness) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        let source = state.sources.get_mut(&fd.as_raw_fd()).filter(|source| source.0 == token);
+        source.ok_or(io::ErrorKind::NotFound)?.1 = interest;
+        if state.polling { self.interrupt(&mut state) } else { Ok(()) }
+    }
+
+    fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok()); // too long to say: for ever
+        let mut fds = vec![PollFd::new(&self.interrupts.0, PollFlags::IN)];
+        let mut state = lock(&self.state);
+        for (fd, (_, interest)) in state.sources.iter().filter(|(_, source)| !source.1.is_empty()) {
+            // SAFETY: what is watched is open, and `remove` does not return before this poll has ended.
+            let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
+            let flags = PAIRS.iter().filter(|pair| interest.contains(pair.0)).map(|pair| pair.1).collect();
+            fds.push(PollFd::from_borrowed_fd(fd, flags));
+        }
+        state.polling = true;
+        drop(state);
+        let result = poll(&mut fds, timeout.as_ref());
+        let mut state = lock(&self.state);
+        state.polling = false;
+        state.polls_ended += 1;
+        self.poll_ended.notify_all();
+        if std::mem::take(&mut state.interrupted) {
+            (&self.interrupts.0).read_exact(&mut [0])?;
+        }
+        for polled in fds[1..].iter().filter(|polled| !polled.revents().is_empty()) {
+            // A source that was removed meanwhile is not in the table, and no other one with its descriptor either.
+            if let Some((token, interest)) = state.sources.get_mut(&polled.as_fd().as_raw_fd()) {
+                let reported = PAIRS.iter().filter(|pair| polled.revents().intersects(pair.1)).map(|pair| pair.0);
+                *interest = Readiness::empty();
+                events.push(Event { token: *token, readiness: reported.collect() });
+            }
+        }
+        match result {
+            Err(error) if error != Errno::INTR => Err(error.into()), // INTR: a signal
+            _ => Ok(()),
+        }
+    }
+
+    fn notify(&self) -> io::Result<()> {
+        self.interrupt(&mut lock(&self.state))
+    }
+}

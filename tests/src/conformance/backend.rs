@@ -1,0 +1,163 @@
+//! What a [`Backend`] has to do, as a suite for any of them.
+//!
+//! A crate with a backend of its own depends on `tests` by path and calls [`backend`] in a test, with a function that
+//! makes one. The checks are the sentences of the trait's documentation, and each runs on a new backend:
+//!
+//! ```
+//! tests::conformance::backend(reactor::backend::poll);
+//! ```
+
+mod descriptors;
+mod streams;
+mod time;
+
+use crate::within;
+use reactor::backend::{Backend, Event, Readiness, Token};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What should take no time may take so long on a busy machine.
+const LIMIT: Duration = Duration::from_secs(5);
+/// How long nothing must happen where nothing should.
+const SILENCE: Duration = Duration::from_millis(30);
+
+const READ: Readiness = Readiness::READABLE;
+const WRITE: Readiness = Readiness::WRITABLE;
+
+type Check<B> = (&'static str, fn(B));
+
+/// Checks a kind of backend: `make` makes one for each check.
+///
+/// Three lists: time and [`notify`](Backend::notify); descriptors; streams on a [`Reactor`](reactor::Reactor) over the
+/// backend. A simulation goes through the first, and through the third if it has a network.
+///
+/// # Panics
+/// When one of the checks fails. Its name is the last line on the standard output.
+pub fn backend(make: impl Fn() -> io::Result<Box<dyn Backend>>) {
+    let made = || make().expect("the factory makes a backend");
+    let sample = made();
+    let (has_descriptors, has_network) = (!sample.is_simulated(), sample.network().is_some());
+    drop(sample);
+    run(time::CHECKS, made);
+    if has_descriptors {
+        run(descriptors::CHECKS, || Rig::new(made()));
+    }
+    if has_descriptors || has_network {
+        run(streams::CHECKS, made);
+    }
+}
+
+fn run<B: Send + 'static>(checks: &[Check<B>], made: impl Fn() -> B) {
+    for (name, check) in checks.iter().copied() {
+        println!("checking: {name}");
+        let subject = made();
+        within(60, move || check(subject));
+    }
+}
+
+/// A backend, and what is known of its sources.
+struct Rig {
+    backend: Arc<dyn Backend>,
+    /// How often a source was reported since it was added or last re-armed.
+    reports: HashMap<Token, u32>,
+    waits: usize,
+}
+
+/// A descriptor that is watched until this goes.
+struct Watched<S: AsFd> {
+    io: S,
+    token: Token,
+    backend: Arc<dyn Backend>,
+}
+
+impl Rig {
+    fn new(backend: Box<dyn Backend>) -> Rig {
+        Rig { backend: backend.into(), reports: HashMap::new(), waits: 0 }
+    }
+
+    fn watch<S: AsFd>(&mut self, io: S, token: usize) -> Watched<S> {
+        let token = Token(token);
+        self.reports.remove(&token);
+        // SAFETY: `Watched` removes the descriptor before it drops `io`, which is not to be had from it.
+        unsafe { self.backend.add(io.as_fd(), token) }.expect("a socket can be watched");
+        Watched { io, token, backend: self.backend.clone() }
+    }
+
+    /// A pair of streams of which the second one is watched. Neither blocks.
+    fn pair(&mut self, token: usize) -> (UnixStream, Watched<UnixStream>) {
+        let (theirs, ours) = UnixStream::pair().expect("there are descriptors left");
+        for end in [&theirs, &ours] {
+            end.set_nonblocking(true).expect("a socket can be non-blocking");
+        }
+        (theirs, self.watch(ours, token))
+    }
+
+    /// What the reactor does for a task that was told WouldBlock.
+    fn rearm(&mut self, source: &Watched<impl AsFd>, interest: Readiness) {
+        self.reports.remove(&source.token);
+        source.rearm(interest);
+    }
+
+    /// One wait. A source must not be reported twice without having been re-armed, unless by edges.
+    fn turn(&mut self, timeout: Duration) -> Vec<Event> {
+        let mut events = Vec::new();
+        self.waits += 1;
+        self.backend.wait(&mut events, Some(timeout)).expect("the wait goes well");
+        for Event { token, readiness } in &events {
+            let reports = self.reports.entry(*token).or_default();
+            *reports += 1;
+            let may_be_reported = !self.backend.needs_rearm() || *reports == 1;
+            assert!(may_be_reported, "{token:?} was reported {reports} times without being re-armed: {readiness:?}");
+        }
+        events
+    }
+
+    /// Waits until the source was reported as ready for any of these. What it was reported ready for in all.
+    #[track_caller]
+    fn expect(&mut self, source: &Watched<impl AsFd>, wanted: Readiness) -> Readiness {
+        let (start, mut seen) = (Instant::now(), Readiness::empty());
+        while !seen.intersects(wanted) {
+            let left = LIMIT.saturating_sub(start.elapsed());
+            assert!(!left.is_zero(), "{:?} was reported as {seen:?}, and not as {wanted:?}", source.token);
+            let reported = self.turn(left).into_iter().filter(|event| event.token == source.token);
+            seen = reported.fold(seen, |seen, event| seen | event.readiness);
+        }
+        seen
+    }
+
+    /// What is reported until nothing has been for a while.
+    fn drain(&mut self) -> Vec<Event> {
+        let (mut events, mut start) = (Vec::new(), Instant::now());
+        while start.elapsed() < SILENCE {
+            let more = self.turn(SILENCE.saturating_sub(start.elapsed()));
+            start = if more.is_empty() { start } else { Instant::now() };
+            events.extend(more);
+            let count = events.len();
+            assert!(
+                count < 1000,
+                "{count} reports though no operation has said WouldBlock since: {:?}",
+                events[count - 1]
+            );
+        }
+        events
+    }
+}
+
+impl<S: AsFd> Watched<S> {
+    fn rearm(&self, interest: Readiness) {
+        if self.backend.needs_rearm() {
+            self.backend.rearm(self.io.as_fd(), self.token, interest).expect("a watched source can be re-armed");
+        }
+    }
+}
+
+impl<S: AsFd> Drop for Watched<S> {
+    fn drop(&mut self) {
+        let removed = self.backend.remove(self.io.as_fd());
+        assert!(removed.is_ok() || std::thread::panicking(), "a watched source can be removed: {removed:?}");
+    }
+}
