@@ -34,6 +34,11 @@ pub(crate) struct Limits {
     pub(crate) keep_alive: Duration,
 }
 
+impl Limits {
+    /// Unless chosen.
+    pub(crate) const DEFAULT: Limits = Limits { threads: 128, keep_alive: Duration::from_secs(10) };
+}
+
 #[derive(Default)]
 struct State {
     /// Calls that no thread has begun. A virtual clock stands still for each.
@@ -169,7 +174,7 @@ impl Schedule for Pool {
 }
 
 thread_local! {
-    /// Whose calls this thread makes.
+    /// Whose calls this thread makes, or whose tasks it runs if the scheduler is a custom one.
     static RUNTIME: RefCell<Option<Handle>> = const { RefCell::new(None) };
 }
 
@@ -177,6 +182,18 @@ thread_local! {
 pub(crate) fn is_thread_of(reactor: &Handle) -> bool {
     // Also asked when a thread ends and this is gone already.
     RUNTIME.try_with(|runtime| runtime.borrow().as_ref() == Some(reactor)).unwrap_or(false)
+}
+
+/// Calls `f` as on a thread of the runtime with this reactor.
+pub(crate) fn as_thread_of<R>(reactor: &Handle, f: impl FnOnce() -> R) -> R {
+    struct Back(Option<Handle>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            RUNTIME.set(self.0.take());
+        }
+    }
+    let _back = Back(RUNTIME.replace(Some(reactor.clone())));
+    f()
 }
 
 /// A future that is ready when the call has returned, which is in its first poll.

@@ -130,7 +130,8 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.spawn_as(Named::default(), future)
+        // SAFETY: it is Send.
+        unsafe { self.spawn_as(Named::default(), future, false) }
     }
 
     /// As [`spawn`](TaskGroup::spawn), with a name.
@@ -143,7 +144,8 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.spawn_as(named(name), future)
+        // SAFETY: it is Send.
+        unsafe { self.spawn_as(named(name), future, false) }
     }
 
     /// As [`spawn`](TaskGroup::spawn), for a future that has to stay on this thread.
@@ -155,17 +157,21 @@ impl<E: Send + 'static> TaskGroup<E> {
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
-        self.spawn_as(Named::default(), future)
+        // SAFETY: it is local.
+        unsafe { self.spawn_as(Named::default(), future, true) }
     }
 
+    /// # Safety
+    /// The future and its output are Send, or it `is_local`.
     #[track_caller]
-    fn spawn_as<T, F>(&self, named: Named, future: F) -> JoinHandle<T>
+    unsafe fn spawn_as<T, F>(&self, named: Named, future: F, is_local: bool) -> JoinHandle<T>
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
         let number = self.shared.lock().number();
         let leaves = Leaves { shared: self.shared.clone(), number };
-        let handle = named.spawn_local(Child { future: Some(future), leaves });
+        // SAFETY: as the caller promises; what is added to the future is Send, as the errors of a group are.
+        let handle = unsafe { named.start(Child { future: Some(future), leaves }, is_local, Location::caller()) };
         // Its scope lies in the group's, so that whoever ends the group waits for what it shields.
         let _new = handle.header().make_extras().scope.set(Scope::new(Some(self.shared.scope.clone()), None));
         let mut state = self.shared.lock();

@@ -1,5 +1,6 @@
 //! Making tasks: [`spawn`], [`spawn_local`], [`spawn_blocking`] and [`named`]; and [`yield_now`].
 
+use crate::custom::{Custom, with_custom};
 use crate::single::{Core, with_core};
 use crate::task::{Extras, JoinHandle, Schedule};
 use reactor::leaf;
@@ -121,7 +122,8 @@ impl Named {
     /// Outside of a runtime.
     #[track_caller]
     pub fn spawn<F: Future<Output: Send> + Send + 'static>(self, future: F) -> JoinHandle<F::Output> {
-        self.spawn_local(future)
+        // SAFETY: it is Send.
+        unsafe { self.start(future, false, Location::caller()) }
     }
 
     /// As [`spawn_local`](crate::spawn_local).
@@ -130,11 +132,44 @@ impl Named {
     /// Outside of a runtime.
     #[track_caller]
     pub fn spawn_local<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
-        let place = Location::caller();
-        with_core(|core| {
-            let core = core.unwrap_or_else(|| outside("spawn", place));
+        // SAFETY: it is local.
+        unsafe { self.start(future, true, Location::caller()) }
+    }
+
+    /// Starts a task on the current runtime.
+    ///
+    /// # Safety
+    /// The future and its output are Send, or it `is_local`.
+    #[inline]
+    pub(crate) unsafe fn start<F: Future + 'static>(
+        self,
+        future: F,
+        is_local: bool,
+        place: &'static Location<'static>,
+    ) -> JoinHandle<F::Output> {
+        with_core(|core| match core {
             // SAFETY: it is 'static, and made on the thread on which it will run and be dropped.
-            unsafe { core.spawn(future, self.extras, place) }
+            Some(core) => unsafe { core.spawn(future, self.extras, place) },
+            // SAFETY: as the caller promises.
+            None => unsafe { self.start_elsewhere(future, is_local, place) },
+        })
+    }
+
+    /// As [`start`](Named::start), on a custom runtime.
+    ///
+    /// # Safety
+    /// As for [`start`](Named::start).
+    #[cold]
+    unsafe fn start_elsewhere<F: Future + 'static>(
+        self,
+        future: F,
+        is_local: bool,
+        place: &'static Location<'static>,
+    ) -> JoinHandle<F::Output> {
+        with_custom(|custom| {
+            let custom = custom.unwrap_or_else(|| outside("spawn", place));
+            // SAFETY: as the caller promises.
+            unsafe { custom.spawn(future, self.extras, is_local, place) }
         })
     }
 
@@ -146,7 +181,7 @@ impl Named {
     pub fn spawn_blocking<T: Send + 'static>(self, call: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         let place = Location::caller();
         with_core(|core| {
-            let core: &Core = core.unwrap_or_else(|| outside("spawn_blocking", place));
+            let Some(core): Option<&Core> = core else { return self.call_elsewhere(call, place) };
             if core.blocks_itself() {
                 // SAFETY: it is 'static, and made on the thread on which it will run and be dropped.
                 return unsafe { core.spawn(core.pool.make_here(call), self.extras, place) };
@@ -157,13 +192,34 @@ impl Named {
             handle
         })
     }
+
+    /// As [`spawn_blocking`](Named::spawn_blocking), on a custom runtime.
+    #[cold]
+    fn call_elsewhere<T: Send + 'static>(
+        self,
+        call: impl FnOnce() -> T + Send + 'static,
+        place: &'static Location<'static>,
+    ) -> JoinHandle<T> {
+        with_custom(|custom| {
+            let custom: &Custom = custom.unwrap_or_else(|| outside("spawn_blocking", place));
+            let Some(pool) = &custom.pool else {
+                panic!(
+                    "executor::spawn_blocking was called at {place} on a custom runtime without a reactor, to which the                      pool's threads report: write CustomRuntime::builder(scheduler).reactor(reactor.handle()).build()"
+                )
+            };
+            let (task, handle) = pool.make(call, custom.introduce(self.extras, place));
+            custom.observe_call(handle.task());
+            pool.schedule(task);
+            handle
+        })
+    }
 }
 
 #[cold]
 fn outside(what: &str, place: &Location<'_>) -> ! {
     panic!(
         "executor::{what} was called at {place} on a thread without a runtime, so there is nothing to run the task: \
-         call it from inside of executor::block_on(async {{ … }})"
+         call it from inside of executor::block_on(async {{ … }}); or, on an executor of your own, run its loop in          CustomRuntime::builder(scheduler).build().enter(|| …)"
     );
 }
 

@@ -40,17 +40,20 @@
 //! | `extras.rs`, `scope.rs` | what few tasks have: a name, who cancelled it, what is shielded from that |
 //! | `watch.rs` | what is told of a task that somebody watches |
 //! | `slab.rs` | the memory of tasks, and all tasks of a scheduler |
+//! | `registry.rs` | the tasks of a scheduler that has no slabs |
 
 mod builder;
 mod cell;
 mod extras;
 mod join;
+mod registry;
 mod scope;
 mod slab;
 mod state;
 mod waker;
 mod watch;
 
+pub(crate) use builder::at_home;
 pub use builder::{Builder, builder, spawn_with};
 #[doc(hidden)]
 pub use cell::Of;
@@ -60,6 +63,7 @@ pub(crate) use extras::Extras;
 pub use extras::{Cancellation, CancelledBy};
 pub(crate) use join::NO_MESSAGE;
 pub use join::{CancelOnDrop, Canceller, Explained, JoinError, JoinHandle, Panic, TaskError, TaskInfo};
+pub(crate) use registry::Registry;
 pub(crate) use scope::Scope;
 pub(crate) use slab::{Entered, Slabs};
 pub use state::TaskState;
