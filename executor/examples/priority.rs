@@ -94,7 +94,7 @@ impl Executor {
 }
 
 /// Runs a future, and all that it spawns, on this thread.
-fn block_on<F: Future<Output: Send> + Send + 'static>(future: F, recorder: Arc<Recorder>) -> F::Output {
+pub(crate) fn block_on<F: Future<Output: Send> + Send + 'static>(future: F, recorder: Arc<Recorder>) -> F::Output {
     let mut reactor =
         Reactor::with(backend::operating_system().expect("no descriptor is left"), Some(recorder.clone()));
     let executor = Arc::new(Executor { queue: Mutex::default(), reactor: reactor.handle() });

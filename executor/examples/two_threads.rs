@@ -70,7 +70,7 @@ impl Executor {
 }
 
 /// Runs a future, and all that it spawns, on two threads.
-fn block_on<F: Future<Output: Send> + Send + 'static>(future: F, recorder: Arc<Recorder>) -> F::Output {
+pub(crate) fn block_on<F: Future<Output: Send> + Send + 'static>(future: F, recorder: Arc<Recorder>) -> F::Output {
     let mut reactor =
         Reactor::with(backend::operating_system().expect("no descriptor is left"), Some(recorder.clone()));
     let (executor, handle) = (Arc::new(Executor::default()), reactor.handle());

@@ -1,8 +1,9 @@
 //! What the integration tests share.
 //!
-//! Only std in here: the tests bring the runtime, this brings a deadline for what might hang, a
+//! Beside the conformance suites only std: the tests bring the runtime, this brings a deadline for what might hang, a
 //! log of what was dropped where, wakers that count, and a look at this process from outside.
 
+pub mod conformance;
 pub mod demo;
 pub mod faults;
 
