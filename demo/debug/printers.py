@@ -22,8 +22,9 @@ STATE = {  # executor/src/task/state.rs
     "JOIN_WAKER": 1 << 6,
     "CALLBACKS": 1 << 7,
     "WATCHED": 1 << 8,
-    "REFERENCE": 1 << 9,
-    "REFERENCES": (1 << 28) - 1,
+    "LISTED": 1 << 9,
+    "REFERENCE": 1 << 10,
+    "REFERENCES": (1 << 27) - 1,
 }
 STAGE = {  # executor/src/sync/wait_list.rs
     "IDLE": 0,

@@ -36,6 +36,11 @@ pub(crate) struct Limits {
     pub(crate) keep_alive: Duration,
 }
 
+impl Limits {
+    /// Unless chosen.
+    pub(crate) const DEFAULT: Limits = Limits { threads: 128, keep_alive: Duration::from_secs(10) };
+}
+
 #[derive(Default)]
 struct State {
     /// Calls that no thread has begun. A virtual clock stands still for each.
@@ -180,7 +185,7 @@ impl Schedule for Pool {
     }
 }
 
-/// The run whose calls a thread makes.
+/// The run whose calls a thread makes, or the custom runtime whose tasks it runs.
 struct Served {
     reactor: Handle,
     observer: Option<Arc<dyn Observer>>,
@@ -211,6 +216,18 @@ pub(crate) fn is_thread_of(reactor: &Handle, observer: Option<&Arc<dyn Observer>
     };
     // Also asked when a thread ends and this is gone already.
     SERVED.try_with(|served| served.borrow().as_ref().is_some_and(is_same)).unwrap_or(false)
+}
+
+/// Calls `f` as on a thread of the run with this reactor and this observer.
+pub(crate) fn as_thread_of<R>(reactor: &Handle, observer: Option<&Arc<dyn Observer>>, f: impl FnOnce() -> R) -> R {
+    struct Back(Option<Served>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            SERVED.set(self.0.take());
+        }
+    }
+    let _back = Back(SERVED.replace(Some(Served { reactor: reactor.clone(), observer: observer.cloned() })));
+    f()
 }
 
 /// A future that is ready when the call has returned, which is in its first poll.

@@ -7,6 +7,7 @@
 //! `Pending`, and that looks at the stack just then. As nothing has woken the task nothing in it goes on. A task that
 //! makes progress all the same is one whose wake was lost: the dump and the observers say so.
 
+use crate::custom::{Custom, with_custom};
 use crate::single::{Core, with_core};
 use crate::stack::{self, Heard};
 pub use crate::stack::{Names, Place, Stack, Standing};
@@ -48,7 +49,25 @@ use std::time::Duration;
 /// });
 /// ```
 pub fn tasks() -> Tasks {
-    with_core(|core| core.map_or(Tasks(Vec::new()), |core| tasks_of(core, true)))
+    with_core(|core| match core {
+        Some(core) => tasks_of(core, true),
+        None => with_custom(|custom| Tasks(custom.map(|custom| tasks_of_custom(custom)).unwrap_or_default())),
+    })
+}
+
+/// The tasks of a custom runtime. Those of another thread that may not leave it are not polled; whether a wake was lost is
+/// not found out, as other threads wake and run the tasks meanwhile.
+fn tasks_of_custom(custom: &Custom) -> Vec<TaskDump> {
+    let mut names = Names::default();
+    let listed = custom.tasks();
+    let mut tasks: Vec<_> = listed.iter().map(|(task, spawned)| (task, task.task(), spawned.elapsed())).collect();
+    tasks.retain(|(_, task, _)| !task.state().is_over());
+    let dump = |(canceller, task, age)| TaskDump::asked(task, age, &mut names, &mut || custom.ask(canceller));
+    let calls = custom.pool.iter().flat_map(|pool| pool.calls());
+    let mut dumps: Vec<_> = tasks.into_iter().map(dump).collect();
+    dumps.extend(calls.map(|call| call.dump(Duration::ZERO)));
+    dumps.sort_by_key(|task| task.task.id);
+    dumps
 }
 
 /// The same of a runtime of this thread. `others_wake` says that a wake may be under way on another thread.
@@ -63,13 +82,7 @@ pub(crate) fn tasks_of(core: &Core, others_wake: bool) -> Tasks {
 
 fn waiting_tasks(core: &Core, others_wake: bool) -> Vec<TaskDump> {
     let mut names = Names::default();
-    let tasks = core.each_task(others_wake, |task, poll| {
-        let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
-        let heard = if is_present { Heard::default() } else { stack::listen(true, true, poll) };
-        let waits = heard.standing.into_iter();
-        let waits = waits.map(|standing| Wait { chain: names.chain(&standing.stack), leaf: standing.leaf }).collect();
-        TaskDump { left_out: heard.left_out, waits, ..TaskDump::of(task, core.age(task.id())) }
-    });
+    let tasks = core.each_task(others_wake, |task, poll| TaskDump::asked(task, core.age(task.id()), &mut names, poll));
     tasks.into_iter().map(|(dump, lost_wake)| TaskDump { lost_wake, ..dump }).collect()
 }
 
@@ -112,6 +125,15 @@ pub struct Wait {
 }
 
 impl TaskDump {
+    /// A task with its await chains, which `poll` finds unless it runs right now.
+    fn asked(task: TaskRef<'_>, age: Duration, names: &mut Names, poll: &mut dyn FnMut()) -> TaskDump {
+        let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
+        let heard = if is_present { Heard::default() } else { stack::listen(true, true, poll) };
+        let waits = heard.standing.into_iter();
+        let waits = waits.map(|standing| Wait { chain: names.chain(&standing.stack), leaf: standing.leaf }).collect();
+        TaskDump { left_out: heard.left_out, waits, ..TaskDump::of(task, age) }
+    }
+
     fn of(task: TaskRef<'_>, age: Duration) -> TaskDump {
         let (waits, state) = (Vec::new(), task.state());
         let note = match state {

@@ -8,7 +8,7 @@
 
 use crate::cancel::{current, within};
 use crate::single::{CoreId, run_cancelled};
-use crate::spawn::Spawning;
+use crate::spawn::{Named, Spawning, named};
 use crate::task::{Canceller, Extras, Group, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_present};
 use pin_project_lite::pin_project;
 use reactor::panics::{discard, wake_all};
@@ -133,7 +133,8 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.spawn_as(None, future)
+        // SAFETY: it is Send.
+        unsafe { self.spawn_as(Named::default(), future, false) }
     }
 
     /// As [`spawn`](TaskGroup::spawn), with a name.
@@ -146,7 +147,8 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.spawn_as(Some(Box::new(Extras::named(name.into()))), future)
+        // SAFETY: it is Send.
+        unsafe { self.spawn_as(named(name), future, false) }
     }
 
     /// As [`spawn`](TaskGroup::spawn), for a future that has to stay on this thread.
@@ -158,21 +160,32 @@ impl<E: Send + 'static> TaskGroup<E> {
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
-        self.spawn_as(None, future)
+        // SAFETY: it is local.
+        unsafe { self.spawn_as(Named::default(), future, true) }
     }
 
+    /// # Safety
+    /// The future and its output are Send, or it `is_local`.
     #[track_caller]
-    fn spawn_as<T, F>(&self, extras: Option<Box<Extras>>, future: F) -> JoinHandle<T>
+    unsafe fn spawn_as<T, F>(&self, named: Named, future: F, is_local: bool) -> JoinHandle<T>
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
         let number = self.shared.lock().number();
         let leaves = Leaves { shared: self.shared.clone(), number };
-        let task = Spawning::reserve("TaskGroup::spawn", extras, Location::caller());
-        // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped.
+        let place = Location::caller();
+        // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped;
+        // or it is Send or local, as the caller promises. What is added to it is Send, as the errors of a group are.
         let handle = unsafe {
-            ptr::write(task.future(), Child { future: Some(future), leaves });
-            task.start()
+            match Spawning::reserve(named, place) {
+                Ok(task) => {
+                    ptr::write(task.future(), Child { future: Some(future), leaves });
+                    task.start()
+                }
+                Err(named) => {
+                    named.start_elsewhere(Child { future: Some(future), leaves }, is_local, "TaskGroup::spawn", place)
+                }
+            }
         };
         // Its scope lies in the group's, so that whoever ends the group waits for what it shields.
         let _new = handle.header().make_extras().scope.set(Scope::new(Some(self.shared.scope.clone()), None));

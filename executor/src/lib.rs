@@ -68,6 +68,7 @@
 mod ages;
 mod blocking;
 pub mod cancel;
+pub mod custom;
 pub mod dump;
 mod group;
 pub mod join;
@@ -91,6 +92,7 @@ pub mod test;
 pub mod trace;
 
 pub use cancel::{deadline, deadline_at, shield, time_left};
+pub use custom::CustomRuntime;
 pub use dump::tasks;
 pub use group::{GroupError, TaskGroup, task_group};
 pub use join::{Either, Until, as_completed, join_all, race, select, try_join_all, wait};

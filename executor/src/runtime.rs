@@ -1,11 +1,12 @@
 //! [`Runtime`], its [`Builder`], and [`block_on`].
 
 use crate::blocking::{Limits, Pool};
+use crate::custom::with_custom;
 use crate::lost_wake::Strictness;
 use crate::observer::Observer;
 use crate::single::{Core, Deadlock, Settings, Single, with_core};
 use crate::sync::handover;
-use crate::task::{Held, JoinError};
+use crate::task::{Held, JoinError, with_present};
 use crate::trace::Outlets;
 use reactor::Reactor;
 use reactor::backend::{self, Backend, Network, Simulation};
@@ -88,7 +89,8 @@ impl Runtime {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let place = Location::caller();
-        if with_core(|core| core.is_some()) {
+        let is_polled = || with_custom(|custom| custom.is_some()) && with_present(|task| task.is_some());
+        if with_core(|core| core.is_some()) || is_polled() {
             panic!(
                 "block_on was called at {place} from inside of a runtime, whose other tasks would stand still \
                  meanwhile: write `.await` instead; or, in a function that is not async, \
@@ -154,7 +156,7 @@ pub struct Builder {
 
 impl Default for Builder {
     fn default() -> Self {
-        let limits = Limits { threads: 128, keep_alive: Duration::from_secs(10) };
+        let limits = Limits::DEFAULT;
         let slow_poll = Duration::from_millis(100);
         let settings = Settings { slow_poll, deadlock: Deadlock::Print, strictness: None, awake: Duration::ZERO };
         Builder { backend: None, observer: None, limits, settings }

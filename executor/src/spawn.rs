@@ -1,5 +1,6 @@
 //! Making tasks: [`spawn`], [`spawn_local`], [`spawn_blocking`] and [`named`]; and [`yield_now`].
 
+use crate::custom::{Custom, with_custom};
 use crate::single::{Core, core};
 use crate::task::{Extras, JoinHandle, Reserved, Schedule};
 use reactor::leaf;
@@ -28,11 +29,17 @@ use std::task::{Context, Poll};
 /// ```
 #[track_caller]
 pub fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> JoinHandle<F::Output> {
-    let task = Spawning::reserve("spawn", None, Location::caller());
-    // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped.
+    let place = Location::caller();
+    // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped; or
+    // it is Send.
     unsafe {
-        ptr::write(task.future(), future);
-        task.start()
+        match Spawning::reserve(Named::default(), place) {
+            Ok(task) => {
+                ptr::write(task.future(), future);
+                task.start()
+            }
+            Err(named) => named.start_elsewhere(future, false, "spawn", place),
+        }
     }
 }
 
@@ -52,11 +59,17 @@ pub fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> JoinHandle<
 /// ```
 #[track_caller]
 pub fn spawn_local<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
-    let task = Spawning::reserve("spawn_local", None, Location::caller());
-    // SAFETY: as in `spawn`.
+    let place = Location::caller();
+    // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped; or
+    // it is local.
     unsafe {
-        ptr::write(task.future(), future);
-        task.start()
+        match Spawning::reserve(Named::default(), place) {
+            Ok(task) => {
+                ptr::write(task.future(), future);
+                task.start()
+            }
+            Err(named) => named.start_elsewhere(future, true, "spawn_local", place),
+        }
     }
 }
 
@@ -136,11 +149,17 @@ impl Named {
     /// Outside of a runtime.
     #[track_caller]
     pub fn spawn<F: Future<Output: Send> + Send + 'static>(self, future: F) -> JoinHandle<F::Output> {
-        let task = Spawning::reserve("spawn", self.extras, Location::caller());
-        // SAFETY: as in the function.
+        let place = Location::caller();
+        // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped; or
+        // it is Send.
         unsafe {
-            ptr::write(task.future(), future);
-            task.start()
+            match Spawning::reserve(self, place) {
+                Ok(task) => {
+                    ptr::write(task.future(), future);
+                    task.start()
+                }
+                Err(named) => named.start_elsewhere(future, false, "spawn", place),
+            }
         }
     }
 
@@ -150,12 +169,37 @@ impl Named {
     /// Outside of a runtime.
     #[track_caller]
     pub fn spawn_local<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
-        let task = Spawning::reserve("spawn_local", self.extras, Location::caller());
-        // SAFETY: as in the function.
+        let place = Location::caller();
+        // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped; or
+        // it is local.
         unsafe {
-            ptr::write(task.future(), future);
-            task.start()
+            match Spawning::reserve(self, place) {
+                Ok(task) => {
+                    ptr::write(task.future(), future);
+                    task.start()
+                }
+                Err(named) => named.start_elsewhere(future, true, "spawn_local", place),
+            }
         }
+    }
+
+    /// Starts a task on a custom runtime.
+    ///
+    /// # Safety
+    /// The future and its output are Send, or it `is_local`.
+    #[cold]
+    pub(crate) unsafe fn start_elsewhere<F: Future + 'static>(
+        self,
+        future: F,
+        is_local: bool,
+        what: &str,
+        place: &'static Location<'static>,
+    ) -> JoinHandle<F::Output> {
+        with_custom(|custom| {
+            let custom = custom.unwrap_or_else(|| outside(what, place));
+            // SAFETY: as the caller promises.
+            unsafe { custom.spawn(future, self.extras, is_local, place) }
+        })
     }
 
     /// As [`spawn_blocking`](crate::spawn_blocking).
@@ -165,16 +209,16 @@ impl Named {
     #[track_caller]
     pub fn spawn_blocking<T: Send + 'static>(self, call: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         let place = Location::caller();
-        let Some(core) = core() else { outside("spawn_blocking", place) };
+        let Some(core) = core() else { return self.call_elsewhere(call, place) };
         // SAFETY: the core runs in a call below this one.
         let core: &Core = unsafe { core.as_ref() };
         if core.blocks_itself() {
-            let task = Spawning::reserve("spawn_blocking", self.extras, place);
             // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be
             // dropped.
             unsafe {
-                ptr::write(task.future(), core.pool.make_here(call));
-                return task.start();
+                let cell = core.reserve(self.extras, place);
+                ptr::write(cell.future(), core.pool.make_here(call));
+                return core.start(cell);
             }
         }
         let meta = core.introduce(self.extras, place);
@@ -188,6 +232,32 @@ impl Named {
         core.pool.schedule(task);
         handle
     }
+
+    /// As [`spawn_blocking`](Named::spawn_blocking), on a custom runtime.
+    #[cold]
+    fn call_elsewhere<T: Send + 'static>(
+        self,
+        call: impl FnOnce() -> T + Send + 'static,
+        place: &'static Location<'static>,
+    ) -> JoinHandle<T> {
+        with_custom(|custom| {
+            let custom: &Custom = custom.unwrap_or_else(|| outside("spawn_blocking", place));
+            let Some(pool) = &custom.pool else {
+                panic!(
+                    "executor::spawn_blocking was called at {place} on a custom runtime without a reactor, to which the pool's threads report: write CustomRuntime::builder(scheduler).reactor(reactor.handle()).build()"
+                )
+            };
+            let cell = pool.reserve(custom.introduce(self.extras, place));
+            // SAFETY: the call is written first.
+            let (task, handle) = unsafe {
+                ptr::write(cell.future(), pool.call(call));
+                cell.into_task()
+            };
+            custom.observe_call(handle.task());
+            pool.schedule(task);
+            handle
+        })
+    }
 }
 
 /// A task of this thread's runtime whose future is still to be written: see [`Reserved`].
@@ -198,15 +268,13 @@ pub(crate) struct Spawning<F> {
 }
 
 impl<F: Future> Spawning<F> {
-    /// # Panics
-    /// On a thread without a runtime.
+    /// The name comes back if no [`Runtime`](crate::Runtime) runs on this thread.
     #[inline]
-    #[track_caller]
-    pub(crate) fn reserve(what: &str, extras: Option<Box<Extras>>, place: &'static Location<'static>) -> Spawning<F> {
-        let Some(core) = core() else { outside(what, place) };
+    pub(crate) fn reserve(named: Named, place: &'static Location<'static>) -> Result<Spawning<F>, Named> {
+        let Some(core) = core() else { return Err(named) };
         // SAFETY: the core runs in a call below the caller. What else there is to promise, `start` asks for.
-        let cell = unsafe { core.as_ref().reserve(extras, place) };
-        Spawning { core, cell }
+        let cell = unsafe { core.as_ref().reserve(named.extras, place) };
+        Ok(Spawning { core, cell })
     }
 
     /// Where the future is to be written.
@@ -230,7 +298,7 @@ impl<F: Future> Spawning<F> {
 fn outside(what: &str, place: &Location<'_>) -> ! {
     panic!(
         "executor::{what} was called at {place} on a thread without a runtime, so there is nothing to run the task: \
-         call it from inside of executor::block_on(async {{ … }})"
+         call it from inside of executor::block_on(async {{ … }}); or, on an executor of your own, run its loop in CustomRuntime::builder(scheduler).build().enter(|| …)"
     );
 }
 

@@ -145,12 +145,10 @@ impl Builder {
         future: F,
         scheduler: Arc<S>,
     ) -> (Runnable, JoinHandle<F::Output>) {
-        let home = thread::current();
         let extras = self.extras.get_or_insert_default();
-        (extras.home, extras.size) = (Some(home.id()), Some(size_of::<F>()));
+        extras.set_size(size_of::<F>());
+        let future = at_home(future, extras, Location::caller());
         let meta = self.meta(&*scheduler);
-        let future =
-            AtHome { home, spawned_at: meta.spawned_at, is_reported: false, future: ManuallyDrop::new(future) };
         // SAFETY: it is 'static; and on other threads than this one it uses and drops nothing of the future.
         unsafe { allocate(future, None, &scheduler, meta) }
     }
@@ -169,7 +167,18 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// A future that is used and dropped on one thread only.
+/// A future that is used and dropped on this thread only, whatever thread its task is run or dropped on.
+pub(crate) fn at_home<F: Future>(
+    future: F,
+    extras: &mut Extras,
+    spawned_at: &'static Location<'static>,
+) -> impl Future<Output = F::Output> + use<F> {
+    let home = thread::current();
+    extras.home = Some(home.id());
+    AtHome { home, spawned_at, is_reported: false, future: ManuallyDrop::new(future) }
+}
+
+/// See [`at_home`].
 struct AtHome<F> {
     home: Thread,
     spawned_at: &'static Location<'static>,

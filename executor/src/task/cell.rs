@@ -500,7 +500,7 @@ pub(crate) unsafe fn reserve<F: Future, S: Schedule>(
     // Nothing that could panic stands between taking the place and writing the cell.
     let (cell, place) = slab::take::<Place<F, S>, S>(slabs, scheduler);
     let header = Header {
-        state: State::new(is_watched),
+        state: State::new(is_watched, slabs.is_some()),
         vtable: &Place::<F, S>::VTABLE,
         next: UnsafeCell::new(None),
         join_waker: UnsafeCell::new(None),
@@ -687,18 +687,14 @@ impl<F: Future, S: Schedule> Place<F, S> {
         unsafe { *to.cast() = header.cast::<Self>().as_ref().take_result() };
     }
 
-    /// Ends a task that is orphaned: at once, on this thread, unless its future may not be dropped here. Tasks in the slabs
-    /// of a scheduler are left alone: it finds them there, shows them in its task dump, and ends them when it ends.
+    /// Ends a task that is orphaned: at once, on this thread, unless its future may not be dropped here.
     ///
     /// # Safety
     /// The task is orphaned, and the caller is the one that was told so.
     unsafe fn end_orphan(header: NonNull<Header>) {
-        // SAFETY: the future's reference keeps the cell alive, as nobody but the caller knows the task: the transition to
+        // SAFETY: the future's reference keeps the cell alive, as nothing but the caller knows the task: the transition to
         // queued gives it the right to run.
         unsafe {
-            if slab::has_owner::<Self, S>(header.cast(), header.as_ref().place) {
-                return;
-            }
             let task = header.as_ref();
             match task.state.cancel() {
                 Some(wake) if task.state.is_watched() => tell_cancel(header, wake),

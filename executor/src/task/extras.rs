@@ -59,6 +59,11 @@ impl Extras {
         self.metadata = Some(Box::new(metadata));
     }
 
+    /// The size of a future that lies in a box of its own.
+    pub(crate) fn set_size(&mut self, size: usize) {
+        self.size = Some(size);
+    }
+
     pub(super) fn add_callback(&self, callback: Callback) {
         self.callbacks.lock().unwrap_or_else(PoisonError::into_inner).push(callback);
     }

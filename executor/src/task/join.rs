@@ -125,6 +125,15 @@ impl Canceller {
         Canceller { header }
     }
 
+    /// As [`of`](Canceller::of), of a task that nothing else may refer to; `None` if it is orphaned, and about to end.
+    ///
+    /// # Safety
+    /// The task is there, and stays until this has returned.
+    pub(super) unsafe fn of_listed(header: NonNull<Header>) -> Option<Canceller> {
+        // SAFETY: as promised; then by the reference that is added.
+        unsafe { header.as_ref() }.state.add_reference_unless_orphaned().then_some(Canceller { header })
+    }
+
     /// Wakes the task without a recorded cause, if it is suspended: then returns the right to run it.
     pub(crate) fn wake_up(&self) -> Option<Runnable> {
         // SAFETY: the transition gave the right to run.

@@ -41,18 +41,21 @@
 //! | `chain.rs` | dropping what tasks keep of each other, without recursion |
 //! | `watch.rs` | what is told of a task that somebody watches |
 //! | `slab.rs` | the memory of tasks, and all tasks of a scheduler |
+//! | `registry.rs` | the tasks of a scheduler that has no slabs |
 
 mod builder;
 mod cell;
 mod chain;
 mod extras;
 mod join;
+mod registry;
 mod scope;
 mod slab;
 mod state;
 mod waker;
 mod watch;
 
+pub(crate) use builder::at_home;
 pub use builder::{Builder, builder, spawn_with};
 pub use cell::{Finish, Schedule, TaskId, TaskRef};
 pub(crate) use cell::{Header, Held, Meta, Present, Reserved, Run, present_address, reserve, with_present};
@@ -60,6 +63,7 @@ pub use extras::{Cancellation, CancelledBy};
 pub(crate) use extras::{Extras, Group};
 pub(crate) use join::NO_MESSAGE;
 pub use join::{CancelOnDrop, Canceller, Explained, JoinError, JoinHandle, Panic, TaskError, TaskInfo};
+pub(crate) use registry::Registry;
 pub(crate) use scope::Scope;
 pub(crate) use slab::{Entered, Slabs};
 pub use state::TaskState;

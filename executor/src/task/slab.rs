@@ -343,15 +343,6 @@ pub(super) unsafe fn scheduler<'a, C, S>(cell: NonNull<C>, place: u8) -> &'a Arc
     unsafe { &(*slab_of::<C, S>(cell, place).as_ptr()).scheduler }
 }
 
-/// Whether a cell lies in one of a scheduler's slabs, and not in one of its own.
-///
-/// # Safety
-/// As in [`scheduler`].
-pub(super) unsafe fn has_owner<C, S>(cell: NonNull<C>, place: u8) -> bool {
-    // SAFETY: a slab is there as long as a cell in it.
-    unsafe { !(*slab_of::<C, S>(cell, place).as_ptr()).owner.is_null() }
-}
-
 /// Gives the place of a cell back, which was dropped.
 ///
 /// # Safety

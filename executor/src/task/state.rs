@@ -21,8 +21,8 @@
 //!                                                                           └──────────┘
 //! ```
 //!
-//! A suspended task to which nothing refers any more but its own future is **orphaned**: no waker, no handle, so nothing
-//! can wake, cancel or join it. The transition that makes it so says so in its return value, to one caller: `suspend` if
+//! A suspended task to which nothing refers any more but its own future is **orphaned**: no waker, no handle, no list of
+//! its scheduler, so nothing can wake, cancel or join it. The transition that makes it so says so in its return value, to one caller: `suspend` if
 //! the other references were gone before, `drop_reference` if the last of them goes later. That caller has the task alone,
 //! and cancels it or leaves it alone (`cell.rs`, `end_orphan`).
 //!
@@ -65,9 +65,13 @@ const CALLBACKS: u64 = 1 << 7;
 /// Somebody watches: wakes and more are to be told, and wakers counted. It stands here since a wake, a clone and a drop
 /// of a waker see it in what their one atomic instruction returns. Set at spawn or never; never cleared.
 const WATCHED: u64 = 1 << 8;
-/// One reference. They are counted in 28 bits.
-const REFERENCE: u64 = 1 << 9;
-const REFERENCES: u64 = (1 << 28) - 1;
+/// Its scheduler finds it without a reference, in a slab, and ends it at the latest when it ends itself: so it is never
+/// orphaned. It stands here since the one that drops the last other reference has no right to look at the task any more.
+/// Set at spawn or never; never cleared.
+const LISTED: u64 = 1 << 9;
+/// One reference. They are counted in 27 bits.
+const REFERENCE: u64 = 1 << 10;
+const REFERENCES: u64 = (1 << 27) - 1;
 /// One poll. They are counted in the bits from here up, and the count wraps around.
 const POLL: u64 = REFERENCE * (REFERENCES + 1);
 
@@ -178,9 +182,10 @@ pub(crate) enum Leave {
 
 impl State {
     /// Queued, with a reference for the future and one for the join handle.
-    pub(crate) fn new(is_watched: bool) -> State {
+    pub(crate) fn new(is_watched: bool, is_listed: bool) -> State {
         let watched = if is_watched { WATCHED } else { 0 };
-        State(AtomicU64::new(NOTIFIED | JOIN | watched | (2 * REFERENCE)))
+        let listed = if is_listed { LISTED } else { 0 };
+        State(AtomicU64::new(NOTIFIED | JOIN | watched | listed | (2 * REFERENCE)))
     }
 
     /// Asks for a poll. The second value says whether somebody watches.
@@ -226,7 +231,7 @@ impl State {
         let before = self.0.fetch_and(!RUNNING, Ordering::AcqRel);
         debug_assert!(before & (RUNNING | COMPLETE) == RUNNING, "suspend: {before:#b}");
         match before & NOTIFIED {
-            0 if references(before) == 1 => Suspend::Orphaned,
+            0 if references(before) == 1 && before & LISTED == 0 => Suspend::Orphaned,
             0 => Suspend::Suspended,
             _ => Suspend::Ready,
         }
@@ -321,6 +326,16 @@ impl State {
         before & WATCHED != 0
     }
 
+    /// Another reference, for a list of tasks that holds none. `false` if the task is orphaned: then it belongs to the
+    /// caller that was told so.
+    pub(crate) fn add_reference_unless_orphaned(&self) -> bool {
+        let update = |word: u64| {
+            let is_suspended = word & (NOTIFIED | RUNNING | COMPLETE) == 0;
+            (references(word) > 1 || !is_suspended).then_some(word + REFERENCE)
+        };
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, update).is_ok()
+    }
+
     /// One reference less. What is left; and whether the task is watched.
     #[inline]
     pub(crate) fn drop_reference(&self) -> (Dropped, bool) {
@@ -328,7 +343,7 @@ impl State {
         let dropped = match references(before) {
             1 => Dropped::Last,
             // A completed task's last reference is no future's.
-            2 if before & (NOTIFIED | RUNNING | COMPLETE | JOIN) == 0 => Dropped::Orphaned,
+            2 if before & (NOTIFIED | RUNNING | COMPLETE | JOIN | LISTED) == 0 => Dropped::Orphaned,
             _ => Dropped::Shared,
         };
         (dropped, before & WATCHED != 0)

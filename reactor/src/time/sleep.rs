@@ -127,7 +127,8 @@ impl Sleep {
         let Some(reactor) = Handle::current() else {
             panic!(
                 "a timer was awaited on a thread without a runtime (made at {}): await it inside of \
-                 executor::block_on(async {{ … }})",
+                 executor::block_on(async {{ … }}); or, on an executor of your own, give its threads a reactor: \
+                 let _entered = reactor.handle().enter()",
                 self.place
             );
         };

@@ -313,3 +313,25 @@ fn a_cell_given_back_elsewhere_beside_its_owners_spawn_and_end() {
         assert_eq!(drops.count(), 3, "two futures, and the runtime with the slabs");
     });
 }
+
+// The last waker of a detached task goes on another thread while the runtime finds the task in its slab and ends it: the
+// other thread looks at nothing of the task after that.
+#[test]
+fn the_last_waker_goes_as_the_runtime_ends() {
+    interleavings_with(3, || {
+        let (drops, place) = (Drops::new(), WakerPlace::new());
+        let home = Home::new(&drops);
+        let left = place.clone();
+        drop(home.spawn(polled(&drops, move |cx| {
+            left.leave(cx);
+            Poll::<()>::Pending
+        })));
+        home.pass();
+        let waker = place.take();
+        let other = thread::spawn(move || drop(waker));
+        home.slabs.cancel_all(false);
+        home.pass();
+        drop(home);
+        other.join().unwrap();
+    });
+}

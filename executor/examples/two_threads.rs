@@ -1,0 +1,129 @@
+//! An executor of your own, part 2: two threads take tasks from one queue.
+//!
+//! ```sh
+//! cargo run -p executor --example two_threads
+//! cargo run -p executor --example two_threads run.jsonl   # records the run …
+//! cargo run -- step --replay run.jsonl                    # … to step through it
+//! ```
+//!
+//! A task may run on one thread now and on the other later, but never on both at once: there is only one `Runnable` of it.
+//! The main thread turns the reactor, whose wakes put tasks into the queue like all others.
+
+use executor::task::{Runnable, Schedule};
+use executor::time::{Duration, sleep};
+use executor::trace::Recorder;
+use executor::{CustomRuntime, named, net, spawn};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use reactor::{Reactor, backend};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+/// The scheduler: a queue, and a bell for threads that find it empty.
+#[derive(Default)]
+struct Executor {
+    queue: Mutex<Queue>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    ready: VecDeque<Runnable>,
+    is_over: bool,
+}
+
+impl Schedule for Executor {
+    fn schedule(self: &Arc<Self>, task: Runnable) {
+        self.queue.lock().unwrap().ready.push_back(task);
+        self.bell.notify_one();
+    }
+}
+
+impl Executor {
+    /// What each of the two threads does.
+    fn work(self: &Arc<Self>) {
+        while let Some(task) = self.next() {
+            if let Some(again) = task.run() {
+                self.schedule(again);
+            }
+        }
+    }
+
+    /// The next task; `None` at the end, when none is left.
+    fn next(&self) -> Option<Runnable> {
+        let mut queue = self.queue.lock().unwrap();
+        loop {
+            match queue.ready.pop_front() {
+                Some(task) => return Some(task),
+                None if queue.is_over => return None,
+                None => queue = self.bell.wait(queue).unwrap(),
+            }
+        }
+    }
+
+    fn end(&self) {
+        self.queue.lock().unwrap().is_over = true;
+        self.bell.notify_all();
+    }
+}
+
+/// Runs a future, and all that it spawns, on two threads.
+pub(crate) fn block_on<F: Future<Output: Send> + Send + 'static>(future: F, recorder: Arc<Recorder>) -> F::Output {
+    let mut reactor =
+        Reactor::with(backend::operating_system().expect("no descriptor is left"), Some(recorder.clone()));
+    let (executor, handle) = (Arc::new(Executor::default()), reactor.handle());
+    let runtime = CustomRuntime::builder(executor.clone()).reactor(handle.clone()).observer(recorder).build();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let root = runtime.spawn(future);
+    root.on_done({
+        let is_over = is_over.clone();
+        move |_, _| {
+            is_over.store(true, Ordering::SeqCst);
+            handle.notify(); // ends the wait below
+        }
+    });
+    thread::scope(|scope| {
+        for name in ["worker-1", "worker-2"] {
+            let (executor, runtime) = (executor.clone(), runtime.clone());
+            let worker = thread::Builder::new().name(name.into());
+            worker.spawn_scoped(scope, move || runtime.enter(|| executor.work())).expect("the system gives no thread");
+        }
+        while !is_over.load(Ordering::SeqCst) {
+            reactor.turn(None).expect("waiting for events failed");
+        }
+        // What is left is cancelled, and dropped by the threads before they end.
+        runtime.cancel_all();
+        executor.end();
+    });
+    futures_lite::future::block_on(root).expect("the future panicked")
+}
+
+async fn greet(listener: net::TcpListener) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.write_all(b"hello from the other task").await.unwrap();
+}
+
+async fn root() -> String {
+    let sleeps: Vec<_> = (0..100).map(|_| spawn(sleep(Duration::from_millis(20)))).collect();
+    let listener = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = named("server").spawn(greet(listener));
+    let mut text = String::new();
+    net::TcpStream::connect(address).await.unwrap().read_to_string(&mut text).await.unwrap();
+    server.await.unwrap();
+    for sleep in sleeps {
+        sleep.await.unwrap();
+    }
+    text
+}
+
+fn main() {
+    let recorder = Arc::new(Recorder::new());
+    println!("{}", block_on(root(), recorder.clone()));
+    println!("and a hundred sleeps are over");
+    if let Some(path) = std::env::args().nth(1) {
+        recorder.save(path).expect("the recording cannot be written");
+    }
+}
