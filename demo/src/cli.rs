@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::http::server::CONNECTIONS;
 use crate::step::Program;
 use crate::top::Column;
 use crate::ways::Way;
@@ -112,6 +113,9 @@ pub struct ServeArgs {
     /// Serve the files of this directory instead
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+    /// Serve at most so many connections at once; one more is answered with 503 (Service Unavailable)
+    #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
     /// End when standard input does, as it does when whoever started this is gone
     #[arg(long)]
     pub until_eof: bool,

@@ -13,7 +13,7 @@
 
 pub mod cli;
 pub mod crawl;
-mod descriptors;
+pub mod descriptors;
 mod failure;
 pub mod http;
 pub mod signals;

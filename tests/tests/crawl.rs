@@ -609,6 +609,11 @@ fn a_directory_that_is_not_there_cannot_be_served() {
     place.run(&["serve", "--listen", "127.0.0.1:0", "--root", "file"]).exits(1).says("can't serve file");
 }
 
+/// The head of an answer without its date: a second may have gone by since another answer.
+fn undated(answer: &tests::demo::Answer) -> String {
+    answer.head.lines().filter(|line| !line.starts_with("date: ")).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn head_has_the_fields_of_get_and_no_body() {
     let place = Place::new();
@@ -616,7 +621,7 @@ fn head_has_the_fields_of_get_and_no_body() {
     for path in ["/", "/size/0", "/size/1m", "/style.css", "/redirect/moved", "/none"] {
         let get = serving.get(path);
         let head = serving.raw(format!("HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
-        assert_eq!((head.status, &head.head), (get.status, &get.head), "of {path}");
+        assert_eq!((head.status, undated(&head)), (get.status, undated(&get)), "of {path}");
         assert_eq!(head.body, b"");
         assert_eq!(get.field("content-length").unwrap(), get.body.len().to_string(), "of {path}");
     }
@@ -697,7 +702,7 @@ fn rubbish_is_answered_with_400() {
         "rubbish\r\n\r\n",
         "GET\r\n\r\n",
         "\0\0\0\0\r\n\r\n",
-        "GET / HTTP/9.9\r\n\r\n",
+        "GET / HTTP/nine\r\n\r\n",
         "GET nowhere HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
@@ -831,7 +836,7 @@ fn files_are_served_as_they_are_on_the_disk() {
         assert!(answer.body == bytes, "{name}: {} bytes, on the disk {}", answer.body.len(), bytes.len());
         assert_eq!(answer.field("content-length"), Some(&*bytes.len().to_string()));
         let head = serving.raw(format!("HEAD /{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", escaped(&name)));
-        assert_eq!((&head.head, head.body.len()), (&answer.head, 0));
+        assert_eq!((undated(&head), head.body.len()), (undated(&answer), 0));
         compared += 1;
     }
     assert_eq!(compared, 11);

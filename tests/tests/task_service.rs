@@ -313,6 +313,11 @@ fn a_wrong_request_is_refused_in_json_with_what_to_send() {
         ("rubbish", sent),
         ("{", sent),
         ("3", sent),
+        ("[]", sent),
+        ("null", sent),
+        (r#"["a", 3.0]"#, sent),
+        (r#"{"name": null}"#, sent),
+        (r#"{"name": "a", "name": "b"}"#, sent),
         (r#"{"name": 3}"#, sent),
         (r#"{"seconds": "3"}"#, sent),
         (r#"{"secs": 3}"#, sent),
@@ -325,25 +330,58 @@ fn a_wrong_request_is_refused_in_json_with_what_to_send() {
     ] {
         service.ask("/task", &["-d", body]).refuses(400, says);
     }
-    for body in ["", "pause", "{}", r#"{"action": "stop"}"#, r#"{"action": "pause", "now": true}"#] {
+    for body in [
+        "",
+        "pause",
+        "{}",
+        r#"{"action": "stop"}"#,
+        r#"{"action": "pause", "now": true}"#,
+        r#"["pause"]"#,
+        r#"{"action": {"pause": null}}"#,
+    ] {
         service.ask("/task/1", &["-X", "PUT", "-d", body]).refuses(400, r#"send {"action": "pause"}"#);
     }
     for query in ["status=waiting", "status=", "state=done", "x"] {
         service.ask(&format!("/task?{query}"), &[]).refuses(400, "running, paused, done, cancelled");
     }
+    service.ask("/task?status=done&status=done", &[]).refuses(400, "one ?status= at a time");
     assert_eq!(service.list("/task").len(), 1, "nothing was started");
 }
 
 #[test]
 fn what_is_not_there_is_404() {
     let Some(service) = Service::start() else { return };
-    for path in ["/task/1", "/task/0", "/task/-1", "/task/x", "/task/99999999999999999999", "/task/1%20OR%201"] {
+    service.post("the only one", 60.0);
+    for path in [
+        "/task/2",
+        "/task/+1",
+        "/task/01",
+        "/task/1%20",
+        "/task/0",
+        "/task/-1",
+        "/task/x",
+        "/task/99999999999999999999",
+        "/task/1%20OR%201",
+    ] {
         service.ask(path, &[]).refuses(404, "GET /task lists all");
         service.ask(path, &["-X", "PUT", "-d", r#"{"action": "pause"}"#]).refuses(404, "GET /task lists all");
     }
     for path in ["/", "/tasks", "/task/1/2", "//task"] {
         service.ask(path, &[]).refuses(404, "/task/ID");
     }
+}
+
+/// A browser sends a POST of plain text to any server that a page names, and says whose page it is.
+#[test]
+fn a_page_of_another_site_cannot_change_tasks() {
+    let Some(service) = Service::start() else { return };
+    let own = format!("Origin: http://{}", service.serving.address);
+    for origin in ["Origin: http://evil.example", "Origin: null", &format!("{own}0")] {
+        service.ask("/task", &["-d", "{}", "-H", origin]).refuses(403, "another site");
+        service.ask("/task/1", &["-X", "PUT", "-d", "{}", "-H", origin]).refuses(403, "another site");
+    }
+    assert_eq!(service.list("/task").len(), 0);
+    service.ask("/task", &["-d", "{}", "-H", &own]).is(201);
 }
 
 #[test]
@@ -499,6 +537,30 @@ fn what_was_answered_survives_a_kill_9_in_the_middle_of_a_hundred_requests() {
     let there: Vec<u64> = service.list("/task?status=running").iter().map(id).collect();
     let answered = answered(&service.place);
     assert!(answered.iter().all(|id| there.contains(id)), "{answered:?} were answered, {there:?} are there");
+}
+
+/// The limit on the size of a file stands in for a full disk: SQLite sees a write that fails, at a commit.
+#[test]
+fn a_job_that_could_not_be_stored_is_not_answered_with_201() {
+    let (Some(curl), place) = (Program::find("curl"), Place::new()) else { return };
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"]).arg(example("task_service"));
+    limited.args(["--listen", "127.0.0.1:0"]).current_dir(place.path(""));
+    let service = Service { serving: Serving::run(&mut limited), curl, place };
+    let (mut stored, mut refused) = (Vec::new(), 0);
+    while refused < 3 {
+        let reply = service.ask("/task", &["-d", r#"{"seconds": 600}"#]);
+        match reply.status {
+            201 => stored.push(id(&reply.json)),
+            _ => {
+                reply.refuses(500, "the database can't be used");
+                refused += 1;
+            }
+        }
+        assert!(stored.len() < 1000, "the limit was never reached");
+    }
+    assert!(!stored.is_empty());
+    assert_eq!(service.list("/task").iter().map(id).collect::<Vec<_>>(), stored);
 }
 
 #[test]

@@ -4,12 +4,13 @@
 //! or to say, and gives it back when that is dealt with, which for most is at once. So ten thousand
 //! idle clients take no memory for buffers, and busy ones all use the same, which stays in the cache.
 
+use crate::large::Part;
 use executor::net::TcpStream;
 use futures_lite::{AsyncRead, AsyncWrite};
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// Room for one read; all clients share it.
 const READ: usize = 64 * 1024;
@@ -17,10 +18,16 @@ const READ: usize = 64 * 1024;
 const LEAST_ROOM: usize = READ / 4;
 /// A request may have so many bytes; the client of a longer one is disconnected, as by Redis.
 const REQUEST_LIMIT: usize = 1 << 30;
+/// A buffer grows by so much at once, at most: new memory is zeroed, and then read into, which holds all clients up.
+const GROWTH: usize = 256 * 1024;
+/// What it grows by. To copy it is fast in builds without optimisation, too.
+static ZEROS: [u8; GROWTH] = [0; GROWTH];
+/// So much of a large value is written by one system call.
+const WRITE: usize = 64 * 1024;
 /// Buffers that grew beyond this go back to the system.
 const SPARE_LIMIT: usize = READ;
 /// A subscriber that is so far behind is disconnected: Redis's `client-output-buffer-limit pubsub`.
-const BEHIND_LIMIT: usize = 32 * 1024 * 1024;
+pub const BEHIND_LIMIT: usize = 32 * 1024 * 1024;
 
 /// A buffer that nobody uses just now.
 #[derive(Default)]
@@ -54,6 +61,17 @@ impl Input {
     /// Uses up the first `count` bytes.
     pub fn consume(&mut self, count: usize) {
         self.start += count;
+    }
+
+    /// Takes the first `count` bytes out, with the memory they are in.
+    pub fn detach(&mut self, count: usize) -> Part {
+        let (start, end) = (self.start, self.start + count);
+        let rest = self.bytes[end..self.end].to_vec();
+        (self.start, self.end) = (0, rest.len());
+        let mut bytes = std::mem::replace(&mut self.bytes, rest);
+        bytes.truncate(end);
+        bytes.shrink_to_fit();
+        Part::new(bytes, start)
     }
 
     /// Reads what has come, behind what is there. 0 at the end of the stream.
@@ -98,7 +116,9 @@ impl Input {
             bytes[..unread].copy_from_slice(self.unread());
             self.bytes = bytes;
         } else if unread == 0 || self.bytes.len() - self.end < LEAST_ROOM {
-            self.bytes.copy_within(self.start..self.end, 0);
+            if self.start > 0 {
+                self.bytes.copy_within(self.start..self.end, 0);
+            }
         } else {
             return Ok(());
         }
@@ -107,7 +127,9 @@ impl Input {
             if unread > REQUEST_LIMIT {
                 return Err(io::Error::other("a request is longer than Redis takes"));
             }
-            self.bytes.resize(self.bytes.len() * 2, 0);
+            let more = self.bytes.len().min(GROWTH).min(REQUEST_LIMIT + READ - self.bytes.len());
+            self.bytes.reserve_exact(more);
+            self.bytes.extend_from_slice(&ZEROS[..more]);
         }
         Ok(())
     }
@@ -122,6 +144,8 @@ pub struct Outbox {
     bytes: Cell<Vec<u8>>,
     /// So many of them are sent.
     sent: Cell<usize>,
+    /// A large value that follows them, and the end of its line after that. While it is there, nothing may be added.
+    large: Cell<Option<Box<Part>>>,
     overrun: Cell<bool>,
     waker: Cell<Option<Waker>>,
 }
@@ -142,6 +166,11 @@ impl Outbox {
         self.bytes.set(bytes);
     }
 
+    /// Has a large value follow what is in the buffer.
+    pub fn follow(&self, value: Part) {
+        self.large.set(Some(Box::new(value)));
+    }
+
     /// Adds a message from somebody else. One too many, and the client will be disconnected.
     pub fn push(&self, message: &[u8]) {
         if self.overrun.get() {
@@ -150,20 +179,25 @@ impl Outbox {
         let (mut bytes, sent) = (self.bytes.take(), self.sent.get());
         let was_empty = bytes.is_empty();
         if bytes.len() - sent + message.len() > BEHIND_LIMIT {
-            self.overrun.set(true);
-            bytes = Vec::new(); // now: the task that is woken below may have to wait its turn
-        } else {
-            if sent > bytes.len() / 2 {
-                bytes.drain(..sent); // moves less than was sent since the last time
-                self.sent.set(0);
-            }
-            bytes.extend_from_slice(message);
+            return self.overrun();
         }
+        if sent > bytes.len() / 2 {
+            bytes.drain(..sent); // moves less than was sent since the last time
+            self.sent.set(0);
+        }
+        bytes.extend_from_slice(message);
         self.bytes.set(bytes);
         // With something unsent in it the task waits for the socket already.
-        if was_empty || self.overrun.get() {
+        if was_empty {
             self.wake();
         }
+    }
+
+    /// Disconnects the client, as it is too far behind.
+    pub fn overrun(&self) {
+        self.overrun.set(true);
+        self.bytes.take(); // now: the task that is woken may have to wait its turn
+        self.wake();
     }
 
     /// Sends all that is in it.
@@ -171,18 +205,43 @@ impl Outbox {
         if self.overrun.get() {
             return Poll::Ready(Err(io::Error::other("the client is too far behind its messages")));
         }
-        let bytes = self.bytes.take();
-        while self.sent.get() < bytes.len() {
-            match Pin::new(&mut stream).poll_write(cx, &bytes[self.sent.get()..]) {
-                Poll::Ready(count) => self.sent.set(self.sent.get() + count?),
+        let mut bytes = self.bytes.take();
+        loop {
+            while self.sent.get() < bytes.len() {
+                match Pin::new(&mut stream).poll_write(cx, &bytes[self.sent.get()..]) {
+                    Poll::Ready(count) => self.sent.set(self.sent.get() + count?),
+                    Poll::Pending => {
+                        self.bytes.set(bytes);
+                        return Poll::Pending;
+                    }
+                }
+            }
+            self.sent.set(0);
+            let Some(value) = self.large.take() else {
+                spare.give(bytes);
+                return Poll::Ready(Ok(()));
+            };
+            bytes.clear();
+            ready!(self.poll_send_large(value, stream, cx))?;
+            bytes.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn poll_send_large(
+        &self,
+        mut value: Box<Part>,
+        mut stream: &TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !value.is_empty() {
+            match Pin::new(&mut stream).poll_write(cx, &value[..value.len().min(WRITE)]) {
+                Poll::Ready(count) => value.advance(count?),
                 Poll::Pending => {
-                    self.bytes.set(bytes);
+                    self.large.set(Some(value));
                     return Poll::Pending;
                 }
             }
         }
-        self.sent.set(0);
-        spare.give(bytes);
         Poll::Ready(Ok(()))
     }
 

@@ -2,6 +2,7 @@
 
 use crate::buffers::{Input, Outbox};
 use crate::commands;
+use crate::large::LARGE;
 use crate::pubsub::Session;
 use crate::resp::{Parser, Reply};
 use crate::server::Server;
@@ -76,11 +77,17 @@ impl Client {
     fn answer(&mut self) {
         let mut replies = self.session.outbox.take(&self.server.output);
         self.starved = false;
-        while !self.starved && !self.session.closing && replies.len() < BATCH {
+        while !self.starved && self.session.goes_on() && replies.len() < BATCH {
             let unread = self.input.unread();
             match self.parser.parse(unread) {
+                Ok(Some(used @ LARGE..)) => {
+                    let request = self.input.detach(used);
+                    let args = self.parser.args(&request);
+                    commands::run(&self.server, &mut self.session, args, Some(&request), &mut replies);
+                    self.parser.reset();
+                }
                 Ok(Some(used)) => {
-                    commands::run(&self.server, &mut self.session, self.parser.args(unread), &mut replies);
+                    commands::run(&self.server, &mut self.session, self.parser.args(unread), None, &mut replies);
                     self.input.consume(used);
                     self.parser.reset();
                 }
@@ -92,6 +99,9 @@ impl Client {
             }
         }
         self.session.outbox.put(replies);
+        if let Some(value) = self.session.large.take() {
+            self.session.outbox.follow(value);
+        }
     }
 
     /// Reads over what is still coming: closing with bytes unread resets the connection, and the client

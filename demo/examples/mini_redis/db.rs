@@ -3,6 +3,7 @@
 //! A key whose time is over is gone for every command at that moment; the task [`expire`] removes it
 //! right after, so that its memory is free also if nobody asks for it again.
 
+use crate::large::Part;
 use crate::server::Server;
 use executor::leaf;
 use executor::time::{Instant, now, sleep_until};
@@ -14,6 +15,7 @@ use futures_lite::future;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -35,8 +37,41 @@ pub struct Db {
     waker: Option<Waker>,
 }
 
+/// What a key holds.
+pub enum Value {
+    Small(Box<[u8]>),
+    Large(Box<Part>),
+}
+
+/// What a key is to hold.
+pub enum NewValue<'a> {
+    Copied(&'a [u8]),
+    /// A large one, as it is.
+    Kept(Part),
+}
+
+impl Deref for Value {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Value::Small(bytes) => bytes,
+            Value::Large(part) => part,
+        }
+    }
+}
+
+impl From<NewValue<'_>> for Value {
+    fn from(value: NewValue<'_>) -> Value {
+        match value {
+            NewValue::Copied(bytes) => Value::Small(bytes.into()),
+            NewValue::Kept(part) => Value::Large(Box::new(part)),
+        }
+    }
+}
+
 struct Entry {
-    value: Box<[u8]>,
+    value: Value,
     deadline: Cell<Option<Instant>>,
 }
 
@@ -57,8 +92,8 @@ pub enum Expiry {
 }
 
 impl Db {
-    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        self.live(key).map(|entry| &*entry.value)
+    pub fn get(&self, key: &[u8]) -> Option<&Value> {
+        self.live(key).map(|entry| &entry.value)
     }
 
     /// When the key's time is over, or that it never is; `None` if there is no such key.
@@ -71,7 +106,7 @@ impl Db {
         self.entries.len()
     }
 
-    pub fn set(&mut self, key: &[u8], value: &[u8], expiry: Expiry) {
+    pub fn set(&mut self, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
         let Some(entry) = self.entries.get_mut(key) else { return self.insert(key, value, expiry) };
         let deadline = match expiry {
             Expiry::Keep if entry.is_live() => entry.deadline.get(),
@@ -79,17 +114,17 @@ impl Db {
             Expiry::At(deadline) => Some(deadline),
         };
         let moved = deadline != entry.deadline.get();
-        if entry.value.len() == value.len() {
-            entry.value.copy_from_slice(value); // no need for other memory
-        } else {
-            entry.value = value.into();
+        match (&mut entry.value, value) {
+            // No need for other memory.
+            (Value::Small(old), NewValue::Copied(new)) if old.len() == new.len() => old.copy_from_slice(new),
+            (old, new) => *old = new.into(),
         }
         if moved {
             self.set_deadline(key, deadline);
         }
     }
 
-    fn insert(&mut self, key: &[u8], value: &[u8], expiry: Expiry) {
+    fn insert(&mut self, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
         self.entries.insert(key.into(), Entry { value: value.into(), deadline: Cell::default() });
         if let Expiry::At(deadline) = expiry {
             self.set_deadline(key, Some(deadline));

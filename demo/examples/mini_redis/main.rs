@@ -14,6 +14,7 @@
 //! | `server.rs` | what all clients share; accepting them |
 //! | `client.rs` | one client: reads, answers, sends |
 //! | `buffers.rs` | the bytes on their way in and out, and who is too slow |
+//! | `large.rs` | large values, which are never copied |
 //! | `resp.rs` | the protocol: requests are parsed in place, replies appended |
 //! | `commands/` | the table of commands, and what each does |
 //! | `db.rs` | the keys, and the task that removes those whose time is over |
@@ -26,6 +27,7 @@ mod buffers;
 mod client;
 mod commands;
 mod db;
+mod large;
 mod pubsub;
 mod resp;
 mod server;

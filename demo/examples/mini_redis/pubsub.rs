@@ -3,7 +3,8 @@
 //! A message is written into the outbox of each subscriber, and its task is woken to send it. The
 //! publisher waits for nobody: a subscriber that does not keep up is disconnected by its outbox.
 
-use crate::buffers::Outbox;
+use crate::buffers::{BEHIND_LIMIT, Outbox};
+use crate::large::Part;
 use crate::resp::Reply;
 use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,13 +26,20 @@ pub struct Session {
     pub outbox: Rc<Outbox>,
     /// It asked to be disconnected, or has to be, once all is sent.
     pub closing: bool,
+    /// A large value that follows the replies so far. Until it is sent, no further request is run.
+    pub large: Option<Part>,
     /// By kind.
     subscriptions: [BTreeSet<Name>; 2],
 }
 
 impl Session {
     pub fn new(id: u64, outbox: Rc<Outbox>) -> Session {
-        Session { id, outbox, closing: false, subscriptions: Default::default() }
+        Session { id, outbox, closing: false, large: None, subscriptions: Default::default() }
+    }
+
+    /// Whether its next request may be run.
+    pub fn goes_on(&self) -> bool {
+        !self.closing && self.large.is_none()
     }
 
     /// How many subscriptions it has.
@@ -94,6 +102,10 @@ impl PubSub {
 
 /// Written once, however many get it.
 fn deliver(subscribers: &Subscribers, parts: &[&[u8]]) -> usize {
+    if parts.iter().map(|part| part.len()).sum::<usize>() > BEHIND_LIMIT {
+        subscribers.values().for_each(|outbox| outbox.overrun());
+        return subscribers.len();
+    }
     let mut bytes = Vec::new();
     let mut message = Reply(&mut bytes);
     message.array(parts.len());

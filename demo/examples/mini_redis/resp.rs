@@ -297,6 +297,11 @@ impl Reply<'_> {
         self.0.extend_from_slice(b"\r\n");
     }
 
+    /// The head of a reply of so many bytes, which follow.
+    pub fn bulk_head(&mut self, length: usize) {
+        self.line(b'$', itoa::Buffer::new().format(length).as_bytes());
+    }
+
     /// The bytes, or that there are none.
     pub fn bulk_or_null(&mut self, bytes: Option<&[u8]>) {
         match bytes {

@@ -1,12 +1,13 @@
 //! The HTTP side: which path and method does what, and all that a client may get wrong.
 
+use crate::body::{self, Change, NewTask};
 use crate::job::{Action, Job, Status};
 use crate::jobs::{Jobs, Refusal};
 use crate::store::Error;
 use demo::http::server::{Answer, BODY_LIMIT, Body, Handler, LocalFuture, Request};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::rc::Rc;
 use url::form_urlencoded;
@@ -21,27 +22,6 @@ const CHANGE: &str = r#"send {"action": "pause"}, or "resume", or "cancel""#;
 /// Answers requests about jobs.
 pub struct Api {
     jobs: Rc<Jobs>,
-}
-
-/// The body of `POST /task`.
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct NewTask {
-    name: String,
-    seconds: f64,
-}
-
-impl Default for NewTask {
-    fn default() -> Self {
-        NewTask { name: "task".into(), seconds: 3.0 }
-    }
-}
-
-/// The body of `PUT /task/ID`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    action: Action,
 }
 
 /// A job as clients see it.
@@ -101,6 +81,9 @@ impl Api {
     async fn route(&self, request: &Request) -> Result<Answer, Answer> {
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let segments: Vec<&str> = path.split('/').collect();
+        if comes_from_another_site(request) {
+            return Err(error(StatusCode::FORBIDDEN, "a page of another site may not change tasks"));
+        }
         match (segments.as_slice(), &request.method) {
             (["", "task"], &Method::GET | &Method::HEAD) => self.list(query).await,
             (["", "task"], &Method::POST) => self.create(&request.body).await,
@@ -108,6 +91,7 @@ impl Api {
             (["", "task", id], &Method::GET | &Method::HEAD) => self.show(id).await,
             (["", "task", id], &Method::PUT) => self.change(id, &request.body).await,
             (["", "task", _], _) => Err(not_allowed("GET, HEAD, PUT")),
+            (["*"], _) => Ok(Answer::empty(StatusCode::NO_CONTENT).with("allow", "GET, HEAD, POST, PUT")),
             _ => Err(error(StatusCode::NOT_FOUND, "there is nothing here: tasks are at /task and /task/ID")),
         }
     }
@@ -118,7 +102,10 @@ impl Api {
             let status = Status::named(&value).filter(|_| name == "status");
             let names = Status::ALL.map(Status::name).join(", ");
             let say = || bad(format!("`{name}={value}` is not known: ask for ?status= with one of {names}"));
-            wanted = Some(status.ok_or_else(say)?);
+            let status = status.ok_or_else(say)?;
+            if wanted.replace(status).is_some() {
+                return Err(bad("ask for one ?status= at a time".to_owned()));
+            }
         }
         let jobs = self.jobs.list(wanted).await.map_err(broken)?;
         Ok(answer(StatusCode::OK, &jobs.iter().map(Shown::from).collect::<Vec<_>>()))
@@ -133,6 +120,7 @@ impl Api {
         if !(0.0..=SECONDS_LIMIT).contains(&seconds) {
             return Err(bad(format!("{seconds} seconds are not possible: send 0 to {SECONDS_LIMIT}")));
         }
+        let seconds = seconds.abs(); // -0.0 is in the range
         let job = self.jobs.create(name, seconds).await.map_err(broken)?;
         Ok(answer(StatusCode::CREATED, &Shown::from(&job)).with("location", format!("/task/{}", job.id)))
     }
@@ -153,13 +141,22 @@ impl Api {
     }
 }
 
-/// Our ids are digits; what isn't one is no task.
+/// The id that this is, if it is written as ids are shown: `+1` and `01` are not.
 fn number(id: &str) -> Result<i64, Answer> {
-    id.parse().map_err(|_| unknown(id))
+    id.parse().ok().filter(|number: &i64| number.to_string() == id).ok_or_else(|| unknown(id))
+}
+
+/// Whether a browser sends this on behalf of a page that is not ours. Browsers name the page's site in `Origin`, and
+/// need no permission for a POST of plain text.
+fn comes_from_another_site(request: &Request) -> bool {
+    let text = |name| request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let (Some(origin), host) = (text(header::ORIGIN), text(header::HOST)) else { return false };
+    let is_ours = origin.split_once("://").is_some_and(|(_, site)| Some(site) == host.as_deref());
+    !is_ours && !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8], what_to_send: &str) -> Result<T, Answer> {
-    serde_json::from_slice(body).map_err(|error| bad(format!("{error}: {what_to_send}")))
+    body::object(body).map_err(|error| bad(format!("{error}: {what_to_send}")))
 }
 
 fn answer(status: StatusCode, what: &impl Serialize) -> Answer {

@@ -1,6 +1,6 @@
 //! What a job is, what can be done with it, and when.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::time::{Duration, SystemTime};
 
 /// A step takes no longer. Pausing throws away the step under way, so it is short.
@@ -34,12 +34,23 @@ pub enum Status {
 }
 
 /// What a client can do with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     Pause,
     Resume,
     Cancel,
+}
+
+impl Action {
+    pub fn named(name: &str) -> Option<Action> {
+        match name {
+            "pause" => Some(Action::Pause),
+            "resume" => Some(Action::Resume),
+            "cancel" => Some(Action::Cancel),
+            _ => None,
+        }
+    }
 }
 
 impl Status {

@@ -18,17 +18,20 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `api.rs` | the HTTP side: paths, methods, JSON |
+//! | `body.rs` | what clients send |
 //! | `jobs.rs` | jobs at work: one task each |
 //! | `store.rs` | jobs on disk: the only file that knows SQL |
 //! | `job.rs` | what a job is, and what may become of it |
 
 mod api;
+mod body;
 mod job;
 mod jobs;
 mod store;
 
 use api::Api;
 use clap::Parser;
+use demo::descriptors;
 use demo::http::server::serve;
 use demo::signals::{Interrupts, print_tasks_on_request};
 use demo::site::listen;
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new().map_err(demo::Failure::Signals)?;
     print_tasks_on_request(|tasks| eprintln!("{tasks}")).map_err(demo::Failure::Signals)?;
+    descriptors::raise_limit();
     let listener = listen(args.listen).await?;
     let broken = |address, source| Failure::from(demo::Failure::Listen { address, source });
     let address = listener.local_addr().map_err(|error| broken(args.listen, error))?;

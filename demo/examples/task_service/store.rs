@@ -89,10 +89,19 @@ impl Store {
 
 impl Turn {
     /// A new job, which runs.
+    ///
+    /// In a transaction of its own: without one, SQLite commits when the statement ends, which is after it has
+    /// returned its row, and `query_row` has no way to report that this commit failed.
     pub async fn insert(self, name: String, seconds: f64, steps: u32) -> Result<(Turn, Job), Error> {
         const INSERT: &str = "INSERT INTO job (name, status, seconds, steps, done, created, started)
             VALUES (?1, 'running', ?2, ?3, 0, ?4, ?4) RETURNING *";
-        self.call(move |connection| connection.query_row(INSERT, params![name, seconds, steps, now()], job)).await
+        self.call(move |connection| {
+            let transaction = connection.transaction()?;
+            let job = transaction.query_row(INSERT, params![name, seconds, steps, now()], job)?;
+            transaction.commit()?;
+            Ok(job)
+        })
+        .await
     }
 
     /// A job, if it is there.

@@ -1,29 +1,43 @@
-//! Bytes that were read and not yet used.
+//! Bytes that were read and not yet used. For both sides of a connection.
+//!
+//! A connection that waits with nothing unread holds no memory for reading: a buffer is taken when a read is tried, from
+//! the thread's spare one if that is free, and given back when there was nothing to read or all of it was used.
 
 use super::Transport;
-use futures_lite::AsyncReadExt;
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-/// Room for one read. Heads that are larger make it grow.
+/// Room for one read. Heads that are larger make a buffer grow.
 const READ: usize = 32 * 1024;
+
+thread_local! {
+    /// A buffer of `READ` bytes that no connection of this thread uses, or an empty one.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 #[derive(Default)]
 pub struct Buffer {
+    /// Initialised as a whole, so that a read needs no zeroing before it.
     bytes: Vec<u8>,
-    /// Those before are used up.
+    /// The unread bytes are from here …
     start: usize,
+    /// … to here.
+    end: usize,
 }
 
 impl Buffer {
     /// What is there.
     pub fn unread(&self) -> &[u8] {
-        &self.bytes[self.start..]
+        &self.bytes[self.start..self.end]
     }
 
     /// Uses up the first `count` bytes.
     pub fn consume(&mut self, count: usize) {
         self.start += count;
-        debug_assert!(self.start <= self.bytes.len());
+        debug_assert!(self.start <= self.end);
     }
 
     /// The first `count` bytes, used up with this.
@@ -34,26 +48,113 @@ impl Buffer {
     }
 
     /// Waits for more bytes, behind those that are there. 0 at the end of the stream.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has read nothing.
     pub async fn fill(&mut self, from: &mut (impl Transport + ?Sized)) -> io::Result<usize> {
-        self.bytes.drain(..self.start);
-        self.start = 0;
-        let length = self.bytes.len();
-        self.bytes.resize(length + READ, 0);
-        let mut read = ReadInto { bytes: &mut self.bytes, length };
-        let count = from.read(&mut read.bytes[length..]).await?;
-        read.length += count;
-        Ok(count)
+        poll_fn(|cx| self.poll_fill(from, cx)).await
+    }
+
+    fn poll_fill(&mut self, from: &mut (impl Transport + ?Sized), cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.make_room();
+        let polled = Pin::new(from).poll_read(cx, &mut self.bytes[self.end..]);
+        match &polled {
+            Poll::Ready(Ok(count)) => self.end += count,
+            Poll::Ready(Err(_)) | Poll::Pending => self.release(),
+        }
+        polled
+    }
+
+    /// Keeps no more memory than the unread bytes need. To be called before a wait for something else than `fill`.
+    pub fn release(&mut self) {
+        let unread = self.end - self.start;
+        if unread < READ && self.bytes.len() > unread {
+            let kept = self.unread().to_vec();
+            let buffer = std::mem::replace(&mut self.bytes, kept);
+            (self.start, self.end) = (0, unread);
+            if buffer.len() == READ {
+                SPARE.set(buffer);
+            }
+        }
+    }
+
+    /// Makes room for a read that is worth its system call.
+    fn make_room(&mut self) {
+        let unread = self.end - self.start;
+        if self.bytes.len() < READ {
+            let mut buffer = SPARE.take();
+            buffer.resize(READ, 0);
+            buffer[..unread].copy_from_slice(self.unread());
+            self.bytes = buffer;
+        } else if unread == 0 || self.bytes.len() - self.end < READ / 2 {
+            self.bytes.copy_within(self.start..self.end, 0);
+        } else {
+            return;
+        }
+        (self.start, self.end) = (0, unread);
+        if self.bytes.len() - unread < READ / 2 {
+            self.bytes.resize(self.bytes.len() + READ, 0);
+        }
     }
 }
 
-/// Cuts the buffer back to what was read, also when the read fails or is dropped.
-struct ReadInto<'a> {
-    bytes: &'a mut Vec<u8>,
-    length: usize,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_lite::future::{block_on, poll_once};
+    use futures_lite::{AsyncRead, AsyncWrite};
 
-impl Drop for ReadInto<'_> {
-    fn drop(&mut self) {
-        self.bytes.truncate(self.length);
+    /// A peer that sends these pieces, one a read, and nothing after them.
+    struct Pieces(Vec<Vec<u8>>);
+
+    impl AsyncRead for Pieces {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, to: &mut [u8]) -> Poll<io::Result<usize>> {
+            let Some(piece) = self.0.first_mut() else { return Poll::Pending };
+            let count = piece.len().min(to.len());
+            to[..count].copy_from_slice(&piece[..count]);
+            piece.drain(..count);
+            self.0.retain(|piece| !piece.is_empty());
+            Poll::Ready(Ok(count))
+        }
+    }
+
+    impl AsyncWrite for Pieces {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn what_is_unread_stays_in_order_however_it_comes_and_is_used() {
+        let all: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
+        for (piece, used) in [(1000, 999), (40_000, 10), (1, 1), (32_768, 32_768), (5000, 7777)] {
+            let mut peer = Pieces(all[..piece.max(5000)].chunks(piece).map(<[u8]>::to_vec).collect());
+            let (mut buffer, mut got) = (Buffer::default(), Vec::<u8>::new());
+            while block_on(poll_once(buffer.fill(&mut peer))).is_some() {
+                let count = used.min(buffer.unread().len());
+                got.extend(buffer.take(count));
+            }
+            got.extend(buffer.unread());
+            assert!(got == all[..piece.max(5000)], "pieces of {piece}, {used} used at a time");
+        }
+    }
+
+    #[test]
+    fn a_buffer_that_waits_holds_what_is_unread_and_no_more() {
+        let mut peer = Pieces(vec![b"hello".to_vec()]);
+        let mut buffer = Buffer::default();
+        assert!(block_on(poll_once(buffer.fill(&mut peer))).is_some());
+        buffer.consume(3);
+        assert!(block_on(poll_once(buffer.fill(&mut peer))).is_none());
+        assert_eq!((buffer.unread(), buffer.bytes.capacity()), (&b"lo"[..], 2));
+        buffer.consume(2);
+        assert!(block_on(poll_once(buffer.fill(&mut peer))).is_none());
+        assert_eq!((buffer.unread(), buffer.bytes.capacity()), (&b""[..], 0));
     }
 }

@@ -38,6 +38,12 @@ pub enum Error {
     /// What came is not HTTP/1.x, or contradicts itself.
     #[error("not a valid HTTP response: {0}")]
     Malformed(String),
+    /// The transfer codings of a request, one of which the server does not know.
+    #[error("unknown transfer coding `{0}`")]
+    UnknownCoding(String),
+    /// A request of another major version of HTTP.
+    #[error("the version of HTTP is not 1.x")]
+    Version,
     /// The response's head is too large.
     #[error("the response's head is larger than the limit of {0}")]
     HeadTooLarge(ByteSize),

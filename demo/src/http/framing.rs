@@ -6,6 +6,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 /// A line with a chunk's size, or all the trailers, may be this long.
 const LINE_LIMIT: usize = 16 * 1024;
 
+/// The transfer codings that are registered (RFC 9112, 7). All but chunked are known by name alone.
+const KNOWN_CODINGS: [&str; 6] = ["chunked", "compress", "x-compress", "deflate", "gzip", "x-gzip"];
+
 /// How the body of a message is delimited, and how far it has come.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -68,14 +71,25 @@ impl Framing {
         }
     }
 
-    /// That of a request: without a length it has no body.
+    /// That of a request (RFC 9112, 6.1 and 6.3): without a length it has no body.
     pub fn of_request(headers: &HeaderMap) -> Result<Framing, Error> {
-        let codings = transfer_codings(headers)?;
-        match (codings.as_slice(), content_length(headers)?) {
-            ([], None | Some(0)) => Ok(Framing::Done),
-            ([], Some(length)) => Ok(Framing::Length(length)),
-            ([only], None) if only == "chunked" => Ok(Framing::Chunked(Chunk::Size)),
-            _ => Err(Error::Malformed("a transfer coding that is not chunked alone".into())),
+        let length = content_length(headers)?;
+        if !headers.contains_key(header::TRANSFER_ENCODING) {
+            return Ok(length.filter(|length| *length > 0).map_or(Framing::Done, Framing::Length));
+        }
+        let mut codings = transfer_codings(headers)?;
+        codings.retain(|coding| !coding.is_empty()); // RFC 9110, 5.6.1
+        let unknown = codings.iter().find(|coding| !KNOWN_CODINGS.contains(&&***coding));
+        match (codings.split_last(), unknown, length) {
+            // A proxy before us might take the one, we the other.
+            (_, _, Some(_)) => Err(Error::Malformed("both a transfer coding and a length".into())),
+            (_, Some(unknown), _) => Err(Error::UnknownCoding(unknown.clone())),
+            (Some((last, before)), None, None) if last == "chunked" => match before {
+                [] => Ok(Framing::Chunked(Chunk::Size)),
+                _ if before.contains(last) => Err(Error::Malformed("chunked twice".into())),
+                _ => Err(Error::UnknownCoding(before.join(", "))),
+            },
+            _ => Err(Error::Malformed("a transfer coding that does not end with chunked".into())),
         }
     }
 
@@ -124,6 +138,8 @@ impl Chunk {
         match self {
             // httparse takes a line without any digit for a size of 0.
             Chunk::Size if !input.iter().take(1).all(u8::is_ascii_hexdigit) => Err(bad_size()),
+            // Nor does it look at what is in an extension. A line feed there may end the line for others (7.1.1).
+            Chunk::Size if has_control(input) => Err(bad_size()),
             Chunk::Size => match httparse::parse_chunk_size(input) {
                 Ok(httparse::Status::Complete((used, size))) => {
                     *self = if size == 0 { Chunk::Trailers } else { Chunk::Data(size) };
@@ -150,6 +166,13 @@ impl Chunk {
             Chunk::Trailers => Ok(Step::Done),
         }
     }
+}
+
+/// Whether the line that `input` begins with has control characters in it before its CR LF.
+fn has_control(input: &[u8]) -> bool {
+    let line = input.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r\n").or(line.strip_suffix(b"\r")).unwrap_or(line);
+    line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t')
 }
 
 fn bad_size() -> Error {
@@ -254,7 +277,18 @@ mod tests {
 
     #[test]
     fn a_bad_chunk_is_an_error() {
-        for input in ["x\r\n", "-1\r\n", "5\r\nhelloworld", "fffffffffffffffff\r\n", "\r\n"] {
+        for input in [
+            "x\r\n",
+            "-1\r\n",
+            "5\r\nhelloworld",
+            "fffffffffffffffff\r\n",
+            "\r\n",
+            "0\n\r\n",
+            "5;a\nb\r\n",
+            "5;a\0\r\n",
+            "5;a\rb\r\n",
+            "5;a\n",
+        ] {
             let result = read(Framing::Chunked(Chunk::Size), input.as_bytes(), 100);
             assert!(matches!(result, Err(Error::Malformed(_))), "{input:?}: {result:?}");
         }
@@ -288,5 +322,24 @@ mod tests {
         }
         assert!(of(Method::GET, 200, &[("content-length", "7"), ("content-length", "8")]).is_err());
         assert!(of(Method::GET, 200, &[("transfer-encoding", "gzip, chunked")]).is_err());
+    }
+
+    #[test]
+    fn of_the_codings_of_a_request_chunked_alone_is_understood() {
+        let of = |codings: &[&'static str]| {
+            let fields: Vec<_> = codings.iter().map(|coding| ("transfer-encoding", *coding)).collect();
+            Framing::of_request(&headers(&fields))
+        };
+        for codings in [&["chunked"][..], &["CHUNKED"], &["chunked ,"], &[", chunked"], &["", "chunked"]] {
+            assert_eq!(of(codings).unwrap(), Framing::Chunked(Chunk::Size), "{codings:?}");
+        }
+        for codings in [&["gzip, chunked"][..], &["gzip", "chunked"], &["x"], &["identity"], &["chunked, x"]] {
+            assert!(matches!(of(codings), Err(Error::UnknownCoding(_))), "{codings:?}");
+        }
+        for codings in [&["gzip"][..], &[""], &[","], &["chunked, gzip"], &["chunked", "chunked"]] {
+            assert!(matches!(of(codings), Err(Error::Malformed(_))), "{codings:?}");
+        }
+        let both = headers(&[("transfer-encoding", "chunked"), ("content-length", "0")]);
+        assert!(matches!(Framing::of_request(&both), Err(Error::Malformed(_))));
     }
 }

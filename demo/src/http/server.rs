@@ -3,76 +3,43 @@
 //! For the built-in site, for files and for services. It reads requests with their bodies, keeps
 //! connections alive and answers what it can't understand with the status that says so. GET and HEAD
 //! is what a [`Handler`] is asked for unless it takes more.
+//!
+//! A connection that waits for a request takes its task and its socket, and no buffer.
 
+use super::Error;
+use super::answer::{send, write};
 use super::buffer::Buffer;
-use super::connection::{header_map, in_time, keep_alive};
+use super::connection::in_time;
 use super::framing::{Framing, Step};
-use super::{Error, Transport};
-use executor::net::{TcpListener, TcpStream};
-use executor::time::sleep;
-use futures_lite::AsyncWriteExt;
-use http::{HeaderMap, Method, StatusCode, header};
-use std::fmt::Write as _;
-use std::future::Future;
+use super::request::{self, Head, status_of};
+use crate::descriptors;
+use bytesize::ByteSize;
+use executor::net::{Shutdown, TcpListener, TcpStream};
+use executor::sync::{OwnedPermit, Semaphore};
+use executor::time::{sleep, timeout};
+use http::{Method, StatusCode, header};
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
-use url::{Position, Url};
 
-/// A client has so long for a request, and to take in a piece of the response.
+pub use super::answer::{Answer, Body, LocalFuture, PieceByPiece};
+pub use super::request::Request;
+
+/// A client has so long for a request.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// So long a client may go on sending after the last answer.
+const LINGER: Duration = Duration::from_secs(1);
 /// Bytes of a request's head.
 const HEAD_LIMIT: usize = 32 * 1024;
-const FIELDS_LIMIT: usize = 100;
 /// Bytes of a request's body, with its framing. Commands to a service are small.
 pub const BODY_LIMIT: usize = 64 * 1024;
-
-/// A request that was understood.
-#[derive(Debug)]
-pub struct Request {
-    /// One that the handler takes.
-    pub method: Method,
-    /// The path and query as they were sent.
-    pub target: String,
-    /// The minor version: 1 for HTTP/1.1.
-    pub version: u8,
-    /// The fields.
-    pub headers: HeaderMap,
-    /// The body. Most requests have none.
-    pub body: Vec<u8>,
-}
-
-/// What to answer.
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// Fields beside those that delimit the body.
-    pub fields: Vec<(&'static str, String)>,
-    /// The body; its length or chunks are the server's business.
-    pub body: Body,
-}
-
-/// The body of an answer.
-pub enum Body {
-    /// All of it, sent with its length.
-    Whole(Vec<u8>),
-    /// All of it, sent in chunks.
-    Chunked(Vec<u8>),
-    /// All of it, ended by closing the connection.
-    UntilClose(Vec<u8>),
-    /// So many bytes of a file or the like, sent while they are read.
-    Stream(u64, Box<dyn PieceByPiece + Send>),
-}
-
-/// A boxed future for one thread.
-pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-/// A source of bytes.
-pub trait PieceByPiece {
-    /// The next piece; an empty one at the end.
-    fn next(&mut self) -> LocalFuture<'_, io::Result<Vec<u8>>>;
-}
+/// Connections at once, unless there are descriptors for fewer.
+pub const CONNECTIONS: u32 = 10_000;
+/// Descriptors for a connection: its socket, and a file.
+const EACH: u64 = 2;
+/// Connections above the limit that are told so at once. Further ones wait to be accepted.
+const REFUSALS: usize = 64;
 
 /// Answers requests.
 pub trait Handler: 'static {
@@ -94,30 +61,26 @@ pub trait Handler: 'static {
     }
 }
 
-impl Answer {
-    /// A page of a type.
-    pub fn new(status: StatusCode, content_type: &str, body: Body) -> Answer {
-        Answer { status, fields: vec![("content-type", content_type.to_owned())], body }
-    }
-
-    /// A line that says what the status means.
-    pub fn plain(status: StatusCode) -> Answer {
-        Answer::new(status, "text/plain; charset=utf-8", Body::Whole(format!("{status}\n").into_bytes()))
-    }
-
-    /// With another field.
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Answer {
-        self.fields.push((name, value.into()));
-        self
-    }
+/// Accepts connections for ever, each in a task of its own, as many at once as there are descriptors for and
+/// [`CONNECTIONS`] at most. Ends only when accepting is beyond hope.
+pub async fn serve(listener: TcpListener, handler: Rc<impl Handler>) -> io::Error {
+    serve_at_most(CONNECTIONS, listener, handler).await
 }
 
-/// Accepts connections for ever, each in a task of its own. Ends only when accepting is beyond hope.
-pub async fn serve(listener: TcpListener, handler: Rc<impl Handler>) -> io::Error {
+/// Like [`serve`], with at most so many connections at once. One more is answered with the status 503 and closed.
+pub async fn serve_at_most(connections: u32, listener: TcpListener, handler: Rc<impl Handler>) -> io::Error {
+    let count = connections.min(descriptors::enough_for(EACH));
+    let places = Arc::new(Semaphore::new(count as usize));
+    let refusals = Arc::new(Semaphore::new(REFUSALS));
     loop {
         match listener.accept().await {
+            Ok((stream, _)) if places.available_permits() > 0 => {
+                let place = places.acquire_owned().await;
+                executor::named("connection").spawn_local(connection(stream, handler.clone(), place));
+            }
             Ok((stream, _)) => {
-                executor::named("connection").spawn_local(connection(stream, handler.clone()));
+                let place = refusals.acquire_owned().await;
+                executor::named("refusal").spawn_local(refuse(stream, handler.clone(), place));
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             // No descriptor left, perhaps: others will be closed. Trying at once would only spin.
@@ -128,34 +91,53 @@ pub async fn serve(listener: TcpListener, handler: Rc<impl Handler>) -> io::Erro
 }
 
 /// One connection, until either side has had enough. What goes wrong here concerns that client alone.
-async fn connection(stream: TcpStream, handler: Rc<impl Handler>) {
+async fn connection(stream: TcpStream, handler: Rc<impl Handler>, _place: OwnedPermit) {
     let _ = stream.set_nodelay(true);
-    let (mut input, mut output) = (Buffer::default(), &stream);
-    loop {
-        let (keep, result) = match read_request(&mut input, &stream, &*handler).await {
-            Ok(None) => return,
-            Err(status) => (false, send(&mut output, handler.refuse(status), false, true).await),
-            Ok(Some((request, keep))) => {
-                let (body_wanted, version) = (request.method != Method::HEAD, request.version);
-                let mut answer = handler.answer(request).await;
-                if let (0, Body::Chunked(body)) = (version, &mut answer.body) {
-                    answer.body = Body::UntilClose(std::mem::take(body)); // HTTP/1.0 knows no chunks
-                }
-                let keep = keep && !matches!(answer.body, Body::UntilClose(_));
-                (keep, send(&mut output, answer, keep, body_wanted).await)
+    let mut input = Buffer::default();
+    // An exchange takes kilobytes. In a box of its own it takes them only while there is one.
+    while begins(&mut input, &stream).await && Box::pin(exchange(&mut input, &stream, &*handler)).await {}
+}
+
+/// Waits for the first bytes of a request. `false` if none come.
+async fn begins(input: &mut Buffer, mut stream: &TcpStream) -> bool {
+    !input.unread().is_empty() || matches!(timeout(PATIENCE, input.fill(&mut stream)).await, Ok(Ok(1..)))
+}
+
+/// One request and its answer. `false` if the connection is over then.
+async fn exchange(input: &mut Buffer, stream: &TcpStream, handler: &impl Handler) -> bool {
+    let (keep, result) = match read_request(input, stream, handler).await {
+        Ok(None) => return false,
+        Err(status) => (false, send(stream, handler.refuse(status), false, true).await),
+        Ok(Some((request, keep))) => {
+            input.release(); // an answer may take long
+            let (body_wanted, version) = (request.method != Method::HEAD, request.version);
+            let mut answer = handler.answer(request).await;
+            if let (0, Body::Chunked(body)) = (version, &mut answer.body) {
+                answer.body = Body::UntilClose(std::mem::take(body)); // HTTP/1.0 knows no chunks
             }
-        };
-        if result.is_err() {
-            return;
+            let keep = keep && !matches!(answer.body, Body::UntilClose(_));
+            (keep, send(stream, answer, keep, body_wanted).await)
         }
-        if !keep {
-            // Reading to the client's end, so that what it still sends does not reset the connection
-            // before it has read our answer.
-            let _ = output.close().await;
-            let _ = in_time(Duration::from_secs(1), "the client's end", drain(&stream)).await;
-            return;
-        }
+    };
+    if result.is_ok() && !keep {
+        linger(stream).await;
     }
+    result.is_ok() && keep
+}
+
+/// A connection above the limit.
+async fn refuse(stream: TcpStream, handler: Rc<impl Handler>, _place: OwnedPermit) {
+    let answer = handler.refuse(StatusCode::SERVICE_UNAVAILABLE).with("retry-after", "1");
+    if send(&stream, answer, false, true).await.is_ok() {
+        linger(&stream).await;
+    }
+}
+
+/// Reads to the client's end, so that what it still sends does not reset the connection before it has read our
+/// answer.
+async fn linger(stream: &TcpStream) {
+    let _ = stream.shutdown(Shutdown::Write);
+    let _ = in_time(LINGER, "the client's end", drain(stream)).await;
 }
 
 async fn drain(stream: &TcpStream) -> Result<(), Error> {
@@ -172,13 +154,15 @@ async fn read_request(
 ) -> Result<Option<(Request, bool)>, StatusCode> {
     let reading = async {
         loop {
-            if let Some((used, mut request, keep)) = parse_request(input.unread())? {
+            if let Some((used, head)) = request::parse(input.unread())? {
                 input.consume(used);
-                request.body = read_body(&request, input, stream).await?;
-                return Ok(Ok(Some((request, keep))));
+                if !handler.takes(&head.request.method) {
+                    return Ok(Err(StatusCode::METHOD_NOT_ALLOWED));
+                }
+                return read_body(head, input, stream).await.map(|request| Ok(Some(request)));
             }
             if input.unread().len() > HEAD_LIMIT {
-                return Ok(Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+                return Err(Error::HeadTooLarge(ByteSize::b(HEAD_LIMIT as u64)));
             }
             if input.fill(&mut stream).await? == 0 {
                 return Ok(Ok(None));
@@ -186,60 +170,27 @@ async fn read_request(
         }
     };
     match in_time(PATIENCE, "a request", reading).await {
-        Ok(result) => result.and_then(|request| check(request, handler)),
-        Err(Error::TooManyFields(_)) => Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
-        Err(Error::TooLarge(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(Error::Malformed(_)) => Err(StatusCode::BAD_REQUEST),
-        Err(_) => Ok(None), // too slow, or gone
+        Ok(result) => result,
+        Err(error) => status_of(&error).map_or(Ok(None), Err),
     }
 }
 
-fn check(request: Option<(Request, bool)>, handler: &impl Handler) -> Result<Option<(Request, bool)>, StatusCode> {
-    match &request {
-        Some((Request { method, .. }, _)) if !handler.takes(method) => Err(StatusCode::METHOD_NOT_ALLOWED),
-        Some((Request { target, .. }, _)) if !target.starts_with('/') => Err(StatusCode::BAD_REQUEST),
-        Some((Request { version: 1, headers, .. }, _)) if !headers.contains_key(header::HOST) => {
-            Err(StatusCode::BAD_REQUEST)
-        }
-        _ => Ok(request),
-    }
-}
-
-fn parse_request(input: &[u8]) -> Result<Option<(usize, Request, bool)>, Error> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS_LIMIT];
-    let mut request = httparse::Request::new(&mut fields);
-    let used = match request.parse(input) {
-        Ok(httparse::Status::Complete(used)) => used,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => return Err(Error::TooManyFields(FIELDS_LIMIT)),
-        Err(error) => return Err(Error::Malformed(error.to_string())),
-    };
-    let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
-        return Err(Error::Malformed("no request line".into()));
-    };
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::Malformed("the method".into()))?;
-    let headers = header_map(request.headers)?;
-    let keep = keep_alive(version, &headers);
-    // A proxy's client sends the whole URL, and RFC 9112 has every server understand that.
-    let target = match Url::parse(target) {
-        Ok(url) if url.scheme() == "http" => url[Position::BeforePath..Position::AfterQuery].to_owned(),
-        _ => target.to_owned(),
-    };
-    Ok(Some((used, Request { method, target, version, headers, body: Vec::new() }, keep)))
-}
-
-async fn read_body(request: &Request, input: &mut Buffer, mut stream: &TcpStream) -> Result<Vec<u8>, Error> {
-    let too_large = || Error::TooLarge(bytesize::ByteSize::b(BODY_LIMIT as u64));
-    let (mut framing, mut body, mut skipped) = (Framing::of_request(&request.headers)?, Vec::new(), 0);
+async fn read_body(head: Head, input: &mut Buffer, mut stream: &TcpStream) -> Result<(Request, bool), Error> {
+    let too_large = || Error::TooLarge(ByteSize::b(BODY_LIMIT as u64));
+    let Head { mut request, mut framing, keep } = head;
+    let (mut body, mut skipped) = (Vec::new(), 0);
     if matches!(framing, Framing::Length(length) if length > BODY_LIMIT as u64) {
         return Err(too_large()); // known before it comes
     }
-    if framing != Framing::Done && input.unread().is_empty() && waits_to_continue(request) {
-        write(&mut stream, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+    if framing != Framing::Done && input.unread().is_empty() && waits_to_continue(&request) {
+        write(stream, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
     }
     loop {
         match framing.step(input.unread())? {
-            Step::Done => return Ok(body),
+            Step::Done => {
+                request.body = body;
+                return Ok((request, keep));
+            }
             Step::Data(count) => body.extend(input.take(count)),
             Step::Skip(count) => {
                 skipped += count;
@@ -261,70 +212,4 @@ async fn read_body(request: &Request, input: &mut Buffer, mut stream: &TcpStream
 fn waits_to_continue(request: &Request) -> bool {
     let expects = request.headers.get(header::EXPECT);
     request.version == 1 && expects.is_some_and(|what| what.as_bytes().eq_ignore_ascii_case(b"100-continue"))
-}
-
-async fn send(to: &mut impl Transport, answer: Answer, keep: bool, body_wanted: bool) -> Result<(), Error> {
-    let mut message = head(&answer, keep).into_bytes();
-    match answer.body {
-        _ if !body_wanted => write(to, &message).await,
-        Body::Whole(body) | Body::UntilClose(body) => {
-            message.extend(body);
-            write(to, &message).await
-        }
-        Body::Chunked(body) => {
-            for chunk in body.chunks(8 * 1024) {
-                message.extend(format!("{:x}\r\n", chunk.len()).as_bytes());
-                message.extend(chunk);
-                message.extend(b"\r\n");
-            }
-            message.extend(b"0\r\n\r\n");
-            write(to, &message).await
-        }
-        Body::Stream(mut left, mut pieces) => {
-            write(to, &message).await?;
-            while left > 0 {
-                let piece = pieces.next().await?;
-                let count = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-                if count == 0 {
-                    // It shrank meanwhile. Only an early end tells the client that some is missing.
-                    return Err(Error::Incomplete("before the length that was promised".into()));
-                }
-                write(to, &piece[..count]).await?;
-                left -= count as u64;
-            }
-            Ok(())
-        }
-    }
-}
-
-/// Writes all of it; the client has to take in some from time to time.
-async fn write(to: &mut impl Transport, mut bytes: &[u8]) -> Result<(), Error> {
-    while !bytes.is_empty() {
-        let writing = async { to.write(bytes).await.map_err(Error::Io) };
-        match in_time(PATIENCE, "the client to read", writing).await? {
-            0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-            count => bytes = &bytes[count..],
-        }
-    }
-    Ok(())
-}
-
-fn head(answer: &Answer, keep: bool) -> String {
-    let status = answer.status;
-    let mut head = format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or("-"));
-    for (name, value) in &answer.fields {
-        let _ = write!(head, "{name}: {value}\r\n");
-    }
-    let length = match &answer.body {
-        Body::Whole(body) => Some(body.len() as u64),
-        Body::Stream(length, _) => Some(*length),
-        Body::Chunked(_) | Body::UntilClose(_) => None,
-    };
-    let _ = match (&answer.body, length) {
-        (_, Some(length)) => write!(head, "content-length: {length}\r\n"),
-        (Body::Chunked(_), None) => write!(head, "transfer-encoding: chunked\r\n"),
-        _ => Ok(()),
-    };
-    head.push_str(if keep { "connection: keep-alive\r\n\r\n" } else { "connection: close\r\n\r\n" });
-    head
 }

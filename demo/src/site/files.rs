@@ -1,25 +1,43 @@
-//! Files from a directory, and never from outside of it.
+//! Files from a directory, and never from outside of it. For `demo serve --root`.
 //!
 //! The directory is opened once, and every path is resolved inside of it by `cap-std`: `..`, absolute
 //! paths and symbolic links that lead out are errors there, not questions of string comparison here.
+//!
+//! What has a name in it need not be a file, and may be replaced at any moment. So nothing is opened in a way that
+//! could wait, and what is read is what was looked at after it was opened.
 
 use crate::Failure;
+use crate::http::is_out_of_descriptors;
 use crate::http::server::{Answer, Body, Handler, LocalFuture, PieceByPiece, Request};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File};
+use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
 use executor::spawn_blocking;
+use executor::sync::{OwnedPermit, Semaphore};
 use http::StatusCode;
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, percent_encode, utf8_percent_encode};
+use rustix::buffer::spare_capacity;
+use rustix::fs::OFlags;
+use rustix::io::{pread, retry_on_intr};
+use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Files up to this size are read at once.
+/// Files up to this size are read when they are opened.
+const WHOLE: u64 = 16 * 1024;
+/// So much of a larger file is read at once.
 const PIECE: usize = 256 * 1024;
+/// Pieces in memory at once. None of them waits for a client, so more would not be sent sooner.
+const PIECES: usize = 16;
+/// What a path as it was sent may have in it that a URL may not.
+const NOT_IN_A_URL: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
 /// A directory that is served.
 pub struct Files {
     root: Arc<Dir>,
+    pieces: Arc<Semaphore>,
 }
 
 impl Files {
@@ -27,7 +45,7 @@ impl Files {
     pub fn open(root: &Path) -> Result<Files, Failure> {
         let opened = Dir::open_ambient_dir(root, ambient_authority());
         let root = opened.map_err(|source| Failure::Root { path: root.to_owned(), source })?;
-        Ok(Files { root: Arc::new(root) })
+        Ok(Files { root: Arc::new(root), pieces: Arc::new(Semaphore::new(PIECES)) })
     }
 }
 
@@ -35,10 +53,16 @@ impl Handler for Files {
     fn answer(&self, request: Request) -> LocalFuture<'_, Answer> {
         let root = self.root.clone();
         Box::pin(async move {
-            let path = request.target.split(['?', '#']).next().unwrap_or_default().to_owned();
-            let found = spawn_blocking(move || find(&root, &path)).await;
+            let found = spawn_blocking(move || find(&root, &request.target)).await;
             match found.map_err(io::Error::from).and_then(|found| found) {
-                Ok(answer) => answer,
+                Ok(Found::Whole(kind, bytes)) => Answer::new(StatusCode::OK, &kind, Body::Whole(bytes)),
+                Ok(Found::Large(kind, length, file)) => {
+                    let pieces = FilePieces { file: Arc::new(file), position: 0, pieces: self.pieces.clone() };
+                    Answer::new(StatusCode::OK, &kind, Body::Stream(length, Box::new(pieces)))
+                }
+                Ok(Found::Elsewhere(location)) => {
+                    Answer::plain(StatusCode::MOVED_PERMANENTLY).with("location", location)
+                }
                 Err(error) => Answer::plain(status_of(&error)),
             }
         })
@@ -50,53 +74,74 @@ fn status_of(error: &io::Error) -> StatusCode {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => StatusCode::NOT_FOUND,
         io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN, // also what leads out of the root
         io::ErrorKind::InvalidFilename => StatusCode::NOT_FOUND,
+        _ if is_out_of_descriptors(error) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-/// The answer to a path, on a thread that may block.
-fn find(root: &Dir, path: &str) -> io::Result<Answer> {
-    let decoded = percent_decode_str(path).decode_utf8().map_err(|_| io::ErrorKind::NotFound)?;
-    if decoded.contains('\0') {
+/// What there is at a path.
+enum Found {
+    /// A content type, and all bytes.
+    Whole(String, Vec<u8>),
+    /// A content type, a length and a file that has at least so many bytes.
+    Large(String, u64, File),
+    /// The target of a redirect.
+    Elsewhere(String),
+}
+
+/// What there is at a target, on a thread that may block.
+fn find(root: &Dir, target: &str) -> io::Result<Found> {
+    let target = target.split('#').next().unwrap_or_default();
+    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
+    let decoded: Vec<u8> = percent_decode_str(path).collect(); // names are bytes, in UTF-8 or not
+    if decoded.contains(&0) {
         return Err(io::ErrorKind::NotFound.into());
     }
-    let relative = decoded.trim_start_matches('/');
-    let place = if relative.is_empty() { "." } else { relative };
+    let slashes = decoded.iter().take_while(|byte| **byte == b'/').count();
+    let relative = Path::new(OsStr::from_bytes(&decoded[slashes..]));
+    let place = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
     let metadata = root.metadata(place)?;
-    if metadata.is_file() && !decoded.ends_with('/') {
+    if metadata.is_file() && !decoded.ends_with(b"/") {
         return file(root, place);
     }
     if !metadata.is_dir() {
-        return Err(io::ErrorKind::NotFound.into()); // a pipe, to open which might wait for ever
+        return Err(io::ErrorKind::NotFound.into());
     }
-    if !decoded.ends_with('/') {
+    if !decoded.ends_with(b"/") {
         // One slash at the beginning: two would make the first segment a host.
-        let location = format!("/{}/", path.trim_start_matches('/'));
-        return Ok(Answer::plain(StatusCode::MOVED_PERMANENTLY).with("location", location));
+        let path = utf8_percent_encode(path.trim_start_matches('/'), NOT_IN_A_URL);
+        return Ok(Found::Elsewhere(format!("/{path}/{}", utf8_percent_encode(query, NOT_IN_A_URL))));
     }
-    match file(root, &format!("{place}/index.html")) {
+    match file(root, &place.join("index.html")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => listing(root, place),
         found => found,
     }
 }
 
-fn file(root: &Dir, path: &str) -> io::Result<Answer> {
-    let mut file = root.open(path)?;
+/// A file as it is now: what is added while it is sent is not part of it.
+fn file(root: &Dir, path: &Path) -> io::Result<Found> {
+    let not_a_file = || io::Error::from(io::ErrorKind::NotFound);
+    // To open a device may do something, and to open a pipe waits for its other end.
+    if !root.metadata(path)?.is_file() {
+        return Err(not_a_file());
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
+    let file = root.open_with(path, &options)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::ErrorKind::NotFound.into()); // a socket or a device: nothing to download
+        return Err(not_a_file()); // it was replaced since
     }
-    let body = if metadata.len() <= PIECE as u64 {
-        let mut bytes = Vec::with_capacity(metadata.len() as usize);
-        file.read_to_end(&mut bytes)?;
-        Body::Whole(bytes)
-    } else {
-        Body::Stream(metadata.len(), Box::new(FilePieces(Some(file))))
-    };
-    Ok(Answer::new(StatusCode::OK, &content_type(path), body))
+    let (kind, length) = (content_type(path), metadata.len());
+    if length > WHOLE {
+        return Ok(Found::Large(kind, length, file));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(Found::Whole(kind, bytes))
 }
 
-fn content_type(path: &str) -> String {
+fn content_type(path: &Path) -> String {
     let mime = mime_guess::from_path(path).first_or_octet_stream();
     match mime.type_() {
         mime_guess::mime::TEXT => format!("{mime}; charset=utf-8"),
@@ -104,41 +149,57 @@ fn content_type(path: &str) -> String {
     }
 }
 
-fn listing(root: &Dir, path: &str) -> io::Result<Answer> {
+fn listing(root: &Dir, path: &Path) -> io::Result<Found> {
     let mut names = Vec::new();
     for entry in root.read_dir(path)? {
         let entry = entry?;
-        let slash = if entry.file_type()?.is_dir() { "/" } else { "" };
-        names.extend(entry.file_name().to_str().map(|name| format!("{name}{slash}")));
+        let slash: &[u8] = if entry.file_type()?.is_dir() { b"/" } else { b"" };
+        names.push([&entry.file_name().into_vec(), slash].concat());
     }
     names.sort();
     let mut html = String::from("<!doctype html>\n<meta charset=\"utf-8\"><title>files</title>\n<ul>\n");
     for name in names {
-        let slash = if name.ends_with('/') { "/" } else { "" };
-        let link = utf8_percent_encode(name.trim_end_matches('/'), NON_ALPHANUMERIC);
-        let text = name.replace('&', "&amp;").replace('<', "&lt;");
+        let (bytes, slash) = name.strip_suffix(b"/").map_or((&*name, ""), |bytes| (bytes, "/"));
+        let link = percent_encode(bytes, NON_ALPHANUMERIC);
+        let text = String::from_utf8_lossy(&name).replace('&', "&amp;").replace('<', "&lt;");
         html.push_str(&format!("<li><a href=\"./{link}{slash}\">{text}</a></li>\n"));
     }
     html.push_str("</ul>\n");
-    Ok(Answer::new(StatusCode::OK, "text/html; charset=utf-8", Body::Whole(html.into_bytes())))
+    Ok(Found::Whole("text/html; charset=utf-8".to_owned(), html.into_bytes()))
 }
 
 /// A large file, read on the pool for blocking calls while it is sent.
-struct FilePieces(Option<File>);
+struct FilePieces {
+    file: Arc<File>,
+    position: u64,
+    pieces: Arc<Semaphore>,
+}
+
+/// Bytes of a file, one of so many pieces.
+struct FilePiece(Vec<u8>, #[expect(dead_code, reason = "returns when the piece is dropped")] OwnedPermit);
+
+impl AsRef<[u8]> for FilePiece {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl PieceByPiece for FilePieces {
-    fn next(&mut self) -> LocalFuture<'_, io::Result<Vec<u8>>> {
+    fn next(&mut self) -> LocalFuture<'_, io::Result<Box<dyn AsRef<[u8]>>>> {
         Box::pin(async {
-            let mut file = self.0.take().ok_or(io::ErrorKind::UnexpectedEof)?;
+            let permit = self.pieces.acquire_owned().await;
+            let (file, position) = (self.file.clone(), self.position);
             let read = spawn_blocking(move || {
-                let mut piece = vec![0; PIECE];
-                let count = file.read(&mut piece)?;
-                piece.truncate(count);
-                io::Result::Ok((file, piece))
+                let mut bytes = Vec::with_capacity(PIECE);
+                retry_on_intr(|| pread(&*file, spare_capacity(&mut bytes), position))?;
+                io::Result::Ok(bytes)
             });
-            let (file, piece) = read.await??;
-            self.0 = Some(file);
-            Ok(piece)
+            let bytes = read.await??;
+            Ok(Box::new(FilePiece(bytes, permit)) as Box<dyn AsRef<[u8]>>)
         })
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.position += count as u64;
     }
 }

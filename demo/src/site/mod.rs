@@ -7,7 +7,8 @@ pub use files::Files;
 pub use pages::Site;
 
 use crate::cli::ServeArgs;
-use crate::http::server::serve;
+use crate::descriptors;
+use crate::http::server::serve_at_most;
 use crate::signals::{Interrupts, print_tasks_on_request};
 use crate::{Exit, Failure};
 use executor::io::Async;
@@ -21,17 +22,18 @@ use std::rc::Rc;
 pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::new().map_err(Failure::Signals)?;
     print_tasks_on_request(|tasks| eprintln!("{tasks}")).map_err(Failure::Signals)?;
+    descriptors::raise_limit();
     let listener = listen(args.listen).await?;
     let address = listener.local_addr().map_err(|error| Failure::listen(args.listen, error))?;
     let serving = match &args.root {
         Some(root) => {
             let files = Files::open(root)?;
             println!("serving {} at http://{address}/ — Ctrl-C ends it", root.display());
-            executor::spawn_local(serve(listener, Rc::new(files)))
+            executor::spawn_local(serve_at_most(args.connections, listener, Rc::new(files)))
         }
         None => {
             println!("serving the built-in site at http://{address}/ — Ctrl-C ends it");
-            executor::spawn_local(serve(listener, Rc::new(Site::new(args.delay))))
+            executor::spawn_local(serve_at_most(args.connections, listener, Rc::new(Site::new(args.delay))))
         }
     };
     let interrupted = async {

@@ -190,34 +190,90 @@ fn number(segment: &str, limit: usize) -> Option<usize> {
 /// Bytes that look random and are the same in every run: xorshift64 (Marsaglia, 2003). They are made while they are
 /// sent: all of them at once would hold up whoever else is served.
 struct Noise {
-    state: u64,
+    /// The generator at the word that the position is in, and how many bytes of that word are before the position.
+    here: (u64, usize),
+    /// Both behind the last piece, and how long that was.
+    behind: (u64, usize, usize),
     left: usize,
 }
 
 impl Noise {
     const PIECE: usize = 64 << 10;
+    const WORD: usize = size_of::<u64>();
 
     fn of(size: usize) -> Noise {
-        Noise { state: 0x9e37_79b9_7f4a_7c15, left: size }
+        Noise { here: (0x9e37_79b9_7f4a_7c15, 0), behind: (0, 0, 0), left: size }
     }
 
-    fn eight_bytes(&mut self) -> [u8; 8] {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        self.state.to_le_bytes()
+    fn piece(&mut self) -> Vec<u8> {
+        let ((mut state, skipped), length) = (self.here, self.left.min(Noise::PIECE));
+        let end = skipped + length;
+        let mut piece = Vec::with_capacity(end);
+        while piece.len() + Noise::WORD <= end {
+            state = word_after(state);
+            piece.extend(state.to_le_bytes());
+        }
+        self.behind = (state, end - piece.len(), length);
+        piece.extend(&word_after(state).to_le_bytes()[..end - piece.len()]);
+        piece.drain(..skipped);
+        piece
     }
 }
 
+fn word_after(mut state: u64) -> u64 {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^ (state << 17)
+}
+
 impl PieceByPiece for Noise {
-    fn next(&mut self) -> LocalFuture<'_, io::Result<Vec<u8>>> {
-        let size = self.left.min(Noise::PIECE);
-        self.left -= size;
-        let mut piece: Vec<u8> = (0..size.div_ceil(8)).flat_map(|_| self.eight_bytes()).collect();
-        piece.truncate(size);
+    fn next(&mut self) -> LocalFuture<'_, io::Result<Box<dyn AsRef<[u8]>>>> {
         Box::pin(async {
             yield_now().await; // a socket takes in many pieces before it is full
-            Ok(piece)
+            Ok(Box::new(self.piece()) as Box<dyn AsRef<[u8]>>)
         })
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.left -= count;
+        let (state, skipped, length) = self.behind;
+        if count == length {
+            self.here = (state, skipped);
+            return;
+        }
+        let from = self.here.1 + count;
+        let state = (0..from / Noise::WORD).fold(self.here.0, |state, _| word_after(state));
+        self.here = (state, from % Noise::WORD);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However much a socket takes of each piece.
+    #[test]
+    fn noise_is_the_same_in_whatever_steps_it_is_taken() {
+        let whole = 200_000;
+        let mut expected = Vec::new();
+        let mut state = 0x9e37_79b9_7f4a_7c15;
+        while expected.len() < whole {
+            state = word_after(state);
+            expected.extend(state.to_le_bytes());
+        }
+        for step in [1_000_000, 65_536, 65_535, 8, 9, 12_345] {
+            let (mut noise, mut got) = (Noise::of(whole), Vec::<u8>::new());
+            while noise.left > 0 {
+                let piece = noise.piece();
+                let count = step.min(piece.len());
+                got.extend(&piece[..count]);
+                noise.advance(count);
+                if step < 10 && got.len() > 1000 {
+                    break; // enough of the small steps
+                }
+            }
+            assert!(got == expected[..got.len()], "in steps of {step}");
+            assert!(step < 10 || got.len() == whole);
+        }
     }
 }

@@ -15,7 +15,7 @@ pub fn ping(call: &mut Call<'_>) -> Outcome {
     }
     match (call.session.subscribed(), call.args.get(1)) {
         (0, None) => call.reply.simple("PONG"),
-        (0, Some(text)) => call.reply.bulk(text),
+        (0, Some(_)) => call.echo(1),
         (_, text) => {
             call.reply.array(2);
             call.reply.bulk(b"pong");
@@ -26,7 +26,7 @@ pub fn ping(call: &mut Call<'_>) -> Outcome {
 }
 
 pub fn echo(call: &mut Call<'_>) -> Outcome {
-    call.reply.bulk(&call.args[1]);
+    call.echo(1);
     Ok(())
 }
 

@@ -6,6 +6,8 @@ mod messages;
 mod refusal;
 mod values;
 
+use crate::db::{NewValue, Value};
+use crate::large::Part;
 use crate::pubsub::Session;
 use crate::resp::{Args, Reply};
 use crate::server::Server;
@@ -21,7 +23,38 @@ struct Call<'a> {
     server: &'a Server,
     session: &'a mut Session,
     args: Args<'a>,
+    /// The request that the arguments are in, if it is a large one.
+    request: Option<&'a Part>,
     reply: Reply<'a>,
+}
+
+impl<'a> Call<'a> {
+    /// An argument, to be stored.
+    fn to_store(&self, index: usize) -> NewValue<'a> {
+        let bytes = self.args.get(index).unwrap_or_default();
+        self.request.and_then(|request| request.of(bytes)).map_or(NewValue::Copied(bytes), NewValue::Kept)
+    }
+
+    /// Replies with an argument, which is the last of what the command replies.
+    fn echo(&mut self, index: usize) {
+        match self.to_store(index) {
+            NewValue::Copied(bytes) => self.reply.bulk(bytes),
+            NewValue::Kept(part) => self.show_large(part),
+        }
+    }
+
+    /// Replies with a value, or that there is none, which is the last of what the command replies.
+    fn show(&mut self, value: Option<&Value>) {
+        match value {
+            Some(Value::Large(part)) => self.show_large(Part::clone(part)),
+            small => self.reply.bulk_or_null(small.map(|value| &**value)),
+        }
+    }
+
+    fn show_large(&mut self, part: Part) {
+        self.reply.bulk_head(part.len());
+        self.session.large = Some(part);
+    }
 }
 
 /// A command either replies or refuses, never both.
@@ -71,10 +104,10 @@ const COMMANDS: &[Command] = &[
     command("command", -1, connection::command),
 ];
 
-/// Runs a request and appends its reply.
-pub fn run(server: &Server, session: &mut Session, args: Args<'_>, replies: &mut Vec<u8>) {
+/// Runs a request and appends its reply. A large request is given as such, too.
+pub fn run(server: &Server, session: &mut Session, args: Args<'_>, request: Option<&Part>, replies: &mut Vec<u8>) {
     let Some(name) = args.get(0) else { return }; // an empty line, or `*0`
-    let mut call = Call { server, session, args, reply: Reply(replies) };
+    let mut call = Call { server, session, args, request, reply: Reply(replies) };
     if let Err(refusal) = dispatch(&mut call, name) {
         call.reply.error(&refusal.0);
     }
@@ -82,12 +115,24 @@ pub fn run(server: &Server, session: &mut Session, args: Args<'_>, replies: &mut
 
 fn dispatch(call: &mut Call<'_>, name: &[u8]) -> Outcome {
     let found = COMMANDS.iter().find(|command| command.name.as_bytes().eq_ignore_ascii_case(name));
-    let command = found.ok_or_else(|| Refusal::unknown(name, call.args))?;
+    let Some(command) = found else { return unknown(call, name) };
     check_arity(call, command.name, command.arity)?;
     if call.session.subscribed() > 0 && !messages::SUBSCRIBERS_MAY.contains(&command.name) {
         return Err(Refusal::subscribed(command.name));
     }
     (command.run)(call)
+}
+
+/// A page in a browser can send requests of HTTP to any port, and have commands in their bodies. Each of them has one
+/// of these words at the beginning of a line, so the client is disconnected without a reply, as by Redis.
+#[cold]
+fn unknown(call: &mut Call<'_>, name: &[u8]) -> Outcome {
+    if name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:") {
+        call.reply.0.clear();
+        call.session.closing = true;
+        return Ok(());
+    }
+    Err(Refusal::unknown(name, call.args))
 }
 
 fn check_arity(call: &Call<'_>, name: &str, arity: isize) -> Outcome {

@@ -1,11 +1,12 @@
 //! GET, SET, and counting.
 
 use super::{Call, MILLIS, Outcome, Refusal, SECONDS, integer, millis, moment};
-use crate::db::Expiry;
+use crate::db::{Expiry, NewValue};
 use crate::resp::Args;
 
 pub fn get(call: &mut Call<'_>) -> Outcome {
-    call.reply.bulk_or_null(call.server.db.borrow().get(&call.args[1]));
+    let db = call.server.db.borrow();
+    call.show(db.get(&call.args[1]));
     Ok(())
 }
 
@@ -21,7 +22,7 @@ struct Options {
 pub fn set(call: &mut Call<'_>) -> Outcome {
     let args = call.args;
     if args.len() == 3 {
-        call.server.db.borrow_mut().set(&args[1], &args[2], Expiry::Never);
+        call.server.db.borrow_mut().set(&args[1], call.to_store(2), Expiry::Never);
         call.reply.ok();
         return Ok(());
     }
@@ -30,12 +31,12 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
     let before = db.get(&args[1]);
     let does = options.only_if.is_none_or(|there| there == before.is_some());
     match (options.get, does) {
-        (true, _) => call.reply.bulk_or_null(before),
+        (true, _) => call.show(before),
         (false, true) => call.reply.ok(),
         (false, false) => call.reply.bulk_or_null(None),
     }
     if does {
-        db.set(&args[1], &args[2], options.expiry);
+        db.set(&args[1], call.to_store(2), options.expiry);
     }
     Ok(())
 }
@@ -80,10 +81,11 @@ pub fn decrby(call: &mut Call<'_>) -> Outcome {
 /// Adds to the number that a key holds, or to 0 if there is none.
 pub fn add(call: &mut Call<'_>, number: i64) -> Outcome {
     let mut db = call.server.db.borrow_mut();
-    let before = db.get(&call.args[1]).map_or(Ok(0), integer)?;
+    let before = db.get(&call.args[1]).map_or(Ok(0), |value| integer(value))?;
     let overflow = || Refusal::of("ERR increment or decrement would overflow");
     let sum = before.checked_add(number).ok_or_else(overflow)?;
-    db.set(&call.args[1], itoa::Buffer::new().format(sum).as_bytes(), Expiry::Keep);
+    let mut digits = itoa::Buffer::new();
+    db.set(&call.args[1], NewValue::Copied(digits.format(sum).as_bytes()), Expiry::Keep);
     call.reply.integer(sum);
     Ok(())
 }
