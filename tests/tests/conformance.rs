@@ -1,6 +1,8 @@
 //! The conformance suites: the executor's primitives pass them, and typical wrong ones fail, each by the invariant that it
 //! breaks. In `conformance/`: primitives as a student writes them, with a switch for each mistake.
 
+#[path = "conformance/channel.rs"]
+mod channel;
 #[path = "conformance/mutex.rs"]
 mod mutex;
 #[path = "conformance/semaphore.rs"]

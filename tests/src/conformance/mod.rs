@@ -133,8 +133,10 @@ pub(crate) fn limited(noun: &str, suite: impl FnOnce(&Progress) + Send + 'static
     while let Err(mpsc::RecvTimeoutError::Timeout) = is_done.recv_timeout(LIMIT) {
         let now = progress.count();
         if now == seen {
-            let what = format!("run {now} of the suite is not over after {LIMIT:?}: it blocks its thread, or its tasks wake \
-                                each other without an end. With EXECUTOR_SEED=N, there is one run for each part");
+            let what = format!(
+                "run {now} of the suite is not over after {LIMIT:?}: it blocks its thread, or its tasks wake \
+                                each other without an end. With EXECUTOR_SEED=N, there is one run for each part"
+            );
             broken(noun, "each run ends", what);
         }
         seen = now;
@@ -150,12 +152,15 @@ pub(crate) fn under_seeds<F: Future<Output = ()>>(progress: &Progress, runs: u64
     });
 }
 
-/// Runs a script of single steps under so many seeds, on a deterministic runtime.
-pub(crate) fn by_hand(progress: &Progress, runs: u64, script: impl Fn(&mut Dice)) {
-    under_seeds(progress, runs, |mut dice| {
-        script(&mut dice);
-        std::future::ready(())
-    });
+/// Runs a script of single steps under many seeds, on a deterministic runtime. The script is told how long it may be:
+/// short ones come first, as what they find is easier to read.
+pub(crate) fn by_hand(progress: &Progress, script: impl Fn(&mut Dice, u64)) {
+    for (runs, length) in [(400, 8), (400, 40)] {
+        under_seeds(progress, runs, |mut dice| {
+            script(&mut dice, length);
+            std::future::ready(())
+        });
+    }
 }
 
 /// Lets other tasks run: not at all, for some turns, or for up to three milliseconds.

@@ -37,13 +37,8 @@ struct Locks<M>(M);
 impl<M: Mutex> Permits for Locks<M> {
     type Permit<'a> = M::Guard<'a>;
 
-    const KIND: Kind = Kind {
-        noun: "mutex",
-        acquire: "locks",
-        release: "unlocks",
-        cancel_safe: M::CANCEL_SAFE,
-        fair: M::FAIR,
-    };
+    const KIND: Kind =
+        Kind { noun: "mutex", acquire: "locks", release: "unlocks", cancel_safe: M::CANCEL_SAFE, fair: M::FAIR };
 
     async fn acquire(&self) -> M::Guard<'_> {
         self.0.lock().await

@@ -1,7 +1,9 @@
 //! What the suites for a mutex and for a semaphore share: permits that tasks wait for and give back.
 
 use super::threads::on_threads;
-use super::{FOR_EVER, OnPurpose, Progress, Steps, broken, by_hand, give_up_after, limited, patient, pause, under_seeds};
+use super::{
+    FOR_EVER, OnPurpose, Progress, Steps, broken, by_hand, give_up_after, limited, patient, pause, under_seeds,
+};
 use crate::kit::{Dice, Hand, OnDrop, hand};
 use executor::time::{Duration, timeout};
 use executor::{JoinError, join_all, named};
@@ -46,7 +48,10 @@ pub(super) trait Permits: 'static {
     }
 }
 
-pub(super) fn check<P: Permits + Send + Sync>(make: impl Fn(usize) -> P + Send + Sync + 'static, permits: &'static [usize]) {
+pub(super) fn check<P: Permits + Send + Sync>(
+    make: impl Fn(usize) -> P + Send + Sync + 'static,
+    permits: &'static [usize],
+) {
     limited(P::KIND.noun, move |progress| {
         local_parts(progress, &make, permits);
         let noun = P::KIND.noun;
@@ -66,9 +71,9 @@ fn local_parts<P: Permits>(progress: &Progress, make: &impl Fn(usize) -> P, perm
         let crowd = Arc::new(Crowd::new(make, permits[dice.index(permits.len())], 1));
         program(crowd, dice, progress.clone(), 3)
     });
-    by_hand(progress, 500, |dice| {
+    by_hand(progress, |dice, length| {
         let permits = permits[dice.index(permits.len())];
-        Script::new(&make(permits), permits).run(dice);
+        Script::new(&make(permits), permits).run(dice, length);
     });
 }
 
@@ -128,7 +133,11 @@ impl<P: Permits> Crowd<P> {
         let changes = self.changes.load(Ordering::SeqCst);
         let value = permits.first_mut().and_then(P::value).map(|value| *value);
         if value.is_some_and(|value| value != changes) {
-            broken(noun, READS, format_args!("{changes} tasks added 1 to a value, and it is {}", value.unwrap_or_default()));
+            broken(
+                noun,
+                READS,
+                format_args!("{changes} tasks added 1 to a value, and it is {}", value.unwrap_or_default()),
+            );
         }
     }
 }
@@ -152,7 +161,8 @@ async fn program<P: Permits>(crowd: Arc<Crowd<P>>, mut dice: Dice, progress: Pro
         Ok(joined) => joined.into_iter().for_each(expect_end),
         Err(_) => {
             let [held, waiting] = [&crowd.held, &crowd.waiting].map(|count| count.load(Ordering::SeqCst));
-            let what = format!("waiting: {waiting} tasks; held: {held} of {} permits; no task was woken", crowd.permits);
+            let what =
+                format!("waiting: {waiting} tasks; held: {held} of {} permits; no task was woken", crowd.permits);
             broken(P::KIND.noun, WAKES, what);
         }
     }
@@ -215,8 +225,8 @@ impl<'a, P: Permits> Script<'a, P> {
         Script { line, permits, steps, waiting, held, arrived, was_dropped }
     }
 
-    fn run(mut self, dice: &mut Dice) {
-        for _ in 0..3 + dice.roll(40) {
+    fn run(mut self, dice: &mut Dice, length: u64) {
+        for _ in 0..3 + dice.roll(length) {
             self.step(dice);
             self.check_wakes();
         }
@@ -294,7 +304,10 @@ impl<'a, P: Permits> Script<'a, P> {
         let (number, wait) = &self.waiting[at];
         if self.held.len() + self.waiting.len() <= self.permits {
             let free = self.permits - self.held.len();
-            self.broken(AT_ONCE, format!("#{number} waits, and there are {free} permits for {} waiters", self.waiting.len()));
+            self.broken(
+                AT_ONCE,
+                format!("#{number} waits, and there are {free} permits for {} waiters", self.waiting.len()),
+            );
         }
         if wait.was_woken() && self.held.len() == self.permits {
             self.broken(SPINS, format!("#{number} waits and was woken by its own poll, with no permit free"));
@@ -307,6 +320,14 @@ impl<'a, P: Permits> Script<'a, P> {
         self.steps.push(format!("#{number}{woken} is dropped"));
         self.was_dropped = true;
         self.expect_no_wakers(number, wait.cancel());
+        // With nobody left to be woken, what it gave back can be seen only by asking for it.
+        if self.waiting.is_empty()
+            && self.held.len() < self.permits
+            && hand(self.line.acquire()).lenient().poll().is_pending()
+        {
+            let free = self.permits - self.held.len();
+            self.broken(NEXT, format!("{free} of {} permits are free, and a new one waits", self.permits));
+        }
     }
 
     fn release(&mut self, at: usize) {
@@ -327,7 +348,10 @@ impl<'a, P: Permits> Script<'a, P> {
         if held < permits && !self.waiting.is_empty() && !self.waiting.iter().any(|(_, wait)| wait.was_woken()) {
             let who: Vec<_> = self.waiting.iter().map(|(number, _)| format!("#{number}")).collect();
             let (free, invariant) = (permits - held, if self.was_dropped { NEXT } else { WAKES });
-            self.broken(invariant, format!("{free} of {permits} permits are free, {} wait, and none of them was woken", who.join(", ")));
+            self.broken(
+                invariant,
+                format!("{free} of {permits} permits are free, {} wait, and none of them was woken", who.join(", ")),
+            );
         }
     }
 
@@ -358,7 +382,9 @@ impl<'a, P: Permits> Script<'a, P> {
         let hint = match invariant {
             FAIR => "\nif it does not promise an order, say so: const FAIR: bool = false",
             _ if !P::KIND.cancel_safe => "",
-            _ => "\n(steps that drop a wait or poll it without a wake are left out with const CANCEL_SAFE: bool = false)",
+            _ => {
+                "\n(steps that drop a wait or poll it without a wake are left out with const CANCEL_SAFE: bool = false)"
+            }
         };
         self.steps.broken(P::KIND.noun, invariant, format_args!("{what}{hint}"));
     }

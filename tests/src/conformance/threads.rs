@@ -78,11 +78,14 @@ impl Run {
         let panicked = ended.fold(Ok(()), |first, ended| first.and(ended));
         panicked?;
         match hangs {
-            true => Err(message(&*catch_unwind(AssertUnwindSafe(|| {
-                let what = format!("no task on any of {THREADS} threads got on for {STANDSTILL:?}, and all of them wait");
-                broken(noun, "each wait comes to an end", what)
-            }))
-            .expect_err("it panics"))),
+            true => Err(message(
+                &*catch_unwind(AssertUnwindSafe(|| {
+                    let what =
+                        format!("no task on any of {THREADS} threads got on for {STANDSTILL:?}, and all of them wait");
+                    broken(noun, "each wait comes to an end", what)
+                }))
+                .expect_err("it panics"),
+            )),
             false => Ok(()),
         }
     }

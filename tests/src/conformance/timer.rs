@@ -111,7 +111,9 @@ pub fn timer<T: Timer>(make: impl Fn() -> T + Send + Sync + 'static) {
     limited("timer", move |progress| {
         if T::VIRTUAL {
             under_seeds(progress, 100, |dice| tasks(make(), dice, Progress::default(), 5));
-            under_seeds(progress, 300, |dice| Script::run(make(), dice, T::ACCURACY, 30));
+            for (runs, length) in [(200, 6), (200, 30)] {
+                under_seeds(progress, runs, |dice| Script::run(make(), dice, T::ACCURACY, length));
+            }
         }
         let make = Arc::new(make);
         on_threads("timer", progress, 2, |_| {
@@ -175,10 +177,11 @@ struct Sleeping<T: Timer> {
 }
 
 impl<T: Timer> Sleeping<T> {
-    fn new(number: usize, time: Duration, sleep: Pin<Box<T::Sleep>>) -> Sleeping<T> {
-        let sleep = Rc::new(RefCell::new(sleep));
+    fn new(timer: &T, number: usize, time: Duration) -> Sleeping<T> {
+        let begun = now(); // before the timer looks at its clock
+        let sleep = Rc::new(RefCell::new(Box::pin(timer.sleep(time))));
         let hand = polls::<T>(&sleep);
-        Sleeping { number, begun: now(), time, is_again: false, sleep, hand, is_set: false }
+        Sleeping { number, begun, time, is_again: false, sleep, hand, is_set: false }
     }
 
     /// Whether its time has come at that moment.
@@ -248,9 +251,11 @@ impl<T: Timer> Script<T> {
 
     fn sleep(&mut self, time: Duration) {
         self.made += 1;
-        self.push(format!("#{} sleeps for {time:?}", self.made));
-        let sleep = Box::pin(self.timer.sleep(time));
-        self.sleeping.push(Sleeping::new(self.made, time, sleep));
+        match time {
+            Duration::MAX => self.push(format!("#{} sleeps for ever", self.made)),
+            _ => self.push(format!("#{} sleeps for {time:?}", self.made)),
+        }
+        self.sleeping.push(Sleeping::new(&self.timer, self.made, time));
         self.poll(self.sleeping.len() - 1);
     }
 

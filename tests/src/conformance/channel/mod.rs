@@ -173,11 +173,11 @@ fn local_parts<S: Sender, R: Receiver>(
         let ends = Ends { senders, receivers: shares(receiver, receivers, share) };
         tasks::program(book, ends, dice, progress.clone(), 4)
     });
-    by_hand(progress, 500, |dice| {
+    by_hand(progress, |dice, length| {
         let capacity = CAPACITIES[dice.index(CAPACITIES.len())];
         let (sender, receiver) = make(capacity);
         let receivers = share.map_or(1, |_| 1 + dice.index(3));
-        Script::new(capacity, sender, shares(receiver, receivers, share)).run(dice);
+        Script::new(capacity, sender, shares(receiver, receivers, share)).run(dice, length);
     });
 }
 
@@ -206,6 +206,7 @@ where
 
 /// So many receivers of one channel.
 fn shares<R>(receiver: R, count: usize, share: Option<fn(&R) -> R>) -> Vec<R> {
-    let more: Vec<R> = share.into_iter().flat_map(|share| (1..count).map(|_| share(&receiver)).collect::<Vec<_>>()).collect();
+    let more: Vec<R> =
+        share.into_iter().flat_map(|share| (1..count).map(|_| share(&receiver)).collect::<Vec<_>>()).collect();
     std::iter::once(receiver).chain(more).collect()
 }

@@ -43,6 +43,8 @@ pub(super) struct Script<S, R> {
     /// The sends that wait, in the order in which they came; and by which sender.
     sending: Vec<(usize, Hand<'static, Result<(), Message>>)>,
     receiving: Vec<Hand<'static, Option<Message>>>,
+    /// The messages that came back from dropped receives, for which there may be no room.
+    came_back: usize,
     /// The number of the step.
     now: usize,
     /// The last step was that a wait was dropped.
@@ -51,16 +53,29 @@ pub(super) struct Script<S, R> {
 
 impl<S: Sender, R: Receiver> Script<S, R> {
     pub(super) fn new(capacity: usize, sender: S, receivers: Vec<R>) -> Script<S, R> {
-        let (steps, alive, sends, sending, receiving, now, was_dropped) = Default::default();
+        let (steps, alive, sends, sending, receiving, came_back, now, was_dropped) = Default::default();
         let (senders, has_one_receiver) = (vec![Rc::new(sender)], receivers.len() == 1);
         let receivers = receivers.into_iter().map(|receiver| Rc::new(RefCell::new(receiver))).collect();
-        let script = Script { steps, capacity, alive, senders, receivers, has_one_receiver, sends, sending, receiving, now, was_dropped };
+        let script = Script {
+            steps,
+            capacity,
+            alive,
+            senders,
+            receivers,
+            has_one_receiver,
+            sends,
+            sending,
+            receiving,
+            came_back,
+            now,
+            was_dropped,
+        };
         script.steps.push(format!("a channel with room for {capacity}"));
         script
     }
 
-    pub(super) fn run(mut self, dice: &mut Dice) {
-        for _ in 0..3 + dice.roll(40) {
+    pub(super) fn run(mut self, dice: &mut Dice, length: u64) {
+        for _ in 0..3 + dice.roll(length) {
             self.was_dropped = false;
             self.now += 1;
             self.step(dice);
@@ -153,21 +168,24 @@ impl<S: Sender, R: Receiver> Script<S, R> {
                 if self.sends[number].fate == Fate::Waits {
                     self.sends[number].fate = Fate::Sent(self.now);
                 }
-                self.check_room(number, at);
+                self.check_room(number, self.not_served(at));
             }
         }
         self.expect_no_wakers(&format!("send {number}"), wait.cancel());
     }
 
     fn check_room(&self, number: usize, before: usize) {
-        let (there, receiving) = (self.there(), self.receiving.len());
         if self.is_closed() {
             return; // what was sent before that stays, and a send that waited may have been served
         }
-        if there > self.capacity + receiving {
-            self.broken(BOUND, format!("{there} messages were sent and not received, and there is room for {}", self.capacity));
+        let (there, most) = (self.there(), self.capacity + self.receiving.len() + self.came_back);
+        if there > most {
+            self.broken(
+                BOUND,
+                format!("{there} messages were sent and not received, and there is room for {}", self.capacity),
+            );
         }
-        if S::FAIR && there + before > self.capacity + receiving {
+        if S::FAIR && there + before > most {
             self.broken(FAIR, format!("{number} was sent, and send {} has waited longer", self.sending[0].0));
         }
     }
@@ -175,11 +193,14 @@ impl<S: Sender, R: Receiver> Script<S, R> {
     fn send_waits(&mut self, at: usize) {
         self.steps.came(": waits");
         let (number, wait) = &self.sending[at];
+        if self.sends[*number].fate == Fate::Received {
+            self.broken(ROOM, format!("{number} was received, and its send waits"));
+        }
         if self.is_closed() {
             self.broken(REFUSED, format!("send {number} waits, and no receiver is left"));
         }
         // The other ones may have been given room already, and those that were dropped after that may have been sent.
-        let taken = self.there() + self.may_be_sent() + self.sending.len() - 1;
+        let taken = self.there() + self.may_be_sent() + self.not_served(self.sending.len()) - 1;
         if taken < self.capacity {
             self.broken(ROOM, format!("send {number} waits, and there is room for {}", self.capacity - taken));
         }
@@ -244,9 +265,12 @@ impl<S: Sender, R: Receiver> Script<S, R> {
         self.steps.came(&format!(": {number}"));
         match self.sends[number].fate {
             Fate::Waits | Fate::Sent(_) | Fate::MayBeSent => self.sends[number].fate = Fate::Received,
-            Fate::Dropped => self.broken(DROPPED, format!("{number} arrived, and its send was dropped before it was woken")),
+            Fate::Dropped => {
+                self.broken(DROPPED, format!("{number} arrived, and its send was dropped before it was woken"))
+            }
             Fate::Received | Fate::Returned => self.broken(REFUSED, format!("{number} arrived, and it was returned")),
         }
+        self.came_back = self.came_back.min(self.there().saturating_sub(self.capacity));
         let begun = self.sends[number].begun;
         let before = |send: &Send| matches!(send.fate, Fate::Sent(step) if step < begun);
         if let Some(overtaken) = self.sends.iter().position(before)
@@ -270,6 +294,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
     fn cancel_receive(&mut self, at: usize) {
         let wait = self.receiving.remove(at);
         let woken = if wait.was_woken() { ", which was woken," } else { "" };
+        self.came_back += usize::from(wait.was_woken());
         self.steps.push(format!("a receive{woken} is dropped"));
         self.was_dropped = true;
         self.expect_no_wakers("a receive", wait.cancel());
@@ -280,6 +305,11 @@ impl<S: Sender, R: Receiver> Script<S, R> {
     /// The messages whose sends returned and that were not received.
     fn there(&self) -> usize {
         self.sends.iter().filter(|send| matches!(send.fate, Fate::Sent(_))).count()
+    }
+
+    /// How many of the first so many sends that wait have not had their message received already.
+    fn not_served(&self, first: usize) -> usize {
+        self.sending[..first].iter().filter(|(number, _)| self.sends[*number].fate == Fate::Waits).count()
     }
 
     fn may_be_sent(&self) -> usize {
@@ -298,11 +328,19 @@ impl<S: Sender, R: Receiver> Script<S, R> {
         if !self.receiving.is_empty() && !self.receiving.iter().any(Hand::was_woken) {
             let count = self.receiving.len();
             if there > 0 {
-                self.broken(next(SEND_WAKES), format!("{there} messages are there, {count} receives wait, and none was woken"));
+                self.broken(
+                    next(SEND_WAKES),
+                    format!("{there} messages are there, {count} receives wait, and none was woken"),
+                );
             }
             if self.senders.is_empty() && self.sending.is_empty() {
                 self.broken(next(END_WAKES), format!("no sender is left, {count} receives wait, and none was woken"));
             }
+        }
+        let is_forgotten =
+            |(number, wait): &&(usize, Hand<'_, _>)| self.sends[*number].fate == Fate::Received && !wait.was_woken();
+        if let Some((number, _)) = self.sending.iter().find(is_forgotten) {
+            self.broken(RECV_WAKES, format!("{number} was received, and its send waits and was not woken"));
         }
         if !self.sending.is_empty() && !self.sending.iter().any(|(_, wait)| wait.was_woken()) {
             let who: Vec<_> = self.sending.iter().map(|(number, _)| number.to_string()).collect();
@@ -311,7 +349,8 @@ impl<S: Sender, R: Receiver> Script<S, R> {
                 self.broken(next(CLOSE_WAKES), format!("no receiver is left, {who} wait, and none was woken"));
             }
             if there + self.may_be_sent() < self.capacity {
-                let what = format!("{there} of {} places are taken, {who} wait to be sent, and none was woken", self.capacity);
+                let what =
+                    format!("{there} of {} places are taken, {who} wait to be sent, and none was woken", self.capacity);
                 self.broken(next(RECV_WAKES), what);
             }
         }
@@ -389,7 +428,9 @@ impl<S: Sender, R: Receiver> Script<S, R> {
     fn broken(&self, invariant: &str, what: String) -> ! {
         let hint = match invariant {
             FAIR => "\nif it does not promise an order, say so: const FAIR: bool = false",
-            _ => "\n(steps that drop a wait or poll it without a wake are left out with const CANCEL_SAFE: bool = false)",
+            _ => {
+                "\n(steps that drop a wait or poll it without a wake are left out with const CANCEL_SAFE: bool = false)"
+            }
         };
         self.steps.broken("channel", invariant, format_args!("{what}{hint}"));
     }

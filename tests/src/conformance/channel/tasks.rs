@@ -73,7 +73,8 @@ impl Book {
         assert!(is_new, "a message can't be copied");
         let newest = &mut pages.newest[from];
         if self.receivers == 1 && newest.is_some_and(|newest| newest > nth) {
-            let what = format!("message {nth} of sender {from} arrived after its message {}", newest.unwrap_or_default());
+            let what =
+                format!("message {nth} of sender {from} arrived after its message {}", newest.unwrap_or_default());
             broken("channel", ORDER, what);
         }
         *newest = Some(nth);
@@ -174,6 +175,8 @@ async fn sends<S: Sender>(book: Arc<Book>, sender: S, from: usize, mut dice: Dic
 }
 
 async fn receives<R: Receiver>(book: Arc<Book>, mut receiver: R, mut dice: Dice, progress: Progress) {
+    // Before the receiver goes, also if a check panics: from here on, sends may fail.
+    let _there = OnDrop::new(|| book.lock().receivers -= 1);
     let stops_after = book.stops.then(|| dice.roll(6));
     for received in 0.. {
         progress.tick();
@@ -196,6 +199,4 @@ async fn receives<R: Receiver>(book: Arc<Book>, mut receiver: R, mut dice: Dice,
             None => {}
         }
     }
-    book.lock().receivers -= 1; // before the receiver goes: from here on, sends may fail
-    drop(receiver);
 }
