@@ -5,6 +5,8 @@
 mod channel;
 #[path = "conformance/mutex.rs"]
 mod mutex;
+#[path = "conformance/others.rs"]
+mod others;
 #[path = "conformance/semaphore.rs"]
 mod semaphore;
 #[path = "conformance/timer.rs"]

@@ -40,6 +40,8 @@
 //! 3. **Threads**: the programs again, on several threads with a runtime each. This part needs a primitive that is `Send`
 //!    and `Sync`; the suites for `local` ones leave it out.
 //!
+//! With `CONFORMANCE_EFFORT=20` in the environment, the first two parts run under twenty times as many seeds.
+//!
 //! # When it fails
 //! The suite panics. The message names the broken invariant and what happened; for a failure that a seed repeats, the seed,
 //! the command that repeats it, and the recording, which `demo step --replay` opens; for one on threads, the seed and a
@@ -76,6 +78,7 @@ use executor::test::explore;
 use executor::time::{Duration, sleep};
 use executor::yield_now;
 use std::cell::RefCell;
+use std::env;
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
@@ -146,7 +149,8 @@ pub(crate) fn limited(noun: &str, suite: impl FnOnce(&Progress) + Send + 'static
 
 /// Runs a program under so many seeds. What it chooses comes from the dice.
 pub(crate) fn under_seeds<F: Future<Output = ()>>(progress: &Progress, runs: u64, program: impl Fn(Dice) -> F) {
-    explore(runs, |network| {
+    let effort = env::var("CONFORMANCE_EFFORT").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    explore(runs * effort, |network| {
         progress.tick();
         program(Dice::new(network.random()))
     });

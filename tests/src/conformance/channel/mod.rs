@@ -86,6 +86,10 @@ pub trait Receiver: 'static {
     /// As [`Sender::CANCEL_SAFE`].
     const CANCEL_SAFE: bool = true;
 
+    /// Whether the waker of a receive that was dropped may stay in the channel until the next one replaces it, as in a
+    /// channel with room for one waker.
+    const KEEPS_WAKER: bool = false;
+
     /// Waits for a message; `None` when no sender is left and all messages were received.
     fn recv(&mut self) -> impl Future<Output = Option<Message>>;
 }

@@ -246,7 +246,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
             None => self.ended(),
             Some(message) => self.arrived(message.nth as usize),
         }
-        self.expect_no_wakers("a receive", wait.cancel());
+        self.expect_no_wakers("a receive", Self::kept_by(wait));
     }
 
     fn ended(&mut self) {
@@ -270,7 +270,9 @@ impl<S: Sender, R: Receiver> Script<S, R> {
             }
             Fate::Received | Fate::Returned => self.broken(REFUSED, format!("{number} arrived, and it was returned")),
         }
-        self.came_back = self.came_back.min(self.there().saturating_sub(self.capacity));
+        // The sends that wait may have been given room already.
+        let most = self.there() + self.may_be_sent() + self.sending.len();
+        self.came_back = self.came_back.min(most.saturating_sub(self.capacity));
         let begun = self.sends[number].begun;
         let before = |send: &Send| matches!(send.fate, Fate::Sent(step) if step < begun);
         if let Some(overtaken) = self.sends.iter().position(before)
@@ -297,7 +299,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
         self.came_back += usize::from(wait.was_woken());
         self.steps.push(format!("a receive{woken} is dropped"));
         self.was_dropped = true;
-        self.expect_no_wakers("a receive", wait.cancel());
+        self.expect_no_wakers("a receive", Self::kept_by(wait));
     }
 
     // ---- what must hold ----
@@ -354,6 +356,12 @@ impl<S: Sender, R: Receiver> Script<S, R> {
                 self.broken(next(RECV_WAKES), what);
             }
         }
+    }
+
+    /// Ends a receive; how many of its wakers are kept without a promise that they may be.
+    fn kept_by(wait: Hand<'static, Option<Message>>) -> usize {
+        let wakers = wait.cancel();
+        if R::KEEPS_WAKER { 0 } else { wakers }
     }
 
     fn expect_no_wakers(&self, who: &str, wakers: usize) {
