@@ -56,7 +56,12 @@ pub(super) fn check<P: Permits + Send + Sync>(
         local_parts(progress, &make, permits);
         let noun = P::KIND.noun;
         on_threads(noun, progress, 6, |dice| {
-            let crowd = Arc::new(Crowd::new(&make, permits[dice.index(permits.len())], super::threads::THREADS));
+            let crowd = Arc::new(Crowd::new(
+                &make,
+                permits[dice.index(permits.len())],
+                super::threads::THREADS,
+                P::KIND.cancel_safe,
+            ));
             move |_, dice, progress| program(crowd.clone(), dice, progress, 30)
         });
     });
@@ -66,15 +71,20 @@ pub(super) fn check_local<P: Permits>(make: impl Fn(usize) -> P + Send + 'static
     limited(P::KIND.noun, move |progress| local_parts(progress, &make, permits));
 }
 
+/// What is found without dropped waits has the clearest recordings; what is found with them, the clearest steps.
 fn local_parts<P: Permits>(progress: &Progress, make: &impl Fn(usize) -> P, permits: &[usize]) {
-    under_seeds(progress, 200, |mut dice| {
-        let crowd = Arc::new(Crowd::new(make, permits[dice.index(permits.len())], 1));
-        program(crowd, dice, progress.clone(), 3)
-    });
+    let tasks = |runs, cancels| {
+        under_seeds(progress, runs, |mut dice| {
+            let crowd = Arc::new(Crowd::new(make, permits[dice.index(permits.len())], 1, cancels));
+            program(crowd, dice, progress.clone(), 3)
+        });
+    };
+    tasks(100, false);
     by_hand(progress, |dice, length| {
         let permits = permits[dice.index(permits.len())];
         Script::new(&make(permits), permits).run(dice, length);
     });
+    tasks(200, P::KIND.cancel_safe);
 }
 
 // ---- tasks ----
@@ -83,6 +93,8 @@ fn local_parts<P: Permits>(progress: &Progress, make: &impl Fn(usize) -> P, perm
 struct Crowd<P> {
     line: P,
     permits: usize,
+    /// Waits are dropped, too.
+    cancels: bool,
     held: AtomicUsize,
     waiting: AtomicUsize,
     /// The sections that were left after the value had been changed.
@@ -92,9 +104,9 @@ struct Crowd<P> {
 }
 
 impl<P: Permits> Crowd<P> {
-    fn new(make: &impl Fn(usize) -> P, permits: usize, programs: usize) -> Crowd<P> {
+    fn new(make: &impl Fn(usize) -> P, permits: usize, programs: usize, cancels: bool) -> Crowd<P> {
         let (held, waiting, changes) = Default::default();
-        Crowd { line: make(permits), permits, held, waiting, changes, programs: AtomicUsize::new(programs) }
+        Crowd { line: make(permits), permits, cancels, held, waiting, changes, programs: AtomicUsize::new(programs) }
     }
 
     /// A permit, unless it is given up.
@@ -103,8 +115,8 @@ impl<P: Permits> Crowd<P> {
         let _waits = OnDrop::new(|| _ = self.waiting.fetch_sub(1, Ordering::SeqCst));
         let acquire = patient(P::KIND.noun, SPINS, self.line.acquire());
         match dice.roll(6) {
-            0 if P::KIND.cancel_safe => timeout(Duration::from_micros(dice.roll(3000)), acquire).await.ok(),
-            1 if P::KIND.cancel_safe => give_up_after(dice.roll(4), acquire).await,
+            0 if self.cancels => timeout(Duration::from_micros(dice.roll(3000)), acquire).await.ok(),
+            1 if self.cancels => give_up_after(dice.roll(4), acquire).await,
             _ => Some(acquire.await),
         }
     }
@@ -153,7 +165,7 @@ async fn program<P: Permits>(crowd: Arc<Crowd<P>>, mut dice: Dice, progress: Pro
             named(name).spawn_local(member(crowd.clone(), dice, progress.clone(), rounds))
         })
         .collect();
-    if P::KIND.cancel_safe && dice.once_in(2) {
+    if crowd.cancels && dice.once_in(2) {
         pause(&mut dice).await;
         members[dice.index(tasks)].cancel();
     }

@@ -167,22 +167,27 @@ fn local_parts<S: Sender, R: Receiver>(
     make: &impl Fn(usize) -> (S, R),
     share: Option<fn(&R) -> R>,
 ) {
-    under_seeds(progress, 200, |mut dice| {
-        let capacity = CAPACITIES[dice.index(CAPACITIES.len())];
-        let (sender, receiver) = make(capacity);
-        let receivers = share.map_or(1, |_| 1 + dice.index(3));
-        let stops = dice.once_in(4);
-        let book = Book::new(capacity, receivers, stops, 1);
-        let senders = vec![sender; 1 + dice.index(3)];
-        let ends = Ends { senders, receivers: shares(receiver, receivers, share) };
-        tasks::program(book, ends, dice, progress.clone(), 4)
-    });
+    // What is found without dropped waits has the clearest recordings; what is found with them, the clearest steps.
+    let tasks = |runs, cancels| {
+        under_seeds(progress, runs, |mut dice| {
+            let capacity = CAPACITIES[dice.index(CAPACITIES.len())];
+            let (sender, receiver) = make(capacity);
+            let receivers = share.map_or(1, |_| 1 + dice.index(3));
+            let stops = dice.once_in(4);
+            let book = Book::new(capacity, receivers, stops, cancels, 1);
+            let senders = vec![sender; 1 + dice.index(3)];
+            let ends = Ends { senders, receivers: shares(receiver, receivers, share) };
+            tasks::program(book, ends, dice, progress.clone(), 4)
+        });
+    };
+    tasks(100, false);
     by_hand(progress, |dice, length| {
         let capacity = CAPACITIES[dice.index(CAPACITIES.len())];
         let (sender, receiver) = make(capacity);
         let receivers = share.map_or(1, |_| 1 + dice.index(3));
         Script::new(capacity, sender, shares(receiver, receivers, share)).run(dice, length);
     });
+    tasks(200, true);
 }
 
 fn threads<S, R>(progress: &Progress, make: &impl Fn(usize) -> (S, R), share: Option<fn(&R) -> R>)
@@ -194,7 +199,7 @@ where
         let capacity = CAPACITIES[dice.index(CAPACITIES.len())];
         let (sender, receiver) = make(capacity);
         let receivers = share.map_or(1, |_| THREADS);
-        let book = Book::new(capacity, receivers, false, THREADS);
+        let book = Book::new(capacity, receivers, false, true, THREADS);
         // With one receiver, it and a sender are on the first thread. With several, each thread has both.
         let mut receivers = shares(receiver, receivers, share).into_iter();
         let ends: Vec<_> = (0..THREADS)

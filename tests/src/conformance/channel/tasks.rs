@@ -23,6 +23,8 @@ pub(super) struct Book {
     receivers: usize,
     /// A receiver goes early.
     stops: bool,
+    /// Waits are dropped, too.
+    cancels: bool,
 }
 
 #[derive(Default)]
@@ -41,9 +43,9 @@ struct Pages {
 }
 
 impl Book {
-    pub(super) fn new(capacity: usize, receivers: usize, stops: bool, programs: usize) -> Arc<Book> {
+    pub(super) fn new(capacity: usize, receivers: usize, stops: bool, cancels: bool, programs: usize) -> Arc<Book> {
         let pages = Pages { programs, receivers, ..Pages::default() };
-        Arc::new(Book { pages: Mutex::new(pages), alive: Arc::new(()), capacity, receivers, stops })
+        Arc::new(Book { pages: Mutex::new(pages), alive: Arc::new(()), capacity, receivers, stops, cancels })
     }
 
     fn lock(&self) -> MutexGuard<'_, Pages> {
@@ -151,6 +153,7 @@ pub(super) async fn program<S: Sender, R: Receiver>(
 }
 
 async fn sends<S: Sender>(book: Arc<Book>, sender: S, from: usize, mut dice: Dice, progress: Progress, messages: u64) {
+    let cancels = book.cancels;
     let _counted = book.count(|pages| &mut pages.senders);
     for nth in 0..messages {
         progress.tick();
@@ -158,8 +161,8 @@ async fn sends<S: Sender>(book: Arc<Book>, sender: S, from: usize, mut dice: Dic
         let waits = book.count(|pages| &mut pages.sending);
         let send = patient("channel", SPINS, sender.send(Message { from, nth, _alive: book.alive.clone() }));
         let sent = match dice.roll(8) {
-            0 if S::CANCEL_SAFE => timeout(Duration::from_micros(dice.roll(3000)), send).await.ok(),
-            1 if S::CANCEL_SAFE => give_up_after(dice.roll(4), send).await,
+            0 if cancels && S::CANCEL_SAFE => timeout(Duration::from_micros(dice.roll(3000)), send).await.ok(),
+            1 if cancels && S::CANCEL_SAFE => give_up_after(dice.roll(4), send).await,
             _ => Some(send.await),
         };
         drop(waits);
@@ -177,6 +180,7 @@ async fn sends<S: Sender>(book: Arc<Book>, sender: S, from: usize, mut dice: Dic
 async fn receives<R: Receiver>(book: Arc<Book>, mut receiver: R, mut dice: Dice, progress: Progress) {
     // Before the receiver goes, also if a check panics: from here on, sends may fail.
     let _there = OnDrop::new(|| book.lock().receivers -= 1);
+    let cancels = book.cancels;
     let stops_after = book.stops.then(|| dice.roll(6));
     for received in 0.. {
         progress.tick();
@@ -187,8 +191,8 @@ async fn receives<R: Receiver>(book: Arc<Book>, mut receiver: R, mut dice: Dice,
         let waits = book.count(|pages| &mut pages.receiving);
         let recv = patient("channel", SPINS, receiver.recv());
         let got = match dice.roll(8) {
-            0 if R::CANCEL_SAFE => timeout(Duration::from_micros(dice.roll(3000)), recv).await.ok(),
-            1 if R::CANCEL_SAFE => give_up_after(dice.roll(4), recv).await,
+            0 if cancels && R::CANCEL_SAFE => timeout(Duration::from_micros(dice.roll(3000)), recv).await.ok(),
+            1 if cancels && R::CANCEL_SAFE => give_up_after(dice.roll(4), recv).await,
             _ => Some(recv.await),
         };
         drop(waits);
