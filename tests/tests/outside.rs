@@ -52,7 +52,7 @@ fn a_crate_outside_of_the_clone_checks_its_own_primitives() {
 
         for (test, invariant) in [
             ("the_wrong_mutex_conforms", "a release wakes a waiter"),
-            ("the_simple_mutex_is_cancel_safe", "what a waiter was woken for goes to the next one if it is dropped"),
+            ("the_simple_mutex_is_cancel_safe", "a wait that is over leaves no waker behind"),
         ] {
             let (passes, said) = cargo(outside.path(), &["--test", "conformance", "--", "--ignored", test]);
             assert!(!passes, "{test} passes: {said}");
