@@ -100,7 +100,11 @@ pub(crate) struct OnPurpose;
 
 /// Fails: `noun` does not keep `invariant`.
 pub(crate) fn broken(noun: &str, invariant: &str, what: impl Display) -> ! {
-    panic!("the {noun} breaks \"{invariant}\": {what}")
+    panic!("{}", breaks(noun, invariant, what))
+}
+
+fn breaks(noun: &str, invariant: &str, what: impl Display) -> String {
+    format!("the {noun} breaks \"{invariant}\": {what}")
 }
 
 /// How many runs have begun, for [`limited`].

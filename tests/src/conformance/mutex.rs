@@ -7,7 +7,7 @@ use std::ops::DerefMut;
 
 /// A lock to be checked by [`mutex()`]. It guards a number, so implement it for your `Mutex<u64>`.
 ///
-/// [Here](self) is a whole implementation.
+/// [The module's page](crate::conformance) has a whole implementation.
 pub trait Mutex: 'static {
     /// What unlocks when it is dropped.
     type Guard<'a>: DerefMut<Target = u64>

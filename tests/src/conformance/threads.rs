@@ -1,6 +1,6 @@
 //! A program on several threads, each with a runtime of its own and a recording.
 
-use super::{Progress, broken};
+use super::{Progress, breaks};
 use crate::kit::Dice;
 use executor::time::{Duration, sleep};
 use executor::trace::Recorder;
@@ -74,20 +74,13 @@ impl Run {
             })
             .collect();
         let hangs = self.watch();
-        let ended = threads.into_iter().map(|thread| thread.join().expect("it catches its panics"));
-        let panicked = ended.fold(Ok(()), |first, ended| first.and(ended));
-        panicked?;
-        match hangs {
-            true => Err(message(
-                &*catch_unwind(AssertUnwindSafe(|| {
-                    let what =
-                        format!("no task on any of {THREADS} threads got on for {STANDSTILL:?}, and all of them wait");
-                    broken(noun, "each wait comes to an end", what)
-                }))
-                .expect_err("it panics"),
-            )),
-            false => Ok(()),
+        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().expect("it catches its panics")).collect();
+        ended.into_iter().collect::<Result<(), String>>()?;
+        if hangs {
+            let what = format!("no task on any of {THREADS} threads got on for {STANDSTILL:?}, and all of them wait");
+            return Err(breaks(noun, "each wait comes to an end", what));
         }
+        Ok(())
     }
 
     /// One thread's part.

@@ -297,7 +297,8 @@ impl<T: Timer> Script<T> {
     /// It leaves nothing behind; and every third one can be awaited again after it was reset.
     fn is_over(&mut self, at: usize) {
         let over = self.sleeping.swap_remove(at);
-        let again = (T::RESETS && over.number % 3 == 0 && !over.is_again).then(|| (over.number, over.sleep.clone()));
+        let again =
+            (T::RESETS && over.number.is_multiple_of(3) && !over.is_again).then(|| (over.number, over.sleep.clone()));
         self.expect_no_wakers(over);
         if let Some((number, sleep)) = again {
             let hand = polls::<T>(&sleep);

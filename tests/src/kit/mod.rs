@@ -20,7 +20,7 @@
 //! ```
 //! use std::sync::{Mutex, atomic::{AtomicBool, Ordering::SeqCst}};
 //! use std::task::{Poll, Waker};
-//! use tests::kit::{hand, waiting};
+//! use tests::kit::waiting;
 //!
 //! #[derive(Default)]
 //! struct Flag { is_set: AtomicBool, waiter: Mutex<Option<Waker>> }
@@ -28,8 +28,13 @@
 //! impl Flag {
 //!     async fn wait(&self) {
 //!         std::future::poll_fn(|cx| {
-//!             *self.waiter.lock().unwrap() = Some(cx.waker().clone());
-//!             if self.is_set.load(SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+//!             let mut waiter = self.waiter.lock().unwrap();
+//!             if self.is_set.load(SeqCst) {
+//!                 *waiter = None; // or a waker is kept, which the test finds
+//!                 return Poll::Ready(());
+//!             }
+//!             *waiter = Some(cx.waker().clone());
+//!             Poll::Pending
 //!         })
 //!         .await
 //!     }
@@ -44,7 +49,6 @@
 //! let mut wait = waiting(flag.wait()); // polled once, and pending
 //! flag.set();
 //! wait.served(); // woken once, ready; fails if `set` forgets to wake
-//! # drop(hand(async {}));
 //! ```
 
 mod dice;
