@@ -24,7 +24,7 @@ fn breaks(invariant: &str, suite: impl FnOnce()) {
     let said = panic.downcast::<String>().expect("a message");
     assert!(said.contains(&format!("breaks \"{invariant}")), "expected `{invariant}`, and it says:\n{said}");
     assert!(said.contains("seed "), "no seed:\n{said}");
-    assert!(start.elapsed() < Duration::from_secs(15), "it took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(60), "it took {:?}", start.elapsed());
     let recordings: Vec<_> = said.lines().filter_map(|line| line.split_once("demo step --replay ")).collect();
     assert!(!recordings.is_empty(), "no recording:\n{said}");
     for (_, file) in recordings {

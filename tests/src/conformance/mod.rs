@@ -81,7 +81,7 @@ use std::cell::RefCell;
 use std::env;
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -152,19 +152,34 @@ pub(crate) fn limited(noun: &str, suite: impl FnOnce(&Progress) + Send + 'static
 }
 
 /// Runs a program under so many seeds. What it chooses comes from the dice.
-pub(crate) fn under_seeds<F: Future<Output = ()>>(progress: &Progress, runs: u64, program: impl Fn(Dice) -> F) {
+///
+/// The runtime finds some lost wakes by itself, and knows who lost the waker: `wakes` is the invariant that they break.
+pub(crate) fn under_seeds<F: Future<Output = ()>>(
+    (noun, wakes): (&str, &str),
+    progress: &Progress,
+    runs: u64,
+    program: impl Fn(Dice) -> F,
+) {
     let effort = env::var("CONFORMANCE_EFFORT").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-    explore(runs * effort, |network| {
-        progress.tick();
-        program(Dice::new(network.random()))
-    });
+    let explored = catch_unwind(AssertUnwindSafe(|| {
+        explore(runs * effort, |network| {
+            progress.tick();
+            program(Dice::new(network.random()))
+        });
+    }));
+    if let Err(panic) = explored {
+        match panic.downcast_ref::<String>() {
+            Some(said) if said.contains("lost wake: ") && !said.contains("breaks \"") => broken(noun, wakes, said),
+            _ => resume_unwind(panic),
+        }
+    }
 }
 
 /// Runs a script of single steps under many seeds, on a deterministic runtime. The script is told how long it may be:
 /// short ones come first, as what they find is easier to read.
-pub(crate) fn by_hand(progress: &Progress, script: impl Fn(&mut Dice, u64)) {
+pub(crate) fn by_hand(names: (&str, &str), progress: &Progress, script: impl Fn(&mut Dice, u64)) {
     for (runs, length) in [(400, 8), (400, 40)] {
-        under_seeds(progress, runs, |mut dice| {
+        under_seeds(names, progress, runs, |mut dice| {
             script(&mut dice, length);
             std::future::ready(())
         });
@@ -201,7 +216,7 @@ pub(crate) async fn give_up_after<F: Future>(turns: u64, future: F) -> Option<F:
 
 /// Awaits `future`, and fails when it is polled so often that it must have woken itself.
 pub(crate) async fn patient<F: Future>(noun: &str, invariant: &str, future: F) -> F::Output {
-    const POLLS: u32 = 10_000;
+    const POLLS: u32 = 2_000;
     let (mut future, mut polls) = (pin!(future), 0);
     poll_fn(|cx| {
         polls += 1;

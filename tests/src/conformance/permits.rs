@@ -73,14 +73,15 @@ pub(super) fn check_local<P: Permits>(make: impl Fn(usize) -> P + Send + 'static
 
 /// What is found without dropped waits has the clearest recordings; what is found with them, the clearest steps.
 fn local_parts<P: Permits>(progress: &Progress, make: &impl Fn(usize) -> P, permits: &[usize]) {
+    let names = (P::KIND.noun, WAKES);
     let tasks = |runs, cancels| {
-        under_seeds(progress, runs, |mut dice| {
+        under_seeds(names, progress, runs, |mut dice| {
             let crowd = Arc::new(Crowd::new(make, permits[dice.index(permits.len())], 1, cancels));
             program(crowd, dice, progress.clone(), 3)
         });
     };
     tasks(100, false);
-    by_hand(progress, |dice, length| {
+    by_hand(names, progress, |dice, length| {
         let permits = permits[dice.index(permits.len())];
         Script::new(&make(permits), permits).run(dice, length);
     });

@@ -16,6 +16,7 @@ const ORDER: &str = "a message that was sent before another one was begun arrive
 const BOUND: &str = "a send waits while the channel is full";
 const ROOM: &str = "a send into a channel with room does not wait";
 const THERE: &str = "a message that is there is received at the first poll";
+const WAKES: &str = "a wait is woken when what it waits for is there";
 const SEND_WAKES: &str = "a message wakes a receiver";
 const RECV_WAKES: &str = "room wakes a sender";
 const END_WAKES: &str = "the end of the senders wakes the receivers";
@@ -168,8 +169,9 @@ fn local_parts<S: Sender, R: Receiver>(
     share: Option<fn(&R) -> R>,
 ) {
     // What is found without dropped waits has the clearest recordings; what is found with them, the clearest steps.
+    let names = ("channel", WAKES);
     let tasks = |runs, cancels| {
-        under_seeds(progress, runs, |mut dice| {
+        under_seeds(names, progress, runs, |mut dice| {
             let capacity = CAPACITIES[dice.index(CAPACITIES.len())];
             let (sender, receiver) = make(capacity);
             let receivers = share.map_or(1, |_| 1 + dice.index(3));
@@ -181,7 +183,7 @@ fn local_parts<S: Sender, R: Receiver>(
         });
     };
     tasks(100, false);
-    by_hand(progress, |dice, length| {
+    by_hand(names, progress, |dice, length| {
         let capacity = CAPACITIES[dice.index(CAPACITIES.len())];
         let (sender, receiver) = make(capacity);
         let receivers = share.map_or(1, |_| 1 + dice.index(3));
