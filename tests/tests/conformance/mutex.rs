@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as Std};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use tests::conformance::{self, local_mutex, mutex};
 
 /// What may be wrong with it.
@@ -34,10 +34,12 @@ enum Bug {
     GivesTwice,
     /// A waiter asks again and again.
     Spins,
-    /// Unlocks at a panic of the holder only, if ever: `forget` in place of the drop.
+    /// A holder that panics does not unlock.
     StaysLockedAtPanic,
     /// Two threads may both find it open.
     Races,
+    /// Between a look at the lock and a place in the line, another thread may unlock.
+    QueuesLate,
 }
 
 /// Fair: a release gives the lock to the first waiter.
@@ -45,7 +47,6 @@ struct Own<const CANCEL_SAFE: bool = true, const FAIR: bool = true> {
     bug: Bug,
     state: Std<State>,
     value: UnsafeCell<u64>,
-    is_open: AtomicBool,
 }
 
 #[derive(Default)]
@@ -61,12 +62,11 @@ unsafe impl<const C: bool, const F: bool> Sync for Own<C, F> {}
 
 impl<const C: bool, const F: bool> Own<C, F> {
     fn new(bug: Bug) -> Self {
-        Own { bug, state: Std::default(), value: UnsafeCell::new(0), is_open: AtomicBool::new(true) }
+        Own { bug, state: Std::default(), value: UnsafeCell::new(0) }
     }
 
     fn unlock(&self) {
         let mut state = self.state.lock().unwrap();
-        self.is_open.store(true, Ordering::SeqCst);
         let waiter = match self.bug {
             Bug::LastInFirstOut => state.line.pop_back(),
             _ => state.line.pop_front(),
@@ -100,15 +100,6 @@ impl<'a, const C: bool, const F: bool> Future for Lock<'a, C, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (mutex, bug) = (self.mutex, self.mutex.bug);
-        if bug == Bug::Races {
-            if mutex.is_open.load(Ordering::SeqCst) {
-                std::thread::yield_now();
-                mutex.is_open.store(false, Ordering::SeqCst);
-                return Poll::Ready(Guard(mutex));
-            }
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         let mut state = mutex.state.lock().unwrap();
         if let Some(waiter) = self.waiter.clone() {
             let mut waiter = waiter.0.lock().unwrap();
@@ -132,10 +123,20 @@ impl<'a, const C: bool, const F: bool> Future for Lock<'a, C, F> {
             return Poll::Pending;
         }
         if !state.is_locked {
+            if bug == Bug::Races {
+                drop(state);
+                thread::yield_now();
+                state = mutex.state.lock().unwrap();
+            }
             state.is_locked = true;
             return Poll::Ready(Guard(mutex));
         }
         match bug {
+            Bug::QueuesLate => {
+                drop(state);
+                thread::yield_now();
+                state = mutex.state.lock().unwrap();
+            }
             Bug::Spins => {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -185,7 +186,7 @@ impl<const C: bool, const F: bool> DerefMut for Guard<'_, C, F> {
 
 impl<const C: bool, const F: bool> Drop for Guard<'_, C, F> {
     fn drop(&mut self) {
-        if self.0.bug == Bug::StaysLockedAtPanic && std::thread::panicking() {
+        if self.0.bug == Bug::StaysLockedAtPanic && thread::panicking() {
             return;
         }
         self.0.unlock();
@@ -267,4 +268,14 @@ fn a_wait_that_spins() {
 #[test]
 fn a_mutex_that_stays_locked_when_its_holder_panics() {
     breaks("", || check(Bug::StaysLockedAtPanic));
+}
+
+#[test]
+fn two_threads_find_it_open() {
+    breaks("at most as many hold it", || check(Bug::Races));
+}
+
+#[test]
+fn an_unlock_comes_between_the_look_and_the_line() {
+    breaks("each wait comes to an end", || check(Bug::QueuesLate));
 }
