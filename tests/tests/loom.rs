@@ -11,50 +11,8 @@
 // What the tests here have no use for is used by the executor.
 #![allow(dead_code, unused_imports)]
 
-/// As `executor/src/shim.rs`, watched.
-mod shim {
-    pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
-
-    /// Nobody works so long here that it would have to let others run.
-    pub(crate) mod budget {
-        use std::task::{Context, Poll};
-
-        pub(crate) fn is_spent() -> bool {
-            false
-        }
-
-        pub(crate) fn poll_proceed(_: &mut Context<'_>) -> Poll<()> {
-            Poll::Ready(())
-        }
-
-        pub(crate) fn spend() {}
-
-        pub(crate) async fn take() {}
-
-        pub(crate) fn enter() {}
-
-        pub(crate) use reactor::budget::Deferral;
-    }
-
-    /// loom's cell is more than what is in it.
-    pub(crate) unsafe fn make_vacant<T>(cell: *mut UnsafeCell<T>) {
-        // SAFETY: there is room for the cell, and a union may have nothing in it.
-        unsafe {
-            #[expect(clippy::uninit_assumed_init, reason = "T is a union")]
-            cell.write(UnsafeCell::new(std::mem::MaybeUninit::uninit().assume_init()));
-        }
-    }
-
-    /// loom's does not know `const`.
-    macro_rules! local {
-        ($(#[$meta:meta])* static $name:ident: $type:ty = const { $value:expr };) => {
-            loom::thread_local! { $(#[$meta])* static $name: $type = $value; }
-        };
-    }
-    pub(crate) use local as thread_local;
-}
+/// In the place of `executor/src/shim.rs`.
+use tests::model::shim;
 
 /// As `executor/src/stack.rs`, without stacks: no model asks for await chains.
 mod stack {

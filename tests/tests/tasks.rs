@@ -24,6 +24,7 @@ use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use strict::block_on;
+use tests::kit::Guarded;
 use tests::{Counting, Log, OnDrop, dropped_on, eventually, poll_with, within};
 
 /// Pending for ever; leaves a waker in the log at each poll.
@@ -1364,42 +1365,6 @@ impl Shared {
         shared.work.notify_all();
         workers.into_iter().for_each(|worker| worker.join().unwrap());
         shared
-    }
-}
-
-/// A future that notices when two threads poll it at once, when it is polled after it was ready,
-/// and how often it is dropped.
-struct Guarded<F> {
-    inner: Pin<Box<F>>,
-    busy: Arc<AtomicBool>,
-    over: bool,
-    drops: Arc<AtomicUsize>,
-}
-
-impl<F: Future> Guarded<F> {
-    fn new(inner: F, drops: &Arc<AtomicUsize>) -> Guarded<F> {
-        Guarded { inner: Box::pin(inner), busy: Arc::default(), over: false, drops: drops.clone() }
-    }
-}
-
-impl<F: Future> Future for Guarded<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        assert!(!self.busy.swap(true, Ordering::SeqCst), "two threads poll one task");
-        assert!(!self.over, "polled after it was ready");
-        let busy = self.busy.clone();
-        let _over = OnDrop::new(|| busy.store(false, Ordering::SeqCst)); // also if it panics
-        let poll = self.inner.as_mut().poll(cx);
-        self.over = poll.is_ready();
-        poll
-    }
-}
-
-impl<F> Drop for Guarded<F> {
-    fn drop(&mut self) {
-        assert!(!self.busy.load(Ordering::SeqCst), "dropped during a poll");
-        self.drops.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -1,33 +1,13 @@
 //! The wait list and what stands on it: whoever waits is served or goes, and nothing is lost between the two.
 
-use super::kit::{Bell, Drops, RingBy, Tracked, every_interleaving, interleavings_with};
+use super::kit::{Bell, Drops, RingBy, Tracked, every_interleaving, interleavings_with, poll_once_and_drop};
 use crate::sync::{Barrier, Event, Mutex, RecvError, Semaphore, TryRecvError, broadcast, channel, oneshot, watch};
 use loom::thread;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-
-/// Runs a future to its end on this thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let bell = Bell::new();
-    let waker = bell.clone().waker();
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        bell.wait();
-    }
-}
-
-/// Polls a future once, and then gives it up wherever it is.
-fn poll_once_and_drop<F: Future>(future: F) -> Option<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    }
-}
+use tests::model::block_on;
 
 // Two who want the only permit, and one who has it: both get it, one after the other, and the value that it
 // guards is never seen by two.

@@ -1,4 +1,4 @@
-//! What the tests of `sync` share: futures polled by hand, three who stand in line, a crowd.
+//! What the tests of `sync` share besides `tests::kit`: three waiters in a line, and a crowd.
 
 use std::fmt;
 use std::future::Future;
@@ -6,105 +6,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock};
 use std::task::{Context, Poll, Waker};
-use std::thread;
-use tests::{Counting, waker_fn};
+pub use tests::kit::{Dice, Hand, at_once, hand, waiting};
+use tests::waker_fn;
 
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// A future that is polled by hand. When it is done or dropped, nobody may have its waker any more.
-pub struct Hand<'a, T> {
-    future: Option<Pin<Box<dyn Future<Output = T> + 'a>>>,
-    counting: Arc<Counting>,
-    seen: usize,
-}
-
-pub fn hand<'a, T>(future: impl Future<Output = T> + 'a) -> Hand<'a, T> {
-    Hand { future: Some(Box::pin(future)), counting: Counting::new(), seen: 0 }
-}
-
-/// A future that was polled once, and now waits.
-#[track_caller]
-pub fn waiting<'a, T>(future: impl Future<Output = T> + 'a) -> Hand<'a, T> {
-    let mut hand = hand(future);
-    assert!(hand.poll().is_pending(), "it was to wait");
-    hand
-}
-
-/// What a future is that needn't wait.
-#[track_caller]
-pub fn at_once<'a, T>(future: impl Future<Output = T> + 'a) -> T {
-    hand(future).ready()
-}
-
-impl<T> Hand<'_, T> {
-    /// Polls it, as an executor would that has just turned to this task.
-    #[track_caller]
-    pub fn poll(&mut self) -> Poll<T> {
-        reactor::budget::reset();
-        self.seen = self.counting.wakes();
-        let future = self.future.as_mut().expect("it was done");
-        let polled = future.as_mut().poll(&mut Context::from_waker(&self.counting.waker()));
-        if polled.is_ready() {
-            self.future = None;
-            assert_eq!(self.counting.wakers(1), 0, "it is done, and somebody still has its waker");
-        }
-        polled
-    }
-
-    #[track_caller]
-    pub fn ready(&mut self) -> T {
-        match self.poll() {
-            Poll::Ready(output) => output,
-            Poll::Pending => panic!("it was to be ready"),
-        }
-    }
-
-    /// What it is, after it was woken for it, once.
-    #[track_caller]
-    pub fn served(&mut self) -> T {
-        assert_eq!(self.counting.wakes() - self.seen, 1, "it was to be woken once");
-        self.ready()
-    }
-
-    /// Whether it was woken since it was last polled.
-    pub fn was_woken(&self) -> bool {
-        self.counting.wakes() > self.seen
-    }
-
-    /// Polls it again, with another waker. Only that one is kept.
-    #[track_caller]
-    pub fn renew(&mut self) {
-        let before = std::mem::replace(&mut self.counting, Counting::new());
-        assert!(self.poll().is_pending(), "it was to wait");
-        assert_eq!(before.wakers(1), 0, "a waker that was replaced was not dropped");
-        assert_eq!(self.counting.wakers(1), 1, "one waker is enough");
-    }
-
-    /// Drops it, although what it waited with stays and keeps the waker: a stream's `next`.
-    pub fn leave_in_line(mut self) {
-        self.future = None;
-        self.counting = Counting::new();
-    }
-
-    /// Polls it as if its task had done all it may do in one turn.
-    #[track_caller]
-    pub fn poll_without_budget(&mut self) {
-        reactor::budget::reset();
-        (0..reactor::budget::OPERATIONS).for_each(|_| reactor::budget::spend());
-        let future = self.future.as_mut().expect("it was done");
-        let polled = future.as_mut().poll(&mut Context::from_waker(&self.counting.waker()));
-        assert!(polled.is_pending() && self.was_woken(), "it was to let others run, and to be polled again");
-    }
-}
-
-impl<T> Drop for Hand<'_, T> {
-    fn drop(&mut self) {
-        self.future = None;
-        if !thread::panicking() {
-            assert_eq!(self.counting.wakers(1), 0, "it is gone, and somebody still has its waker");
-        }
-    }
-}
 
 /// How far a wait has come when it is dropped.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -240,23 +145,6 @@ impl<T: 'static> Crowd<T> {
                 Poll::Pending => panic!("member {at} still waits, and was woken {} times", self.wakes(at)),
             })
             .collect()
-    }
-}
-
-/// Numbers that look random, the same in each run.
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new(seed: u64) -> Dice {
-        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// One of so many.
-    pub fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
     }
 }
 

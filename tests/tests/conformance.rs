@@ -1,0 +1,35 @@
+//! The conformance suites: the executor's primitives pass them, and typical wrong ones fail, each by the invariant that it
+//! breaks. In `conformance/`: primitives as a student writes them, with a switch for each mistake.
+
+#[path = "conformance/channel.rs"]
+mod channel;
+#[path = "conformance/mutex.rs"]
+mod mutex;
+#[path = "conformance/others.rs"]
+mod others;
+#[path = "conformance/semaphore.rs"]
+mod semaphore;
+#[path = "conformance/timer.rs"]
+mod timer;
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+/// Runs a suite that must fail by this invariant, soon, with a seed and with recordings that are there.
+#[track_caller]
+fn breaks(invariant: &str, suite: impl FnOnce()) {
+    let start = Instant::now();
+    let panic = catch_unwind(AssertUnwindSafe(suite)).expect_err("the suite passes it");
+    let said = panic.downcast::<String>().expect("a message");
+    assert!(said.contains(&format!("breaks \"{invariant}")), "expected `{invariant}`, and it says:\n{said}");
+    assert!(said.contains("seed "), "no seed:\n{said}");
+    assert!(start.elapsed() < Duration::from_secs(60), "it took {:?}", start.elapsed());
+    let recordings: Vec<_> = said.lines().filter_map(|line| line.split_once("demo step --replay ")).collect();
+    assert!(!recordings.is_empty(), "no recording:\n{said}");
+    for (_, file) in recordings {
+        let events = fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(events.lines().count() > 1, "{file} is empty");
+        fs::remove_file(file).unwrap();
+    }
+}

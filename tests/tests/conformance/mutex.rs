@@ -1,0 +1,281 @@
+//! A student's mutex, right and wrong.
+
+use super::breaks;
+use executor::sync;
+use std::cell::UnsafeCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex as Std};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use tests::conformance::{self, local_mutex, mutex};
+
+/// What may be wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bug {
+    Nothing,
+    /// A release does not wake.
+    ForgetsToWake,
+    /// Each wait replaces the waker of the one before.
+    KeepsOneWaker,
+    /// The lock that a waiter was given is not passed on when the waiter is dropped.
+    LosesWhatWasGiven,
+    /// A dropped waiter stays in the line, and its waker with it.
+    KeepsDroppedWaiters,
+    /// The waker of the first poll is the one that is called.
+    KeepsFirstWaker,
+    /// A release opens the lock for all, and newcomers may be quicker.
+    LetsNewcomersIn,
+    /// The newest waiter is first.
+    LastInFirstOut,
+    /// A release gives the lock to the first waiter and opens it besides.
+    GivesTwice,
+    /// A waiter asks again and again.
+    Spins,
+    /// A holder that panics does not unlock.
+    StaysLockedAtPanic,
+    /// Two threads may both find it open.
+    Races,
+    /// Between a look at the lock and a place in the line, another thread may unlock.
+    QueuesLate,
+}
+
+/// Fair: a release gives the lock to the first waiter.
+struct Own<const CANCEL_SAFE: bool = true, const FAIR: bool = true> {
+    bug: Bug,
+    state: Std<State>,
+    value: UnsafeCell<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    is_locked: bool,
+    line: VecDeque<Arc<Waiter>>,
+}
+
+struct Waiter(Std<(bool, Option<Waker>)>);
+
+// SAFETY: there is one guard at a time (but for the bugs that the suites are to find), and the value goes with it.
+unsafe impl<const C: bool, const F: bool> Sync for Own<C, F> {}
+
+impl<const C: bool, const F: bool> Own<C, F> {
+    fn new(bug: Bug) -> Self {
+        Own { bug, state: Std::default(), value: UnsafeCell::new(0) }
+    }
+
+    fn unlock(&self) {
+        let mut state = self.state.lock().unwrap();
+        let waiter = match self.bug {
+            Bug::LastInFirstOut => state.line.pop_back(),
+            _ => state.line.pop_front(),
+        };
+        let Some(waiter) = waiter else {
+            state.is_locked = false;
+            return;
+        };
+        let mut waiter = waiter.0.lock().unwrap();
+        match self.bug {
+            Bug::LetsNewcomersIn | Bug::GivesTwice => state.is_locked = false,
+            _ => {}
+        }
+        waiter.0 = true;
+        let waker = waiter.1.take();
+        drop((state, waiter));
+        match self.bug {
+            Bug::ForgetsToWake => {}
+            _ => waker.into_iter().for_each(Waker::wake),
+        }
+    }
+}
+
+struct Lock<'a, const C: bool, const F: bool> {
+    mutex: &'a Own<C, F>,
+    waiter: Option<Arc<Waiter>>,
+}
+
+impl<'a, const C: bool, const F: bool> Future for Lock<'a, C, F> {
+    type Output = Guard<'a, C, F>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (mutex, bug) = (self.mutex, self.mutex.bug);
+        let mut state = mutex.state.lock().unwrap();
+        if let Some(waiter) = self.waiter.clone() {
+            let mut waiter = waiter.0.lock().unwrap();
+            if waiter.0 && bug == Bug::LetsNewcomersIn {
+                waiter.0 = false;
+                if state.is_locked {
+                    waiter.1 = Some(cx.waker().clone());
+                    state.line.push_back(self.waiter.clone().unwrap());
+                    return Poll::Pending;
+                }
+                state.is_locked = true;
+                waiter.0 = true;
+            }
+            if waiter.0 {
+                self.waiter = None;
+                return Poll::Ready(Guard(mutex));
+            }
+            if bug != Bug::KeepsFirstWaker {
+                waiter.1 = Some(cx.waker().clone());
+            }
+            return Poll::Pending;
+        }
+        if !state.is_locked {
+            if bug == Bug::Races {
+                drop(state);
+                thread::yield_now();
+                state = mutex.state.lock().unwrap();
+            }
+            state.is_locked = true;
+            return Poll::Ready(Guard(mutex));
+        }
+        match bug {
+            Bug::QueuesLate => {
+                drop(state);
+                thread::yield_now();
+                state = mutex.state.lock().unwrap();
+            }
+            Bug::Spins => {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Bug::KeepsOneWaker => state.line.clear(),
+            _ => {}
+        }
+        let waiter = Arc::new(Waiter(Std::new((false, Some(cx.waker().clone())))));
+        state.line.push_back(waiter.clone());
+        self.waiter = Some(waiter);
+        Poll::Pending
+    }
+}
+
+impl<const C: bool, const F: bool> Drop for Lock<'_, C, F> {
+    fn drop(&mut self) {
+        let Some(waiter) = self.waiter.take() else { return };
+        let mut state = self.mutex.state.lock().unwrap();
+        if self.mutex.bug != Bug::KeepsDroppedWaiters {
+            state.line.retain(|other| !Arc::ptr_eq(other, &waiter));
+        }
+        drop(state);
+        let was_given = waiter.0.lock().unwrap().0;
+        if was_given && self.mutex.bug != Bug::LosesWhatWasGiven {
+            self.mutex.unlock();
+        }
+    }
+}
+
+struct Guard<'a, const C: bool, const F: bool>(&'a Own<C, F>);
+
+impl<const C: bool, const F: bool> Deref for Guard<'_, C, F> {
+    type Target = u64;
+
+    fn deref(&self) -> &u64 {
+        // SAFETY: there is one guard at a time.
+        unsafe { &*self.0.value.get() }
+    }
+}
+
+impl<const C: bool, const F: bool> DerefMut for Guard<'_, C, F> {
+    fn deref_mut(&mut self) -> &mut u64 {
+        // SAFETY: as above.
+        unsafe { &mut *self.0.value.get() }
+    }
+}
+
+impl<const C: bool, const F: bool> Drop for Guard<'_, C, F> {
+    fn drop(&mut self) {
+        if self.0.bug == Bug::StaysLockedAtPanic && thread::panicking() {
+            return;
+        }
+        self.0.unlock();
+    }
+}
+
+impl<const CANCEL_SAFE: bool, const FAIR: bool> conformance::Mutex for Own<CANCEL_SAFE, FAIR> {
+    type Guard<'a> = Guard<'a, CANCEL_SAFE, FAIR>;
+
+    const CANCEL_SAFE: bool = CANCEL_SAFE;
+    const FAIR: bool = FAIR;
+
+    async fn lock(&self) -> Guard<'_, CANCEL_SAFE, FAIR> {
+        Lock { mutex: self, waiter: None }.await
+    }
+}
+
+fn check(bug: Bug) {
+    mutex(move || Own::<true, true>::new(bug));
+}
+
+#[test]
+fn the_executors_mutex_conforms() {
+    mutex(|| sync::Mutex::new(0));
+}
+
+#[test]
+fn a_students_fair_mutex_conforms() {
+    check(Bug::Nothing);
+    local_mutex(|| Own::<true, true>::new(Bug::Nothing));
+}
+
+#[test]
+fn an_unlock_that_forgets_to_wake() {
+    breaks("a release wakes a waiter", || check(Bug::ForgetsToWake));
+}
+
+#[test]
+fn a_mutex_that_keeps_the_last_waiter_alone() {
+    breaks("a release wakes a waiter", || check(Bug::KeepsOneWaker));
+}
+
+#[test]
+fn a_lock_given_to_a_dropped_waiter_is_lost() {
+    breaks("", || check(Bug::LosesWhatWasGiven));
+}
+
+#[test]
+fn a_dropped_waiter_stays_in_the_line() {
+    breaks("", || check(Bug::KeepsDroppedWaiters));
+}
+
+#[test]
+fn the_waker_of_the_first_poll_is_called() {
+    breaks("a release wakes a waiter", || check(Bug::KeepsFirstWaker));
+}
+
+#[test]
+fn newcomers_are_quicker_than_who_was_woken() {
+    breaks("who waits longest is first", || check(Bug::LetsNewcomersIn));
+}
+
+#[test]
+fn the_newest_waiter_is_first() {
+    breaks("who waits longest is first", || check(Bug::LastInFirstOut));
+    mutex(|| Own::<true, false>::new(Bug::LastInFirstOut)); // it promises no order
+}
+
+#[test]
+fn a_release_that_gives_the_lock_and_opens_it() {
+    breaks("at most as many hold it", || check(Bug::GivesTwice));
+}
+
+#[test]
+fn a_wait_that_spins() {
+    breaks("a wait does not wake itself", || check(Bug::Spins));
+}
+
+#[test]
+fn a_mutex_that_stays_locked_when_its_holder_panics() {
+    breaks("", || check(Bug::StaysLockedAtPanic));
+}
+
+#[test]
+fn two_threads_find_it_open() {
+    breaks("at most as many hold it", || check(Bug::Races));
+}
+
+#[test]
+fn an_unlock_comes_between_the_look_and_the_line() {
+    breaks("each wait comes to an end", || check(Bug::QueuesLate));
+}
