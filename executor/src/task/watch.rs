@@ -98,6 +98,8 @@ struct Events {
     cancelled: bool,
     /// The end of the task: later wakes and cancels are not told.
     finished: bool,
+    /// The runner waits for one of these. To notify a condition is a system call, whether or not one does.
+    awaited: bool,
 }
 
 impl Told {
@@ -114,6 +116,7 @@ impl Told {
         is_running: bool,
     ) -> MutexGuard<'a, Events> {
         while (is_running && state.is_woken() && !events.woken) || (state.is_cancelled() && !events.cancelled) {
+            events.awaited = true;
             events = self.changed.wait(events).unwrap_or_else(PoisonError::into_inner);
         }
         events
@@ -178,7 +181,9 @@ unsafe fn tell_first(header: NonNull<Header>, what: TaskEvent<'_>, note: impl Fn
         let Some(Extras { told, .. }) = header.as_ref().extras() else { return };
         let mut events = told.lock();
         note(&mut events);
-        told.changed.notify_one(); // it goes on when the lock is released, with the event told
+        if std::mem::take(&mut events.awaited) {
+            told.changed.notify_one(); // it goes on when the lock is released, with the event told
+        }
         if !events.finished {
             tell(header, what);
         }
