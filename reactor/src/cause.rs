@@ -4,7 +4,9 @@
 //! An executor that wants to report why a task became ready asks [`current`] from inside the wake.
 
 use crate::observer::{SourceId, TimerId};
+use crate::panics::FirstPanic;
 use std::cell::Cell;
+use std::task::Waker;
 
 /// What the reactor is waking wakers for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,27 @@ pub fn current() -> Option<Cause> {
     CURRENT.get()
 }
 
-pub(crate) fn set(cause: Option<Cause>) {
+fn set(cause: Option<Cause>) {
     CURRENT.set(cause);
+}
+
+/// Calls wakers, with their cause announced. One that panics does not keep the others from being
+/// called: the first panic goes on when all are.
+#[derive(Default)]
+pub(crate) struct Wake {
+    calls: FirstPanic,
+}
+
+impl Wake {
+    pub(crate) fn call(&mut self, cause: Cause, waker: Waker) {
+        set(Some(cause));
+        self.calls.catch(|| waker.wake());
+    }
+}
+
+impl Drop for Wake {
+    /// The panic goes on after this, as `calls` is dropped.
+    fn drop(&mut self) {
+        set(None);
+    }
 }

@@ -4,11 +4,10 @@
 //! timers keep one, and other threads interrupt a wait through it.
 
 use crate::backend::{self, Backend, Event, Network, Readiness, Token};
-use crate::cause::{self, Cause};
+use crate::cause::{Cause, Wake};
 use crate::entered::{Entries, Guard};
 use crate::lock;
 use crate::observer::{Observer, SourceId};
-use crate::panics::FirstPanic;
 use crate::source::{Source, Watched, orphaned};
 use crate::time::queue::{Fired, TimerQueue};
 use crate::time::ticks::Ticks;
@@ -174,27 +173,6 @@ impl Drop for Reactor {
         }
         let timers = lock(&self.shared.timers).close();
         timers.into_iter().for_each(|Fired { timer, waker }| wake.call(Cause::Timer(timer), waker));
-    }
-}
-
-/// Calls wakers, with their cause announced. One that panics does not keep the others from being
-/// called: the first panic goes on when all are.
-#[derive(Default)]
-struct Wake {
-    calls: FirstPanic,
-}
-
-impl Wake {
-    fn call(&mut self, cause: Cause, waker: Waker) {
-        cause::set(Some(cause));
-        self.calls.catch(|| waker.wake());
-    }
-}
-
-impl Drop for Wake {
-    /// The panic goes on after this, as `calls` is dropped.
-    fn drop(&mut self) {
-        cause::set(None);
     }
 }
 

@@ -729,7 +729,7 @@ impl Both {
         let mut timer = self.timers.remove(n);
         timer.deadline = self.now() + time;
         timer.sleep.reset(self.start + timer.deadline);
-        if self.fired.len() > 0 {
+        if !self.fired.is_empty() {
             prop_assert_eq!(self.fired.take(), [timer.name]);
             prop_assert!(timer.deadline <= self.now(), "woken before its time");
             prop_assert!(poll_with(Waker::noop(), &mut timer.sleep).is_ready());

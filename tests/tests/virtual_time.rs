@@ -13,7 +13,7 @@ use reactor::backend::{Link, Simulation};
 use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use tests::{Log, poll_with, waker_fn};
 
 const NANO: Duration = Duration::from_nanos(1);
@@ -208,7 +208,7 @@ fn the_timer_queue_of_a_virtual_clock_behaves_as_a_sorted_list_to_the_nanosecond
             let deadline = now() + Duration::from_nanos(value % (1 << bits));
             let mut timer = sleep_until(deadline);
             let log = fired.clone();
-            if let Poll::Pending = poll_with(&waker_fn(move || log.push((number, now()))), &mut timer) {
+            if poll_with(&waker_fn(move || log.push((number, now()))), &mut timer).is_pending() {
                 timers.push((deadline, number, timer));
             }
             if turn {

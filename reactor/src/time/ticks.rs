@@ -36,28 +36,36 @@ impl Ticks {
     #[inline]
     pub(crate) fn due(self, deadline: Instant) -> u64 {
         let time = deadline.saturating_duration_since(self.epoch);
-        let has_rest = self.nanos != 1 && !time.subsec_nanos().is_multiple_of(COARSE);
-        self.count(time).saturating_add(has_rest.into()).min(LAST)
+        match self.nanos {
+            1 => nanos(time),
+            _ => coarse(time) + u64::from(!time.subsec_nanos().is_multiple_of(COARSE)),
+        }
     }
 
     /// The last tick that has wholly passed: rounded down, for the same reason.
     #[inline]
     pub(crate) fn passed(self, now: Instant) -> u64 {
-        self.count(now.saturating_duration_since(self.epoch)).min(LAST)
+        let time = now.saturating_duration_since(self.epoch);
+        match self.nanos {
+            1 => nanos(time),
+            _ => coarse(time),
+        }
     }
 
     /// When a tick has passed.
     pub(crate) fn instant(self, tick: u64) -> Instant {
         self.epoch + Duration::from_nanos(tick.saturating_mul(self.nanos.into()))
     }
+}
 
-    /// Divides by constants, which is faster than by a field.
-    #[inline]
-    fn count(self, time: Duration) -> u64 {
-        let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
-        match self.nanos {
-            1 => seconds.saturating_mul(NANOS_PER_SECOND).saturating_add(nanos.into()),
-            _ => seconds.saturating_mul(COARSE_PER_SECOND).saturating_add((nanos / COARSE).into()),
-        }
-    }
+// A function for each length: to divide by a constant is faster than by a field.
+
+fn coarse(time: Duration) -> u64 {
+    let seconds = time.as_secs().min(LAST / COARSE_PER_SECOND - 1);
+    seconds * COARSE_PER_SECOND + u64::from(time.subsec_nanos() / COARSE)
+}
+
+fn nanos(time: Duration) -> u64 {
+    let seconds = time.as_secs().saturating_mul(NANOS_PER_SECOND);
+    seconds.saturating_add(time.subsec_nanos().into()).min(LAST)
 }
