@@ -16,7 +16,6 @@ pub struct Lent<T>(Cell<Option<NonNull<T>>>);
 
 impl<T> Lent<T> {
     #[doc(hidden)] // for `task_local!`
-    #[expect(clippy::new_without_default, reason = "it initializes a thread-local, in a constant")]
     pub const fn new() -> Lent<T> {
         Lent(Cell::new(None))
     }

@@ -213,12 +213,12 @@ pub(crate) fn run_cancelled(tasks: Vec<Canceller>) -> bool {
         }
         let _depth = Depth { core, before: core.drops.replace(depth + 1) };
         core.run_cancelled(tasks);
-        while depth == 0 {
-            let tasks = core.left_over.take();
-            if tasks.is_empty() {
-                break;
+        if depth == 0 {
+            // Which may leave some again.
+            let left_over = || Some(core.left_over.take()).filter(|tasks| !tasks.is_empty());
+            while let Some(tasks) = left_over() {
+                core.run_cancelled(tasks);
             }
-            core.run_cancelled(tasks);
         }
         true
     })

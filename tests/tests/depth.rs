@@ -6,8 +6,8 @@
 
 use executor::time::{Duration, Instant, now, sleep, timeout};
 use executor::{
-    Either, JoinHandle, Runtime, TaskGroup, block_on, deadline_at, select, shield, spawn, spawn_local, task_group,
-    yield_now,
+    Either, GroupError, JoinHandle, Runtime, TaskGroup, block_on, deadline_at, select, shield, spawn, spawn_local,
+    task_group, yield_now,
 };
 use futures_lite::future::{pending, poll_fn, poll_once};
 use std::cell::{Cell, RefCell};
@@ -133,7 +133,7 @@ fn nested_groups_are_dropped_while_all_their_tasks_are_queued() {
     fn nest(levels: Arc<Levels>, number: usize, wakers: Log<Waker>) -> SendBoxed<Result<(), ()>> {
         Box::pin(async move {
             let _level = levels.enter(number);
-            poll_fn(|cx| Poll::Ready(wakers.push(cx.waker().clone()))).await;
+            wakers.push(poll_fn(|cx| Poll::Ready(cx.waker().clone())).await);
             if number == DEPTH {
                 pending::<()>().await;
             }
@@ -250,20 +250,35 @@ fn a_shield_in_the_innermost_group_delays_the_end_of_all() {
 }
 
 #[test]
-fn nested_groups_that_are_over_free_their_chain_of_scopes() {
-    with_levels(|levels| async move {
-        let ends = async {
-            sleep(Duration::from_secs(1)).await;
-            Ok(())
-        };
-        assert_eq!(nest(levels.clone(), 0, ends).await, Ok(()));
-        levels.assert_ended();
+fn nested_groups_that_are_over_leave_a_chain_of_scopes_that_is_freed() {
+    fn nest(number: usize, innermost: Arc<Mutex<Option<JoinHandle<()>>>>) -> SendBoxed<Result<(), ()>> {
+        Box::pin(async move {
+            if number == DEPTH {
+                return Ok(());
+            }
+            let group = task_group(|group| async move {
+                let task = group.spawn(nest(number + 1, innermost.clone()));
+                if number + 1 == DEPTH {
+                    *innermost.lock().unwrap() = Some(task);
+                }
+                Ok(())
+            });
+            group.await.map_err(|_: GroupError<()>| ())
+        })
+    }
+    within(60, || {
+        let innermost = Arc::default();
+        block_on(nest(0, Arc::clone(&innermost))).unwrap();
+        // The handle keeps the cell, the cell its scope, and that all the scopes around it, which nothing else keeps.
+        let task = innermost.lock().unwrap().take().unwrap();
+        assert!(task.is_finished());
+        drop(task);
     });
 }
 
 #[test]
 fn destructors_that_drop_each_others_groups_do_so_to_any_depth() {
-    type Group = Boxed<Result<(), executor::GroupError<()>>>;
+    type Group = Boxed<Result<(), GroupError<()>>>;
     within(60, || {
         block_on(async {
             // The runtime can't know of these: a task's destructor drops the next group, which is nobody's future.

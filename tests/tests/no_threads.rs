@@ -86,8 +86,9 @@ fn child_calls() {
     });
     assert!(!was_made.load(Ordering::Relaxed));
     // Also when the runtime ends before anybody looks.
-    let call = block_on(async { spawn_blocking(|| ()) });
-    assert!(matches!(block_on(call), Err(JoinError::Panicked(panic)) if panic.is_io_error()));
+    let mut kept = None;
+    block_on(async { kept = Some(spawn_blocking(|| ())) });
+    assert!(matches!(block_on(kept.unwrap()), Err(JoinError::Panicked(panic)) if panic.is_io_error()));
 }
 
 #[test]

@@ -95,10 +95,12 @@ fn drop_one(link: Link) {
     let Some(link) = link else { return };
     let _depth = Depth(DROPS.with(|drops| drops.replace(depth + 1)));
     link.drop();
-    while depth == 0 {
-        let next = LEFT_OVER.try_with(|left| left.borrow_mut().pop()).ok().flatten();
-        let Some(link) = next else { break };
-        link.drop();
+    if depth == 0 {
+        // Which may leave some again.
+        let left_over = || LEFT_OVER.try_with(|left| left.borrow_mut().pop()).ok().flatten();
+        while let Some(link) = left_over() {
+            link.drop();
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::kit::{Drops, Tracked, WakerPlace, every_interleaving, interleavings_with, polled};
 use crate::run_queue::{Inbox, RunQueue};
-use crate::task::{Entered, Finish, JoinHandle, Meta, Runnable, Schedule, Slabs, TaskId, TaskRef, allocate};
+use crate::task::{Entered, Finish, JoinHandle, Meta, Runnable, Schedule, Slabs, TaskId, TaskRef, reserve};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc as LoomArc, Condvar, Mutex};
 use loom::thread::{self, ThreadId};
@@ -134,8 +134,12 @@ impl Home {
         F::Output: Send + 'static,
     {
         let meta = Meta { id: TaskId(0), spawned_at: Location::caller(), extras: None };
-        // SAFETY: the future is Send and 'static.
-        let (task, handle) = unsafe { allocate(future, Some(&self.slabs), &self.runtime, meta) };
+        // SAFETY: the future is Send and 'static, and written before the task is made.
+        let (task, handle) = unsafe {
+            let cell = reserve(Some(&self.slabs), &self.runtime, meta);
+            std::ptr::write(cell.future(), future);
+            cell.into_task()
+        };
         self.unfinished.set(self.unfinished.get() + 1);
         self.queue.push(task);
         handle
