@@ -58,6 +58,7 @@
 //! | where every task stands | [`tasks`] | `all_tasks`, `Task.print_stack` | SIGQUIT | `Handle::dump` (unstable) | `cancel` |
 //! | to see afterwards what happened | [`mod@trace`] | `set_debug`, nearly | `runtime/trace` | `tokio-console`, live only | any, with `EXECUTOR_TRACE` |
 //! | the same run again | [`Builder::deterministic`], [`test::explore`] | – | `testing/synctest`, partly | `turmoil`, `loom` | `explore` |
+//! | a scheduler of your own | [`task::Schedule`], [`CustomRuntime`] | an event loop policy | – | – | `priority`, `two_threads` |
 //! | to be told of a deadlock | [`Builder::detect_deadlock`] | – | `all goroutines are asleep` | – | `deadlock` |
 //!
 //! # Where to read
