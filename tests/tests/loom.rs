@@ -31,6 +31,10 @@ mod shim {
 
         pub(crate) fn spend() {}
 
+        pub(crate) fn try_take() -> bool {
+            true
+        }
+
         pub(crate) async fn take() {}
 
         pub(crate) fn enter() {}
