@@ -47,13 +47,20 @@ const UNCOUNTED: u32 = 1 << 16;
 /// The number of the poll where nobody counts.
 const NONE: u64 = 0;
 
-thread_local! {
+/// What a thread knows of budgets. In one piece, so that to reach it costs no more than to reach one of the words.
+struct Budget {
     /// Operations that may still be done.
-    static LEFT: Cell<u32> = const { Cell::new(UNCOUNTED) };
+    left: Cell<u32>,
     /// The number of the poll that is counted, or [`NONE`].
-    static POLL: Cell<u64> = const { Cell::new(NONE) };
+    poll: Cell<u64>,
     /// A poll, and how many leaves were deferred in it.
-    static DEFERRED: Cell<(u64, u32)> = const { Cell::new((NONE, 0)) };
+    deferred: Cell<(u64, u32)>,
+}
+
+thread_local! {
+    static BUDGET: Budget = const {
+        Budget { left: Cell::new(UNCOUNTED), poll: Cell::new(NONE), deferred: Cell::new((NONE, 0)) }
+    };
 }
 
 /// Gives the task that is about to be polled its full budget.
@@ -71,8 +78,10 @@ thread_local! {
 /// ```
 #[inline]
 pub fn reset() {
-    LEFT.set(OPERATIONS.into());
-    POLL.set(POLL.get() + 1);
+    BUDGET.with(|budget| {
+        budget.left.set(OPERATIONS.into());
+        budget.poll.set(budget.poll.get() + 1);
+    });
 }
 
 /// Counts what is polled on this thread, with a full budget, until the guard is dropped. Then the budget is what it was.
@@ -90,7 +99,7 @@ pub fn reset() {
 /// ```
 #[inline]
 pub fn enter() -> Entered {
-    let before = Entered { left: LEFT.get(), poll: POLL.get(), not_send: PhantomData };
+    let before = Entered::now();
     reset();
     before
 }
@@ -115,7 +124,9 @@ pub fn enter() -> Entered {
 /// assert!(budget::poll_proceed(&mut cx).is_pending());
 /// ```
 pub fn leave() -> Entered {
-    Entered { left: LEFT.replace(UNCOUNTED), poll: POLL.replace(NONE), not_send: PhantomData }
+    let before = Entered::now();
+    drop(Entered { left: UNCOUNTED, poll: NONE, not_send: PhantomData });
+    before
 }
 
 /// Restores the budget that this thread had before. Made by [`enter`] and [`leave`].
@@ -128,11 +139,20 @@ pub struct Entered {
     not_send: PhantomData<*const ()>,
 }
 
+impl Entered {
+    #[inline]
+    fn now() -> Entered {
+        BUDGET.with(|budget| Entered { left: budget.left.get(), poll: budget.poll.get(), not_send: PhantomData })
+    }
+}
+
 impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
-        LEFT.set(self.left);
-        POLL.set(self.poll);
+        BUDGET.with(|budget| {
+            budget.left.set(self.left);
+            budget.poll.set(self.poll);
+        });
     }
 }
 
@@ -141,13 +161,27 @@ impl Drop for Entered {
 /// For futures that poll several others: poll one, and ask whether to [proceed](poll_proceed) when this is true.
 #[inline]
 pub fn is_spent() -> bool {
-    LEFT.get() == 0
+    BUDGET.with(|budget| budget.left.get() == 0)
 }
 
 /// Takes one unit, for an operation that succeeded.
 #[inline]
 pub fn spend() {
-    LEFT.set(LEFT.get().saturating_sub(1));
+    BUDGET.with(|budget| budget.left.set(budget.left.get().saturating_sub(1)));
+}
+
+/// Takes one unit if there is one.
+///
+/// For leaf futures: the short way where the operation is sure to succeed at once.
+#[inline]
+pub fn try_take() -> bool {
+    BUDGET.with(|budget| {
+        let left = budget.left.get().checked_sub(1);
+        left.is_some_and(|left| {
+            budget.left.set(left);
+            true
+        })
+    })
 }
 
 /// Ready while the task may go on; otherwise its waker has been called and the leaf should return `Pending`.
@@ -209,7 +243,7 @@ impl Deferral {
     #[cold]
     fn poll_deferred(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = Deferral::now();
-        let is_counted = POLL.get() != NONE;
+        let is_counted = poll_number() != NONE;
         // Where nobody counts, a leaf that is polled again is in another poll.
         let was_deferred = self.0 != 0 && !(is_counted && *self == now);
         let goes_on = was_deferred || cx.waker().data().is_null();
@@ -228,14 +262,14 @@ impl Deferral {
 
     /// The leaf is dropped. Where nobody counts and it was deferred, that was a poll by hand: nobody polls it again.
     pub fn end(self) {
-        if self.0 != 0 && POLL.get() == NONE {
+        if self.0 != 0 && poll_number() == NONE {
             refill();
         }
     }
 
     /// In this poll. The two low bits are set, so it is never 0.
     fn now() -> Deferral {
-        Deferral((POLL.get() as u32) << 2 | 0b11)
+        Deferral((poll_number() as u32) << 2 | 0b11)
     }
 
     /// A number that stands for it: 0 if it was not deferred, else one whose two low bits are set.
@@ -250,15 +284,20 @@ impl Deferral {
     }
 }
 
+/// The number of the poll that is counted, or [`NONE`].
+fn poll_number() -> u64 {
+    BUDGET.with(|budget| budget.poll.get())
+}
+
 /// A new budget, though no executor says that a new poll has begun.
 fn refill() {
-    match POLL.get() {
+    BUDGET.with(|budget| match budget.poll.get() {
         NONE => {
-            LEFT.set(UNCOUNTED);
-            DEFERRED.set((NONE, 0));
+            budget.left.set(UNCOUNTED);
+            budget.deferred.set((NONE, 0));
         }
         _ => reset(),
-    }
+    });
 }
 
 /// Counts a deferral. Whether there were so many that this poll does not end by them; then there is a new budget.
@@ -266,10 +305,14 @@ fn refill() {
 /// A poll that awaits many futures at once has a deferral for each. Where nobody counts, each may be a poll by hand that
 /// returns nothing although something is there, so there are few.
 fn has_not_ended() -> bool {
-    let limit = if POLL.get() == NONE { 16 } else { 1024 };
-    let (poll, before) = DEFERRED.get();
-    let deferred = if poll == POLL.get() { before + 1 } else { 1 };
-    DEFERRED.set((POLL.get(), deferred));
+    let now = poll_number();
+    let limit = if now == NONE { 16 } else { 1024 };
+    let deferred = BUDGET.with(|budget| {
+        let (poll, before) = budget.deferred.get();
+        let deferred = if poll == now { before + 1 } else { 1 };
+        budget.deferred.set((now, deferred));
+        deferred
+    });
     if deferred > limit {
         refill();
     }

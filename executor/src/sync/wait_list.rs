@@ -320,11 +320,12 @@ impl<R: Rule> Node<R> {
         // SAFETY: as promised.
         let got = unsafe {
             match self.stage.load(Ordering::Acquire) {
-                IDLE if !budget::is_spent() => self.arrive(monitor, cx),
                 SERVED => Some(self.take_got()),
                 WAITING => self.renew(monitor, cx),
                 idle => {
-                    ready!(self.poll_deferred(idle, cx));
+                    if idle != IDLE || budget::is_spent() {
+                        ready!(self.poll_deferred(idle, cx));
+                    }
                     self.arrive(monitor, cx)
                 }
             }

@@ -594,12 +594,10 @@ impl<T> Future for JoinHandle<T> {
             reactor::leaf::pending(|| format!("the end of {}", self.task().info()));
             return Poll::Pending;
         }
-        if budget::is_spent() {
+        if !budget::try_take() {
             ready!(self.poll_deferred(cx));
         }
-        let output = self.take_output();
-        budget::spend();
-        output.map_or(Poll::Pending, Poll::Ready)
+        self.take_output().map_or(Poll::Pending, Poll::Ready)
     }
 }
 

@@ -29,6 +29,11 @@ pub mod budget {
     /// Takes nothing.
     pub fn spend() {}
 
+    /// Takes nothing, and so may go on.
+    pub fn try_take() -> bool {
+        true
+    }
+
     /// Takes nothing.
     pub async fn take() {}
 
