@@ -70,6 +70,8 @@ pub trait Observer: Send + Sync {
     fn source_removed(&self, source: SourceId) {}
     /// A task left its waker at a source, because an operation would have blocked.
     fn source_waits(&self, source: SourceId, direction: Direction) {}
+    /// A future that had left a waker at a source was dropped, and took it back.
+    fn source_left(&self, source: SourceId, direction: Direction) {}
     /// The backend reported a source ready; `woken` waiters are about to be woken.
     fn source_ready(&self, source: SourceId, readiness: Readiness, woken: usize) {}
     /// A timer was set by the call at `place`.
@@ -107,6 +109,7 @@ impl<A: Observer + ?Sized, B: Observer + ?Sized> Observer for (Arc<A>, Arc<B>) {
         source_added(source: SourceId, fd: RawFd);
         source_removed(source: SourceId);
         source_waits(source: SourceId, direction: Direction);
+        source_left(source: SourceId, direction: Direction);
         source_ready(source: SourceId, readiness: Readiness, woken: usize);
         timer_set(timer: TimerId, deadline: Instant, place: &'static Location<'static>);
         timer_cancelled(timer: TimerId);

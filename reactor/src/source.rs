@@ -531,6 +531,9 @@ impl Drop for Waiter<'_> {
         let entries = &mut waiters.list(self.direction).entries;
         let entry = entries.iter().position(|entry| entry.key == key).map(|at| entries.remove(at));
         drop(waiters);
+        if entry.is_some() {
+            self.source.reactor.observe(|observer| observer.source_left(self.source.id, self.direction));
+        }
         drop(entry);
     }
 }

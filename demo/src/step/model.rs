@@ -261,6 +261,10 @@ impl State {
                     source.waiters.push((task, *direction));
                 }
             }
+            Event::SourceLeft { source, direction } => {
+                let Some(task) = self.running.last().copied() else { return };
+                self.source(*source).waiters.retain(|waiter| *waiter != (task, *direction));
+            }
             Event::SourceReady { source, readiness, .. } => {
                 let source = self.source(*source);
                 let words: Vec<_> = readiness.iter_names().map(|(name, _)| name.to_lowercase()).collect();

@@ -167,6 +167,7 @@ impl Writer<'_> {
             | Event::OutputDropped { .. }
             | Event::Freed { .. } => {}
             Event::SourceAdded { .. } | Event::SourceRemoved { .. } | Event::SourceWaits { .. } => {}
+            Event::SourceLeft { .. } => {}
             Event::TimerSet { .. } | Event::TimerCancelled { .. } | Event::Notified => {}
         }
     }

@@ -118,6 +118,12 @@ impl Words {
             Event::SourceWaits { source, direction } => {
                 format!("a waker is left at source {source}, to {}", direction_word(*direction))
             }
+            Event::SourceLeft { source, direction } => {
+                format!(
+                    "a waker is taken back from source {source}, where it was left to {}",
+                    direction_word(*direction)
+                )
+            }
             Event::SourceReady { source, readiness, woken } => {
                 let words: Vec<_> = readiness.iter_names().map(|(name, _)| name.to_lowercase()).collect();
                 let words = words.join(", ").replace('_', " ");

@@ -40,7 +40,7 @@ pub use channel::{Receiver, RecvFuture, SendFuture, Sender, channel, unbounded};
 pub use condvar::Condvar;
 pub use error::{BroadcastError, RecvError, SendError, TryRecvError, TrySendError};
 pub use event::Event;
-pub use handover::Handover;
+pub use handover::{Handover, hand_over};
 pub use mutex::{Mutex, MutexGuard, OwnedMutexGuard};
 pub use oneshot::{Receiver as OneshotReceiver, Sender as OneshotSender, oneshot};
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};

@@ -77,6 +77,10 @@ impl Kept {
                 let source = self.sources.get_mut(&(runtime, source));
                 source.into_iter().for_each(|source| source.waits[direction as usize] = Some((number, record.clone())));
             }
+            Event::SourceLeft { source, direction } => {
+                let source = self.sources.get_mut(&(runtime, source));
+                source.into_iter().for_each(|source| source.waits[direction as usize] = None);
+            }
             _ => {}
         }
     }

@@ -181,6 +181,8 @@ pub enum Event {
     SourceRemoved { source: u64 },
     /// [`source_waits`](reactor::Observer::source_waits).
     SourceWaits { source: u64, direction: Direction },
+    /// [`source_left`](reactor::Observer::source_left).
+    SourceLeft { source: u64, direction: Direction },
     /// [`source_ready`](reactor::Observer::source_ready): what for, and how many waiters are woken.
     SourceReady {
         source: u64,
@@ -217,6 +219,7 @@ impl Event {
             SlowPoll { task, .. } => Some(task),
             BlockingQueued { task } | BlockingBegins { task } | BlockingEnds { task } => Some(task),
             RunBegins | RunEnds | SourceAdded { .. } | SourceRemoved { .. } | SourceWaits { .. } => None,
+            SourceLeft { .. } => None,
             SourceReady { .. } | TimerSet { .. } | TimerCancelled { .. } | TimerFired { .. } => None,
             WaitBegins { .. } | WaitEnds { .. } | Notified => None,
         }

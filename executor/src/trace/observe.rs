@@ -167,11 +167,11 @@ impl reactor::Observer for Recorder {
     }
 
     fn source_waits(&self, source: SourceId, direction: reactor::observer::Direction) {
-        let direction = match direction {
-            reactor::observer::Direction::Read => Direction::Read,
-            reactor::observer::Direction::Write => Direction::Write,
-        };
-        self.record(|_| Event::SourceWaits { source: source.0, direction });
+        self.record(|_| Event::SourceWaits { source: source.0, direction: direction.into() });
+    }
+
+    fn source_left(&self, source: SourceId, direction: reactor::observer::Direction) {
+        self.record(|_| Event::SourceLeft { source: source.0, direction: direction.into() });
     }
 
     fn source_ready(&self, source: SourceId, readiness: Readiness, woken: usize) {
@@ -204,6 +204,15 @@ impl reactor::Observer for Recorder {
 
     fn notified(&self) {
         self.record(|_| Event::Notified);
+    }
+}
+
+impl From<reactor::observer::Direction> for Direction {
+    fn from(direction: reactor::observer::Direction) -> Direction {
+        match direction {
+            reactor::observer::Direction::Read => Direction::Read,
+            reactor::observer::Direction::Write => Direction::Write,
+        }
     }
 }
 

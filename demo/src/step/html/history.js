@@ -371,6 +371,10 @@ const FOLD = {
     endWaiters(known, index, () => true);
     history.runtimeOf(history.events[index]).sources.delete(source);
   },
+  source_left(history, { source, direction, index, running }) {
+    const known = history.source(source, index);
+    endWaiters(known, index, (waiter) => waiter.lane === running && waiter.direction === direction);
+  },
   source_waits(history, event) {
     const { source, direction, index, running } = event;
     const known = history.source(source, index);

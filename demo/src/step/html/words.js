@@ -138,6 +138,7 @@ const SENTENCES = {
     const what = `until ${sourceName(sourceIs)} is ${direction === "read" ? "readable" : "writable"}`;
     return running ? [{ lane: running }, ` leaves its waker, ${what}`] : [`A waker is left, ${what}`];
   },
+  source_left: (h, { source, direction }) => [`A waker is taken back from source ${source}, where it was left to ${direction}`],
   source_ready(h, { sourceIs, readiness, woken }) {
     const whom = woken === 0 ? "nobody waits for it yet" : `wakes ${count(woken, "task")}`;
     return [`${sourceName(sourceIs)} is ${readiness.join(", ") || "ready"}: ${whom}`];

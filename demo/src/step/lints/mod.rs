@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `polls.rs` | what a poll takes and does: blocked, never yields, wakes itself |
 //! | `wakers.rs` | wakers that are not there: never woken, lost; and that are there for ever: leaked |
+//! | `runtime.rs` | the executor and the reactor: tasks that are not run, or run wrongly; wakes, timers and permits that go wrong |
 //! | `tasks.rs` | a task as a whole: its size, its failure that nobody hears of |
 //!
 //! All of them look at one fold over the events. Used by `demo step --lint`, the stepper and the page.
 
 mod polls;
+mod runtime;
 mod tasks;
 mod wakers;
 
@@ -38,6 +40,30 @@ pub enum Kind {
     LargeFuture,
     /// A task panicked, and nobody joined it.
     Unjoined,
+    /// A fault of the runtime: a task was queued, and never polled.
+    NeverPolled,
+    /// A fault of the runtime: a task was woken during its poll, and not queued after it.
+    WakeDropped,
+    /// A fault of the runtime: a task is polled though it was not woken, or is over.
+    PolledUnwoken,
+    /// A fault of the runtime: a task is polled while it is being polled.
+    PolledTwice,
+    /// A fault of the runtime: the thread waits though a task is queued.
+    ParkedBesideQueue,
+    /// A fault of the runtime: a timer fires before its deadline.
+    EarlyTimer,
+    /// A permit or message was handed to a task that was cancelled, and then to no other.
+    LostHandover,
+    /// A source was reported ready, and no task that waits for it was woken.
+    UnwokenSource,
+}
+
+impl Kind {
+    /// Whether the program has done nothing wrong: what runs it has.
+    fn is_of_runtime(self) -> bool {
+        use Kind::*;
+        matches!(self, NeverPolled | WakeDropped | PolledUnwoken | PolledTwice | ParkedBesideQueue | UnwokenSource)
+    }
 }
 
 impl fmt::Display for Kind {
@@ -51,6 +77,14 @@ impl fmt::Display for Kind {
             Kind::LeakedWaker => "leaked waker",
             Kind::LargeFuture => "large future",
             Kind::Unjoined => "unjoined",
+            Kind::NeverPolled => "never polled",
+            Kind::WakeDropped => "wake dropped",
+            Kind::PolledUnwoken => "polled unwoken",
+            Kind::PolledTwice => "polled twice at once",
+            Kind::ParkedBesideQueue => "parked beside a queue",
+            Kind::EarlyTimer => "early timer",
+            Kind::LostHandover => "lost hand-over",
+            Kind::UnwokenSource => "unwoken source",
         })
     }
 }
@@ -118,6 +152,7 @@ struct Run {
     stood: HashMap<u64, Rc<[Waiting]>>,
     polls: polls::Polls,
     wakers: wakers::Wakers,
+    runtime: runtime::Runtime,
 }
 
 impl Run {
@@ -129,6 +164,7 @@ impl Run {
         let view = View { trace, number, state, stood: &self.stood };
         self.polls.see(&view, findings);
         self.wakers.see(&view, findings);
+        self.runtime.see(&view, findings);
         tasks::see(&view, findings);
     }
 
@@ -136,6 +172,7 @@ impl Run {
         let view = View { trace, number: self.last, state, stood: &self.stood };
         self.polls.end(&view, findings);
         self.wakers.end(&view, findings);
+        self.runtime.end(&view, findings);
     }
 }
 
@@ -199,7 +236,27 @@ impl Findings {
         self.found.push(Finding { kind, event: number, task, run, others, place, reason: what(), text });
     }
 
-    fn finish(self, trace: &Trace) -> Vec<Finding> {
+    /// As [`add`](Findings::add), of no task: `what` is all that is said.
+    fn add_of_runtime(&mut self, view: &View<'_>, number: usize, kind: Kind, what: impl FnOnce() -> String) {
+        let run = view.state.run;
+        if self.told.insert((kind, run, 0)) {
+            let (others, text) = (Vec::new(), String::new());
+            self.found.push(Finding { kind, event: number, task: 0, run, others, place: None, reason: what(), text });
+        }
+    }
+
+    fn finish(mut self, trace: &Trace) -> Vec<Finding> {
+        // A task that its runtime has let down waits through no fault of the program.
+        let let_down: HashSet<(u32, u64)> = self
+            .found
+            .iter()
+            .filter(|found| found.kind.is_of_runtime())
+            .flat_map(|found| {
+                found.others.iter().map(|(_, task)| *task).chain([found.task]).map(|task| (found.run, task))
+            })
+            .collect();
+        let blames = |kind| matches!(kind, Kind::LostWake | Kind::NeverWoken | Kind::LeakedWaker);
+        self.found.retain(|found| !(blames(found.kind) && let_down.contains(&(found.run, found.task))));
         let told = |mut finding: Finding| {
             if let (Some(place), others @ 1..) = (finding.place, finding.others.len()) {
                 let others = words::count(others, "other task");

@@ -96,7 +96,7 @@ impl fmt::Display for Breakpoint {
 }
 
 /// The kinds of events, as a recording names them.
-const KINDS: [&str; 31] = [
+const KINDS: [&str; 32] = [
     "run_begins",
     "run_ends",
     "spawned",
@@ -121,6 +121,7 @@ const KINDS: [&str; 31] = [
     "source_added",
     "source_removed",
     "source_waits",
+    "source_left",
     "source_ready",
     "timer_set",
     "timer_cancelled",
