@@ -67,7 +67,7 @@ fn a_file_that_is_replaced_by_a_pipe_all_the_time_holds_nobody_up() {
     let root = root(&place);
     fs::write(root.join("file"), "file").unwrap();
     make_pipe(&root.join("pipe"));
-    fs::write(root.join("index.html"), "index").unwrap();
+    fs::write(root.join("index.html"), "file").unwrap();
     let serving = serving(&place);
     let mut swaps = Command::new("sh");
     swaps.args(["-c", "while :; do ln -f pipe index.html; ln -f file index.html; done"]).current_dir(&root);
