@@ -37,7 +37,11 @@ mod shim {
 
         pub(crate) async fn take() {}
 
-        pub(crate) fn enter() {}
+        pub(crate) struct Entered;
+
+        pub(crate) fn enter() -> Entered {
+            Entered
+        }
 
         pub(crate) use reactor::budget::Deferral;
     }
