@@ -37,9 +37,17 @@ pub(crate) enum Asked {
     WokeItself,
 }
 
+/// A task that has made progress in a poll without a wake.
+pub(crate) struct Suspect {
+    pub(crate) task: Canceller,
+    pub(crate) asked: Asked,
+    /// How many wakers of it there were before that poll, which may have dropped them.
+    pub(crate) wakers: usize,
+}
+
 /// The suspects that no wake reaches. If `others_wake`, another thread may be between the change that the poll saw and
 /// the wake that belongs to it: then it gets the time to call it.
-pub(crate) fn confirmed(mut suspects: Vec<(Canceller, Asked)>, others_wake: bool) -> Vec<Canceller> {
+pub(crate) fn confirmed(mut suspects: Vec<Suspect>, others_wake: bool) -> Vec<Suspect> {
     let start = Instant::now();
     // A wake sets its bit whatever has become of the task since: see `State::wake`.
     let is_open =
@@ -48,7 +56,7 @@ pub(crate) fn confirmed(mut suspects: Vec<(Canceller, Asked)>, others_wake: bool
         suspects.retain(is_open);
         thread::sleep(Duration::from_millis(1));
     }
-    suspects.into_iter().map(|(task, _)| task).collect()
+    suspects
 }
 
 /// What a runtime fails on.
@@ -115,7 +123,7 @@ impl Checks {
                 self.fail(format!(
                     "lost wake: {info} is suspended, and its last waker was dropped without waking it, so nothing can \
                      ever run it again{}",
-                    self.details(task)
+                    self.details(task, 0)
                 ));
             }
             _ => {}
@@ -123,8 +131,9 @@ impl Checks {
     }
 
     /// The task has made progress in a poll without a wake.
-    pub(crate) fn lost_wake(&self, task: TaskRef<'_>) {
-        self.fail(format!("{}{}", sentence(&task.info()), self.details(task)));
+    pub(crate) fn lost_wake(&self, suspect: &Suspect) {
+        let task = suspect.task.task();
+        self.fail(format!("{}{}", sentence(&task.info()), self.details(task, suspect.wakers)));
     }
 
     /// The first failure, once.
@@ -141,7 +150,7 @@ impl Checks {
     }
 
     /// Where the task was suspended, and what became of its wakers: a line each.
-    fn details(&self, task: TaskRef<'_>) -> String {
+    fn details(&self, task: TaskRef<'_>, wakers: usize) -> String {
         let (tasks, mut names, mut text) = (self.tasks(), Names::default(), String::new());
         let nothing = Seen::default();
         let Seen { standing, dropped } = tasks.get(&task.id()).unwrap_or(&nothing);
@@ -151,14 +160,14 @@ impl Checks {
             }
             let _ = write!(text, "\n    waits for: {leaf}");
         }
-        let _ = match (dropped, task.wakers()) {
+        let _ = match (dropped, wakers) {
             (Some((stack, by)), _) => {
                 let place = names.calls(stack).pop().map(|place| format!(" in {place}")).unwrap_or_default();
                 write!(text, "\n    its last waker was dropped by {by}{place}")
             }
             (None, 0) => write!(text, "\n    its last poll left no waker"),
-            (None, 1) => write!(text, "\n    its waker still exists, and was not called"),
-            (None, wakers) => write!(text, "\n    its {wakers} wakers still exist, and none was called"),
+            (None, 1) => write!(text, "\n    its waker was there, and was not called"),
+            (None, wakers) => write!(text, "\n    its {wakers} wakers were there, and none was called"),
         };
         text.push_str(
             "\n    The code that makes a future ready must call wake() on the waker that its last poll left there.",

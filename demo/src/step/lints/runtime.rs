@@ -110,6 +110,9 @@ impl Runtime {
 
     fn poll_ends(&mut self, task: u64, end: End, view: &View<'_>, findings: &mut Findings) {
         self.given.remove(&task); // it has taken that, or given it back
+        if end != End::Finished {
+            self.goes_on(task);
+        }
         let woken = matches!(self.tasks.get(&task), Some(State::Running { woken: true }));
         let next = match end {
             End::Pending if woken => {
@@ -130,9 +133,11 @@ impl Runtime {
 
     fn finished(&mut self, task: u64, how: How, view: &View<'_>) {
         self.tasks.insert(task, State::Over);
+        if how != How::Cancelled {
+            self.goes_on(task);
+        }
         self.waiters.values_mut().for_each(|waiters| waiters.retain(|(waiter, _)| *waiter != task));
         self.reported.retain(|(_, _, waiters)| !waiters.contains(&task));
-        self.given_up.iter_mut().for_each(|given| given.waiters.retain(|waiter| *waiter != task));
         let Some((event, kind, place)) = self.given.remove(&task).filter(|_| how == How::Cancelled) else { return };
         let text = view.trace.places.get(place as usize).map(ToString::to_string).unwrap_or_default();
         let waits_there = |id: &u64| {
@@ -142,6 +147,12 @@ impl Runtime {
         let suspended = self.tasks.iter().filter(|(_, state)| **state == State::Suspended).map(|(id, _)| *id);
         let waiters = suspended.filter(waits_there).collect();
         self.given_up.push(GivenUp { task, event, kind, place, waiters });
+    }
+
+    /// The task does not wait for what others have given up, or not any more. Only a cancel, as at the end of a run, says
+    /// nothing of that.
+    fn goes_on(&mut self, task: u64) {
+        self.given_up.iter_mut().for_each(|given| given.waiters.retain(|waiter| *waiter != task));
     }
 
     fn timer_fired(&self, timer: u64, view: &View<'_>, findings: &mut Findings) {
@@ -250,8 +261,7 @@ impl Runtime {
             });
         }
         for given in std::mem::take(&mut self.given_up) {
-            let still = |task: &&u64| self.tasks.get(task) == Some(&State::Suspended);
-            if let Some(waiter) = given.waiters.iter().find(still) {
+            if let Some(waiter) = given.waiters.iter().min() {
                 let made = place_of(view.trace, given.place);
                 findings.add(view, given.event, Kind::LostHandover, given.task, || {
                     format!(
