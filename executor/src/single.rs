@@ -348,7 +348,7 @@ impl Core {
         let mut root = unsafe {
             let cell = self.reserve(None, place);
             future.move_to(cell.future());
-            self.start(cell)
+            self.spawn(cell)
         };
         self.note_ages();
         self.slow.restart();
@@ -364,7 +364,7 @@ impl Core {
         root.take_output().expect("the task of block_on is finished")
     }
 
-    /// Makes a cell for a task. Nothing may come between this and [`start`](Core::start) but the writing of the future.
+    /// Makes a cell for a task. Nothing may come between this and [`spawn`](Core::spawn) but the writing of the future.
     ///
     /// # Safety
     /// The future may be used and dropped on this thread, until the end of `run`.
@@ -385,7 +385,7 @@ impl Core {
     /// # Safety
     /// The future was written to its place, and the cell is one of this core's.
     #[inline]
-    pub(crate) unsafe fn start<F: Future>(&self, cell: Reserved<F>) -> JoinHandle<F::Output> {
+    pub(crate) unsafe fn spawn<F: Future>(&self, cell: Reserved<F>) -> JoinHandle<F::Output> {
         // SAFETY: as the caller promises.
         let (task, handle) = unsafe { cell.into_task() };
         self.unfinished.set(self.unfinished.get() + 1);

@@ -289,7 +289,7 @@ impl<F: Future> Spawning<F> {
     #[inline]
     pub(crate) unsafe fn start(self) -> JoinHandle<F::Output> {
         // SAFETY: as the caller promises; the core runs in a call below it.
-        unsafe { self.core.as_ref().start(self.cell) }
+        unsafe { self.core.as_ref().spawn(self.cell) }
     }
 }
 
