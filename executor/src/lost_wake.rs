@@ -51,7 +51,7 @@ pub(crate) fn confirmed(mut suspects: Vec<Suspect>, others_wake: bool) -> Vec<Su
     let start = Instant::now();
     // A wake sets its bit whatever has become of the task since: see `State::wake`.
     let is_open =
-        |(task, asked): &(Canceller, Asked)| *asked == Asked::WokeItself || !task.task().header().state.is_woken();
+        |suspect: &Suspect| suspect.asked == Asked::WokeItself || !suspect.task.task().header().state.is_woken();
     while others_wake && !suspects.is_empty() && start.elapsed() < GRACE {
         suspects.retain(is_open);
         thread::sleep(Duration::from_millis(1));

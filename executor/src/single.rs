@@ -23,7 +23,7 @@
 use crate::ages::Ages;
 use crate::blocking::{self, Pool};
 use crate::cancel::within;
-use crate::lost_wake::{self, Asked, Checks, Strictness};
+use crate::lost_wake::{self, Asked, Checks, Strictness, Suspect};
 use crate::observer::{self, Here, Observer, present_cause};
 use crate::run_queue::{Inbox, RunQueue};
 use crate::simulated::Simulated;
@@ -605,18 +605,21 @@ impl Core {
             if task.task().state().is_over() {
                 continue;
             }
-            let mut poll = || match self.ask(task) {
-                Asked::Suspended => {}
-                asked => suspects.push((task.clone(), asked)),
+            let mut poll = || {
+                let wakers = task.task().wakers();
+                match self.ask(task) {
+                    Asked::Suspended => {}
+                    asked => suspects.push(Suspect { task: task.clone(), asked, wakers }),
+                }
             };
             shown.push((f(task.task(), &mut poll), task.task().id()));
         }
         let lost = lost_wake::confirmed(suspects, others_wake && self.simulated.is_none());
-        for task in &lost {
-            self.shared.observe(|observer| observer.lost_wake(task.task()));
-            self.shared.checks.iter().for_each(|checks| checks.lost_wake(task.task()));
+        for suspect in &lost {
+            self.shared.observe(|observer| observer.lost_wake(suspect.task.task()));
+            self.shared.checks.iter().for_each(|checks| checks.lost_wake(suspect));
         }
-        let is_lost = |id| lost.iter().any(|task| task.task().id() == id);
+        let is_lost = |id| lost.iter().any(|suspect| suspect.task.task().id() == id);
         shown.into_iter().map(|(shown, id)| (shown, is_lost(id))).collect()
     }
 

@@ -218,7 +218,7 @@ impl Named {
             unsafe {
                 let cell = core.reserve(self.extras, place);
                 ptr::write(cell.future(), core.pool.make_here(call));
-                return core.start(cell);
+                return core.spawn(cell);
             }
         }
         let meta = core.introduce(self.extras, place);
