@@ -18,7 +18,7 @@ use reactor::Handle;
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
@@ -154,6 +154,10 @@ impl fmt::Debug for CustomRuntime {
         f.debug_struct("CustomRuntime").field("unfinished", &self.unfinished()).finish_non_exhaustive()
     }
 }
+
+// As for a `Runtime`: a panic in a task is kept there, and one in the loop leaves the list of tasks whole.
+impl UnwindSafe for CustomRuntime {}
+impl RefUnwindSafe for CustomRuntime {}
 
 /// The end of a runtime: the last clone of it is gone.
 struct Ends(Arc<Custom>);

@@ -103,6 +103,8 @@ auto_traits! {
     TaskRef<'static>                                     => -    -    unpin unwind ref_unwind;
     TaskEvent<'static>                                   => -    -    unpin -      -;
     executor::task::Builder                              => send sync unpin unwind ref_unwind;
+    executor::CustomRuntime                              => send sync unpin unwind ref_unwind;
+    executor::CustomBuilder                              => send sync unpin -      -;
     executor::task::Chains                               => send sync unpin unwind ref_unwind;
     TaskState                                            => send sync unpin unwind ref_unwind;
     Finish                                               => send sync unpin unwind ref_unwind;
@@ -225,6 +227,10 @@ auto_traits! {
     reactor::Handle                                      => send sync unpin unwind ref_unwind;
     reactor::Entered                                     => -    -    unpin unwind ref_unwind;
     reactor::Hold                                        => send sync unpin unwind ref_unwind;
+    reactor::budget::Entered                             => -    -    unpin unwind ref_unwind;
+    reactor::budget::Deferral                            => send sync unpin unwind ref_unwind;
+    reactor::budget::Take                                => send sync unpin unwind ref_unwind;
+    reactor::panics::FirstPanic                          => send -    unpin -      -;
     reactor::cause::Cause                                => send sync unpin unwind ref_unwind;
     reactor::observer::SourceId                          => send sync unpin unwind ref_unwind;
     reactor::observer::TimerId                           => send sync unpin unwind ref_unwind;

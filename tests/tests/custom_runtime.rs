@@ -180,6 +180,8 @@ fn is_whole(trace: &Trace) {
         is_ready: bool,
         is_running: bool,
         is_finished: bool,
+        /// A blocking call has no polls.
+        is_blocking: bool,
     }
     let mut tasks = BTreeMap::<u64, Seen>::new();
     for (number, record) in trace.records.iter().enumerate() {
@@ -197,7 +199,12 @@ fn is_whole(trace: &Trace) {
                 std::mem::take(&mut task.is_ready) && !std::mem::replace(&mut task.is_running, true)
             }
             Event::PollEnds { .. } => std::mem::take(&mut task.is_running),
-            Event::Finished { .. } => task.is_running && !std::mem::replace(&mut task.is_finished, true),
+            Event::BlockingBegins { .. } => {
+                std::mem::take(&mut task.is_ready) && !std::mem::replace(&mut task.is_blocking, true)
+            }
+            Event::Finished { .. } => {
+                (task.is_running || task.is_blocking) && !std::mem::replace(&mut task.is_finished, true)
+            }
             _ => !is_new,
         };
         assert!(is_right, "event {number}, {:?}", record.event);

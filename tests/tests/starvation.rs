@@ -446,7 +446,7 @@ fn awaiting_a_hundred_thousand_tasks_that_are_over_lets_others_run_each_budget()
 
 #[test]
 fn every_operation_on_a_socket_takes_part() {
-    use executor::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream, lookup};
+    use executor::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener, UnixStream, lookup};
     let runtime = Runtime::builder().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = &folder.path().join("socket");
