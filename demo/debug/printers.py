@@ -42,6 +42,9 @@ READINESS = {  # reactor/src/backend/mod.rs
 SOURCE = {  # reactor/src/source.rs
     "REPORT": 1 << 8,
 }
+TICKS = {  # reactor/src/time/ticks.rs
+    "COARSE": 250_000,
+}
 
 
 # Through the standard library's wrappers.
@@ -294,7 +297,8 @@ class Timers(Queue):
         self.nanos = int(value["ticks"]["nanos"])
 
     def seconds(self, tick):
-        return f"{tick * self.nanos / 1e9:.3f} s"
+        digits = 3 if self.nanos == TICKS["COARSE"] else 9  # a virtual clock is exact
+        return f"{tick * self.nanos / 1e9:.{digits}f} s"
 
     def lines(self):
         return [
@@ -510,7 +514,8 @@ def waits(core, tasks):
     """
     found = {}
     shared = reactor_of(core)
-    held = [(timer["waker"], f"timer at {Timers.seconds(tick)}") for tick, timer in timers(shared).timers]
+    queue = timers(shared)
+    held = [(timer["waker"], f"timer at {queue.seconds(tick)}") for tick, timer in queue.timers]
     held += [(waker, f"source {source.id} to {to}") for source in sources(shared) for waker, to in source.waiters]
     held += [(task.joiner(), f"the end of task {task.id}") for task in tasks if task.joiner() is not None]
     for waker, what in held:

@@ -321,6 +321,7 @@ fn another_thread_moves_the_timer_of_a_runtime_that_sleeps() {
                 let timer = timer.clone();
                 move || {
                     is_polled.recv().unwrap();
+                    thread::sleep(Duration::from_millis(20)); // so that it likely sleeps; either way it has to be right
                     timer.lock().unwrap().reset(earlier.map_or(Instant::now() - SECOND, |time| Instant::now() + time));
                 }
             };
@@ -330,8 +331,9 @@ fn another_thread_moves_the_timer_of_a_runtime_that_sleeps() {
                     let _ = polled.send(());
                     poll
                 });
-                let mover = thread::spawn(mover);
+                let (mover, start) = (thread::spawn(mover), Instant::now());
                 assert_eq!(timeout(10 * SECOND, waits).await, Ok(()), "the wake was lost");
+                assert!(start.elapsed() < 5 * SECOND, "the wait was not interrupted");
                 mover.join().unwrap();
             });
         });
