@@ -265,6 +265,8 @@ fn the_largest_numbers_are_only_numbers() {
         json!({ "at": most, "run": 0, "event": "wait_begins", "timeout": most }),
         json!({ "at": 0, "run": 0, "event": "wait_ends", "sources": most, "timers": most }),
         json!({ "at": most, "run": u32::MAX, "event": "finished", "task": most, "how": "ready", "wakers": most }),
+        json!({ "at": most, "run": u32::MAX, "event": "spawned", "task": 1u64 << 53, "place": 0, "size": 1 }),
+        json!({ "at": most, "run": u32::MAX, "event": "spawned", "task": (1u64 << 53) + 1, "place": 0, "size": 1 }),
         json!({ "at": most, "run": u32::MAX, "event": "run_ends" }),
         json!({ "at": most, "run": u32::MAX, "event": "blocking_begins", "task": most - 2 }),
     ];
@@ -294,7 +296,7 @@ fn the_largest_numbers_are_only_numbers() {
 fn scripts_fold(place: &Place, page: &str) {
     let check = "\nconst history = new History(JSON.parse(require('fs').readFileSync('data.json', 'utf8')));
         for (const event of history.events) { plain(sentence(history, event)); history.stateAt(event.index); }
-        if (new Set(history.lanes.map((lane) => lane.id)).size < 3) throw new Error('tasks were taken for one');";
+        if (new Set(history.lanes.map((lane) => lane.id)).size < 5) throw new Error('tasks were taken for one');";
     let html = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo/src/step/html/");
     let script = |name: &str| fs::read_to_string(format!("{html}{name}")).unwrap();
     fs::write(place.path("data.json"), data(page).to_string()).unwrap();
