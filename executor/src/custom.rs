@@ -8,13 +8,14 @@
 
 use crate::blocking::{self, Limits, Pool};
 use crate::cancel::within;
+use crate::lost_wake::Asked;
 use crate::observer::{self, Here, Observer};
 use crate::single::{elsewhere, with_core};
 use crate::task::{
-    Canceller, Extras, Finish, JoinHandle, Meta, Present, Registry, Runnable, Schedule, TaskEvent, TaskId, TaskRef,
-    at_home, reserve,
+    Canceller, Extras, Finish, JoinHandle, Meta, Present, Registry, Run, Runnable, Schedule, TaskEvent, TaskId,
+    TaskRef, at_home, reserve,
 };
-use reactor::Handle;
+use reactor::{Handle, budget};
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
@@ -326,15 +327,25 @@ impl Custom {
         self.tasks.tasks()
     }
 
-    /// Polls a task, if it is suspended and may run on this thread, to learn its await chain.
-    pub(crate) fn ask(&self, task: &Canceller) {
+    /// Polls a task, if it is suspended and may run on this thread, to learn its await chain. One that is over after that
+    /// has made progress; one that was woken meanwhile may owe that to another thread.
+    pub(crate) fn ask(&self, task: &Canceller) -> Asked {
         if task.task().home().is_some_and(|home| home != thread::current().id()) {
-            return;
+            return Asked::Suspended;
         }
-        let Some(right) = task.wake_up() else { return };
+        let Some(right) = task.wake_up() else { return Asked::Suspended };
         self.observer.iter().for_each(|observer| observer.task_asked(task.task()));
-        if let Some(again) = within(None, || right.run()) {
-            self.scheduler.schedule(again);
+        let _its_own = budget::enter();
+        match within(None, || right.run_once()) {
+            Run::Ready(again) => self.scheduler.schedule(again),
+            Run::Finished if task.task().header().state.finish() != Some(Finish::Panicked) => return Asked::Progress,
+            Run::Finished | Run::Suspended => {}
         }
+        Asked::Suspended
+    }
+
+    /// Shows the observer that the wake of a task was lost.
+    pub(crate) fn lost_wake(&self, task: TaskRef<'_>) {
+        self.observer.iter().for_each(|observer| observer.lost_wake(task));
     }
 }

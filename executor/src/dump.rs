@@ -8,10 +8,11 @@
 //! makes progress all the same is one whose wake was lost: the dump and the observers say so.
 
 use crate::custom::{Custom, with_custom};
+use crate::lost_wake::{self, Asked, Suspect};
 use crate::single::{Core, with_core};
 use crate::stack::{self, Heard};
 pub use crate::stack::{Names, Place, Stack, Standing};
-use crate::task::{TaskInfo, TaskRef, TaskState, with_present};
+use crate::task::{Canceller, TaskInfo, TaskRef, TaskState, with_present};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -55,16 +56,28 @@ pub fn tasks() -> Tasks {
     })
 }
 
-/// The tasks of a custom runtime. Those of another thread that may not leave it are not polled; whether a wake was lost is
-/// not found out, as other threads wake and run the tasks meanwhile.
+/// The tasks of a custom runtime. Those of another thread that may not leave it are not polled. Other threads wake and run
+/// tasks meanwhile; so only a task that this poll has finished is one whose wake was lost.
 fn tasks_of_custom(custom: &Custom) -> Vec<TaskDump> {
     let mut names = Names::default();
     let listed = custom.tasks();
     let mut tasks: Vec<_> = listed.iter().map(|(task, spawned)| (task, task.task(), spawned.elapsed())).collect();
     tasks.retain(|(_, task, _)| !task.state().is_over());
-    let dump = |(canceller, task, age)| TaskDump::asked(task, age, &mut names, &mut || custom.ask(canceller));
+    let mut suspects = Vec::new();
+    let mut dump = |canceller: &Canceller, task: TaskRef<'_>, age| {
+        let wakers = task.wakers();
+        TaskDump::asked(task, age, &mut names, &mut || match custom.ask(canceller) {
+            Asked::Suspended => {}
+            asked => suspects.push(Suspect { task: canceller.clone(), asked, wakers }),
+        })
+    };
+    let mut dumps: Vec<_> = tasks.into_iter().map(|(canceller, task, age)| dump(canceller, task, age)).collect();
+    for suspect in lost_wake::confirmed(suspects, true) {
+        custom.lost_wake(suspect.task.task());
+        let dumped = dumps.iter_mut().find(|dump| dump.task.id == suspect.task.task().id());
+        dumped.into_iter().for_each(|dump| dump.lost_wake = true);
+    }
     let calls = custom.pool.iter().flat_map(|pool| pool.calls());
-    let mut dumps: Vec<_> = tasks.into_iter().map(dump).collect();
     dumps.extend(calls.map(|call| call.dump(Duration::ZERO)));
     dumps.sort_by_key(|task| task.task.id);
     dumps

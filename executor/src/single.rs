@@ -7,11 +7,11 @@
 //!   │     │
 //!   │   nothing ready?  ── yes ─► announce the sleep, turn the reactor until something happens
 //!   │     │ no
-//!   └── 64 polls since the last look?  ─► look at the reactor, without waiting
+//!   └── 64 polls or some ms since the last look?  ─► look at the reactor, without waiting
 //! ```
 //!
 //! No task starves the rest: what becomes ready during a pass runs in the next one, and I/O and
-//! timers get a look after each pass, or after 64 polls where passes are shorter than that.
+//! timers get a look after each pass, or after 64 polls or some milliseconds where passes are shorter than that.
 //!
 //! Two structs. [`Core`] belongs to the thread that runs, which finds it through a thread-local;
 //! [`Single`] is what wakers on all threads know. A waker that finds the core of its own scheduler
@@ -492,13 +492,19 @@ impl Core {
                 }
             }
             self.shared.inbox.take(&self.queue);
-        } else if self.polls.get() >= POLLS_BETWEEN_LOOKS {
+        } else if self.polls.get() >= POLLS_BETWEEN_LOOKS || self.has_taken_long() {
             match reactor.is_idle() {
                 true => self.note_ages(),
                 false => self.turn_reactor(reactor, Some(Duration::ZERO)),
             }
             self.polls.set(0);
         }
+    }
+
+    /// Whether some milliseconds have passed since the last look, however few polls they took. On a simulated clock, which
+    /// stands still meanwhile, the machine's speed must not decide.
+    fn has_taken_long(&self) -> bool {
+        self.slow.take_tick() && !self.shared.reactor.is_simulated()
     }
 
     /// Before a simulated clock moves on: looks for lost wakes, at 1, 2, 4, 8, … seconds of its time. So a task that

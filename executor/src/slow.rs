@@ -29,6 +29,8 @@ pub(crate) struct SlowPolls {
     limit: Duration,
     /// What the clock showed.
     last: Cell<Duration>,
+    /// It has moved since somebody asked.
+    has_ticked: Cell<bool>,
     /// How often it has shown that.
     reads: Cell<u32>,
     /// The polls since then.
@@ -62,8 +64,8 @@ fn now() -> Duration {
 impl SlowPolls {
     pub(crate) fn new(limit: Duration) -> SlowPolls {
         let polled = [const { Cell::new(None) }; POLLS];
-        let (last, reads, count, finished, reported) = Default::default();
-        SlowPolls { limit, last, reads, polled, count, finished, reported }
+        let (last, has_ticked, reads, count, finished, reported) = Default::default();
+        SlowPolls { limit, last, has_ticked, reads, polled, count, finished, reported }
     }
 
     /// Time has passed that was nobody's.
@@ -79,6 +81,12 @@ impl SlowPolls {
         let result = f();
         self.last.set(self.last.get() + now().saturating_sub(start));
         result
+    }
+
+    /// Whether the coarse clock has moved since this was called last.
+    #[inline]
+    pub(crate) fn take_tick(&self) -> bool {
+        self.has_ticked.take()
     }
 
     /// A poll is over.
@@ -111,6 +119,7 @@ impl SlowPolls {
     fn ticked(&self, now: Duration, polls: usize, observer: Option<&dyn Observer>) {
         let took = now.saturating_sub(self.last.replace(now));
         self.reads.set(0);
+        self.has_ticked.set(true);
         if took < self.limit {
             return;
         }

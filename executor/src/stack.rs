@@ -62,7 +62,7 @@ impl Stack {
     pub fn here() -> Stack {
         let (mut addresses, top) = (Vec::new(), TOP.get());
         let take = |frame: &backtrace::Frame| {
-            addresses.push(frame.ip().addr());
+            addresses.push(frame.ip().expose_provenance());
             frame.sp().addr() < top && addresses.len() < FRAMES
         };
         // Without that library's lock, which whoever names addresses holds for a quarter of a second: each poll would wait.
@@ -182,7 +182,7 @@ impl Names {
             return places.clone();
         }
         let mut places = Vec::new();
-        backtrace::resolve(std::ptr::without_provenance_mut::<c_void>(address), |symbol| {
+        backtrace::resolve(std::ptr::with_exposed_provenance_mut::<c_void>(address), |symbol| {
             let function = symbol.name().map(|name| format!("{name:#}"));
             let (file, line) = (symbol.filename(), symbol.lineno().unwrap_or(0));
             let function = function.and_then(|function| told(&function, file));

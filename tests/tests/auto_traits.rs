@@ -104,7 +104,7 @@ auto_traits! {
     TaskEvent<'static>                                   => -    -    unpin -      -;
     executor::task::Builder                              => send sync unpin unwind ref_unwind;
     executor::CustomRuntime                              => send sync unpin unwind ref_unwind;
-    executor::CustomBuilder                              => send sync unpin -      -;
+    executor::custom::CustomBuilder                      => send sync unpin -      -;
     executor::task::Chains                               => send sync unpin unwind ref_unwind;
     TaskState                                            => send sync unpin unwind ref_unwind;
     Finish                                               => send sync unpin unwind ref_unwind;

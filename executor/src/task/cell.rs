@@ -82,83 +82,100 @@ pub enum Finish {
 
 /// A look at a task.
 #[derive(Clone, Copy)]
-pub struct TaskRef<'a>(pub(super) &'a Header);
+pub struct TaskRef<'a>(NonNull<Header>, PhantomData<&'a Header>);
 
 impl<'a> TaskRef<'a> {
+    /// # Safety
+    /// The cell is there as long as this is used.
+    #[inline]
+    pub(super) unsafe fn new(header: NonNull<Header>) -> TaskRef<'a> {
+        TaskRef(header, PhantomData)
+    }
+
+    /// The whole cell, of which a reference to the header is only a part.
+    #[inline]
+    pub(super) fn cell(self) -> NonNull<Header> {
+        self.0
+    }
+
     /// Its number.
     pub fn id(self) -> TaskId {
-        TaskId(u64::from(self.0.id_low) | u64::from(self.0.id_high) << 32)
+        TaskId(u64::from(self.header().id_low) | u64::from(self.header().id_high) << 32)
     }
 
     /// Its name, if it was given one.
     pub fn name(self) -> Option<&'a str> {
-        self.0.extras()?.name.as_deref()
+        self.header().extras()?.name.as_deref()
     }
 
     /// Where it is in its life. Out of date at once, unless it is over.
     pub fn state(self) -> TaskState {
-        self.0.state.describe()
+        self.header().state.describe()
     }
 
     /// How large its future is, in bytes.
     pub fn size(self) -> usize {
-        self.0.extras().and_then(|extras| extras.size).unwrap_or(self.0.vtable.size)
+        self.header().extras().and_then(|extras| extras.size).unwrap_or(self.header().vtable.size)
     }
 
     /// What it was spawned with for its scheduler to know, if that is a `T`: see [`Builder::metadata`](super::Builder::metadata).
     pub fn metadata<T: Any>(self) -> Option<&'a T> {
-        self.0.extras()?.metadata.as_ref()?.downcast_ref()
+        self.header().extras()?.metadata.as_ref()?.downcast_ref()
     }
 
     /// The thread on which it has to be run and dropped, if its future may not leave it: see
     /// [`Builder::spawn_local`](super::Builder::spawn_local). Tasks of a [`Runtime`](crate::Runtime) never leave its thread
     /// and don't say so.
     pub fn home(self) -> Option<ThreadId> {
-        self.0.extras()?.home
+        self.header().extras()?.home
     }
 
     /// Whether both have the same scheduler.
     pub(crate) fn is_beside(self, other: TaskRef<'_>) -> bool {
         // SAFETY: both cells are there as long as these are.
-        unsafe { (self.0.vtable.scheduler)(self.0.into()) == (other.0.vtable.scheduler)(other.0.into()) }
+        unsafe {
+            let (ours, others) = (self.header().vtable.scheduler, other.header().vtable.scheduler);
+            ours(self.0) == others(other.0)
+        }
     }
 
     /// How often it was polled; after 2²⁷ times it is counted from 0 again.
     pub fn polls(self) -> u64 {
-        self.0.state.polls()
+        self.header().state.polls()
     }
 
     /// How many wakers of it exist, beside that of a poll that goes on; if it is watched by an
     /// [`Observer`](crate::Observer), else 0.
     pub fn wakers(self) -> usize {
-        let count = self.0.extras().map_or(0, |extras| extras.wakers.load(Ordering::Acquire));
+        let count = self.header().extras().map_or(0, |extras| extras.wakers.load(Ordering::Acquire));
         count.saturating_sub(usize::from(self.state() == TaskState::Running))
     }
 
     pub(crate) fn header(self) -> &'a Header {
-        self.0
+        // SAFETY: `new` promises it.
+        unsafe { self.0.as_ref() }
     }
 
     /// Whether it is not over, and nothing keeps its future from being dropped. For the thread that runs it.
     pub(crate) fn can_be_dropped(self) -> bool {
-        let scope = self.0.extras().and_then(|extras| extras.scope.get());
+        let scope = self.header().extras().and_then(|extras| extras.scope.get());
         self.state() == TaskState::Pending && !scope.is_some_and(|scope| scope.has_shields())
     }
 
     /// Who cancelled it, if somebody did.
     pub fn cancellation(self) -> Option<&'a Cancellation> {
-        self.0.extras()?.cancellation.get()
+        self.header().extras()?.cancellation.get()
     }
 
     /// Where it was spawned.
     pub fn place(self) -> &'static Location<'static> {
-        self.0.spawned_at
+        self.header().spawned_at
     }
 }
 
 impl fmt::Debug for TaskRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.header().fmt(f)
     }
 }
 
@@ -276,22 +293,24 @@ impl Header {
         let scope = self.extras().and_then(|extras| extras.scope.get());
         scope.into_iter().for_each(|scope| scope.pierce());
     }
+}
 
-    /// Calls those who wanted to be called at the end.
-    #[cold]
-    pub(super) fn call_back(&self) {
-        let callbacks = self.extras().map(Extras::take_callbacks).unwrap_or_default();
-        let how = self.state.finish().expect("callbacks are called at the end");
-        for callback in callbacks {
-            ignore_panic(|| callback(TaskRef(self), how));
-        }
+/// Calls those who wanted to be called at the end.
+#[cold]
+pub(super) fn call_back(task: TaskRef<'_>) {
+    let callbacks = task.header().extras().map(Extras::take_callbacks).unwrap_or_default();
+    let how = task.header().state.finish().expect("callbacks are called at the end");
+    for callback in callbacks {
+        ignore_panic(|| callback(task, how));
     }
 }
 
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", TaskRef(self).id())?;
-        if let Some(name) = TaskRef(self).name() {
+        // Looks at the header alone, of which this is a reference.
+        let task = TaskRef(NonNull::from(self), PhantomData);
+        write!(f, "{:?}", task.id())?;
+        if let Some(name) = task.name() {
             write!(f, " `{name}`")?;
         }
         write!(f, " ({}, spawned at {})", self.state.describe(), self.spawned_at)
@@ -377,7 +396,7 @@ impl Drop for Present {
 pub(crate) fn with_present<R>(f: impl FnOnce(Option<TaskRef<'_>>) -> R) -> R {
     let header = PRESENT.with(Cell::get);
     // SAFETY: a task that runs is there: its future's reference goes as the last thing it does.
-    f(header.map(|header| TaskRef(unsafe { header.as_ref() })))
+    f(header.map(|header| unsafe { TaskRef::new(header) }))
 }
 
 /// Whether this is the task that runs on this thread.
@@ -597,7 +616,7 @@ impl<F: Future, S: Schedule> Place<F, S> {
             unsafe { tell_end(header, panic, finish) };
         }
         // SAFETY: as above.
-        unsafe { Self::scheduler(header) }.finished(TaskRef(&cell.header), finish);
+        unsafe { Self::scheduler(header).finished(TaskRef::new(header), finish) };
         cell.put_output(result);
         let Complete::Left { join_waker, callbacks, detached } = cell.header.state.complete(finish) else {
             return; // from here on, the cell may be gone
@@ -608,7 +627,8 @@ impl<F: Future, S: Schedule> Place<F, S> {
             waker.iter().for_each(|waker| ignore_panic(|| waker.wake_by_ref()));
         }
         if callbacks {
-            cell.header.call_back();
+            // SAFETY: as above.
+            call_back(unsafe { TaskRef::new(header) });
         }
         if detached {
             // SAFETY: as above.
@@ -678,7 +698,7 @@ impl<F: Future, S: Schedule> Place<F, S> {
 
     unsafe fn happened(header: NonNull<Header>, what: TaskEvent<'_>) {
         // SAFETY: the caller's reference keeps the cell alive while this runs.
-        unsafe { Self::scheduler(header).happened(TaskRef(header.as_ref()), what) };
+        unsafe { Self::scheduler(header).happened(TaskRef::new(header), what) };
     }
 
     unsafe fn take_output(header: NonNull<Header>, to: *mut ()) {
@@ -702,7 +722,7 @@ impl<F: Future, S: Schedule> Place<F, S> {
                 // It was cancelled before, and waits for a shield that nobody can take down any more.
                 None => assert!(task.state.wake_suspended(), "an orphan was not suspended"),
             }
-            match TaskRef(task).home() {
+            match TaskRef::new(header).home() {
                 Some(home) if home != std::thread::current().id() => {
                     task.pierce_shields();
                     task.state.add_reference(); // for the call: once it is queued, another thread may run it to its end

@@ -44,7 +44,7 @@ impl Link {
             // SAFETY: whoever made this link gave up the task, which nobody else knows.
             Link::Orphan(header) => unsafe { (header.as_ref().vtable.end_orphan)(header) },
             Link::Output(task) => {
-                let header = NonNull::from(task.task().header());
+                let header = task.task().cell();
                 let Some(how) = task.task().header().state.finish() else { return };
                 // SAFETY: `task` holds a reference; and the output was the handle's, which has given it to this.
                 unsafe {
@@ -61,8 +61,8 @@ impl Link {
 /// # Safety
 /// The caller is the task's handle, and gives up the output.
 #[cold]
-pub(super) unsafe fn drop_output(task: &Header) {
-    drop_one(Link::Output(TaskRef(task).canceller()));
+pub(super) unsafe fn drop_output(task: TaskRef<'_>) {
+    drop_one(Link::Output(task.canceller()));
 }
 
 /// Ends a task that is orphaned. Its future may hold the last waker of another one.

@@ -1,6 +1,6 @@
 //! [`JoinHandle`]: the right to a task's output, and to cancel it.
 
-use super::cell::{Finish, Header, TaskId, TaskRef, cancel, drop_reference, wake, with_present};
+use super::cell::{Finish, Header, TaskId, TaskRef, call_back, cancel, drop_reference, wake, with_present};
 use super::chain::drop_output;
 use super::extras::{Cancellation, CancelledBy};
 use super::state::{Leave, TaskState};
@@ -96,14 +96,14 @@ impl Canceller {
 
     /// Asks for the end of the task, and says who does.
     pub(crate) fn cancel_at(&self, at: &'static Location<'static>, reason: Option<String>) {
-        let Header { state, .. } = self.task().0;
+        let Header { state, .. } = self.task().header();
         if !state.is_complete() && !state.is_cancelled() {
             let by = with_present(|present| match present {
                 Some(task) => CancelledBy::Task { id: task.id(), name: task.name().map(Box::from) },
                 None => CancelledBy::Thread(std::thread::current().name().unwrap_or("without a name").into()),
             });
             let cancellation = Cancellation { by, at, reason: reason.map(String::into_boxed_str) };
-            let _first_wins = self.task().0.make_extras().cancellation.set(cancellation);
+            let _first_wins = self.task().header().make_extras().cancellation.set(cancellation);
         }
         // SAFETY: this holds a reference.
         unsafe { cancel(self.header) };
@@ -112,7 +112,7 @@ impl Canceller {
     /// Ends the task whatever shields it has.
     pub(crate) fn end_at(&self, at: &'static Location<'static>, reason: &str) {
         self.cancel_at(at, Some(reason.to_owned()));
-        self.task().0.pierce_shields();
+        self.task().header().pierce_shields();
         // SAFETY: this holds a reference. One that was cancelled before waits for its shields.
         unsafe { wake(self.header) };
     }
@@ -137,13 +137,13 @@ impl Canceller {
     /// Wakes the task without a recorded cause, if it is suspended: then returns the right to run it.
     pub(crate) fn wake_up(&self) -> Option<Runnable> {
         // SAFETY: the transition gave the right to run.
-        self.task().0.state.wake_suspended().then(|| unsafe { Runnable::from_header(self.header) })
+        self.task().header().state.wake_suspended().then(|| unsafe { Runnable::from_header(self.header) })
     }
 
     /// The task.
     pub fn task(&self) -> TaskRef<'_> {
         // SAFETY: this holds a reference.
-        TaskRef(unsafe { self.header.as_ref() })
+        unsafe { TaskRef::new(self.header) }
     }
 
     /// Tells it apart from all other tasks that are there.
@@ -238,7 +238,7 @@ impl TaskRef<'_> {
     /// A canceller of the task, which keeps its cell.
     pub(crate) fn canceller(self) -> Canceller {
         // SAFETY: a `TaskRef` borrows a cell that is there.
-        unsafe { Canceller::of(NonNull::from(self.0)) }
+        unsafe { Canceller::of(self.cell()) }
     }
 }
 
@@ -378,7 +378,7 @@ impl<T> JoinHandle<T> {
     }
 
     pub(crate) fn header(&self) -> &Header {
-        self.task().0
+        self.task().header()
     }
 
     /// Asks for the end of the task: its future is dropped where it stands, at the await it waits
@@ -461,7 +461,7 @@ impl<T> JoinHandle<T> {
     pub fn on_done(&self, callback: impl FnOnce(TaskRef<'_>, Finish) + Send + 'static) {
         self.header().make_extras().add_callback(Box::new(callback));
         if !self.header().state.add_callback() {
-            self.header().call_back();
+            call_back(self.task());
         }
     }
 
@@ -615,7 +615,7 @@ impl<T> Drop for JoinHandle<T> {
                 // SAFETY: COMPLETE makes the output the handle's, which goes.
                 unsafe {
                     if self.header().has_output() {
-                        drop_output(self.header());
+                        drop_output(self.task());
                     }
                 }
             }

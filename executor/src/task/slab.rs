@@ -254,7 +254,7 @@ impl<S> Slabs<S> {
         // SAFETY: the tasks are there; `cancel` and `wake` only schedule, so that no slab is freed meanwhile.
         unsafe {
             if in_order {
-                tasks.sort_by_key(|task| TaskRef(task.as_ref()).id());
+                tasks.sort_by_key(|task| TaskRef::new(*task).id());
             }
             for task in tasks {
                 task.as_ref().pierce_shields();

@@ -143,7 +143,7 @@ impl Runnable {
     /// Its task.
     pub fn task(&self) -> TaskRef<'_> {
         // SAFETY: while the right to run exists, the future's reference does.
-        TaskRef(unsafe { self.0.as_ref() })
+        unsafe { TaskRef::new(self.0) }
     }
 
     pub(crate) fn into_header(self) -> NonNull<Header> {

@@ -37,8 +37,15 @@ pub mod budget {
     /// Takes nothing.
     pub async fn take() {}
 
+    /// What [`enter`] returns.
+    #[derive(Debug)]
+    #[must_use = "a budget ends with this"]
+    pub struct Entered;
+
     /// Changes nothing.
-    pub fn enter() {}
+    pub fn enter() -> Entered {
+        Entered
+    }
 }
 
 /// Makes a cell of a union with nothing in it: loom's cell is more than what is in it.
