@@ -186,7 +186,14 @@ fn current_handle(runtime: &Runtime) -> Handle {
 /// A semaphore of one permit, which gives it to the first waiter, and loses it if that waiter is dropped.
 struct Loses {
     made_at: &'static Location<'static>,
-    state: RefCell<(bool, VecDeque<(u64, Waker)>, Vec<u64>)>,
+    state: RefCell<LosesState>,
+}
+
+#[derive(Default)]
+struct LosesState {
+    is_taken: bool,
+    waiters: VecDeque<(u64, Waker)>,
+    served: Vec<u64>,
 }
 
 impl Loses {
@@ -198,11 +205,11 @@ impl Loses {
     async fn acquire(&self, number: u64) {
         poll_fn(|cx| {
             let mut state = self.state.borrow_mut();
-            if !mem::replace(&mut state.0, true) || state.2.contains(&number) {
+            if !mem::replace(&mut state.is_taken, true) || state.served.contains(&number) {
                 return Poll::Ready(());
             }
-            state.1.retain(|(waiter, _)| *waiter != number);
-            state.1.push_back((number, cx.waker().clone()));
+            state.waiters.retain(|(waiter, _)| *waiter != number);
+            state.waiters.push_back((number, cx.waker().clone()));
             executor::leaf::pending(|| format!("acquire on the semaphore made at {}", self.made_at));
             Poll::Pending
         })
@@ -210,9 +217,9 @@ impl Loses {
     }
 
     fn release(&self) {
-        let first = self.state.borrow_mut().1.pop_front();
+        let first = self.state.borrow_mut().waiters.pop_front();
         if let Some((number, waker)) = first {
-            self.state.borrow_mut().2.push(number);
+            self.state.borrow_mut().served.push(number);
             hand_over(Handover { kind: "semaphore", made_at: self.made_at }, || waker.wake());
         }
     }
