@@ -98,7 +98,7 @@ impl Permits {
     #[cold]
     #[track_caller]
     fn overflow(&self) -> ! {
-        panic!("the {} was given more permits than can be counted", self.0);
+        panic!("{} was given more permits than can be counted", self.0);
     }
 
     pub(super) fn available(&self) -> usize {
