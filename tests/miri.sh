@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 check() {
   local target=$1 flags=$2
   echo "== $target ${flags:-(Stacked Borrows)}"
-  # Isolation is off for the clock that seeds nothing here, and for the directory that a recorder names.
+  # Isolation is off because a recorder reads the current directory. The clock is then the real one.
   MIRIFLAGS="-Zmiri-disable-isolation $flags" \
     cargo +nightly miri test -p executor --locked --target "$target" --test deterministic --test threads
 }

@@ -1,8 +1,8 @@
 //! [`CustomRuntime`]: the rest of the library on a scheduler of your own.
 //!
-//! A [`Schedule`] says where a ready task goes, and its loop runs it. All else that [`spawn`](crate::spawn()) and its like
-//! need of a runtime is here: the numbers of tasks, the list of them, the pool for blocking calls, the observer. On a
-//! thread that has [entered](CustomRuntime::enter) one, it is the current runtime.
+//! A [`Schedule`] says where a ready task goes, and its loop runs it. All else that [`spawn`](crate::spawn()) and its
+//! like need of a runtime is here: the numbers of tasks, the list of them, the pool for blocking calls, the observer.
+//! On a thread that has [entered](CustomRuntime::enter) one, it is the current runtime.
 //!
 //! Used by `spawn.rs`, `dump.rs` and `runtime.rs` where no [`Runtime`](crate::Runtime) is current.
 
@@ -31,8 +31,8 @@ use std::time::Instant;
 /// [`spawn_blocking`](crate::spawn_blocking), [`task_group`](crate::task_group), [`tasks`](crate::tasks), sockets and
 /// timers find it on the threads that have [entered](CustomRuntime::enter) it.
 ///
-/// Its tasks are numbered from 1. Cheap to clone: all clones are one runtime. Keep it beside your scheduler and not in it,
-/// or the two keep each other.
+/// Its tasks are numbered from 1. Cheap to clone: all clones are one runtime. Keep it beside your scheduler and not in
+/// it, or each keeps the other alive.
 ///
 /// ```
 /// use executor::CustomRuntime;
@@ -83,8 +83,8 @@ impl CustomBuilder {
         self
     }
 
-    /// Shows the events of its tasks to an observer, as a [`Recorder`](crate::trace::Recorder). The same has to be given to
-    /// the reactor for those of sockets and timers: see [`Reactor::with`](reactor::Reactor::with).
+    /// Shows the events of its tasks to an observer, as a [`Recorder`](crate::trace::Recorder). The same has to be
+    /// given to the reactor for those of sockets and timers: see [`Reactor::with`](reactor::Reactor::with).
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> CustomBuilder {
         self.observer = Some(observer);
         self
@@ -114,10 +114,11 @@ impl CustomRuntime {
         CustomBuilder { scheduler: Box::new(scheduler), reactor: None, observer: None }
     }
 
-    /// Makes this the current runtime while `f` runs, which is a loop that runs tasks: call it on each thread that does.
+    /// Makes this the current runtime while `f` runs, which is a loop that runs tasks: call it on each thread that
+    /// does.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         let _reactor = self.shared.reactor.as_ref().map(Handle::enter);
-        // What runs in there is not the doing of a task that calls this.
+        // Clears the current task, so that events in the loop are not attributed to a task that calls this.
         let _no_task = Present::nobody();
         let enter = || {
             let _before = Before(CURRENT.replace(&raw const *self.shared));
@@ -327,8 +328,8 @@ impl Custom {
         self.tasks.tasks()
     }
 
-    /// Polls a task, if it is suspended and may run on this thread, to learn its await chain. One that is over after that
-    /// has made progress; one that was woken meanwhile may owe that to another thread.
+    /// Polls a task, if it is suspended and may run on this thread, to learn its await chain. One that is over after
+    /// that has made progress; one that was woken meanwhile may owe that to another thread.
     pub(crate) fn ask(&self, task: &Canceller) -> Asked {
         if task.task().home().is_some_and(|home| home != thread::current().id()) {
             return Asked::Suspended;

@@ -21,7 +21,8 @@ use std::time::Duration;
 ///
 /// Tasks that wait are polled for it, see the top of `dump.rs`; that counts as a poll. One whose wake was lost makes
 /// progress in it, which its entry says ([`TaskDump::lost_wake`]), as does [`Observer::lost_wake`](crate::Observer);
-/// on a runtime with [`detect_deadlock`](crate::Builder::detect_deadlock) the run fails with it. A task that was woken and has not run yet is not: it is about to go on. Outside of a runtime there are none.
+/// on a runtime with [`detect_deadlock`](crate::Builder::detect_deadlock) the run fails with it. A queued task is not
+/// polled: it is about to run anyway. Outside of a runtime the list is empty.
 ///
 /// # Panics
 /// A hand-written future of yours that panics when it is polled, because it borrows what the caller of this has
@@ -56,8 +57,8 @@ pub fn tasks() -> Tasks {
     })
 }
 
-/// The tasks of a custom runtime. Those of another thread that may not leave it are not polled. Other threads wake and run
-/// tasks meanwhile; so only a task that this poll has finished is one whose wake was lost.
+/// The tasks of a custom runtime. Those of another thread that may not leave it are not polled. Other threads wake and
+/// run tasks meanwhile; so only a task that this poll has finished is one whose wake was lost.
 fn tasks_of_custom(custom: &Custom) -> Vec<TaskDump> {
     let mut names = Names::default();
     let listed = custom.tasks();
@@ -85,7 +86,7 @@ fn tasks_of_custom(custom: &Custom) -> Vec<TaskDump> {
 
 /// The same of a runtime of this thread. `others_wake` says that a wake may be under way on another thread.
 pub(crate) fn tasks_of(core: &Core, others_wake: bool) -> Tasks {
-    // To look takes its time, which is not that of the task that asks.
+    // The time this takes must not count as poll time of the task that calls it.
     let mut tasks = core.slow.not_counting(|| waiting_tasks(core, others_wake));
     let calls = core.pool.calls().into_iter();
     tasks.extend(calls.map(|call| (core.age(call.task.id), call)).map(|(age, call)| call.dump(age)));

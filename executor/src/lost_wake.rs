@@ -6,9 +6,9 @@
 //! at a deadlock; on a deterministic runtime also at the end of the run and at certain times of its clock.
 //!
 //! [`Checks`] belongs to runtimes that fail on what they find: those with
-//! [`detect_deadlock`](crate::Builder::detect_deadlock), [`deterministic`](crate::Builder::deterministic) ones and those
-//! of [`explore`](crate::test::explore). It keeps what the report of a lost wake needs: where each task was suspended,
-//! and who dropped its last waker.
+//! [`detect_deadlock`](crate::Builder::detect_deadlock), [`deterministic`](crate::Builder::deterministic) ones and
+//! those of [`explore`](crate::test::explore). It keeps what the report of a lost wake needs: where each task was
+//! suspended, and who dropped its last waker.
 //!
 //! Used by `single.rs`, which polls the tasks.
 
@@ -45,8 +45,8 @@ pub(crate) struct Suspect {
     pub(crate) wakers: usize,
 }
 
-/// The suspects that no wake reaches. If `others_wake`, another thread may be between the change that the poll saw and
-/// the wake that belongs to it: then it gets the time to call it.
+/// Returns the suspects for which no wake arrives. If `others_wake`, another thread may be between the change that the
+/// poll saw and the wake that belongs to it: then this waits up to `GRACE` for that wake.
 pub(crate) fn confirmed(mut suspects: Vec<Suspect>, others_wake: bool) -> Vec<Suspect> {
     let start = Instant::now();
     // A wake sets its bit whatever has become of the task since: see `State::wake`.
@@ -64,7 +64,7 @@ pub(crate) fn confirmed(mut suspects: Vec<Suspect>, others_wake: bool) -> Vec<Su
 pub(crate) struct Strictness {
     /// A suspended task whose last waker was dropped fails the run at once.
     pub(crate) stranded: bool,
-    /// Reports say where a task was suspended, for which each poll has to note it.
+    /// Each poll notes where it was suspended, so that reports can include it.
     pub(crate) chains: bool,
 }
 

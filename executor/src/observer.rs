@@ -127,8 +127,8 @@ pub trait Observer: reactor::Observer {
     /// A suspended task is about to be polled though it was not woken, to learn its await chain:
     /// [`poll_begins`](Observer::poll_begins) comes right after.
     fn task_asked(&self, task: TaskRef<'_>) {}
-    /// The task has made progress in that poll: what it waited for had come, and no wake. [`poll_ends`](Observer::poll_ends)
-    /// came before, perhaps with polls of other tasks in between.
+    /// The task made progress in that poll: its condition held, but it had not been woken.
+    /// [`poll_ends`](Observer::poll_ends) came before, perhaps with polls of other tasks in between.
     fn lost_wake(&self, task: TaskRef<'_>) {}
     /// A task was made, by a task or from outside, and queued.
     fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {}
@@ -150,8 +150,8 @@ pub trait Observer: reactor::Observer {
     /// The poll is over.
     fn poll_ends(&self, task: TaskId, end: PollEnd) {}
     /// The last waker of a task was dropped without waking it, by the calls that are under way on this thread. If the
-    /// task is suspended, [`task_stranded`](Observer::task_stranded) comes right after; if it is running, its poll had made
-    /// that waker, and may still make another one.
+    /// task is suspended, [`task_stranded`](Observer::task_stranded) comes right after; if it is running, its poll had
+    /// made that waker, and may still make another one.
     fn last_waker_dropped(&self, task: TaskRef<'_>, by: WokenBy) {}
     /// A task is suspended and no waker of it exists: nothing will ever run it again but a cancel, or the poll with
     /// which [`tasks`](crate::tasks) learns its await chain. `lost` says that
@@ -174,8 +174,8 @@ pub trait Observer: reactor::Observer {
     /// That call has returned.
     fn blocking_ends(&self, task: TaskId) {}
 
-    /// Calls the method above that an event of a task is for, with what caused it. This makes an observer of the
-    /// runtime one of a [`Schedule`](crate::task::Schedule) of your own:
+    /// Calls the method above that matches an event of a task, with its cause. With this, an observer of the
+    /// runtime also works for a [`Schedule`](crate::task::Schedule) of your own:
     ///
     /// ```
     /// use executor::task::{Runnable, Schedule, TaskEvent, TaskRef, spawn_with};
@@ -289,7 +289,7 @@ impl<A: Observer + ?Sized + 'static, B: Observer + ?Sized + 'static> Observer fo
     }
 }
 
-/// The pair with those of the two that are others now, if one is.
+/// Returns the pair with the given replacements, or `None` if there are none.
 fn either<A: Observer + ?Sized + 'static, B: Observer + ?Sized + 'static>(
     pair: &(Arc<A>, Arc<B>),
     first: Option<Arc<dyn Observer>>,
@@ -315,8 +315,8 @@ pub(crate) enum Here {
 }
 
 impl Here {
-    /// `runs` says whether the runtime that runs on this thread is the task's, if one does; `is_served` whether the thread
-    /// makes blocking calls of the task's run.
+    /// `runs` says whether the runtime that runs on this thread is the task's, if one does; `is_served` whether the
+    /// thread makes blocking calls of the task's run.
     pub(crate) fn of(runs: Option<bool>, is_served: bool) -> Here {
         match runs {
             Some(true) => Here::Own,

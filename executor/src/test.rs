@@ -4,8 +4,8 @@
 //! order of what could happen in any order. If a run fails, its seed repeats it.
 //!
 //! A deterministic runtime needs no operating system, so these tests also run under Miri, sockets included: it finds
-//! undefined behaviour in a program's own `unsafe` code, in every order that the seeds reach. Take few seeds, since a run
-//! takes about a hundred times as long:
+//! undefined behaviour in a program's own `unsafe` code, in every order that the seeds reach. Take few seeds, since a
+//! run takes about a hundred times as long:
 //!
 //! ```sh
 //! rustup toolchain install nightly --component miri,rust-src
@@ -38,21 +38,21 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 ///
 /// Each run has a world of its own: a [deterministic](crate::Builder::deterministic) runtime, whose [`Network`] is
 /// given to the closure: what the run uses has to be made in there. With `EXECUTOR_SEED` in the environment there is
-/// one run, with that seed. A run that fails is made once more, recorded, and the [recording](crate::trace) saved in the
-/// directory for temporary files; if it does not fail again, that is said.
+/// one run, with that seed. A run that fails is made once more, recorded, and the [recording](crate::trace) saved in
+/// the directory for temporary files; if it does not fail again, that is said.
 ///
 /// # Panics
 /// When a run does, or can't go on (a deadlock): with its seed, what it said, and the command that repeats it. When
 /// `EXECUTOR_SEED` is no number.
 ///
-/// A run fails when a wake is lost: when a suspended task's last waker is dropped without waking it; or when a suspended
-/// task makes progress in a poll though it was not woken, so that a future's condition came true and its waker was not
-/// called. The run polls its suspended tasks to find out: at a deadlock, at its end, and after 1, 2, 4, 8, … seconds of
-/// its clock. The failure says which task it was, where it was suspended, and what became of its waker.
+/// A run fails when a wake is lost: when a suspended task's last waker is dropped without waking it; or when a
+/// suspended task makes progress in a poll though it was not woken, so that a future's condition came true and its
+/// waker was not called. The run polls its suspended tasks to find out: at a deadlock, at its end, and after 1, 2, 4,
+/// 8, … seconds of its clock. The failure says which task it was, where it was suspended, and what became of its waker.
 ///
 /// A run fails as well when a task panics that nobody joins, so that nobody would ever hear of it: one that was
-/// detached, or whose handle is dropped after it has panicked. Whoever expects a panic awaits the handle. A handle that is
-/// dropped with a task that the end of the run cancels is none of those: that task might have joined it.
+/// detached, or whose handle is dropped after it has panicked. Whoever expects a panic awaits the handle. A handle that
+/// is dropped with a task that the end of the run cancels is none of those: that task might have joined it.
 ///
 /// Two tasks add 1 to the same number, and await in between. That goes well as long as the first is through before the
 /// second begins, as it happens to be on any other runtime:
@@ -86,7 +86,7 @@ pub fn explore<F: Future<Output = ()>>(runs: u64, test: impl Fn(Network) -> F) {
     let (first, runs) = wanted_seed().map_or((0, runs), |seed| (seed, 1));
     for seed in (first..=u64::MAX).take(usize::try_from(runs).unwrap_or(usize::MAX)) {
         let Err(said) = run_once(seed, None, &test) else { continue };
-        // As it can be repeated, only what fails is recorded, and only then it is known where tasks were suspended.
+        // A failed run is repeated with a recorder. Only the repetition also notes where tasks were suspended.
         let recorder = Arc::new(Recorder::new());
         match run_once(seed, Some(recorder.clone()), &test) {
             Err(said) => fail(seed, &said, Location::caller(), Some(&recorder)),

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 
 /// So many seeds: under Miri each takes a hundred times as long.
-const SEEDS: u64 = if cfg!(miri) { 3 } else { 50 };
+const SEEDS: u64 = if cfg!(miri) { 2 } else { 50 };
 
 executor::task_local! {
     static USER: &'static str;

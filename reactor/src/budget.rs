@@ -3,10 +3,10 @@
 //! A socket that is always ready never returns `Pending` by itself, so its task would keep the thread for ever.
 //! Each operation that succeeds takes one unit of the poll's budget. When none is left, the next leaf future wakes its
 //! task and returns `Pending`: the budget *defers* it to a later poll. So does every other leaf until that poll has
-//! ended, which it therefore does however its futures are combined.
+//! ended, so the poll does end, however its futures are combined.
 //!
 //! A leaf is deferred once. In a later poll it goes on even if a sibling that is polled before it has spent the budget
-//! again; otherwise a timer beside a busy loop would never fire. A poll so does at most [`OPERATIONS`] operations, and
+//! again; otherwise a timer beside a busy loop would never fire. So a poll does at most [`OPERATIONS`] operations, plus
 //! one for each leaf that was pending when it began.
 //!
 //! # Who counts
@@ -24,9 +24,9 @@
 //! Its leaves are never deferred.
 //!
 //! # Polls inside of a poll
-//! A `block_on` of another library inside of a task polls again and again within one poll of that task, in which no budget
-//! is left. After a thousand deferrals in one poll there is a new one, so this is slow but goes on. Where a thread blocks
-//! on purpose, as in a blocking call, [`leave`] stops counting.
+//! A `block_on` of another library inside of a task polls again and again within one poll of that task, in which no
+//! budget is left. After a thousand deferrals in one poll there is a new one, so this is slow but goes on. Where a
+//! thread blocks on purpose, as in a blocking call, [`leave`] stops counting.
 
 use crate::leaf;
 use std::cell::Cell;
@@ -84,7 +84,8 @@ pub fn reset() {
     });
 }
 
-/// Counts what is polled on this thread, with a full budget, until the guard is dropped. Then the budget is what it was.
+/// Counts what is polled on this thread, with a full budget, until the guard is dropped. Then the budget is what it
+/// was.
 ///
 /// For executors: around a poll, around a poll inside of a poll, or, with [`reset`] before each, around many.
 ///
@@ -107,7 +108,7 @@ pub fn enter() -> Entered {
 /// Stops counting on this thread until the guard is dropped. Then the budget is what it was.
 ///
 /// For code that runs inside of a task and blocks its thread on purpose, as a blocking call: futures that are polled
-/// there, by hand or by a `block_on`, are none of the task's.
+/// there, by hand or by a `block_on`, do not belong to the task.
 ///
 /// ```
 /// use reactor::budget;
@@ -300,10 +301,11 @@ fn refill() {
     });
 }
 
-/// Counts a deferral. Whether there were so many that this poll does not end by them; then there is a new budget.
+/// Counts a deferral. Returns whether the poll has had so many that they evidently do not end it; it then gets a new
+/// budget.
 ///
-/// A poll that awaits many futures at once has a deferral for each. Where nobody counts, each may be a poll by hand that
-/// returns nothing although something is there, so there are few.
+/// A poll that awaits many futures at once has a deferral for each. Where nobody counts, each may be a poll by hand
+/// that returns nothing although something is there, so there are few.
 fn has_not_ended() -> bool {
     let now = poll_number();
     let limit = if now == NONE { 16 } else { 1024 };

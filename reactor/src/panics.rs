@@ -1,10 +1,11 @@
 //! Steps that all have to be done although some of them panic: wakers of others, destructors.
 //!
 //! Foreign code can panic, in a waker as anywhere, and the payload of a panic can panic again when it is dropped. Where
-//! several such steps follow each other, a panic must neither skip the rest nor meet another one on its way up, which would
-//! abort the process. [`FirstPanic`] keeps the first panic until all steps are done; the others are [`discard`]ed.
+//! several such steps follow each other, a panic must neither skip the rest nor meet another one on its way up, which
+//! would abort the process. [`FirstPanic`] keeps the first panic until all steps are done; the others are
+//! [`discard`]ed.
 //!
-//! Used by both crates wherever wakers are called in a row and wherever a value of a user is dropped that nobody takes.
+//! Used by both crates wherever they call several wakers in a row or drop a user's value that was not taken.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -1,6 +1,6 @@
 //! What a reactor waits on: the operating system, or a simulation of it.
 //!
-//! [`Backend`] is the first of the runtime's three seams. Three stand here: [`operating_system`]
+//! [`Backend`] is the first of the runtime's three seams. This module has three backends: [`operating_system`]
 //! (epoll on Linux, kqueue on macOS and the BSDs, both through the `polling` crate), [`poll`], the
 //! plainest one, and [`Simulation`], whose clock is virtual, and which may have a [`Network`] of its
 //! own. Another one plugs in with [`Reactor::with`](crate::Reactor::with) or, in a whole runtime,
@@ -82,7 +82,7 @@ pub struct Event {
 /// ```
 ///
 /// To report a source too early or twice costs a poll of its waiters, which find out and wait again. To
-/// miss a report costs a wake. To go on reporting a source for which nothing is re-armed keeps a
+/// miss a report loses a wake. To keep reporting a source that is not armed keeps a
 /// processor busy: every wait then returns at once.
 ///
 /// The suite `tests::conformance::backend` checks all of this; it takes a function that makes the backend.
@@ -127,14 +127,14 @@ pub trait Backend: Send + Sync {
         false
     }
 
-    /// Has a source that is watched be reported, once, as soon as it is ready for any part of `interest`. If it is
+    /// Arms a watched source: it is reported once, as soon as it is ready for any part of `interest`. If it is
     /// ready already, the next wait reports it, or the present one: `rearm` comes from any thread, and must
     /// interrupt a wait that does not see the change by itself.
     ///
-    /// `interest` is [`READABLE`](Readiness::READABLE), [`WRITABLE`](Readiness::WRITABLE) or both: all that the source's
-    /// waiters wait for. It replaces that of the call before. The calls for one source never overlap; the last of
-    /// them is right. One may come right after another thread has called [`remove`](Backend::remove), though with the
-    /// descriptor still open: that is an error, and must not watch the descriptor again.
+    /// `interest` is [`READABLE`](Readiness::READABLE), [`WRITABLE`](Readiness::WRITABLE) or both: all that the
+    /// source's waiters wait for. It replaces that of the call before. The calls for one source never overlap; the last
+    /// of them is right. One may come right after another thread has called [`remove`](Backend::remove), though with
+    /// the descriptor still open: that is an error, and must not watch the descriptor again.
     ///
     /// Closed and broken connections count as ready for everything.
     ///

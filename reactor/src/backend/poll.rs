@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! wait:           lock → copy the list, note that a poll is under way → unlock → poll → lock → disarm what is reported
-//! rearm, notify:  lock → change the list → a poll under way has another one: write to the pipe, which ends it
+//! rearm, notify:  lock → change the list → a poll under way has the old list: write to the pipe, which ends it
 //! remove:         the same, and wait until that poll has ended, as it may name the descriptor
 //! ```
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `polls.rs` | what a poll takes and does: blocked, never yields, wakes itself |
 //! | `wakers.rs` | wakers that are not there: never woken, lost; and that are there for ever: leaked |
-//! | `runtime.rs` | the executor and the reactor: tasks that are not run, or run wrongly; wakes, timers and permits that go wrong |
+//! | `runtime.rs` | the executor and the reactor: tasks not run or run wrongly, early timers, lost permits |
 //! | `tasks.rs` | a task as a whole: its size, its failure that nobody hears of |
 //!
 //! All of them look at one fold over the events. Used by `demo step --lint`, the stepper and the page.
@@ -59,7 +59,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether the program has done nothing wrong: what runs it has.
+    /// Whether the fault is in the runtime, not in the program.
     fn is_of_runtime(self) -> bool {
         use Kind::*;
         matches!(self, NeverPolled | WakeDropped | PolledUnwoken | PolledTwice | ParkedBesideQueue | UnwokenSource)
@@ -135,8 +135,8 @@ pub fn lint(trace: &Trace) -> Vec<Finding> {
     findings.finish(trace)
 }
 
-/// The same of a program that stands still between its events while somebody looks at them: unless its clock is virtual,
-/// how long a poll takes says nothing about it then.
+/// The same of a program that stands still between its events while somebody looks at them: unless its clock is
+/// virtual, how long a poll takes says nothing about it then.
 pub fn lint_live(trace: &Trace) -> Vec<Finding> {
     let is_of_time = |kind| matches!(kind, Kind::Blocked | Kind::NeverYields);
     let mut findings = lint(trace);
@@ -246,7 +246,7 @@ impl Findings {
     }
 
     fn finish(mut self, trace: &Trace) -> Vec<Finding> {
-        // A task that its runtime has let down waits through no fault of the program.
+        // If the runtime failed to run a task, its lost or leaked wakers are not reported: the program is not at fault.
         let let_down: HashSet<(u32, u64)> = self
             .found
             .iter()

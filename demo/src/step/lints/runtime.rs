@@ -2,8 +2,8 @@
 //! their promises.
 //!
 //! Each task has a state of its own here, from the events alone: queued, running, suspended. An event that is not
-//! possible in the state of its task shows a fault of whatever runs it. Only what was seen from the start is judged: a task
-//! that was spawned before the recording is unknown until its next poll.
+//! possible in the state of its task shows a fault of whatever runs it. Only what was seen from the start is judged: a
+//! task that was spawned before the recording is unknown until its next poll.
 
 use super::{Findings, Kind, View};
 use crate::step::words::{place_of, time};
@@ -46,7 +46,7 @@ pub(super) struct Runtime {
     given_up: Vec<GivenUp>,
     /// The tasks that left a waker at a source, in their last poll.
     waiters: HashMap<u64, Vec<(u64, Direction)>>,
-    /// Sources that were reported ready, with the waiters of which none was woken yet.
+    /// Sources that were reported ready, with their waiters, while none of those was woken.
     reported: Vec<(usize, u64, Vec<u64>)>,
     /// The thread waits: since which time, and who was queued then.
     parked: Option<(u64, BTreeMap<u64, usize>)>,
@@ -58,7 +58,7 @@ impl Runtime {
         match view.event() {
             Event::Asked { task } => drop(self.asked.insert(*task)),
             Event::Spawned { task, .. } => drop(self.tasks.insert(*task, State::Queued(view.number))),
-            // Its thread is no business of the executor's.
+            // A blocking call runs on a thread of the pool, which the executor's queue does not affect.
             Event::BlockingQueued { task } => drop(self.tasks.remove(task)),
             Event::Woken { task, .. } | Event::Cancelled { task, .. } => self.woken(*task, view.number),
             Event::PollBegins { task } => self.poll_begins(*task, view, findings),
@@ -149,7 +149,7 @@ impl Runtime {
         self.given_up.push(GivenUp { task, event, kind, place, waiters });
     }
 
-    /// The task does not wait for what others have given up, or not any more. Only a cancel, as at the end of a run, says
+    /// The task is not waiting for what others gave up, or no longer. Only a cancel, as at the end of a run, says
     /// nothing of that.
     fn goes_on(&mut self, task: u64) {
         self.given_up.iter_mut().for_each(|given| given.waiters.retain(|waiter| *waiter != task));
@@ -224,7 +224,7 @@ impl Runtime {
                     self.waiters.entry(*source).or_default().push((*task, *direction));
                 }
             }
-            // Which of them it was is not told: none is judged.
+            // The event does not say which waiter left, so none of them is checked.
             Event::SourceLeft { source, .. } | Event::SourceRemoved { source } => drop(self.waiters.remove(source)),
             Event::SourceReady { source, readiness, .. } => {
                 let is_for = |direction: &Direction| match direction {
@@ -267,7 +267,7 @@ impl Runtime {
                     format!(
                         "was given what it waited for at the {} made at {made}, and was cancelled before it took it; \
                          nothing was given to another waiter after that, and task {waiter} waits there for ever. A future \
-                         that is dropped after it was served has to pass on what it got.",
+                         that is dropped after the hand-over has to pass on what it got.",
                         given.kind
                     )
                 });

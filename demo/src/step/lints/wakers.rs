@@ -2,7 +2,7 @@
 //!
 //! A task that is suspended without a waker is reported at the end of the run: it may be polled again for another
 //! reason. One that never left a waker and is cancelled by its program has done what `std::future::pending()` is there
-//! for. A waker that was dropped is one that had to be called, also if the task makes progress later: that it does when
+//! for. A dropped last waker counts as lost even if the task makes progress later, as it may when
 //! it is polled for its await chain.
 //!
 //! A task that made progress in such a poll is proof of a lost wake, whatever has become of its waker.
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Wakers {
     /// Who waits and can't be woken: since which event, and whether there was a waker.
     stranded: BTreeMap<u64, (usize, bool)>,
-    /// Whose last waker was dropped without a wake, since the last poll that followed a wake: at which event.
+    /// Tasks whose last waker was dropped without a wake since their last poll after a wake, with that event.
     dropped: BTreeMap<u64, usize>,
     /// Who is being polled without a wake.
     asked: BTreeSet<u64>,
