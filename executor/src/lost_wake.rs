@@ -50,8 +50,7 @@ pub(crate) struct Suspect {
 pub(crate) fn confirmed(mut suspects: Vec<Suspect>, others_wake: bool) -> Vec<Suspect> {
     let start = Instant::now();
     // A wake sets its bit whatever has become of the task since: see `State::wake`.
-    let is_open =
-        |suspect: &Suspect| suspect.asked == Asked::WokeItself || !suspect.task.task().header().state.is_woken();
+    let is_open = |suspect: &Suspect| suspect.asked == Asked::WokeItself || !suspect.task.task().is_woken_since_asked();
     while others_wake && !suspects.is_empty() && start.elapsed() < GRACE {
         suspects.retain(is_open);
         thread::sleep(Duration::from_millis(1));
@@ -103,6 +102,12 @@ impl Checks {
     /// A poll was suspended there.
     fn suspended(&self, task: TaskId, standing: &[Standing]) {
         self.tasks().insert(task, Seen { standing: standing.to_vec(), dropped: None });
+    }
+
+    /// Forgets what it knows: tasks are numbered from 1 in each run.
+    pub(crate) fn reset(&self) {
+        self.take_failure();
+        self.tasks().clear();
     }
 
     /// The task needs no report any more.

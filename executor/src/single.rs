@@ -180,11 +180,6 @@ pub(crate) fn find(id: TaskId) -> Option<TaskInfo> {
     tasks.iter().map(Canceller::task).find(|task| task.id() == id).map(TaskRef::info)
 }
 
-/// The task that runs on this thread.
-fn present_id() -> Option<TaskId> {
-    with_present(|task| task.map(TaskRef::id))
-}
-
 /// Tells the runtimes that run at the same time apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CoreId(Option<usize>);
@@ -340,6 +335,7 @@ impl Core {
         // A blocking call of another runtime may run this one: its tasks are not that call's doing, nor on its host.
         let (_nobody, _no_host) = (Present::nobody(), Host::leave());
         let _counted = budget::enter();
+        self.shared.checks.iter().for_each(Checks::reset); // what an earlier run has left
         let _reactor = self.shared.reactor.enter();
         self.shared.observe(|observer| observer.run_begins());
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };
@@ -602,6 +598,8 @@ impl Core {
         others_wake: bool,
         mut f: impl FnMut(TaskRef<'_>, &mut dyn FnMut()) -> T,
     ) -> Vec<(T, bool)> {
+        // Or the poll of the first task would end those of a host that has crashed, as if it had woken them.
+        self.simulated.iter().for_each(|simulated| simulated.end_crashed());
         // Where they lie depends on the size of their futures, and that on how the program was compiled.
         let mut tasks = self.slabs.tasks();
         tasks.sort_by_key(|task| task.task().id());
@@ -641,7 +639,7 @@ impl Core {
 
     /// A task of any runtime was woken on this thread.
     fn note_self_wake(&self, task: TaskRef<'_>) {
-        if self.asking.get().is_some() && present_id() == Some(task.id()) {
+        if self.asking.get().is_some() && task.is_current() {
             self.asking.set(Some(Asked::WokeItself));
         }
     }

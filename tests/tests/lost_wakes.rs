@@ -434,3 +434,21 @@ fn plain_block_on_reports_the_lost_wake() {
     assert!(text.contains("executor: lost wake: task 2 `waits` (spawned at tests/tests/lost_wakes.rs:"), "{text}");
     assert!(text.contains("it went on") && !text.contains("nothing in this runtime can run"), "{text}");
 }
+
+#[test]
+fn what_one_run_has_found_does_not_fail_the_next() {
+    let runtime = Runtime::builder().virtual_clock().detect_deadlock(true).build().unwrap();
+    let fails = || {
+        runtime.block_on(async {
+            let flag = Rc::new(Flag::default());
+            let waits = flag.clone();
+            drop(spawn_local(async move { waits.wait().await }));
+            sleep(Duration::from_millis(1)).await;
+            flag.set_without_a_wake();
+            tasks(); // finds it
+            panic!("on its own account");
+        })
+    };
+    assert!(catch_unwind(AssertUnwindSafe(fails)).is_err());
+    assert_eq!(runtime.block_on(async { spawn(async { 7 }).await.unwrap() }), 7);
+}

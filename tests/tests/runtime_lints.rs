@@ -125,7 +125,9 @@ fn a_thread_that_waits_while_a_task_is_queued_is_found() {
     let executor = Faulty { waits_beside_queue: true.into(), ..Faulty::default() };
     only(&run_on(executor, async {}), Kind::ParkedBesideQueue, &[1], "was queued when the thread began to wait");
     // So is one that never comes back.
-    let trace = written(&[SPAWNED, r#""event":"wait_begins""#]);
+    let mut trace = written(&[SPAWNED, r#""event":"wait_begins""#, r#""event":"notified""#]);
+    assert_eq!(lint(&trace), [], "the thread that has queued it is about to notify");
+    trace.records[3].at += 20_000_000;
     only(&trace, Kind::ParkedBesideQueue, &[1], "until the recording ends");
 }
 
@@ -248,6 +250,29 @@ fn a_permit_that_is_handed_to_a_dropped_future_and_then_to_none_is_found() {
         timeout(Duration::from_secs(1), second).await.unwrap_err();
     });
     only(&trace, Kind::LostHandover, &[2], "task 3 waits there for ever");
+}
+
+#[test]
+fn a_permit_that_a_dropped_task_passes_on_is_not_lost_though_others_wait() {
+    let trace = recorded(async {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let waits = |keeps: bool| {
+            let semaphore = semaphore.clone();
+            spawn(async move {
+                let _permit = semaphore.acquire().await;
+                if keeps {
+                    sleep(Duration::from_secs(9)).await;
+                }
+            })
+        };
+        let (first, second, _third) = (waits(false), waits(true), waits(false));
+        yield_now().await;
+        semaphore.add_permits(1);
+        first.cancel(); // it passes the permit on to the second, which keeps it
+        sleep(Duration::from_secs(1)).await;
+        assert!(first.await.is_err() && !second.is_finished());
+    });
+    assert_eq!(lint(&trace), []);
 }
 
 #[test]

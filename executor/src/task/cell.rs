@@ -156,6 +156,17 @@ impl<'a> TaskRef<'a> {
         unsafe { self.0.as_ref() }
     }
 
+    /// Whether it is the task that runs on this thread.
+    pub(crate) fn is_current(self) -> bool {
+        is_current(self.0)
+    }
+
+    /// Whether a wake came since the call of [`Canceller::wake_up`](super::Canceller) that has made it run.
+    pub(crate) fn is_woken_since_asked(self) -> bool {
+        let again = self.header().extras().is_some_and(|extras| extras.woken_again.load(Ordering::Acquire));
+        again || self.header().state.is_woken()
+    }
+
     /// Whether it is not over, and nothing keeps its future from being dropped. For the thread that runs it.
     pub(crate) fn can_be_dropped(self) -> bool {
         let scope = self.header().extras().and_then(|extras| extras.scope.get());
@@ -743,9 +754,11 @@ impl<F: Future, S: Schedule> Place<F, S> {
         // SAFETY: the last reference is gone. The stage is empty by now, so neither the future nor the
         // output is dropped here, on whatever thread this is; the other fields that hold something are.
         unsafe {
-            watch(header, || TaskEvent::Freed);
             let waker = header.as_ref().join_waker.with_mut(|waker| (*waker).take());
             let extras = header.as_ref().extras.load(Ordering::Relaxed);
+            // What is dropped here may be foreign, and must not find a task on this thread that is being freed.
+            let _nobody = (!extras.is_null() || waker.is_some()).then(Present::nobody);
+            watch(header, || TaskEvent::Freed);
             (!extras.is_null()).then(|| Box::from_raw(extras)).into_iter().for_each(discard);
             slab::give_back::<Self, S>(header.cast(), (*header.as_ptr()).place);
             waker.into_iter().for_each(drop_waker);
@@ -764,8 +777,12 @@ pub(super) unsafe fn wake(header: NonNull<Header>) {
     let (wake, is_watched) = task.state.wake();
     // SAFETY: as above; `pass_on` gets what the transition returned.
     unsafe {
-        if is_watched && wake != Wake::Nothing {
-            tell_wake(header);
+        if is_watched {
+            match (wake, header.as_ref().extras()) {
+                (Wake::Nothing, Some(extras)) => extras.woken_again.store(true, Ordering::Release),
+                (Wake::Nothing, None) => {}
+                _ => tell_wake(header),
+            }
         }
         pass_on(header, wake);
     }

@@ -38,6 +38,8 @@ pub(crate) struct Extras {
     pub(super) wakers: AtomicUsize,
     /// Whether one has been made since its last poll began.
     pub(super) left_waker: AtomicBool,
+    /// It was woken again while it was queued, since [`Canceller::wake_up`](super::Canceller): a wake that no event tells of.
+    pub(super) woken_again: AtomicBool,
     /// What has been told of it, if it is watched.
     pub(super) told: Told,
 }

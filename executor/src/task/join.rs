@@ -5,7 +5,7 @@ use super::chain::drop_output;
 use super::extras::{Cancellation, CancelledBy};
 use super::state::{Leave, TaskState};
 use super::waker::Runnable;
-use crate::shim::budget;
+use crate::shim::{Ordering, budget};
 use reactor::panics::discard;
 use std::any::Any;
 use std::fmt;
@@ -136,6 +136,8 @@ impl Canceller {
 
     /// Wakes the task without a recorded cause, if it is suspended: then returns the right to run it.
     pub(crate) fn wake_up(&self) -> Option<Runnable> {
+        let extras = self.task().header().extras();
+        extras.into_iter().for_each(|extras| extras.woken_again.store(false, Ordering::Relaxed));
         // SAFETY: the transition gave the right to run.
         self.task().header().state.wake_suspended().then(|| unsafe { Runnable::from_header(self.header) })
     }

@@ -138,7 +138,7 @@ pub fn lint(trace: &Trace) -> Vec<Finding> {
 /// The same of a program that stands still between its events while somebody looks at them: unless its clock is
 /// virtual, how long a poll takes says nothing about it then.
 pub fn lint_live(trace: &Trace) -> Vec<Finding> {
-    let is_of_time = |kind| matches!(kind, Kind::Blocked | Kind::NeverYields);
+    let is_of_time = |kind| matches!(kind, Kind::Blocked | Kind::NeverYields | Kind::ParkedBesideQueue);
     let mut findings = lint(trace);
     findings.retain(|finding| trace.head.simulated || !is_of_time(finding.kind));
     findings

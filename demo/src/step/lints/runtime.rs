@@ -60,7 +60,8 @@ impl Runtime {
             Event::Spawned { task, .. } => drop(self.tasks.insert(*task, State::Queued(view.number))),
             // A blocking call runs on a thread of the pool, which the executor's queue does not affect.
             Event::BlockingQueued { task } => drop(self.tasks.remove(task)),
-            Event::Woken { task, .. } | Event::Cancelled { task, .. } => self.woken(*task, view.number),
+            Event::Woken { task, .. } => self.woken(*task, view.number),
+            Event::Cancelled { task, .. } => self.cancelled(*task, view.number),
             Event::PollBegins { task } => self.poll_begins(*task, view, findings),
             Event::PollEnds { task, end } => self.poll_ends(*task, *end, view, findings),
             Event::Finished { task, how, .. } => self.finished(*task, *how, view),
@@ -69,6 +70,14 @@ impl Runtime {
             Event::WaitEnds { .. } => self.wakes_up(view, findings),
             Event::RunEnds => self.has_ended = true,
             _ => self.hands_over(view),
+        }
+    }
+
+    /// A cancel also wakes. One that comes as a poll begins may be answered by that poll, if the task is shielded; how
+    /// the poll ends says so.
+    fn cancelled(&mut self, task: u64, number: usize) {
+        if !matches!(self.tasks.get(&task), Some(State::Running { .. })) {
+            self.woken(task, number);
         }
     }
 
@@ -175,8 +184,13 @@ impl Runtime {
     /// The thread is about to wait on the reactor.
     fn parks(&mut self, view: &View<'_>, findings: &mut Findings) {
         for (number, source, waiters) in std::mem::take(&mut self.reported) {
-            let is_suspended = |task: &&u64| self.tasks.get(task) == Some(&State::Suspended);
-            let Some(task) = waiters.iter().find(is_suspended) else { continue };
+            // Of a task that also waits for something else, the waker may have been left by a future that is gone.
+            let is_stuck = |task: &&u64| {
+                let mut leaves = view.stood.get(task).into_iter().flat_map(|waits| waits.iter());
+                self.tasks.get(task) == Some(&State::Suspended)
+                    && leaves.all(|wait| wait.leaf.starts_with("readable on ") || wait.leaf.starts_with("writable on "))
+            };
+            let Some(task) = waiters.iter().find(is_stuck) else { continue };
             findings.add(view, number, Kind::UnwokenSource, *task, || {
                 format!(
                     "waits for source {source}, which was reported ready, and neither it nor any other that waits there was \
@@ -217,11 +231,18 @@ impl Runtime {
         match view.event() {
             Event::HandedOver { task, kind, place } => {
                 self.given_up.retain(|given| given.place != *place);
+                // A task that is being dropped has passed on what it was given.
+                for giver in &view.state.running {
+                    if self.given.get(giver).is_some_and(|(_, _, at)| at == place) {
+                        self.given.remove(giver);
+                    }
+                }
                 self.given.insert(*task, (view.number, kind.to_string(), *place));
             }
             Event::SourceWaits { source, direction } => {
-                if let Some(task) = view.state.running.last() {
-                    self.waiters.entry(*source).or_default().push((*task, *direction));
+                // With more than one running, nothing says which of them it was.
+                if let [task] = view.state.running[..] {
+                    self.waiters.entry(*source).or_default().push((task, *direction));
                 }
             }
             // The event does not say which waiter left, so none of them is checked.
@@ -246,7 +267,10 @@ impl Runtime {
     pub(super) fn end(&mut self, view: &View<'_>, findings: &mut Findings) {
         if !self.has_ended {
             let parked = self.parked.take().into_iter();
-            parked.for_each(|(_, queued)| self.parked_beside(&queued, "until the recording ends", view, findings));
+            let last = view.trace.records.last().map_or(0, |record| record.at);
+            for (_, queued) in parked.filter(|(since, _)| last.saturating_sub(*since) >= PARKED) {
+                self.parked_beside(&queued, "until the recording ends", view, findings);
+            }
             return;
         }
         let queued = self.tasks.iter().filter_map(|(task, state)| match state {
