@@ -30,7 +30,7 @@ use crate::simulated::Simulated;
 use crate::slow::{Polled, SlowPolls};
 use crate::task::{
     Canceller, Chains, Entered, Extras, Finish, Held, JoinError, JoinHandle, Meta, Present, Reserved, Run, Runnable,
-    Schedule, Slabs, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_present,
+    Schedule, Slabs, TaskEvent, TaskId, TaskInfo, TaskRef, reserve,
 };
 use reactor::backend::{Host, Network};
 use reactor::panics::FirstPanic;
