@@ -1012,8 +1012,9 @@ fn flood_child() {
 #[test]
 fn a_slow_poll_in_a_flood_of_quick_ones_is_told_with_those_around_it_at_most() {
     let text = child("flood_child");
-    // On a busy machine, the task that spawns all of them is slow as well.
-    let is_of_flood = |line: &&str| line.starts_with("executor: ") && !line.starts_with("executor: task 1 ");
+    // On a busy machine, others are slow as well: the one that spawns all of them, or one that is preempted.
+    let is_meant = |line: &&str| line.contains(" `drowned` ") || line.contains(" `exact` ");
+    let is_of_flood = |line: &&str| line.starts_with("executor: ") && is_meant(line);
     let lines: Vec<_> = text.lines().filter(is_of_flood).collect();
     assert_eq!(lines.len(), 2, "{text}");
     assert!(lines[1].starts_with("executor: task ") && lines[1].contains(" `exact` (spawned at "), "{text}");
