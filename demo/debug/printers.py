@@ -135,7 +135,9 @@ def life(word):
 
 def bits(word):
     """The names of the bits that are set."""
-    return " ".join(name for name, bit in STATE.items() if bit < STATE["REFERENCE"] and word & bit)
+    # LISTED is set for all tasks of a runtime, all their lives: it would tell nothing.
+    told = [(name, bit) for name, bit in STATE.items() if bit < STATE["REFERENCE"] and name != "LISTED"]
+    return " ".join(name for name, bit in told if word & bit)
 
 
 def counts(word):
