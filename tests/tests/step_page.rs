@@ -627,7 +627,7 @@ fn findings_are_listed_and_chosen_by_keys_mouse_and_touch() {
         let choose = |browser: &mut Browser, how: &dyn Fn(&mut Browser)| {
             assert_eq!(index(browser), 1);
             how(browser);
-            assert_eq!(kind(browser), "stranded");
+            assert_eq!(kind(browser), "waker_dropped");
             assert!(listed.contains(&format!("event {}task", index(browser))), "{listed}");
             assert!(browser.text("#task").contains(of_task), "{}", browser.text("#task"));
             assert_eq!(browser.eval("document.querySelector('dialog[open]')"), Value::Null);

@@ -98,7 +98,7 @@ fn table(rows: &[&Row]) -> Table {
             format!("{:.3}", m.cpu_seconds),
             m.threads.to_string(),
             m.processes.to_string(),
-            ByteSize::b(m.memory).display().si().to_string(),
+            memory(m.memory),
             m.switches.to_string(),
             m.syscalls.map_or("-".to_owned(), |calls| calls.to_string()),
         ]);
@@ -118,4 +118,12 @@ fn bar(part: f64) -> String {
     let eighths = (part * BAR * 8.0).round() as usize;
     let bar = "█".repeat(eighths / 8) + EIGHTHS[eighths % 8];
     if bar.is_empty() { EIGHTHS[1].to_owned() } else { bar }
+}
+
+/// In seven columns at most.
+fn memory(bytes: u64) -> String {
+    match bytes {
+        100_000_000..1_000_000_000 => format!("{} MB", (bytes + 500_000) / 1_000_000),
+        _ => ByteSize::b(bytes).display().si().to_string(),
+    }
 }
