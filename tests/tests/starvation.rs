@@ -546,3 +546,18 @@ fn what_runs_inside_of_a_poll_does_not_refill_its_budget() {
         }
     });
 }
+
+#[test]
+fn polls_that_take_long_keep_a_timer_waiting_for_a_few_of_them_only() {
+    let polls = executor::block_on(async {
+        let timer = executor::spawn(executor::time::sleep(std::time::Duration::from_millis(20)));
+        let mut polls = 0;
+        while !timer.is_finished() {
+            std::thread::sleep(std::time::Duration::from_millis(10)); // a computation
+            polls += 1;
+            executor::yield_now().await;
+        }
+        polls
+    });
+    assert!(polls < 40, "the reactor was polled after {polls} polls of 10 ms");
+}
