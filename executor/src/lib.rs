@@ -66,43 +66,34 @@
 //! `single.rs` is the loop around it all, `blocking.rs` the thread pool; `sync/wait_list.rs` is under all that
 //! tasks wait for each other at. Sockets and timers are in the crate [`reactor`].
 
-mod ages;
-mod blocking;
-pub mod cancel;
-pub mod custom;
-pub mod dump;
-mod group;
-pub mod join;
-mod lent;
 #[doc(hidden)] // for `task_local!`
-pub mod local;
-mod lost_wake;
+pub mod combine;
 pub mod net;
-pub mod observer;
-mod run_queue;
 mod runtime;
+mod schedule;
 mod shim;
-mod simulated;
-mod single;
-mod slow;
 mod spawn;
 mod stack;
 pub mod sync;
 pub mod task;
+mod tasks;
 pub mod test;
 pub mod trace;
+mod watch;
 
-pub use cancel::{deadline, deadline_at, shield, time_left};
-pub use custom::CustomRuntime;
-pub use dump::tasks;
-pub use group::{GroupError, TaskGroup, task_group};
-pub use join::{Either, Until, as_completed, join_all, race, select, try_join_all, wait};
-pub use local::{TaskLocal, TaskLocalScope};
-pub use observer::{Observer, ReactorObserver};
+pub use combine::cancel::{deadline, deadline_at, shield, time_left};
+pub use combine::group::{GroupError, TaskGroup, task_group};
+pub use combine::join::{Either, Until, as_completed, join_all, race, select, try_join_all, wait};
+pub use combine::local::{TaskLocal, TaskLocalScope};
+pub use combine::{cancel, join};
 pub use reactor::{io, leaf, time};
 pub use runtime::{Builder, Runtime, block_on};
+pub use schedule::custom::{self, CustomRuntime};
 pub use spawn::{Named, named, spawn, spawn_blocking, spawn_local, yield_now};
 pub use task::{JoinError, JoinHandle, TaskId};
+pub use tasks::tasks;
+pub use watch::observer::{Observer, ReactorObserver};
+pub use watch::{dump, observer};
 
 /// The README's example is compiled and run like those in here.
 #[cfg(doctest)]

@@ -1,13 +1,11 @@
 //! [`Runtime`], its [`Builder`], and [`block_on`].
 
-use crate::blocking::{Limits, Pool};
-use crate::custom::with_custom;
-use crate::lost_wake::Strictness;
-use crate::observer::Observer;
-use crate::single::{Core, Deadlock, Settings, Single, with_core};
+use crate::schedule::{Core, Limits, Pool, Settings, Single, with_core, with_custom};
 use crate::sync::handover;
 use crate::task::{Held, JoinError, with_present};
 use crate::trace::Outlets;
+use crate::watch::observer::Observer;
+use crate::watch::{Deadlock, MonitorSettings, Strictness};
 use reactor::Reactor;
 use reactor::backend::{self, Backend, Network, Simulation};
 use std::future::Future;
@@ -112,7 +110,7 @@ impl Runtime {
         unsafe { std::ptr::write(held.future(), future) };
         let _saving = self.recording.saving();
         let shared = self.shared.for_run();
-        let pool = Arc::new(Pool::new(self.limits, reactor.handle(), shared.observer.clone()));
+        let pool = Arc::new(Pool::new(self.limits, reactor.handle(), &shared.observers));
         let closing = Closing(pool.clone());
         let core = Core::new(shared, pool, self.settings);
         let output = core.run(&mut reactor, &mut held, place);
@@ -158,7 +156,8 @@ impl Default for Builder {
     fn default() -> Self {
         let limits = Limits::DEFAULT;
         let slow_poll = Duration::from_millis(100);
-        let settings = Settings { slow_poll, deadlock: Deadlock::Print, strictness: None, awake: Duration::ZERO };
+        let monitor = MonitorSettings { slow_poll, deadlock: Deadlock::Print, strictness: None };
+        let settings = Settings { awake: Duration::ZERO, monitor };
         Builder { backend: None, observer: None, limits, settings }
     }
 }
@@ -253,7 +252,7 @@ impl Builder {
     /// assert_ne!(order(1), order(2));
     /// ```
     pub fn deterministic(mut self, seed: u64) -> Builder {
-        self.settings.slow_poll = Duration::MAX;
+        self.settings.monitor.slow_poll = Duration::MAX;
         self.backend(Box::new(Simulation::with_network(seed))).detect_deadlock(true)
     }
 
@@ -300,7 +299,7 @@ impl Builder {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn slow_poll(mut self, limit: Duration) -> Builder {
-        self.settings.slow_poll = limit;
+        self.settings.monitor.slow_poll = limit;
         self
     }
 
@@ -326,13 +325,13 @@ impl Builder {
     /// });
     /// ```
     pub fn detect_deadlock(mut self, detect: bool) -> Builder {
-        self.settings.deadlock = if detect { Deadlock::Panic } else { Deadlock::Print };
+        self.settings.monitor.deadlock = if detect { Deadlock::Panic } else { Deadlock::Print };
         self.strict(detect.then_some(Strictness { stranded: false, chains: true }))
     }
 
     /// What a lost wake does.
     pub(crate) fn strict(mut self, strictness: Option<Strictness>) -> Builder {
-        self.settings.strictness = strictness;
+        self.settings.monitor.strictness = strictness;
         self
     }
 
@@ -369,7 +368,7 @@ impl Builder {
         }
         let watcher = self.observer.clone().map(|observer| observer as Arc<dyn reactor::Observer>);
         let reactor = Reactor::with(backend, watcher);
-        let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone(), self.settings.strictness));
+        let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone(), self.settings.monitor.strictness));
         let Builder { limits, settings, .. } = self;
         Ok(Runtime { reactor: Mutex::new(reactor), shared, limits, settings, recording })
     }

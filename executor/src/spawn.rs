@@ -1,7 +1,6 @@
 //! Making tasks: [`spawn`], [`spawn_local`], [`spawn_blocking`] and [`named`]; and [`yield_now`].
 
-use crate::custom::{Custom, with_custom};
-use crate::single::{Core, core};
+use crate::schedule::{Core, Custom, core, with_custom};
 use crate::task::{Extras, JoinHandle, Reserved, Schedule};
 use reactor::leaf;
 use std::any::Any;
@@ -217,7 +216,7 @@ impl Named {
             // dropped.
             unsafe {
                 let cell = core.reserve(self.extras, place);
-                ptr::write(cell.future(), core.pool.make_here(call));
+                ptr::write(cell.future(), core.make_here(call));
                 return core.spawn(cell);
             }
         }
@@ -314,11 +313,13 @@ fn outside(what: &str, place: &Location<'_>) -> ! {
 ///     assert!(other.is_finished());
 /// });
 /// ```
-pub async fn yield_now() {
-    YieldNow { yielded: false }.await
+#[inline]
+pub fn yield_now() -> impl Future<Output = ()> {
+    YieldNow { yielded: false }
 }
 
-/// Pending once, and woken by itself.
+/// Returns `Poll::Pending` once, and wakes its task before that.
+#[must_use = "futures do nothing until they are awaited"]
 struct YieldNow {
     yielded: bool,
 }

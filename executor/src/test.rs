@@ -19,10 +19,10 @@
 
 pub use reactor::backend::{Crashed, Host, Link, Network, Run};
 
-use crate::lost_wake::Strictness;
-use crate::observer::{Observer, ReactorObserver};
 use crate::task::{Finish, Panic, TaskId, TaskRef};
 use crate::trace::Recorder;
+use crate::watch::Strictness;
+use crate::watch::observer::{Observer, ReactorObserver};
 use crate::{Runtime, task};
 use std::collections::BTreeMap;
 use std::env::{self, VarError};

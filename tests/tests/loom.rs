@@ -32,7 +32,7 @@ mod stack {
     pub(crate) fn waker_cloned() {}
 }
 
-#[path = "../../executor/src/run_queue.rs"]
+#[path = "../../executor/src/schedule/run_queue.rs"]
 mod run_queue;
 #[path = "../../executor/src/sync/mod.rs"]
 mod sync;

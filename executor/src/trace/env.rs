@@ -5,7 +5,7 @@
 use super::console::Console;
 use super::recorder::Recorder;
 use super::spool::Spool;
-use crate::observer::Observer;
+use crate::watch::observer::Observer;
 use std::env;
 use std::io;
 use std::path::{Path, PathBuf};

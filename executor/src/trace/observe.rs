@@ -3,10 +3,10 @@
 use super::recorder::{Calls, Recorder};
 use super::timeline::nanoseconds;
 use super::{Direction, End, Event, How, Waiting};
-use crate::dump::{Stack, Standing};
-use crate::observer::{Observer, PollEnd, WokenBy};
 use crate::sync::Handover;
 use crate::task::{Finish, TaskId, TaskRef};
+use crate::watch::dump::{Stack, Standing};
+use crate::watch::observer::{Observer, PollEnd, WokenBy};
 use reactor::Handle;
 use reactor::backend::Readiness;
 use reactor::observer::{SourceId, TimerId};

@@ -11,8 +11,8 @@
 use super::kept::Kept;
 use super::timeline::{Clocks, Timeline};
 use super::{By, Event, Frame, Head, Record, SourcePlace, Trace, VERSION};
-use crate::dump::{Names, Stack};
-use crate::observer::WokenBy;
+use crate::watch::dump::{Names, Stack};
+use crate::watch::observer::WokenBy;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::io::{self, Write};
@@ -420,7 +420,7 @@ fn source_place(place: &Location<'static>) -> SourcePlace {
 }
 
 pub(super) fn frames(names: &mut Names, calls: &Calls) -> Vec<Frame> {
-    let frame = |place: crate::dump::Place| Frame {
+    let frame = |place: crate::watch::dump::Place| Frame {
         function: place.function.into(),
         file: place.file.to_string_lossy().into(),
         line: place.line,

@@ -6,15 +6,17 @@
 //!
 //! Used by `spawn.rs`, `dump.rs` and `runtime.rs` where no [`Runtime`](crate::Runtime) is current.
 
-use crate::blocking::{self, Limits, Pool};
-use crate::cancel::within;
-use crate::lost_wake::Asked;
-use crate::observer::{self, Here, Observer};
-use crate::single::{elsewhere, with_core};
+use super::pool::{Limits, Pool};
+use super::single::elsewhere;
+use crate::combine::cancel::within;
+use crate::stack::Names;
 use crate::task::{
     Canceller, Extras, Finish, JoinHandle, Meta, Present, Registry, Run, Runnable, Schedule, TaskEvent, TaskId,
     TaskRef, at_home, reserve,
 };
+use crate::watch::dump::{TaskDump, Tasks};
+use crate::watch::observer::Observer;
+use crate::watch::{Asked, Observers, Suspect, confirmed, enter_run};
 use reactor::{Handle, budget};
 use std::cell::Cell;
 use std::fmt;
@@ -25,7 +27,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::Duration;
 
 /// A scheduler of your own with all that the rest of the library needs: [`spawn`](crate::spawn()),
 /// [`spawn_blocking`](crate::spawn_blocking), [`task_group`](crate::task_group), [`tasks`](crate::tasks), sockets and
@@ -93,11 +95,12 @@ impl CustomBuilder {
     /// Makes the runtime. Its tasks run where your scheduler's loop runs them.
     pub fn build(self) -> CustomRuntime {
         let CustomBuilder { scheduler, reactor, observer } = self;
-        let pool = reactor.clone().map(|reactor| Arc::new(Pool::new(Limits::DEFAULT, reactor, observer.clone())));
+        let observers = Observers::new(observer, None);
+        let pool = reactor.clone().map(|reactor| Arc::new(Pool::new(Limits::DEFAULT, reactor, &observers)));
         let _reactor = reactor.as_ref().map(Handle::enter); // the observer asks for its clock
-        observer.iter().for_each(|observer| observer.run_begins());
+        observers.show(|observer| observer.run_begins());
         let (numbered, tasks) = Default::default();
-        let shared = Arc::new(Custom { scheduler, reactor, observer, pool, numbered, tasks });
+        let shared = Arc::new(Custom { scheduler, reactor, observers, pool, numbered, tasks });
         CustomRuntime { _ends: Arc::new(Ends(shared.clone())), shared }
     }
 }
@@ -120,13 +123,10 @@ impl CustomRuntime {
         let _reactor = self.shared.reactor.as_ref().map(Handle::enter);
         // Clears the current task, so that events in the loop are not attributed to a task that calls this.
         let _no_task = Present::nobody();
-        let enter = || {
+        elsewhere(|| {
+            let _run = enter_run(self.shared.observers.run());
             let _before = Before(CURRENT.replace(&raw const *self.shared));
             within(None, f)
-        };
-        elsewhere(|| match &self.shared.reactor {
-            Some(reactor) => blocking::as_thread_of(reactor, self.shared.observer.as_ref(), enter),
-            None => enter(),
         })
     }
 
@@ -167,7 +167,7 @@ struct Ends(Arc<Custom>);
 impl Drop for Ends {
     fn drop(&mut self) {
         self.0.pool.iter().for_each(|pool| pool.close());
-        self.0.observer.iter().for_each(|observer| observer.run_ends());
+        self.0.observers.show(|observer| observer.run_ends());
     }
 }
 
@@ -201,7 +201,7 @@ impl<S: Schedule> Inner for Arc<S> {
 pub(crate) struct Custom {
     scheduler: Box<dyn Inner>,
     reactor: Option<Handle>,
-    observer: Option<Arc<dyn Observer>>,
+    observers: Observers,
     /// For blocking calls, which are woken for through the reactor.
     pub(crate) pool: Option<Arc<Pool>>,
     /// The number of the task spawned last.
@@ -220,13 +220,11 @@ impl Schedule for Custom {
     }
 
     fn is_watched(&self) -> bool {
-        self.observer.is_some() || self.scheduler.is_watched()
+        !self.observers.is_empty() || self.scheduler.is_watched()
     }
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
-        if let Some(observer) = &self.observer {
-            observer::show(&**observer, task, what, || self.here());
-        }
+        self.observers.happened(task, what);
         if self.scheduler.is_watched() {
             self.scheduler.happened(task, what);
         }
@@ -262,17 +260,6 @@ pub(crate) fn with_custom<R>(f: impl FnOnce(Option<&Arc<Custom>>) -> R) -> R {
 }
 
 impl Custom {
-    /// Whose thread this is: a `Runtime` that runs here comes before a custom one.
-    fn here(&self) -> Here {
-        let current = CURRENT.get();
-        let runs = match with_core(|core| core.is_some()) {
-            true => Some(false),
-            false => (!current.is_null()).then(|| ptr::eq(current, self)),
-        };
-        let is_thread_of = |reactor| blocking::is_thread_of(reactor, self.observer.as_ref());
-        Here::of(runs, self.reactor.as_ref().is_some_and(is_thread_of))
-    }
-
     /// Numbers a task.
     pub(crate) fn introduce(&self, extras: Option<Box<Extras>>, place: &'static Location<'static>) -> Meta {
         Meta { id: TaskId(self.numbered.fetch_add(1, Ordering::Relaxed) + 1), spawned_at: place, extras }
@@ -320,22 +307,43 @@ impl Custom {
 
     /// Shows the observer that a blocking call waits for a thread of the pool.
     pub(crate) fn observe_call(&self, task: TaskRef<'_>) {
-        self.observer.iter().for_each(|observer| observer.blocking_queued(task.id()));
+        self.observers.show(|observer| observer.blocking_queued(task.id()));
     }
 
-    /// Every task that is not over, with the time of its spawn.
-    pub(crate) fn tasks(&self) -> Vec<(Canceller, Instant)> {
-        self.tasks.tasks()
+    /// The task dump. Tasks that may not leave another thread are not polled. Other threads wake and run tasks meanwhile;
+    /// so only a task that this poll has finished is one whose wake was lost.
+    pub(crate) fn dump(&self) -> Tasks {
+        let mut names = Names::default();
+        let listed = self.tasks.tasks();
+        let mut tasks: Vec<_> = listed.iter().map(|(task, spawned)| (task, task.task(), spawned.elapsed())).collect();
+        tasks.retain(|(_, task, _)| !task.state().is_over());
+        let mut suspects = Vec::new();
+        let mut dump = |canceller: &Canceller, task: TaskRef<'_>, age| {
+            let wakers = task.wakers();
+            TaskDump::asked(task, age, &mut names, &mut || match self.ask(canceller) {
+                Asked::Suspended => {}
+                asked => suspects.push(Suspect { task: canceller.clone(), asked, wakers }),
+            })
+        };
+        let mut dumps: Vec<_> = tasks.into_iter().map(|(canceller, task, age)| dump(canceller, task, age)).collect();
+        for suspect in confirmed(suspects, true) {
+            self.observers.show(|observer| observer.lost_wake(suspect.task.task()));
+            let dumped = dumps.iter_mut().find(|dump| dump.task.id == suspect.task.task().id());
+            dumped.into_iter().for_each(|dump| dump.lost_wake = true);
+        }
+        let calls = self.pool.iter().flat_map(|pool| pool.calls());
+        dumps.extend(calls.map(|call| call.dump(Duration::ZERO)));
+        Tasks::new(dumps)
     }
 
     /// Polls a task, if it is suspended and may run on this thread, to learn its await chain. One that is over after
     /// that has made progress; one that was woken meanwhile may owe that to another thread.
-    pub(crate) fn ask(&self, task: &Canceller) -> Asked {
+    fn ask(&self, task: &Canceller) -> Asked {
         if task.task().home().is_some_and(|home| home != thread::current().id()) {
             return Asked::Suspended;
         }
         let Some(right) = task.wake_up() else { return Asked::Suspended };
-        self.observer.iter().for_each(|observer| observer.task_asked(task.task()));
+        self.observers.show(|observer| observer.task_asked(task.task()));
         let _its_own = budget::enter();
         match within(None, || right.run_once()) {
             Run::Ready(again) => self.scheduler.schedule(again),
@@ -343,10 +351,5 @@ impl Custom {
             Run::Finished | Run::Suspended => {}
         }
         Asked::Suspended
-    }
-
-    /// Shows the observer that the wake of a task was lost.
-    pub(crate) fn lost_wake(&self, task: TaskRef<'_>) {
-        self.observer.iter().for_each(|observer| observer.lost_wake(task));
     }
 }

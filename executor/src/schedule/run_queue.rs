@@ -117,11 +117,6 @@ impl Inbox {
         self.head.compare_exchange(ptr::null_mut(), SLEEPING, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// Whether nothing was pushed since the thread announced its sleep.
-    pub(crate) fn is_asleep(&self) -> bool {
-        self.head.load(Ordering::Relaxed) == SLEEPING
-    }
-
     /// Moves all tasks to `queue`, the longest waiting first; the thread is awake again.
     pub(crate) fn take(&self, queue: &RunQueue) {
         if self.head.load(Ordering::Relaxed).is_null() {

@@ -4,14 +4,14 @@
 //! [`Schedule`] gives it to a thread of this pool. So its handle, its cancelling and its panics are
 //! those of every task.
 
-use crate::dump::Call;
-use crate::observer::{self, Here, Observer};
-use crate::single::{elsewhere, with_core};
 use crate::task::{Meta, Reserved, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_present};
+use crate::watch::dump::Call;
+use crate::watch::observer::Observer;
+use crate::watch::{Observers, enter_run};
 use reactor::{Handle, Hold, budget};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ use std::time::Duration;
 pub(crate) struct Pool {
     limits: Limits,
     reactor: Handle,
-    observer: Option<Arc<dyn Observer>>,
+    observers: Observers,
     state: Mutex<State>,
     work: Condvar,
 }
@@ -55,8 +55,10 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(limits: Limits, reactor: Handle, observer: Option<Arc<dyn Observer>>) -> Pool {
-        Pool { limits, reactor, observer, state: Mutex::default(), work: Condvar::new() }
+    /// For the blocking calls of the run that these observers observe.
+    pub(crate) fn new(limits: Limits, reactor: Handle, observers: &Observers) -> Pool {
+        let observers = observers.of_calls();
+        Pool { limits, reactor, observers, state: Mutex::default(), work: Condvar::new() }
     }
 
     /// Makes a cell for a blocking call, which is not queued yet.
@@ -72,14 +74,7 @@ impl Pool {
     /// What is written to that cell.
     #[inline(always)]
     pub(crate) fn call<F>(&self, call: F) -> BlockingCall<F> {
-        BlockingCall { call: Some(call), observer: self.observer.clone() }
-    }
-
-    /// The same as a future that makes the call on the thread that polls it, which then is as one of the pool: there
-    /// is no runtime on it.
-    pub(crate) fn make_here<T>(&self, call: impl FnOnce() -> T) -> impl Future<Output = T> {
-        let mut call = BlockingCall { call: Some(call), observer: self.observer.clone() };
-        poll_fn(move |cx| elsewhere(|| Pin::new(&mut call).poll(cx)))
+        BlockingCall { call: Some(call), observer: self.observers.observer.clone() }
     }
 
     /// Ends the threads when they are done with the calls they have begun. Calls not begun are
@@ -119,7 +114,7 @@ impl Pool {
 
     /// What a thread of the pool does.
     fn work(&self) {
-        SERVED.set(Some(Served { reactor: self.reactor.clone(), observer: self.observer.clone() }));
+        let _run = enter_run(self.observers.run()); // the thread of a call may outlive its run
         let mut state = self.lock();
         loop {
             if let Some((task, hold)) = state.queue.pop_front() {
@@ -150,19 +145,15 @@ impl Pool {
 
 impl Schedule for Pool {
     fn is_watched(&self) -> bool {
-        self.observer.is_some()
+        !self.observers.is_empty()
     }
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
-        let Some(observer) = &self.observer else { return };
         // A call has a begin and an end of its own, and its only poll holds no thread of the runtime up.
         if let TaskEvent::PollBegins { .. } | TaskEvent::Waits(_) | TaskEvent::PollEnds(_) = what {
             return;
         }
-        observer::show(&**observer, task, what, || {
-            let is_served = is_thread_of(&self.reactor, self.observer.as_ref());
-            with_core(|core| Here::of(core.map(|core| Arc::ptr_eq(&core.pool, self)), is_served))
-        });
+        self.observers.happened(task, what);
     }
 
     fn schedule(self: &Arc<Self>, task: Runnable) {
@@ -185,14 +176,7 @@ impl Schedule for Pool {
     }
 }
 
-/// The run whose calls a thread makes, or the custom runtime whose tasks it runs.
-struct Served {
-    reactor: Handle,
-    observer: Option<Arc<dyn Observer>>,
-}
-
 thread_local! {
-    static SERVED: RefCell<Option<Served>> = const { RefCell::new(None) };
     /// Why the call that is polled next on this thread is not made.
     static REFUSAL: Cell<Option<io::Error>> = const { Cell::new(None) };
 }
@@ -202,32 +186,6 @@ fn refuse(task: Runnable, why: &io::Error) {
     REFUSAL.set(Some(io::Error::other(format!("no thread could be started for a blocking call: {why}"))));
     let _over = task.run(); // its one poll
     REFUSAL.set(None); // it was cancelled, and not polled
-}
-
-/// Whether this thread makes the blocking calls of the run with this reactor and this observer. Runs of one runtime share
-/// the reactor, and the thread of a call may outlive its run.
-pub(crate) fn is_thread_of(reactor: &Handle, observer: Option<&Arc<dyn Observer>>) -> bool {
-    let is_same = |served: &Served| {
-        let same_observer = match (&served.observer, observer) {
-            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
-            (own, other) => own.is_none() && other.is_none(),
-        };
-        served.reactor == *reactor && same_observer
-    };
-    // Also asked when a thread ends and this is gone already.
-    SERVED.try_with(|served| served.borrow().as_ref().is_some_and(is_same)).unwrap_or(false)
-}
-
-/// Calls `f` as on a thread of the run with this reactor and this observer.
-pub(crate) fn as_thread_of<R>(reactor: &Handle, observer: Option<&Arc<dyn Observer>>, f: impl FnOnce() -> R) -> R {
-    struct Back(Option<Served>);
-    impl Drop for Back {
-        fn drop(&mut self) {
-            SERVED.set(self.0.take());
-        }
-    }
-    let _back = Back(SERVED.replace(Some(Served { reactor: reactor.clone(), observer: observer.cloned() })));
-    f()
 }
 
 /// A future that is ready when the call has returned, which is in its first poll.

@@ -6,8 +6,8 @@
 //!
 //! After Nathaniel J. Smith, "Notes on structured concurrency, or: Go statement considered harmful", 2018.
 
-use crate::cancel::{current, within};
-use crate::single::{CoreId, run_cancelled};
+use super::cancel::{current, within};
+use crate::schedule::{CoreId, run_cancelled};
 use crate::spawn::{Named, Spawning, named};
 use crate::task::{Canceller, Extras, Group, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_present};
 use pin_project_lite::pin_project;

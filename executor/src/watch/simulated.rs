@@ -3,9 +3,8 @@
 //! A task belongs to the host in whose task it was spawned. When a host crashes its tasks are ended, as they
 //! would be with the machine; what it runs when it is started again belongs to another life of the same host.
 //!
-//! Used by `single.rs`, where the reactor has a simulated network.
+//! Used by `monitor.rs`, where the reactor has a simulated network.
 
-use crate::run_queue::RunQueue;
 use crate::task::{Canceller, Runnable, TaskId};
 use reactor::backend::{Host, Network};
 use std::cell::{Cell, RefCell};
@@ -25,14 +24,12 @@ impl Simulated {
         Simulated { network: network.clone(), tasks: RefCell::default(), is_late: Cell::new(false) }
     }
 
-    /// Puts those that are ready into an order that only the seed knows.
-    pub(crate) fn shuffle(&self, queue: &RunQueue) {
-        let mut ready: Vec<Runnable> = std::iter::from_fn(|| queue.pop()).collect();
+    /// Puts tasks that are ready into an order that depends on the seed alone.
+    pub(crate) fn shuffle(&self, ready: &mut [Runnable]) {
         // R. Durstenfeld, "Algorithm 235: Random permutation", 1964.
         for last in (1..ready.len()).rev() {
             ready.swap(last, self.network.random_below(last as u64 + 1) as usize);
         }
-        ready.into_iter().for_each(|task| queue.push(task));
     }
 
     /// A task was spawned: by a task of the same host.
@@ -46,6 +43,12 @@ impl Simulated {
     pub(crate) fn finished(&self, task: TaskId) {
         let gone = self.tasks.borrow_mut().remove(&task);
         drop(gone); // with the borrow over: it may have been the last reference
+    }
+
+    /// How many tasks belong to a host.
+    #[cfg(test)]
+    pub(super) fn on_hosts(&self) -> usize {
+        self.tasks.borrow().len()
     }
 
     /// Runs a task on its host, or on none. What has crashed in it is over before anything else runs.
@@ -70,26 +73,5 @@ impl Simulated {
         for (host, task) in tasks {
             task.end_at(Location::caller(), &format!("its host `{}` has crashed", host.name()));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::single::with_core;
-    use crate::test::explore;
-    use crate::{spawn_local, yield_now};
-
-    #[test]
-    fn a_task_that_is_over_is_forgotten() {
-        let tasks = || with_core(|core| core.unwrap().simulated.as_ref().unwrap().tasks.borrow().len());
-        explore(1, |network| async move {
-            let running = network.host("a").run(async {
-                let waits = spawn_local(yield_now());
-                assert_eq!(tasks(), 1);
-                waits.await.unwrap();
-            });
-            running.await.unwrap();
-            assert_eq!(tasks(), 0);
-        });
     }
 }

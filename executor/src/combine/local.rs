@@ -1,8 +1,8 @@
 //! Values that belong to a task rather than to a thread: [`task_local!`](crate::task_local).
 
 #[doc(hidden)] // for `task_local!`
-pub use crate::lent::Lent;
-use crate::lent::{lend, with_lent};
+pub use super::lent::Lent;
+use super::lent::{lend, with_lent};
 use crate::task::present_address;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -39,7 +39,7 @@ macro_rules! task_local {
         $(#[$meta])*
         $visibility static $name: $crate::TaskLocal<$type> = {
             ::std::thread_local! {
-                static VALUE: $crate::local::Lent<$crate::local::Of<$type>> = const { $crate::local::Lent::new() };
+                static VALUE: $crate::combine::local::Lent<$crate::combine::local::Of<$type>> = const { $crate::combine::local::Lent::new() };
             }
             $crate::TaskLocal::new(&VALUE)
         };

@@ -8,7 +8,7 @@
 //! [`task_group`](crate::task_group). Who does not: `time::timeout`, `select` and whatever else just drops a
 //! future, since a drop can't wait; and the end of the runtime.
 
-use crate::lent::{Lent, lend, with_lent};
+use super::lent::{Lent, lend, with_lent};
 use crate::task::{Scope, with_present};
 use pin_project_lite::pin_project;
 use reactor::time::{Duration, Elapsed, Instant, Sleep, after, now, sleep_until};

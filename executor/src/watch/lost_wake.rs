@@ -10,9 +10,9 @@
 //! those of [`explore`](crate::test::explore). It keeps what the report of a lost wake needs: where each task was
 //! suspended, and who dropped its last waker.
 //!
-//! Used by `single.rs`, which polls the tasks.
+//! Used by `monitor.rs`, which polls the tasks, and by `observers.rs`, which passes their events on.
 
-use crate::observer::WokenBy;
+use super::observer::WokenBy;
 use crate::stack::{Names, Stack, Standing};
 use crate::task::{Canceller, TaskEvent, TaskId, TaskInfo, TaskRef};
 use std::collections::HashMap;

@@ -4,6 +4,7 @@
 //! hand it to [`Builder::observer`](crate::Builder::observer): every event of that runtime is shown
 //! to it. With no observer an event costs one predictable branch.
 
+use super::run::Here;
 use crate::stack::Standing;
 use crate::sync::{Handover, handover};
 pub use crate::task::PollEnd;
@@ -225,13 +226,13 @@ where
     match what {
         TaskEvent::Spawned => {
             handover::want();
-            observer.task_spawned(task, present_id(is_here()));
+            observer.task_spawned(task, current_id(is_here()));
         }
         TaskEvent::Woken => {
             handover::present().inspect(|what| observer.handed_over(task, *what));
-            observer.task_woken(task, present_cause(is_here()));
+            observer.task_woken(task, current_cause(is_here()));
         }
-        TaskEvent::Cancelled => observer.task_cancelled(task, present_cause(is_here())),
+        TaskEvent::Cancelled => observer.task_cancelled(task, current_cause(is_here())),
         TaskEvent::PollBegins { chains } => {
             if observer.wants_standing() {
                 chains.set(Chains::Announced);
@@ -242,7 +243,7 @@ where
         TaskEvent::Waits(_) => {}
         TaskEvent::PollEnds(end) => observer.poll_ends(task.id(), end),
         TaskEvent::Panicked(panic) => observer.task_panicked(task, panic.message()),
-        TaskEvent::LastWakerDropped => observer.last_waker_dropped(task, present_cause(is_here())),
+        TaskEvent::LastWakerDropped => observer.last_waker_dropped(task, current_cause(is_here())),
         TaskEvent::Finished(how) => observer.task_finished(task, how),
         TaskEvent::Stranded { lost } => observer.task_stranded(task, lost),
         TaskEvent::OutputDropped(how) => observer.output_dropped(task, how),
@@ -303,39 +304,15 @@ fn either<A: Observer + ?Sized + 'static, B: Observer + ?Sized + 'static>(
     })
 }
 
-/// Whose thread an event of a task happens on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Here {
-    /// One of the task's own run: numbers of tasks mean something here.
-    Own,
-    /// One of another run: neither its tasks nor its sources and timers are the task's.
-    Other,
-    /// No runtime's: perhaps one that turns a reactor on behalf of the task's executor.
-    Outside,
-}
-
-impl Here {
-    /// `runs` says whether the runtime that runs on this thread is the task's, if one does; `is_served` whether the
-    /// thread makes blocking calls of the task's run.
-    pub(crate) fn of(runs: Option<bool>, is_served: bool) -> Here {
-        match runs {
-            Some(true) => Here::Own,
-            _ if is_served => Here::Own,
-            Some(false) => Here::Other,
-            None => Here::Outside,
-        }
-    }
-}
-
 /// What is waking or cancelling on this thread right now.
-pub(crate) fn present_cause(here: Here) -> WokenBy {
+pub(crate) fn current_cause(here: Here) -> WokenBy {
     match reactor::cause::current().filter(|_| here != Here::Other) {
         Some(cause) => cause.into(),
-        None => present_id(here).map_or(WokenBy::Outside, WokenBy::Task),
+        None => current_id(here).map_or(WokenBy::Outside, WokenBy::Task),
     }
 }
 
 /// The task that runs on this thread, if it is of the same run.
-fn present_id(here: Here) -> Option<TaskId> {
+fn current_id(here: Here) -> Option<TaskId> {
     with_present(|task| task.map(TaskRef::id)).filter(|_| here == Here::Own)
 }

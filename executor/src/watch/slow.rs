@@ -5,9 +5,9 @@
 //! each sixteenth where so many polls are made within one tick of it that even that would be felt. Then, should one
 //! of those sixteen be slow, all of them are named, and the next ones are looked at one by one again.
 //!
-//! Used by `single.rs`.
+//! Used by `monitor.rs`.
 
-use crate::observer::Observer;
+use super::observer::Observer;
 use crate::task::{TaskId, TaskInfo, TaskRef};
 use rustix::time::{ClockId, clock_gettime};
 use std::cell::{Cell, RefCell};
@@ -34,7 +34,7 @@ pub(crate) struct SlowPolls {
     /// How often it has shown that.
     reads: Cell<u32>,
     /// The polls since then.
-    polled: [Cell<Option<Polled>>; POLLS],
+    polled: [Cell<Option<PolledTask>>; POLLS],
     count: Cell<usize>,
     /// The name of a task that has finished in this poll.
     finished: RefCell<Option<TaskInfo>>,
@@ -44,15 +44,15 @@ pub(crate) struct SlowPolls {
 
 /// A poll: whose it was.
 #[derive(Clone, Copy)]
-pub(crate) struct Polled {
+pub(crate) struct PolledTask {
     id: TaskId,
     place: &'static Location<'static>,
 }
 
-impl Polled {
+impl PolledTask {
     #[inline]
-    pub(crate) fn of(task: TaskRef<'_>) -> Polled {
-        Polled { id: task.id(), place: task.place() }
+    pub(crate) fn of(task: TaskRef<'_>) -> PolledTask {
+        PolledTask { id: task.id(), place: task.place() }
     }
 }
 
@@ -91,7 +91,12 @@ impl SlowPolls {
 
     /// A poll is over.
     #[inline]
-    pub(crate) fn polled(&self, poll: Polled, observer: Option<&dyn Observer>) {
+    pub(crate) fn polled(
+        &self,
+        poll: PolledTask,
+        observer: Option<&dyn Observer>,
+        find: impl Fn(TaskId) -> Option<TaskInfo>,
+    ) {
         let count = self.count.get();
         self.polled[count % POLLS].set(Some(poll));
         if self.reads.get() >= READS && count + 1 < POLLS {
@@ -104,7 +109,7 @@ impl SlowPolls {
             self.reads.set(self.reads.get() + 1);
             return;
         }
-        self.ticked(now, count + 1, observer);
+        self.ticked(now, count + 1, observer, find);
     }
 
     /// A task with a name has finished, and may be gone when its poll is over.
@@ -116,7 +121,13 @@ impl SlowPolls {
     }
 
     #[cold]
-    fn ticked(&self, now: Duration, polls: usize, observer: Option<&dyn Observer>) {
+    fn ticked(
+        &self,
+        now: Duration,
+        polls: usize,
+        observer: Option<&dyn Observer>,
+        find: impl Fn(TaskId) -> Option<TaskInfo>,
+    ) {
         let took = now.saturating_sub(self.last.replace(now));
         self.reads.set(0);
         self.has_ticked.set(true);
@@ -129,7 +140,7 @@ impl SlowPolls {
         }
         let mut reported = self.reported.borrow_mut();
         let new: Vec<_> =
-            polled.iter().filter(|poll| reported.insert(poll.place)).map(|poll| self.print(poll)).collect();
+            polled.iter().filter(|poll| reported.insert(poll.place)).map(|poll| self.describe(poll, &find)).collect();
         if !new.is_empty() {
             let one_of = if polls > 1 { "one of " } else { "" };
             eprintln!(
@@ -141,10 +152,11 @@ impl SlowPolls {
         }
     }
 
-    fn print(&self, poll: &Polled) -> String {
+    /// Names the task of a poll; `find` looks up one that has not completed.
+    fn describe(&self, poll: &PolledTask, find: impl Fn(TaskId) -> Option<TaskInfo>) -> String {
         let finished = self.finished.borrow();
         let named = finished.as_ref().filter(|task| task.id == poll.id).cloned();
-        let name = named.or_else(|| crate::single::find(poll.id));
+        let name = named.or_else(|| find(poll.id));
         name.unwrap_or(TaskInfo { id: poll.id, name: None, place: poll.place }).to_string()
     }
 }

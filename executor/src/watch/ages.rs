@@ -4,7 +4,7 @@
 //! had been reached when: whenever the thread is about to wait. A task is as old as the first note that
 //! has its number, which is off by less than the thread was busy on end.
 //!
-//! Used by `single.rs`.
+//! Used by `monitor.rs`.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

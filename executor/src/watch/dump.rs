@@ -7,101 +7,15 @@
 //! `Pending`, and that looks at the stack just then. As nothing has woken the task nothing in it goes on. A task that
 //! makes progress all the same is one whose wake was lost: the dump and the observers say so.
 
-use crate::custom::{Custom, with_custom};
-use crate::lost_wake::{self, Asked, Suspect};
-use crate::single::{Core, with_core};
 use crate::stack::{self, Heard};
 pub use crate::stack::{Names, Place, Stack, Standing};
-use crate::task::{Canceller, TaskInfo, TaskRef, TaskState, with_present};
+use crate::task::{TaskInfo, TaskRef, TaskState, with_present};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// Every task of this thread's runtime: what it is, and where it stands now.
-///
-/// Tasks that wait are polled for it, see the top of `dump.rs`; that counts as a poll. One whose wake was lost makes
-/// progress in it, which its entry says ([`TaskDump::lost_wake`]), as does [`Observer::lost_wake`](crate::Observer);
-/// on a runtime with [`detect_deadlock`](crate::Builder::detect_deadlock) the run fails with it. A queued task is not
-/// polled: it is about to run anyway. Outside of a runtime the list is empty.
-///
-/// # Panics
-/// A hand-written future of yours that panics when it is polled, because it borrows what the caller of this has
-/// borrowed, ends its task. So don't call this with a `RefCell` borrowed that other tasks use.
-///
-/// ```
-/// use executor::{named, sync::Semaphore, tasks, yield_now};
-/// use std::sync::Arc;
-///
-/// async fn enter(door: Arc<Semaphore>) {
-///     let _permit = door.acquire().await;
-/// }
-///
-/// executor::block_on(async {
-///     named("visitor").spawn(enter(Arc::new(Semaphore::new(0))));
-///     yield_now().await;
-///     let visitor = &tasks()[1];
-///     println!("{visitor}");
-///     // task 2 `visitor` (pending, 2 polls, new, spawned at src/main.rs:10:22)
-///     //     main::enter at src/main.rs:5
-///     //     waits for: acquire on the semaphore made at src/main.rs:10:37
-///     assert!(visitor.waits[0].leaf.starts_with("acquire on the semaphore made at "));
-///     if let Some(place) = visitor.waits[0].chain.first() { // none, in a program without debug information
-///         assert!(place.function.ends_with("enter"));
-///     }
-/// });
-/// ```
-pub fn tasks() -> Tasks {
-    with_core(|core| match core {
-        Some(core) => tasks_of(core, true),
-        None => with_custom(|custom| Tasks(custom.map(|custom| tasks_of_custom(custom)).unwrap_or_default())),
-    })
-}
-
-/// The tasks of a custom runtime. Those of another thread that may not leave it are not polled. Other threads wake and
-/// run tasks meanwhile; so only a task that this poll has finished is one whose wake was lost.
-fn tasks_of_custom(custom: &Custom) -> Vec<TaskDump> {
-    let mut names = Names::default();
-    let listed = custom.tasks();
-    let mut tasks: Vec<_> = listed.iter().map(|(task, spawned)| (task, task.task(), spawned.elapsed())).collect();
-    tasks.retain(|(_, task, _)| !task.state().is_over());
-    let mut suspects = Vec::new();
-    let mut dump = |canceller: &Canceller, task: TaskRef<'_>, age| {
-        let wakers = task.wakers();
-        TaskDump::asked(task, age, &mut names, &mut || match custom.ask(canceller) {
-            Asked::Suspended => {}
-            asked => suspects.push(Suspect { task: canceller.clone(), asked, wakers }),
-        })
-    };
-    let mut dumps: Vec<_> = tasks.into_iter().map(|(canceller, task, age)| dump(canceller, task, age)).collect();
-    for suspect in lost_wake::confirmed(suspects, true) {
-        custom.lost_wake(suspect.task.task());
-        let dumped = dumps.iter_mut().find(|dump| dump.task.id == suspect.task.task().id());
-        dumped.into_iter().for_each(|dump| dump.lost_wake = true);
-    }
-    let calls = custom.pool.iter().flat_map(|pool| pool.calls());
-    dumps.extend(calls.map(|call| call.dump(Duration::ZERO)));
-    dumps.sort_by_key(|task| task.task.id);
-    dumps
-}
-
-/// The same of a runtime of this thread. `others_wake` says that a wake may be under way on another thread.
-pub(crate) fn tasks_of(core: &Core, others_wake: bool) -> Tasks {
-    // The time this takes must not count as poll time of the task that calls it.
-    let mut tasks = core.slow.not_counting(|| waiting_tasks(core, others_wake));
-    let calls = core.pool.calls().into_iter();
-    tasks.extend(calls.map(|call| (core.age(call.task.id), call)).map(|(age, call)| call.dump(age)));
-    tasks.sort_by_key(|task| task.task.id);
-    Tasks(tasks)
-}
-
-fn waiting_tasks(core: &Core, others_wake: bool) -> Vec<TaskDump> {
-    let mut names = Names::default();
-    let tasks = core.each_task(others_wake, |task, poll| TaskDump::asked(task, core.age(task.id()), &mut names, poll));
-    tasks.into_iter().map(|(dump, lost_wake)| TaskDump { lost_wake, ..dump }).collect()
-}
-
 /// All tasks of a runtime. Printing it prints each. Made by [`tasks`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tasks(Vec<TaskDump>);
 
 /// A task and where it stands. Printing it takes some lines.
@@ -138,14 +52,27 @@ pub struct Wait {
     pub leaf: String,
 }
 
+impl Tasks {
+    /// In the order of their spawning.
+    pub(crate) fn new(mut tasks: Vec<TaskDump>) -> Tasks {
+        tasks.sort_by_key(|task| task.task.id);
+        Tasks(tasks)
+    }
+}
+
 impl TaskDump {
     /// A task with its await chains, which `poll` finds unless it runs right now.
-    fn asked(task: TaskRef<'_>, age: Duration, names: &mut Names, poll: &mut dyn FnMut()) -> TaskDump {
+    pub(crate) fn asked(task: TaskRef<'_>, age: Duration, names: &mut Names, poll: &mut dyn FnMut()) -> TaskDump {
         let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
         let heard = if is_present { Heard::default() } else { stack::listen(true, true, poll) };
         let waits = heard.standing.into_iter();
         let waits = waits.map(|standing| Wait { chain: names.chain(&standing.stack), leaf: standing.leaf }).collect();
         TaskDump { left_out: heard.left_out, waits, ..TaskDump::of(task, age) }
+    }
+
+    /// The same, with whether its wake was lost.
+    pub(super) fn with(self, lost_wake: bool) -> TaskDump {
+        TaskDump { lost_wake, ..self }
     }
 
     fn of(task: TaskRef<'_>, age: Duration) -> TaskDump {
@@ -197,7 +124,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    fn dump(self, age: Duration) -> TaskDump {
+    pub(crate) fn dump(self, age: Duration) -> TaskDump {
         let (state, note) = match self.has_begun {
             true => (TaskState::Running, "is a blocking call on a thread of the pool"),
             false => (TaskState::Pending, "is a blocking call that waits for a thread of the pool"),

@@ -1,0 +1,65 @@
+//! What is done when nothing can ever run again, unless another thread wakes it.
+//!
+//! Used by the schedulers when they park.
+
+use super::asking::dump;
+use super::lost_wake::{self, Checks};
+use super::monitor::{Deadlock, Monitored};
+use std::time::{Duration, Instant};
+
+/// How long a deadlock lasts before it is printed.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const WHAT: &str = "nothing in this runtime can run, and nothing in it can change that: no timer is set, no \
+    socket open that something could come from, no blocking call under way. Only another thread could still wake one of its";
+
+/// Parks when only a wake from another thread can end that, and reports it as the run was asked to. `park` waits for
+/// events, for a time if one is given; `is_alone` takes what other threads have pushed and says whether it is still so.
+#[cold]
+pub(crate) fn park_alone<S: Monitored, R>(
+    scheduler: &S,
+    reactor: &mut R,
+    is_simulated: bool,
+    park: impl Fn(&mut R, Option<Duration>),
+    is_alone: impl Fn(&R) -> bool,
+) {
+    let deadlock = &scheduler.monitor().deadlock;
+    match deadlock.get() {
+        Deadlock::Printed => park(reactor, None),
+        // A simulated clock would jump over the time of patience.
+        Deadlock::Print if is_simulated => park(reactor, None),
+        Deadlock::Print => {
+            let start = Instant::now();
+            park(reactor, Some(PATIENCE));
+            // A signal or a notification may have ended the wait before: then it begins again.
+            if is_alone(reactor) && start.elapsed() >= PATIENCE {
+                print(scheduler);
+                scheduler.monitor().restart();
+            }
+        }
+        Deadlock::Panic => {
+            let unfinished = scheduler.tasks().len();
+            let tasks = dump(scheduler, true);
+            if let Some(failure) = scheduler.observers().checks.as_ref().and_then(Checks::take_failure) {
+                panic!("{failure}\n{tasks}");
+            }
+            // A task that another thread is about to wake may have made progress when its await chain was asked for:
+            // to its end, or to where it waits for something that will come.
+            if is_alone(reactor) && scheduler.tasks().len() == unfinished {
+                panic!("deadlock: {WHAT} {tasks}");
+            }
+        }
+    }
+}
+
+/// Prints the tasks whose wake was lost, which may have set others going; if there are none, all tasks, once.
+fn print<S: Monitored>(scheduler: &S) {
+    // No other thread has woken a task for so long that none is about to.
+    let tasks = dump(scheduler, false);
+    let mut lost = tasks.iter().filter(|task| task.lost_wake).peekable();
+    if lost.peek().is_none() {
+        scheduler.monitor().deadlock.set(Deadlock::Printed);
+        eprintln!("executor: {WHAT} {tasks}");
+    }
+    lost.for_each(|task| eprintln!("executor: {}\n{task}", lost_wake::sentence(&task.task)));
+}
