@@ -329,7 +329,7 @@ impl Core {
     }
 
     /// Runs a task once. Whether it has completed.
-    #[inline]
+    #[inline(always)] // the loop has one call of it, and is that much faster
     fn run_task(&self, task: Runnable) -> bool {
         let poll = PolledTask::of(task.task());
         let is_over = self.run_inside(task);
@@ -338,7 +338,7 @@ impl Core {
     }
 
     /// As [`run_task`](Core::run_task), in the poll of another task: the time it takes is that one's.
-    #[inline]
+    #[inline(always)]
     fn run_inside(&self, task: Runnable) -> bool {
         budget::reset();
         self.polls.set(self.polls.get() + 1);
