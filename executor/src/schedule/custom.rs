@@ -1,10 +1,10 @@
 //! [`CustomRuntime`]: the rest of the library on a scheduler of your own.
 //!
-//! A [`Schedule`] says where a ready task goes, and its loop runs it. All else that [`spawn`](crate::spawn()) and its
-//! like need of a runtime is here: the numbers of tasks, the list of them, the pool for blocking calls, the observer.
-//! On a thread that has [entered](CustomRuntime::enter) one, it is the current runtime.
+//! A [`Schedule`] decides where a queued task goes, and its loop runs the tasks. This file has what
+//! [`spawn`](crate::spawn()) and the rest of the library need besides: the numbers and the list of the tasks, the pool for
+//! blocking calls, the observer. The runtime is current on the threads that have [entered](CustomRuntime::enter) it.
 //!
-//! Used by `spawn.rs`, `dump.rs` and `runtime.rs` where no [`Runtime`](crate::Runtime) is current.
+//! Used by `spawn.rs`, `tasks.rs` and `runtime.rs` where no [`Runtime`](crate::Runtime) is current.
 
 use super::pool::{Limits, Pool};
 use super::single::elsewhere;
@@ -29,12 +29,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// A scheduler of your own with all that the rest of the library needs: [`spawn`](crate::spawn()),
+/// The rest of the library on a scheduler of your own: [`spawn`](crate::spawn()),
 /// [`spawn_blocking`](crate::spawn_blocking), [`task_group`](crate::task_group), [`tasks`](crate::tasks), sockets and
-/// timers find it on the threads that have [entered](CustomRuntime::enter) it.
+/// timers use it on the threads that have [entered](CustomRuntime::enter) it.
 ///
-/// Its tasks are numbered from 1. Cheap to clone: all clones are one runtime. Keep it beside your scheduler and not in
-/// it, or each keeps the other alive.
+/// Its tasks are numbered from 1. Clones are cheap and are the same runtime. Keep it beside your scheduler and not inside
+/// it: otherwise each keeps the other alive.
 ///
 /// ```
 /// use executor::CustomRuntime;
@@ -78,26 +78,26 @@ pub struct CustomBuilder {
 }
 
 impl CustomBuilder {
-    /// The reactor that sockets, timers and blocking calls use on its threads. Some thread has to
+    /// Sets the reactor that sockets, timers and blocking calls use on its threads. Some thread has to
     /// [turn](reactor::Reactor::turn) it.
     pub fn reactor(mut self, reactor: Handle) -> CustomBuilder {
         self.reactor = Some(reactor);
         self
     }
 
-    /// Shows the events of its tasks to an observer, as a [`Recorder`](crate::trace::Recorder). The same has to be
-    /// given to the reactor for those of sockets and timers: see [`Reactor::with`](reactor::Reactor::with).
+    /// Shows the events of its tasks to an observer, for instance a [`Recorder`](crate::trace::Recorder). Give the same
+    /// observer to the reactor for the events of sockets and timers: see [`Reactor::with`](reactor::Reactor::with).
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> CustomBuilder {
         self.observer = Some(observer);
         self
     }
 
-    /// Makes the runtime. Its tasks run where your scheduler's loop runs them.
+    /// Makes the runtime. The loop of your scheduler runs its tasks.
     pub fn build(self) -> CustomRuntime {
         let CustomBuilder { scheduler, reactor, observer } = self;
         let observers = Observers::new(observer, None);
         let pool = reactor.clone().map(|reactor| Arc::new(Pool::new(Limits::DEFAULT, reactor, &observers)));
-        let _reactor = reactor.as_ref().map(Handle::enter); // the observer asks for its clock
+        let _reactor = reactor.as_ref().map(Handle::enter); // an observer reads its clock
         observers.show(|observer| observer.run_begins());
         let (numbered, tasks) = Default::default();
         let shared = Arc::new(Custom { scheduler, reactor, observers, pool, numbered, tasks });
@@ -112,13 +112,13 @@ impl fmt::Debug for CustomBuilder {
 }
 
 impl CustomRuntime {
-    /// A runtime on this scheduler.
+    /// Returns a builder of a runtime on this scheduler.
     pub fn builder<S: Schedule>(scheduler: Arc<S>) -> CustomBuilder {
         CustomBuilder { scheduler: Box::new(scheduler), reactor: None, observer: None }
     }
 
-    /// Makes this the current runtime while `f` runs, which is a loop that runs tasks: call it on each thread that
-    /// does.
+    /// Makes this the current runtime while `f` runs. `f` is the loop that runs tasks: call this on each thread that has
+    /// one.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         let _reactor = self.shared.reactor.as_ref().map(Handle::enter);
         // Clears the current task, so that events in the loop are not attributed to a task that calls this.
@@ -130,20 +130,20 @@ impl CustomRuntime {
         })
     }
 
-    /// Starts a task: as [`spawn`](crate::spawn()), from any thread.
+    /// Starts a task, as [`spawn`](crate::spawn()) does, from any thread.
     #[track_caller]
     pub fn spawn<F: Future<Output: Send> + Send + 'static>(&self, future: F) -> JoinHandle<F::Output> {
         // SAFETY: it is Send.
         unsafe { self.shared.spawn(future, None, false, Location::caller()) }
     }
 
-    /// How many of its tasks are not over.
+    /// Returns how many of its tasks have not completed.
     pub fn unfinished(&self) -> usize {
         self.shared.tasks.len()
     }
 
-    /// Cancels every task, shielded or not. The loop then drops their futures, where they would have run: when it ends,
-    /// call this and let it run until [none is left](CustomRuntime::unfinished).
+    /// Cancels every task, shielded or not. Your loop then drops the futures, on the threads that would have polled them:
+    /// to shut down, call this and run the loop until [no task is left](CustomRuntime::unfinished).
     #[track_caller]
     pub fn cancel_all(&self) {
         let at = Location::caller();
@@ -157,11 +157,11 @@ impl fmt::Debug for CustomRuntime {
     }
 }
 
-// As for a `Runtime`: a panic in a task is kept there, and one in the loop leaves the list of tasks whole.
+// A panic in a task stays in its cell, and a panic in the loop leaves the list of tasks consistent.
 impl UnwindSafe for CustomRuntime {}
 impl RefUnwindSafe for CustomRuntime {}
 
-/// The end of a runtime: the last clone of it is gone.
+/// Dropped with the last clone of the runtime.
 struct Ends(Arc<Custom>);
 
 impl Drop for Ends {
@@ -171,7 +171,7 @@ impl Drop for Ends {
     }
 }
 
-/// A scheduler of whatever type.
+/// A scheduler whose type is erased.
 trait Inner: Send + Sync {
     fn schedule(&self, task: Runnable);
     fn finished(&self, task: TaskRef<'_>, how: Finish);
@@ -197,12 +197,12 @@ impl<S: Schedule> Inner for Arc<S> {
     }
 }
 
-/// What the tasks of a custom runtime know of it. Any thread.
+/// The scheduler of the tasks of a custom runtime: the user's, with what the library adds. Any thread.
 pub(crate) struct Custom {
     scheduler: Box<dyn Inner>,
     reactor: Option<Handle>,
     observers: Observers,
-    /// For blocking calls, which are woken for through the reactor.
+    /// For blocking calls; `None` without a reactor, which their threads report to.
     pub(crate) pool: Option<Arc<Pool>>,
     /// The number of the task spawned last.
     numbered: AtomicU64,
@@ -236,7 +236,7 @@ thread_local! {
     static CURRENT: Cell<*const Custom> = const { Cell::new(ptr::null()) };
 }
 
-/// Puts back the runtime that was current before, whether the loop returns or unwinds.
+/// Restores the runtime that was current before, whether the loop returns or unwinds.
 struct Before(*const Custom);
 
 impl Drop for Before {
@@ -245,7 +245,8 @@ impl Drop for Before {
     }
 }
 
-/// Shows `f` the custom runtime that is current on this thread. A `Runtime` that runs here comes before it.
+/// Calls `f` with the current custom runtime of this thread. A [`Runtime`](crate::Runtime) on the thread comes first:
+/// ask for that before.
 pub(crate) fn with_custom<R>(f: impl FnOnce(Option<&Arc<Custom>>) -> R) -> R {
     let current = CURRENT.get();
     if current.is_null() {
@@ -260,13 +261,13 @@ pub(crate) fn with_custom<R>(f: impl FnOnce(Option<&Arc<Custom>>) -> R) -> R {
 }
 
 impl Custom {
-    /// Numbers a task.
+    /// Gives a task its number.
     pub(crate) fn introduce(&self, extras: Option<Box<Extras>>, place: &'static Location<'static>) -> Meta {
         Meta { id: TaskId(self.numbered.fetch_add(1, Ordering::Relaxed) + 1), spawned_at: place, extras }
     }
 
-    /// Makes a task and schedules it. Its future is in a box, so that `spawn` is compiled for a custom runtime once for
-    /// each type of output and not for each future.
+    /// Makes a task and schedules it. The future is boxed, so that this is compiled once for each type of output and not
+    /// for each type of future.
     ///
     /// # Safety
     /// The future and its output are Send; or it `is_local`, and stays on this thread.
@@ -295,7 +296,7 @@ impl Custom {
     }
 
     /// # Safety
-    /// The future may be run and dropped on any thread, or sees to it itself where that is.
+    /// The future may be run and dropped on any thread, or ensures itself that it stays on its own.
     unsafe fn make<F: Future>(self: &Arc<Self>, future: F, meta: Meta) -> (Runnable, JoinHandle<F::Output>) {
         // SAFETY: as the caller promises; the future is written first.
         unsafe {
@@ -310,8 +311,8 @@ impl Custom {
         self.observers.show(|observer| observer.blocking_queued(task.id()));
     }
 
-    /// The task dump. Tasks that may not leave another thread are not polled. Other threads wake and run tasks meanwhile;
-    /// so only a task that this poll has finished is one whose wake was lost.
+    /// The task dump. Tasks that belong to another thread are not polled. Other threads wake and run tasks meanwhile, so
+    /// only a task that completes in this poll proves a lost wake.
     pub(crate) fn dump(&self) -> Tasks {
         let mut names = Names::default();
         let listed = self.tasks.tasks();
@@ -336,8 +337,8 @@ impl Custom {
         Tasks::new(dumps)
     }
 
-    /// Polls a task, if it is suspended and may run on this thread, to learn its await chain. One that is over after
-    /// that has made progress; one that was woken meanwhile may owe that to another thread.
+    /// Polls a task that was not woken, if it is suspended and may run on this thread. A task that completes has made
+    /// progress; one that is merely woken may owe that to another thread.
     fn ask(&self, task: &Canceller) -> Asked {
         if task.task().home().is_some_and(|home| home != thread::current().id()) {
             return Asked::Suspended;

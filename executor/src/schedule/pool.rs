@@ -1,8 +1,9 @@
-//! Threads for calls that block: a pool that grows on demand and shrinks when idle.
+//! The pool of threads for blocking calls. It grows on demand and shrinks when idle.
 //!
-//! A blocking call is a task like any other, whose future makes the call in its only poll and whose
-//! [`Schedule`] gives it to a thread of this pool. So its handle, its cancelling and its panics are
-//! those of every task.
+//! A blocking call is a task whose future makes the call in its only poll, and whose [`Schedule`] gives it to a thread of
+//! the pool. So handles, cancellation and panics work as for every other task.
+//!
+//! Used by `single.rs` and `custom.rs`.
 
 use crate::task::{Meta, Reserved, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_present};
 use crate::watch::dump::Call;
@@ -30,26 +31,26 @@ pub(crate) struct Pool {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Threads at most; further calls wait for one.
+    /// The maximum number of threads. Further calls wait for one of them.
     pub(crate) threads: usize,
-    /// How long a thread stays without work.
+    /// How long an idle thread lives.
     pub(crate) keep_alive: Duration,
 }
 
 impl Limits {
-    /// Unless chosen.
+    /// The limits of a runtime whose builder was not given any.
     pub(crate) const DEFAULT: Limits = Limits { threads: 128, keep_alive: Duration::from_secs(10) };
 }
 
 #[derive(Default)]
 struct State {
-    /// Calls that no thread has begun. A virtual clock stands still for each.
+    /// Calls that no thread has begun. Each holds a simulated clock.
     queue: VecDeque<(Runnable, Hold)>,
     threads: usize,
     idle: usize,
-    /// The calls that threads have begun.
+    /// Calls that threads have begun.
     begun: Vec<TaskInfo>,
-    /// Threads ever started, for their names.
+    /// How many threads were ever started, for their names.
     started: usize,
     closed: bool,
 }
@@ -61,7 +62,7 @@ impl Pool {
         Pool { limits, reactor, observers, state: Mutex::default(), work: Condvar::new() }
     }
 
-    /// Makes a cell for a blocking call, which is not queued yet.
+    /// Makes the task cell of a blocking call. The call is not queued yet.
     pub(crate) fn reserve<F, T>(self: &Arc<Self>, meta: Meta) -> Reserved<BlockingCall<F>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -71,14 +72,13 @@ impl Pool {
         unsafe { reserve(None, self, meta) }
     }
 
-    /// What is written to that cell.
+    /// The future to write to that cell.
     #[inline(always)]
     pub(crate) fn call<F>(&self, call: F) -> BlockingCall<F> {
         BlockingCall { call: Some(call), observer: self.observers.observer.clone() }
     }
 
-    /// Ends the threads when they are done with the calls they have begun. Calls not begun are
-    /// cancelled.
+    /// Cancels the calls that no thread has begun. Each thread ends when its present call returns.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -86,12 +86,12 @@ impl Pool {
         let has_threads = state.threads > 0;
         drop(state);
         if has_threads {
-            self.work.notify_all(); // a system call, whether or not anybody hears it
+            self.work.notify_all(); // a system call even if no thread waits
         }
-        drop(queue); // cancels them; their destructors may spawn, so outside of the lock
+        drop(queue); // cancels them, after the lock was released: their destructors may spawn
     }
 
-    /// The calls that are not over.
+    /// The calls that have not returned.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let state = self.lock();
         let begun = state.begun.iter().map(|task| Call { task: task.clone(), has_begun: true });
@@ -112,9 +112,9 @@ impl Pool {
         Ok(())
     }
 
-    /// What a thread of the pool does.
+    /// The loop of a thread of the pool.
     fn work(&self) {
-        let _run = enter_run(self.observers.run()); // the thread of a call may outlive its run
+        let _run = enter_run(self.observers.run()); // the run may end before the call
         let mut state = self.lock();
         loop {
             if let Some((task, hold)) = state.queue.pop_front() {
@@ -149,7 +149,7 @@ impl Schedule for Pool {
     }
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
-        // A call has a begin and an end of its own, and its only poll holds no thread of the runtime up.
+        // The call has events of its own, and its only poll does not hold up the runtime's thread.
         if let TaskEvent::PollBegins { .. } | TaskEvent::Waits(_) | TaskEvent::PollEnds(_) = what {
             return;
         }
@@ -164,7 +164,7 @@ impl Schedule for Pool {
         }
         let needs_thread = state.queue.len() >= state.idle && state.threads < self.limits.threads;
         if let Err(error) = if needs_thread { self.start_thread(&mut state) } else { Ok(()) } {
-            // With threads, the call waits for one of them. Without, nothing would ever make it.
+            // With other threads, the call waits for one of them. Without, no thread would ever make it.
             if state.threads == 0 {
                 drop(state);
                 return refuse(task, &error);
@@ -177,24 +177,24 @@ impl Schedule for Pool {
 }
 
 thread_local! {
-    /// Why the call that is polled next on this thread is not made.
+    /// The error of the call that is polled next on this thread, which is then not made.
     static REFUSAL: Cell<Option<io::Error>> = const { Cell::new(None) };
 }
 
-/// Ends a call that no thread will ever make: its handle gets an error, which says why.
+/// Completes a call that no thread will ever make: its handle gets this error.
 fn refuse(task: Runnable, why: &io::Error) {
     REFUSAL.set(Some(io::Error::other(format!("no thread could be started for a blocking call: {why}"))));
     let _over = task.run(); // its one poll
-    REFUSAL.set(None); // it was cancelled, and not polled
+    REFUSAL.set(None); // still set if the task was cancelled instead of polled
 }
 
-/// A future that is ready when the call has returned, which is in its first poll.
+/// The future of a blocking call. Its first poll makes the call and returns `Poll::Ready`.
 pub(crate) struct BlockingCall<F> {
     call: Option<F>,
     observer: Option<Arc<dyn Observer>>,
 }
 
-// The call is moved out to be made; nothing is ever pinned.
+// The call is moved out before it is made, so nothing is ever pinned.
 impl<F> Unpin for BlockingCall<F> {}
 
 impl<F: FnOnce() -> T, T> Future for BlockingCall<F> {
@@ -202,11 +202,11 @@ impl<F: FnOnce() -> T, T> Future for BlockingCall<F> {
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
         if let Some(error) = REFUSAL.take() {
-            // Not `panic!`, which would print a message: this is an error for the handle, and no fault in the program.
+            // `panic!` would print a message. This is an error for the handle, not a bug of the program.
             resume_unwind(Box::new(error));
         }
         let call = self.call.take().expect("a blocking call was made twice");
-        let _not_counted = budget::leave(); // it may block its thread on futures
+        let _not_counted = budget::leave(); // the call may block its thread on futures
         let Some(observer) = &self.observer else { return Poll::Ready(call()) };
         let task = with_present(|task| task.expect("a blocking call is made as a task").id());
         observer.blocking_begins(task);
@@ -215,7 +215,7 @@ impl<F: FnOnce() -> T, T> Future for BlockingCall<F> {
     }
 }
 
-/// Tells the end of a call, also if it panics.
+/// Reports the end of a call, also when the call panics.
 struct Ends<'a>(&'a dyn Observer, TaskId);
 
 impl Drop for Ends<'_> {

@@ -1,15 +1,16 @@
-//! Who is ready, in what order: a queue for the thread that runs, and an inbox for all others.
+//! The tasks that are queued: the run queue of a thread, and the injection queue that all other threads push to.
 //!
-//! Both are linked through the tasks themselves, so a wake never allocates. One link is enough,
-//! since a task is in at most one queue at most once: its state word hands out the right to put it
-//! there.
+//! Both are linked through the task headers, so a wake never allocates. One link is enough: a task is in at most one
+//! queue, once, because its state word gives out one [`Runnable`] at a time.
+//!
+//! Used by `single.rs`.
 
 use crate::shim::{AtomicPtr, Ordering};
 use crate::task::{Header, Runnable};
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
-/// First in, first out. It belongs to one thread.
+/// A first-in, first-out queue of one thread.
 #[derive(Default)]
 pub(crate) struct RunQueue {
     first: Cell<Option<NonNull<Header>>>,
@@ -26,7 +27,7 @@ impl RunQueue {
     #[inline]
     pub(crate) fn push(&self, task: Runnable) {
         let task = task.into_header();
-        // SAFETY: whoever holds the right to run a task owns its link, and keeps it alive.
+        // SAFETY: the holder of the right to run a task owns its link, and the task exists until it has run.
         unsafe {
             task.as_ref().next.with_mut(|next| *next = None);
             match self.last.replace(Some(task)) {
@@ -37,7 +38,7 @@ impl RunQueue {
         self.length.set(self.length.get() + 1);
     }
 
-    /// Puts a task at the head of the queue, where [`pop`](RunQueue::pop) finds it next.
+    /// Pushes a task to the head of the queue: the next [`pop`](RunQueue::pop) returns it.
     pub(crate) fn push_front(&self, task: Runnable) {
         let task = task.into_header();
         let first = self.first.replace(Some(task));
@@ -71,59 +72,60 @@ impl Drop for RunQueue {
     }
 }
 
-/// Tasks that were woken on other threads, for the one thread that takes them out; and whether
-/// that thread sleeps, so that only who finds it asleep has to wake it.
+/// The injection queue: tasks that other threads have woken, for one thread to take. It also says whether that thread is
+/// parked, so that only the push that finds it parked has to unpark it.
 ///
 /// ```text
-///            push: link, swap in          push: as before, and the pusher wakes the thread
-///   tasks ◄──────────────────────  empty  ◄── sleep ──►  SLEEPING
-///     └──────────── take ────────────►└──────── take ───────┘
+///                  push                park
+///     tasks  ◄──────────────  empty  ───────►  PARKED
+///     ▲   └────── take ──────►▲  └◄─── take ─────┘ │
+///     └──────────────── push, which unparks ───────┘
 /// ```
 ///
-/// A stack after R. K. Treiber, "Systems Programming: Coping with Parallelism", 1986; without its
-/// ABA problem, as all are taken at once.
-pub(crate) struct Inbox {
-    /// The task pushed last, or null, or [`SLEEPING`].
+/// The algorithm is the stack of R. K. Treiber, "Systems Programming: Coping with Parallelism", 1986. It has no ABA
+/// problem here: the consumer takes all entries at once.
+pub(crate) struct InjectionQueue {
+    /// The task pushed last, or null, or [`PARKED`].
     head: AtomicPtr<Header>,
 }
 
-/// No task has this address: they are aligned to more than one byte.
-const SLEEPING: *mut Header = ptr::without_provenance_mut(1);
+/// Not the address of a task: those are aligned to more than one byte.
+const PARKED: *mut Header = ptr::without_provenance_mut(1);
 
-impl Inbox {
-    pub(crate) fn new() -> Inbox {
-        Inbox { head: AtomicPtr::new(ptr::null_mut()) }
+impl InjectionQueue {
+    pub(crate) fn new() -> InjectionQueue {
+        InjectionQueue { head: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Puts a task in. `true` if the thread sleeps: then the caller, and nobody else, has to wake it.
+    /// Pushes a task. Returns whether the thread is parked: then this caller alone has to unpark it.
     #[must_use]
     pub(crate) fn push(&self, task: Runnable) -> bool {
         let task = task.into_header();
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
-            let next = if head == SLEEPING { None } else { NonNull::new(head) };
+            let next = if head == PARKED { None } else { NonNull::new(head) };
             // SAFETY: whoever holds the right to run a task owns its link, and keeps it alive.
             unsafe { task.as_ref().next.with_mut(|link| *link = next) };
-            // Release: the thread that takes the task sees the link, and all before the wake.
+            // Release: the thread that takes the task sees the link, and what was written before the wake.
             match self.head.compare_exchange_weak(head, task.as_ptr(), Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return head == SLEEPING,
+                Ok(_) => return head == PARKED,
                 Err(changed) => head = changed,
             }
         }
     }
 
-    /// Announces that the thread is about to sleep. `false` if there is something to take.
-    pub(crate) fn sleep(&self) -> bool {
-        self.head.compare_exchange(ptr::null_mut(), SLEEPING, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    /// Announces that the thread is about to park. `false` if there is something to take.
+    pub(crate) fn park(&self) -> bool {
+        self.head.compare_exchange(ptr::null_mut(), PARKED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// Moves all tasks to `queue`, the longest waiting first; the thread is awake again.
+    /// Moves all tasks to `queue`, in the order of their pushes. The thread no longer counts as parked.
     pub(crate) fn take(&self, queue: &RunQueue) {
         if self.head.load(Ordering::Relaxed).is_null() {
             return;
         }
         let head = self.head.swap(ptr::null_mut(), Ordering::Acquire);
-        let mut newest_first = if head == SLEEPING { None } else { NonNull::new(head) };
+        let mut newest_first = if head == PARKED { None } else { NonNull::new(head) };
         let mut oldest_first = None;
         while let Some(task) = newest_first {
             // SAFETY: the rights to run that were pushed are ours now, and the links with them.

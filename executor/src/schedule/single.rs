@@ -1,28 +1,27 @@
-//! The single-thread scheduler: run what is ready, then turn the reactor.
+//! The single-thread scheduler: runs what is queued, then polls the reactor or parks.
 //!
 //! ```text
-//!   ┌─► a pass: run each task that was ready when the pass began, once
+//!   ┌─► a pass: run each task that was queued when the pass began, once
 //!   │     │
-//!   │   take what other threads have woken from the inbox
+//!   │   take what other threads have pushed to the injection queue
 //!   │     │
-//!   │   nothing ready?  ── yes ─► announce the sleep, turn the reactor until something happens
+//!   │   is the run queue empty?  ── yes ─► announce it, park in the reactor until something happens
 //!   │     │ no
-//!   └── 64 polls or some ms since the last look?  ─► look at the reactor, without waiting
+//!   └── 64 polls or some ms since the reactor was polled?  ─► poll it, without waiting
 //! ```
 //!
-//! No task starves the rest: what becomes ready during a pass runs in the next one, and I/O and
-//! timers get a look after each pass, or after 64 polls or some milliseconds where passes are shorter than that.
+//! No task starves the rest: a task that is queued during a pass runs in the next one, and the reactor is polled between
+//! two passes after at most 64 polls or some milliseconds of shorter passes.
 //!
-//! Two structs. [`Core`] belongs to the thread that runs, which finds it through a thread-local;
-//! [`Single`] is what wakers on all threads know. A waker that finds the core of its own scheduler
-//! on its thread puts the task into the core's queue, without any atomics; from elsewhere it goes
-//! to the inbox, and only who finds the thread asleep there writes to the reactor's notifier.
+//! [`Core`] belongs to the thread that runs the tasks, which finds it through a thread-local. [`Single`] is shared with
+//! wakers on all threads. A waker on the thread of its own core pushes the task to the core's run queue, without atomics.
+//! Elsewhere it pushes to the injection queue, and writes to the reactor's notifier only if it finds the thread parked.
 //!
-//! Used by `runtime.rs` and `spawn.rs`.
+//! Used by `runtime.rs`, `spawn.rs` and `custom.rs`.
 
 use super::nested::NestedDrops;
 use super::pool::{BlockingCall, Pool};
-use super::run_queue::{Inbox, RunQueue};
+use super::run_queue::{InjectionQueue, RunQueue};
 use crate::combine::cancel::within;
 use crate::task::{
     Canceller, Chains, Entered, Extras, Finish, Held, JoinError, JoinHandle, Meta, Present, Reserved, Run, Runnable,
@@ -46,30 +45,32 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// At most so many polls pass before the reactor gets a look.
-const POLLS_BETWEEN_LOOKS: usize = 64;
+/// The reactor is polled after so many polls of tasks, at the next end of a pass.
+const POLLS_BETWEEN_TURNS: usize = 64;
 
-/// What wakers know of a single-thread runtime. Any thread.
+/// The part of a scheduler that wakers on any thread use.
 pub(crate) struct Single {
-    inbox: Inbox,
+    injected: InjectionQueue,
     reactor: Handle,
     pub(crate) observers: Observers,
 }
 
-// The inbox changes by single atomic instructions; an observer has to be fit for panics of any task.
+// The injection queue changes by single atomic instructions, and observers must be able to see a task panic.
 impl UnwindSafe for Single {}
 impl RefUnwindSafe for Single {}
 
 impl Single {
     pub(crate) fn new(reactor: Handle, observer: Option<Arc<dyn Observer>>, strictness: Option<Strictness>) -> Single {
-        Single { inbox: Inbox::new(), reactor, observers: Observers::new(observer, strictness) }
+        Single { injected: InjectionQueue::new(), reactor, observers: Observers::new(observer, strictness) }
     }
 
-    /// The same for a run whose events are shown to an observer of their own.
+    /// The scheduler of one run: a new one if the run has an observer of its own.
     pub(crate) fn for_run(self: &Arc<Self>) -> Arc<Single> {
         match self.observers.for_run() {
             None => self.clone(),
-            Some(observers) => Arc::new(Single { inbox: Inbox::new(), reactor: self.reactor.clone(), observers }),
+            Some(observers) => {
+                Arc::new(Single { injected: InjectionQueue::new(), reactor: self.reactor.clone(), observers })
+            }
         }
     }
 
@@ -84,7 +85,7 @@ impl Schedule for Single {
         with_core(|core| match core {
             Some(core) if core.serves(self) => core.queue.push(task),
             _ => {
-                if self.inbox.push(task) {
+                if self.injected.push(task) {
                     self.reactor.notify();
                 }
             }
@@ -119,7 +120,7 @@ thread_local! {
     static CURRENT: Cell<*const Core> = const { Cell::new(ptr::null()) };
 }
 
-/// Shows `f` the runtime that runs on this thread.
+/// Calls `f` with the current runtime of this thread.
 #[inline]
 pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
     // SAFETY: the pointer is set by `Core::run` only, and reset before that returns; `elsewhere` hides it and puts
@@ -127,13 +128,14 @@ pub(crate) fn with_core<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
     f(unsafe { CURRENT.get().as_ref() })
 }
 
-/// The runtime that runs on this thread. The pointer is good until the caller returns: a core runs in a call below it.
+/// The current runtime of this thread. The pointer is valid until the caller returns: `Core::run` is below it on the
+/// stack.
 #[inline]
 pub(crate) fn core() -> Option<NonNull<Core>> {
     NonNull::new(CURRENT.get().cast_mut())
 }
 
-/// Calls `f` as on a thread without a runtime, though this one has one.
+/// Calls `f` without a current runtime, even if this thread has one.
 pub(crate) fn elsewhere<R>(f: impl FnOnce() -> R) -> R {
     struct Back(*const Core);
     impl Drop for Back {
@@ -145,12 +147,12 @@ pub(crate) fn elsewhere<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Tells the runtimes that run at the same time apart.
+/// Identifies a core among those that exist at the same time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CoreId(Option<usize>);
 
 impl CoreId {
-    /// The one that runs on this thread.
+    /// The core of this thread.
     pub(crate) fn present() -> CoreId {
         CoreId(with_core(|core| core.map(|core| ptr::from_ref(core).addr())))
     }
@@ -165,26 +167,26 @@ pub(crate) fn run_cancelled(tasks: Vec<Canceller>) -> bool {
             let _its_own = budget::enter();
             within(None, || core.run_inside(task));
         };
-        core.nested.run(tasks, &core.queue, || core.shared.inbox.take(&core.queue), run)
+        core.nested.run(tasks, &core.queue, || core.shared.injected.take(&core.queue), run)
     })
 }
 
-/// What belongs to the thread that runs: the queue and the tasks.
+/// The part of a scheduler that belongs to the thread that runs the tasks.
 pub(crate) struct Core {
     shared: Arc<Single>,
     pub(crate) pool: Arc<Pool>,
     queue: RunQueue,
-    /// Where all tasks are, whether queued or suspended.
+    /// The cells of all tasks.
     slabs: Slabs<Single>,
-    /// How many of them have a future.
+    /// How many of them have not completed.
     unfinished: Cell<usize>,
     /// The number of the task spawned last.
     numbered: Cell<u64>,
-    /// Polls since the reactor was polled.
+    /// Polls of tasks since the reactor was polled.
     polls: Cell<usize>,
     /// How long the thread polls the reactor for something to do before it parks.
     awake: Duration,
-    /// The runtime ends: tasks that are made from now on are cancelled at once.
+    /// The run ends: tasks that are spawned from now on are cancelled at once.
     ending: Cell<bool>,
     nested: NestedDrops,
     monitor: Monitor,
@@ -212,15 +214,15 @@ impl Core {
         Arc::ptr_eq(&self.shared, shared)
     }
 
-    /// Runs `future` as the first task, and all that it spawns, until it is ready; then drops
-    /// whatever tasks are left, on this thread, before it returns.
+    /// Runs `future` as the first task, with all tasks that it spawns, until it is ready. Drops the futures of the tasks
+    /// that are left, on this thread, before it returns.
     pub(crate) fn run<F: Future>(
         &self,
         reactor: &mut Reactor,
         future: &mut Held<F>,
         place: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
-        // A blocking call of another runtime may run this one: its tasks are not that call's doing, nor on its host.
+        // A blocking call of another runtime may run this one: neither its current task nor its host are this run's.
         let (_nobody, _no_host) = (Present::nobody(), Host::leave());
         let _counted = budget::enter();
         let _reactor = self.shared.reactor.enter();
@@ -228,7 +230,7 @@ impl Core {
         self.monitor.begin(&self.shared.observers);
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };
         // SAFETY: the task only runs in this call, on this thread, and `ending` has it dropped
-        // before this frame is left, on whatever way; so before anything it borrows ends.
+        // before this frame is left, also by a panic; so before anything that it borrows ends.
         let mut root = unsafe {
             let cell = self.reserve(None, place);
             future.move_to(cell.future());
@@ -250,7 +252,8 @@ impl Core {
         root.take_output().expect("the task of block_on is finished")
     }
 
-    /// Makes a cell for a task. Nothing may come between this and [`spawn`](Core::spawn) but the writing of the future.
+    /// Makes a cell for a task. The caller writes the future there and calls [`spawn`](Core::spawn), with nothing in
+    /// between.
     ///
     /// # Safety
     /// The future may be used and dropped on this thread, until the end of `run`.
@@ -262,14 +265,14 @@ impl Core {
     ) -> Reserved<F> {
         let meta = self.introduce(extras, place);
         // SAFETY: the caller vouches for the future. Both queues give the task to this thread only:
-        // the core's is reached from here alone, and the inbox is emptied by nobody else.
+        // the run queue is used here alone, and only this thread takes from the injection queue.
         unsafe { reserve(Some(&self.slabs), &self.shared, meta) }
     }
 
     /// Makes a task of a cell and queues it.
     ///
     /// # Safety
-    /// The future was written to its place, and the cell is one of this core's.
+    /// The future was written to the cell, which was made by this core.
     #[inline]
     pub(crate) unsafe fn spawn<F: Future>(&self, cell: Reserved<F>) -> JoinHandle<F::Output> {
         // SAFETY: as the caller promises.
@@ -283,7 +286,7 @@ impl Core {
         handle
     }
 
-    /// Numbers a task.
+    /// Gives a task its number.
     pub(crate) fn introduce(&self, extras: Option<Box<Extras>>, place: &'static Location<'static>) -> Meta {
         self.numbered.set(self.numbered.get() + 1);
         Meta { id: TaskId(self.numbered.get()), spawned_at: place, extras }
@@ -328,8 +331,8 @@ impl Core {
         ready.into_iter().for_each(|task| self.queue.push(task));
     }
 
-    /// Runs a task once. Whether it has completed.
-    #[inline(always)] // the loop has one call of it, and is that much faster
+    /// Runs a task once. Returns whether it has completed.
+    #[inline(always)] // called once; out of line, a yield takes a tenth longer
     fn run_task(&self, task: Runnable) -> bool {
         let poll = PolledTask::of(task.task());
         let is_over = self.run_inside(task);
@@ -337,7 +340,7 @@ impl Core {
         is_over
     }
 
-    /// As [`run_task`](Core::run_task), in the poll of another task: the time it takes is that one's.
+    /// As [`run_task`](Core::run_task), within the poll of another task, which the time counts for.
     #[inline(always)]
     fn run_inside(&self, task: Runnable) -> bool {
         budget::reset();
@@ -353,9 +356,9 @@ impl Core {
         }
     }
 
-    /// Between two passes: takes what other threads have woken, and polls the reactor or parks.
+    /// Between two passes: takes what other threads have pushed, and polls the reactor or parks.
     fn turn(&self, reactor: &mut Reactor) {
-        self.shared.inbox.take(&self.queue);
+        self.shared.injected.take(&self.queue);
         // A simulated clock does not move while the thread polls.
         if self.queue.len() == 0 && !self.awake.is_zero() && !reactor.handle().is_simulated() {
             self.stay_awake(reactor);
@@ -365,7 +368,7 @@ impl Core {
         }
         if self.queue.len() == 0 {
             self.park(reactor);
-        } else if self.polls.get() >= POLLS_BETWEEN_LOOKS || self.has_taken_long() {
+        } else if self.polls.get() >= POLLS_BETWEEN_TURNS || self.has_taken_long() {
             match reactor.is_idle() {
                 true => self.note_ages(),
                 false => self.turn_reactor(reactor, Some(Duration::ZERO)),
@@ -374,12 +377,12 @@ impl Core {
         }
     }
 
-    /// Waits for events with an empty queue, unless another thread has pushed a task meanwhile.
+    /// Parks with an empty run queue, unless another thread has pushed a task meanwhile.
     fn park(&self, reactor: &mut Reactor) {
-        // Looked at before the inbox is: a hold is released only after its tasks were pushed.
+        // Asked before the injection queue is announced empty: a hold is released only after its tasks were pushed.
         let is_alone = |reactor: &Reactor| reactor.is_idle() && !reactor.is_held();
         let was_alone = is_alone(reactor);
-        if self.shared.inbox.sleep() {
+        if self.shared.injected.park() {
             match was_alone {
                 false => self.turn_reactor(reactor, None),
                 true => park_alone(
@@ -389,13 +392,13 @@ impl Core {
                     |reactor, timeout| self.turn_reactor(reactor, timeout),
                     |reactor| {
                         let is_alone = is_alone(reactor);
-                        self.shared.inbox.take(&self.queue);
+                        self.shared.injected.take(&self.queue);
                         is_alone && self.queue.len() == 0
                     },
                 ),
             }
         }
-        self.shared.inbox.take(&self.queue);
+        self.shared.injected.take(&self.queue);
     }
 
     /// Whether some milliseconds have passed since the reactor was polled, however few polls they took. On a simulated
@@ -409,7 +412,7 @@ impl Core {
         let start = Instant::now();
         while self.queue.len() == 0 && start.elapsed() < self.awake {
             self.turn_reactor(reactor, Some(Duration::ZERO));
-            self.shared.inbox.take(&self.queue);
+            self.shared.injected.take(&self.queue);
         }
     }
 
@@ -430,7 +433,7 @@ impl Core {
         self.monitor.choose_chains(chains, &self.shared.observers);
     }
 
-    /// What is known of a task that has not completed.
+    /// Looks up a task that has not completed.
     fn find(&self, id: TaskId) -> Option<TaskInfo> {
         self.slabs.tasks().iter().map(Canceller::task).find(|task| task.id() == id).map(TaskRef::info)
     }
@@ -440,21 +443,20 @@ impl Core {
         dump(self, true)
     }
 
-    /// Drops every task that is left. Each ends as a cancelled one does: its future is dropped by a
-    /// run, its handle learns of it.
+    /// Cancels every task that is left and runs it, which drops its future and resolves its handle.
     fn end(&self, reactor: &mut Reactor) {
         self.ending.set(true);
-        // For a run that is to be the same each time, or is looked at, it matters who is the first.
+        // The order is part of what a seed repeats and what an observer sees.
         self.slabs.cancel_all(self.monitor.is_simulated() || self.shared.observers.observer.is_some());
-        let mut waits = FirstPanic::default(); // goes on when no task is left that borrows from the caller of `run`
+        let mut waits = FirstPanic::default(); // unwinds when no task is left that borrows from the caller of `run`
         while self.unfinished.get() > 0 {
-            self.shared.inbox.take(&self.queue);
+            self.shared.injected.take(&self.queue);
             while let Some(task) = self.queue.pop() {
                 self.run_task(task);
             }
-            // A task that is still there was woken by another thread, which has the right to run
-            // it in its hands and is about to put it into the inbox.
-            if self.unfinished.get() > 0 && self.queue.len() == 0 && self.shared.inbox.sleep() {
+            // The `Runnable` of a task that is still there is held by another thread, which is about to push it to the
+            // injection queue.
+            if self.unfinished.get() > 0 && self.queue.len() == 0 && self.shared.injected.park() {
                 waits.catch(|| self.turn_reactor(reactor, None));
             }
         }
@@ -491,8 +493,7 @@ impl Monitored for Core {
     }
 }
 
-/// While it lives, the core is the one of this thread. Then the tasks that are left are ended, whether
-/// `run` returns or unwinds.
+/// Keeps the core current on this thread. Its drop ends the tasks that are left, whether `run` returns or unwinds.
 struct Ending<'a> {
     core: &'a Core,
     reactor: &'a mut Reactor,
