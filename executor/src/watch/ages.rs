@@ -1,27 +1,27 @@
-//! How old tasks are, without a clock being read when they are spawned.
+//! The ages of tasks, without reading a clock at each spawn.
 //!
-//! Tasks are numbered in the order of their spawning. So it is enough to note now and then which number
-//! had been reached when: whenever the thread is about to wait. A task is as old as the first note that
-//! has its number, which is off by less than the thread was busy on end.
+//! Tasks are numbered in the order of their spawning. Before each turn of the reactor, the last number is noted with the
+//! time. The age of a task is that of the first note at or above its number. It is short by at most the time that the
+//! thread ran without a turn.
 //!
 //! Used by `monitor.rs`.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Notes at most. When there are more, those go without which an age is off by no more than a [`FINE`]th.
+/// The maximum number of notes. Above it, notes are dropped whose loss makes an age wrong by at most a [`FINE`]th.
 const NOTES: usize = 4096;
-/// From a microsecond to a year, some 3000 notes are that far apart.
+/// With this ratio, some 3,000 notes reach from a microsecond to a year.
 const FINE: u32 = 50;
 
 #[derive(Default)]
 pub(crate) struct Ages {
-    /// The last number, and when; both ascend.
+    /// The last number and the time; both ascend.
     notes: VecDeque<(u64, Instant)>,
 }
 
 impl Ages {
-    /// The last number that was given is noted, if there are new ones.
+    /// Notes the number of the task spawned last, unless it was noted before.
     pub(crate) fn note(&mut self, last: u64, now: impl FnOnce() -> Instant) {
         if self.notes.back().is_some_and(|(noted, _)| *noted == last) {
             return;
@@ -36,7 +36,7 @@ impl Ages {
     fn thin_out(&mut self, now: Instant) {
         let (mut kept, all) = (VecDeque::new(), std::mem::take(&mut self.notes));
         for (index, note) in all.iter().enumerate() {
-            // Without this one, the next one would tell the age of those that came after the one kept last.
+            // Without this note, the next one would stand for the tasks since the note kept before.
             let is_needed = match (kept.back(), all.get(index + 1)) {
                 (Some((_, before)), Some((_, next))) => {
                     next.saturating_duration_since(*before) > now.saturating_duration_since(*next) / FINE

@@ -1,9 +1,9 @@
 //! Lost wakes: suspended tasks whose condition holds and that were not woken.
 //!
-//! A future that returns `Pending` promises a wake. A task that makes progress when it is polled without one is proof
-//! that this promise was broken: the condition came true, and the code that made it true called no waker. Such a poll
-//! happens when the await chain of a task is asked for (`dump.rs`), and where a runtime checks its suspended tasks:
-//! at a deadlock; on a deterministic runtime also at the end of the run and at certain times of its clock.
+//! A future that returns `Pending` promises a wake. A task that makes progress in a poll without one proves that the
+//! promise was broken: the condition came true, and the code that made it true called no waker. Such polls happen when a
+//! task dump asks for await chains, and where a runtime checks its suspended tasks: at a deadlock; on a deterministic
+//! runtime also at the end of the run and at certain times of its clock (`asking.rs`).
 //!
 //! [`Checks`] belongs to runtimes that fail on what they find: those with
 //! [`detect_deadlock`](crate::Builder::detect_deadlock), [`deterministic`](crate::Builder::deterministic) ones and
@@ -45,11 +45,11 @@ pub(crate) struct Suspect {
     pub(crate) wakers: usize,
 }
 
-/// Returns the suspects for which no wake arrives. If `others_wake`, another thread may be between the change that the
-/// poll saw and the wake that belongs to it: then this waits up to `GRACE` for that wake.
+/// Returns the suspects for which no wake arrives. If `others_wake`, another thread may have made the condition true and
+/// be about to call the waker: then this waits up to `GRACE` for that wake.
 pub(crate) fn confirmed(mut suspects: Vec<Suspect>, others_wake: bool) -> Vec<Suspect> {
     let start = Instant::now();
-    // A wake sets its bit whatever has become of the task since: see `State::wake`.
+    // A wake sets its bit even if the task has completed since: see `State::wake`.
     let is_open = |suspect: &Suspect| suspect.asked == Asked::WokeItself || !suspect.task.task().is_woken_since_asked();
     while others_wake && !suspects.is_empty() && start.elapsed() < GRACE {
         suspects.retain(is_open);
@@ -58,7 +58,7 @@ pub(crate) fn confirmed(mut suspects: Vec<Suspect>, others_wake: bool) -> Vec<Su
     suspects
 }
 
-/// What a runtime fails on.
+/// Which lost wakes fail a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Strictness {
     /// A suspended task whose last waker was dropped fails the run at once.
@@ -67,7 +67,7 @@ pub(crate) struct Strictness {
     pub(crate) chains: bool,
 }
 
-/// What a runtime that fails on lost wakes knows of its tasks. Any thread: wakers are dropped anywhere.
+/// What a runtime that fails on lost wakes keeps of its tasks. Any thread: a waker may be dropped on any.
 pub(crate) struct Checks {
     strictness: Strictness,
     tasks: Mutex<HashMap<TaskId, Seen>>,
@@ -78,9 +78,9 @@ pub(crate) struct Checks {
 
 #[derive(Default)]
 struct Seen {
-    /// Where its last poll was suspended.
+    /// The await chains of its last poll.
     standing: Vec<Standing>,
-    /// Through which calls its last waker was dropped, and by whom.
+    /// The calls that dropped its last waker, and what was running.
     dropped: Option<(Stack, WokenBy)>,
 }
 
@@ -90,7 +90,7 @@ impl Checks {
         Checks { strictness, tasks, failure, has_failed }
     }
 
-    /// What these checks were made for.
+    /// Returns what these checks were made for.
     pub(crate) fn strictness(&self) -> Strictness {
         self.strictness
     }
@@ -99,23 +99,23 @@ impl Checks {
         self.strictness.chains
     }
 
-    /// A poll was suspended there.
+    /// A poll returned `Pending`, with these await chains.
     fn suspended(&self, task: TaskId, standing: &[Standing]) {
         self.tasks().insert(task, Seen { standing: standing.to_vec(), dropped: None });
     }
 
-    /// Forgets what it knows: tasks are numbered from 1 in each run.
+    /// Forgets the tasks of an earlier run, which had the same numbers.
     pub(crate) fn reset(&self) {
         self.take_failure();
         self.tasks().clear();
     }
 
-    /// The task needs no report any more.
+    /// Forgets a task that has completed.
     pub(crate) fn forget(&self, task: TaskId) {
         self.tasks().remove(&task);
     }
 
-    /// An event of a task; `by` says who is running.
+    /// Notes an event of a task; `by` returns what is running.
     pub(crate) fn happened(&self, task: TaskRef<'_>, what: &TaskEvent<'_>, by: impl FnOnce() -> WokenBy) {
         match what {
             TaskEvent::Waits(standing) => self.suspended(task.id(), standing),
@@ -141,7 +141,7 @@ impl Checks {
         self.fail(format!("{}{}", sentence(&task.info()), self.details(task, suspect.wakers)));
     }
 
-    /// The first failure, once.
+    /// Takes the first failure.
     pub(crate) fn take_failure(&self) -> Option<String> {
         if !self.has_failed.swap(false, Ordering::Acquire) {
             return None;
@@ -154,7 +154,7 @@ impl Checks {
         self.has_failed.store(true, Ordering::Release);
     }
 
-    /// Where the task was suspended, and what became of its wakers: a line each.
+    /// The await chains of the task and what happened to its wakers, a line each.
     fn details(&self, task: TaskRef<'_>, wakers: usize) -> String {
         let (tasks, mut names, mut text) = (self.tasks(), Names::default(), String::new());
         let nothing = Seen::default();
@@ -185,7 +185,7 @@ impl Checks {
     }
 }
 
-/// What is said of a task that has made progress in a poll without a wake.
+/// The report of a task that has made progress in a poll without a wake.
 pub(crate) fn sentence(task: &TaskInfo) -> String {
     format!(
         "lost wake: {task} made progress when it was polled without having been woken: what it waited for had come, and \

@@ -1,7 +1,7 @@
-//! What a deterministic runtime does besides: it runs tasks in a seeded order, and each on its simulated host.
+//! The seeded order of a deterministic run, and the hosts of its tasks.
 //!
-//! A task belongs to the host in whose task it was spawned. When a host crashes its tasks are ended, as they
-//! would be with the machine; what it runs when it is started again belongs to another life of the same host.
+//! A task belongs to the host of the task that spawned it. When a host crashes, its tasks are cancelled; what it runs
+//! after a restart belongs to a new incarnation of the host.
 //!
 //! Used by `monitor.rs`, where the reactor has a simulated network.
 
@@ -15,7 +15,7 @@ pub(crate) struct Simulated {
     network: Network,
     /// The tasks that belong to a host.
     tasks: RefCell<BTreeMap<TaskId, (Host, Canceller)>>,
-    /// One of them was spawned when its host had crashed already: by a destructor, or by whoever had it crash.
+    /// A task was spawned after its host had crashed: by a destructor, or by the code that made it crash.
     is_late: Cell<bool>,
 }
 
@@ -32,7 +32,7 @@ impl Simulated {
         }
     }
 
-    /// A task was spawned: by a task of the same host.
+    /// A task was spawned. It belongs to the current host.
     pub(crate) fn spawned(&self, task: Canceller) {
         if let Some(host) = Host::current() {
             self.is_late.set(self.is_late.get() || host.has_crashed());
@@ -42,7 +42,7 @@ impl Simulated {
 
     pub(crate) fn finished(&self, task: TaskId) {
         let gone = self.tasks.borrow_mut().remove(&task);
-        drop(gone); // with the borrow over: it may have been the last reference
+        drop(gone); // after the borrow: this may be the last reference
     }
 
     /// How many tasks belong to a host.
@@ -51,7 +51,7 @@ impl Simulated {
         self.tasks.borrow().len()
     }
 
-    /// Runs a task on its host, or on none. What has crashed in it is over before anything else runs.
+    /// Runs a task on its host, or on none. Hosts that crash in that poll end before another task runs.
     pub(crate) fn run<R>(&self, task: TaskId, run: impl FnOnce() -> R) -> R {
         let host = self.tasks.borrow().get(&task).map(|(host, _)| host.clone());
         let entered = host.map_or_else(Host::leave, |host| host.enter());
@@ -61,7 +61,7 @@ impl Simulated {
         result
     }
 
-    /// Ends the tasks of the hosts that have crashed since this was called last.
+    /// Cancels the tasks of the hosts that have crashed since the last call.
     pub(crate) fn end_crashed(&self) {
         if !self.network.take_crashed() && !self.is_late.take() {
             return;

@@ -1,9 +1,9 @@
-//! Notices polls that hold the thread for too long, and says whose they were.
+//! Reports polls that hold the thread for too long.
 //!
-//! Exact times are too dear to take around each poll: reading the clock takes longer than many a poll. The
-//! kernel keeps a coarse one, good to some milliseconds, that takes 7 ns. It is read after each poll; and after
-//! each sixteenth where so many polls are made within one tick of it that even that would be felt. Then, should one
-//! of those sixteen be slow, all of them are named, and the next ones are looked at one by one again.
+//! Reading a precise clock around each poll would take longer than many polls do. The kernel has a coarse clock, exact to
+//! some milliseconds, that takes 7 ns to read. It is read after each poll. When one tick of it has seen many polls, it is
+//! read after each sixteenth only: should one of the sixteen be slow, the report names all of them, and the next ones are
+//! timed one by one again.
 //!
 //! Used by `monitor.rs`.
 
@@ -20,29 +20,29 @@ const CLOCK: ClockId = ClockId::MonotonicCoarse;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const CLOCK: ClockId = ClockId::Monotonic;
 
-/// So often the clock may be read within one tick.
+/// After so many reads within one tick, the clock is read less often.
 const READS: u32 = 512;
-/// Then it is read after so many polls.
+/// How often: after so many polls.
 const POLLS: usize = 16;
 
 pub(crate) struct SlowPolls {
     limit: Duration,
-    /// What the clock showed.
+    /// What the clock showed at the last read.
     last: Cell<Duration>,
-    /// It has moved since somebody asked.
+    /// The clock has moved since the last [`take_tick`](SlowPolls::take_tick).
     has_ticked: Cell<bool>,
-    /// How often it has shown that.
+    /// How often it was read since it moved.
     reads: Cell<u32>,
-    /// The polls since then.
+    /// The polls since the last read.
     polled: [Cell<Option<PolledTask>>; POLLS],
     count: Cell<usize>,
-    /// The name of a task that has finished in this poll.
+    /// A task with a name that has completed in this poll.
     finished: RefCell<Option<TaskInfo>>,
-    /// Where tasks were spawned that have been reported.
+    /// The spawn locations of tasks that were reported.
     reported: RefCell<HashSet<&'static Location<'static>>>,
 }
 
-/// A poll: whose it was.
+/// The task of a poll.
 #[derive(Clone, Copy)]
 pub(crate) struct PolledTask {
     id: TaskId,
@@ -68,14 +68,14 @@ impl SlowPolls {
         SlowPolls { limit, last, has_ticked, reads, polled, count, finished, reported }
     }
 
-    /// Time has passed that was nobody's.
+    /// Leaves out the time until now, which belongs to no poll.
     pub(crate) fn restart(&self) {
         self.last.set(now());
         self.reads.set(0);
         self.count.set(0);
     }
 
-    /// Calls `f`, whose time is nobody's.
+    /// Leaves out the time that `f` takes.
     pub(crate) fn not_counting<R>(&self, f: impl FnOnce() -> R) -> R {
         let start = now();
         let result = f();
@@ -112,7 +112,7 @@ impl SlowPolls {
         self.ticked(now, count + 1, observer, find);
     }
 
-    /// A task with a name has finished, and may be gone when its poll is over.
+    /// Keeps the name of a task that completes: its cell may be freed before its poll is timed.
     #[inline]
     pub(crate) fn finished(&self, task: TaskRef<'_>) {
         if task.name().is_some() {
