@@ -6,7 +6,7 @@
 pub use futures_lite::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 
 use crate::backend::Readiness;
-use crate::net::{read_through, write_through};
+use crate::forward::{read_through, write_through};
 use crate::observer::Direction;
 use crate::reactor::current_or_error;
 use crate::source::{Source, Waiter, Watched, is_short, never_short};

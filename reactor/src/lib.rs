@@ -43,6 +43,7 @@ pub mod backend;
 pub mod budget;
 pub mod cause;
 mod entered;
+mod forward;
 pub mod io;
 pub mod leaf;
 pub mod net;

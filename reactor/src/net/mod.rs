@@ -19,7 +19,6 @@ mod unix;
 
 pub use addr::IntoSocketAddr;
 pub use stream::{ReadHalf, WriteHalf};
-pub(crate) use stream::{read_through, write_through};
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};

@@ -1,63 +1,10 @@
 //! What TCP and Unix streams have in common, written once.
 
+use crate::forward::{read_through, write_through};
 use crate::io::{AsyncRead, AsyncWrite};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-
-/// Implements `AsyncRead` for a type by that of a reference: to itself, or to what it holds.
-macro_rules! read_through {
-    (impl[$($generics:tt)*] $type:ty where [$($bounds:tt)*] |$this:ident| $inner:expr) => {
-        impl<$($generics)*> AsyncRead for $type where $($bounds)* {
-            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_read(cx, buf)
-            }
-
-            fn poll_read_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &mut [IoSliceMut<'_>],
-            ) -> Poll<io::Result<usize>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_read_vectored(cx, bufs)
-            }
-        }
-    };
-}
-pub(crate) use read_through;
-
-/// The same for `AsyncWrite`.
-macro_rules! write_through {
-    (impl[$($generics:tt)*] $type:ty where [$($bounds:tt)*] |$this:ident| $inner:expr) => {
-        impl<$($generics)*> AsyncWrite for $type where $($bounds)* {
-            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_write(cx, buf)
-            }
-
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_write_vectored(cx, bufs)
-            }
-
-            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_flush(cx)
-            }
-
-            fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_close(cx)
-            }
-        }
-    };
-}
-pub(crate) use write_through;
 
 /// The system takes no more in one call (UIO_MAXIOV); std passes on no more.
 pub(super) const BUFFERS: usize = 1024;
@@ -236,8 +183,8 @@ macro_rules! stream_socket {
             }
         }
 
-        super::stream::read_through!(impl[] $stream where [] |this| &*this);
-        super::stream::write_through!(impl[] $stream where [] |this| &*this);
+        crate::forward::read_through!(impl[] $stream where [] |this| &*this);
+        crate::forward::write_through!(impl[] $stream where [] |this| &*this);
     };
 }
 pub(super) use stream_socket;
