@@ -6,22 +6,33 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `random.rs` | the seeded random numbers, which decide every choice |
+//! | `ids.rs`, `link.rs`, `packet.rs` | names and addresses; how two hosts reach each other; what travels between them |
+//! | `endpoint.rs` | the state of listeners and connections |
+//! | `world.rs` | the whole state: time, hosts, links, sockets, and the packets under way |
+//! | `arrival.rs`, `connection.rs` | what packets do when they arrive; what programs do with sockets |
+//! | `network.rs` | what a test arranges: [`Network`] and [`Host`], with their faults |
+//! | `socket.rs` | sockets as handles, for `net/` and the registry |
 //! | `mod.rs` | the clock, and waiting on it: [`Simulation`], the [`Backend`] |
-//! | `network.rs` | what a test arranges: [`Network`], [`Host`], [`Link`], and their faults |
-//! | `world.rs` | the state behind both: who is where, which packets are under way |
-//! | `packet.rs` | what travels, and what it does when it arrives |
-//! | `connection.rs` | listeners and connections, and what programs do with them |
-//! | `socket.rs` | the same as handles, for `net/` and `source.rs` |
-//! | `random.rs` | the seeded numbers that every choice comes from |
+//! | `run.rs` | futures that run on a host |
+//!
+//! Each file knows only those above it in this table.
 
+mod arrival;
 mod connection;
+mod endpoint;
+mod ids;
+mod link;
 mod network;
 mod packet;
 mod random;
+mod run;
 mod socket;
 mod world;
 
-pub use network::{Crashed, EnteredHost, Host, Link, Network, Run};
+pub use link::Link;
+pub use network::{EnteredHost, Host, Network};
+pub use run::{Crashed, Run};
 pub(crate) use socket::{SimulatedSocket, SocketRef};
 
 use super::{Backend, Event, Token};

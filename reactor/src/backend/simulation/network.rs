@@ -2,19 +2,14 @@
 //!
 //! Public, as `reactor::backend::Network` and, for users of the executor, `executor::test::Network`.
 
-use super::world::{HostId, Shared, World, address_of};
-use crate::Handle;
+use super::ids::HostId;
+use super::link::Link;
+use super::world::{Shared, World};
 use crate::entered::{Entries, Guard};
 use crate::panics::wake_all;
-use pin_project_lite::pin_project;
 use std::fmt;
-use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
-use std::panic::Location;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 /// A simulated network: a handle on it, cheap to clone.
 ///
@@ -64,11 +59,6 @@ impl Network {
         Network(shared.clone())
     }
 
-    /// That of the reactor that is entered on this thread, if it has one.
-    pub fn current() -> Option<Network> {
-        Handle::current()?.network().cloned()
-    }
-
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
         self.0.change(change)
     }
@@ -95,7 +85,7 @@ impl Network {
     pub fn lookup(&self, name: &str) -> Option<IpAddr> {
         match name {
             "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
-            name => self.change(|world| world.names.get(name).copied()).map(address_of),
+            name => self.change(|world| world.names.get(name).copied()).map(HostId::address),
         }
     }
 
@@ -183,62 +173,13 @@ impl fmt::Debug for Network {
     }
 }
 
-/// How two hosts reach each other.
-///
-/// ```
-/// use reactor::backend::Link;
-/// use std::time::Duration;
-///
-/// let mobile = Link { latency: Duration::from_millis(50), bandwidth: Some(1_000_000), ..Link::default() };
-/// assert_eq!(Link::default().latency, Duration::from_millis(1));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Link {
-    /// The time that every packet takes. A year at most.
-    pub latency: Duration,
-    /// Up to so much is added, at random. A year at most.
-    pub jitter: Duration,
-    /// Bytes per second in each direction; no limit if there is none.
-    pub bandwidth: Option<u64>,
-    /// With this probability a piece of data (of up to 16 KiB) is lost, and its connection broken by that: a reset for
-    /// both ends. From 0 to 1.
-    pub loss: f64,
-}
-
-impl Default for Link {
-    /// A millisecond, and no faults.
-    fn default() -> Link {
-        Link { latency: Duration::from_millis(1), jitter: Duration::ZERO, bandwidth: None, loss: 0.0 }
-    }
-}
-
-impl Link {
-    #[track_caller]
-    fn check(&self) {
-        assert!(
-            (0.0..=1.0).contains(&self.loss),
-            "the loss of a link is a probability, from 0 to 1, not {}",
-            self.loss
-        );
-        assert!(self.bandwidth != Some(0), "nothing would ever arrive with no bandwidth: use Network::partition");
-        // So that no clock overflows when it is added to.
-        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-        let (latency, jitter) = (self.latency, self.jitter);
-        assert!(
-            latency <= YEAR && jitter <= YEAR,
-            "a link has a latency and a jitter of up to a year, not {latency:?} and {jitter:?}: if nothing is to arrive, use \
-             Network::partition"
-        );
-    }
-}
-
 /// A machine of a simulated network. Made by [`Network::host`].
 #[derive(Clone)]
 pub struct Host {
     pub(super) network: Network,
     pub(super) id: HostId,
     /// How often it had crashed before.
-    crashes: u64,
+    pub(super) crashes: u64,
 }
 
 thread_local! {
@@ -286,25 +227,7 @@ impl Host {
 
     /// Its address.
     pub fn address(&self) -> IpAddr {
-        address_of(self.id)
-    }
-
-    /// Runs a future on this host: sockets that it makes are this host's, and so are the tasks that it spawns. When
-    /// the host crashes, the future is dropped; to run another one is to start the host again.
-    ///
-    /// # Panics
-    /// When it is polled in a runtime that does not have the host's network: its sockets would be elsewhere.
-    #[track_caller]
-    pub fn run<F: Future>(&self, future: F) -> Run<F> {
-        let (crashes, key) = self.network.change(|world| {
-            let state = world.state(self.id);
-            state.runs_begun += 1;
-            (state.crashes, state.runs_begun)
-        });
-        Run {
-            future: Some(future),
-            place: Place { host: Host { crashes, ..self.clone() }, key, made_at: Location::caller() },
-        }
+        self.id.address()
     }
 
     /// Ends all that runs on it at once. Its connections are reset, its listeners gone, and the futures given to
@@ -339,73 +262,4 @@ impl fmt::Debug for Host {
 #[must_use = "the host is current only as long as this guard lives"]
 pub struct EnteredHost {
     _guard: Guard<Option<Host>>,
-}
-
-/// The host on which this ran has crashed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the simulated host has crashed")]
-pub struct Crashed;
-
-pin_project! {
-    /// What runs on a host. Made by [`Host::run`].
-    #[must_use = "futures do nothing until they are awaited"]
-    pub struct Run<F> {
-        #[pin]
-        future: Option<F>,
-        place: Place,
-    }
-
-    impl<F> PinnedDrop for Run<F> {
-        /// Its destructors run where it has run.
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            let _entered = this.place.host.enter();
-            this.future.set(None);
-        }
-    }
-}
-
-/// A future's place among those of its host.
-struct Place {
-    host: Host,
-    key: u64,
-    made_at: &'static Location<'static>,
-}
-
-impl<F: Future> Future for Run<F> {
-    type Output = Result<F::Output, Crashed>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let Place { host, key, made_at } = &*this.place;
-        let is_here = Handle::with_current(|reactor| reactor?.network().map(|network| *network == host.network));
-        assert!(
-            is_here == Some(true),
-            "what runs on {host:?} (made at {made_at}) is polled in a runtime that does not have its network: await it in the runtime whose \
-             network gave the host, made with Runtime::builder().deterministic(seed)"
-        );
-        let _entered = host.enter();
-        let waker = cx.waker().clone();
-        let (is_alive, replaced) = host.network.change(|world| {
-            let state = world.state(host.id);
-            let is_alive = state.crashes == host.crashes;
-            (is_alive, if is_alive { state.runs.insert(*key, waker) } else { Some(waker) })
-        });
-        drop(replaced); // outside of the lock
-        let future = this.future.as_mut().as_pin_mut().filter(|_| is_alive);
-        let output = match future.map(|future| future.poll(cx)) {
-            Some(Poll::Pending) => return Poll::Pending,
-            Some(Poll::Ready(output)) => Ok(output),
-            None => Err(Crashed),
-        };
-        this.future.set(None);
-        Poll::Ready(output)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let waker = self.host.network.change(|world| world.state(self.host.id).runs.remove(&self.key));
-        drop(waker); // outside of the lock
-    }
 }

@@ -1,8 +1,9 @@
 //! Simulated sockets as the rest of the crate has them: `net/tcp_socket.rs` owns a [`SimulatedSocket`], `source.rs` looks
 //! at one through a [`SocketRef`].
 
+use super::ids::{HostId, MAIN, SocketId};
 use super::network::{Host, Network};
-use super::world::{HostId, MAIN, SocketId, World};
+use super::world::World;
 use crate::backend::Token;
 use crate::observer::Direction;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};

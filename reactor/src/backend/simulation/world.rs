@@ -6,14 +6,16 @@
 //!
 //! Used by the other files of this folder, under one lock.
 
-use super::connection::Socket;
-use super::network::Link;
+use super::endpoint::{Endpoint, Kind, Socket};
+use super::ids::{HostId, MOST_HOSTS, SocketId};
+use super::link::Link;
 use super::packet::Packet;
 use super::random::Random;
 use crate::backend::{Event, Readiness};
 use crate::lock;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::task::Waker;
@@ -43,17 +45,6 @@ impl Shared {
         result
     }
 }
-
-/// Numbers hosts in the order in which they were named. The first one is where everything is that no other
-/// host runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct HostId(pub(super) u32);
-
-pub(super) const MAIN: HostId = HostId(0);
-
-/// Numbers sockets in the order in which they were made. None has the number of another one before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct SocketId(pub(super) u64);
 
 /// The first port that is given to whoever asks for none in particular.
 const FIRST_PORT: u16 = 49_152;
@@ -118,9 +109,9 @@ struct Route {
 pub(super) struct Flight {
     at: Duration,
     number: u64,
-    from: HostId,
-    to: HostId,
-    packet: Packet,
+    pub(super) from: HostId,
+    pub(super) to: HostId,
+    pub(super) packet: Packet,
 }
 
 impl PartialEq for Flight {
@@ -171,7 +162,7 @@ impl World {
             return *known;
         }
         let id = HostId(self.hosts.len() as u32);
-        assert!(id.0 < 0xff_ffff, "a simulated network has addresses for 16 million hosts, and all are taken");
+        assert!(id.0 < MOST_HOSTS, "a simulated network has addresses for 16 million hosts, and all are taken");
         let (listeners, connections, crashes, runs, runs_begun) = Default::default();
         let (name_here, next_port) = (name.to_owned(), FIRST_PORT);
         self.hosts.push(HostState { name: name_here, listeners, connections, next_port, crashes, runs, runs_begun });
@@ -183,23 +174,39 @@ impl World {
         &mut self.hosts[host.0 as usize]
     }
 
-    /// The host at an address, as seen from another.
+    /// The host at an address, as `from` sees it.
     pub(super) fn host_at(&self, address: IpAddr, from: HostId) -> Option<HostId> {
-        match address {
-            IpAddr::V4(ip) if ip.octets()[0] == 10 => {
-                let id = (u32::from(ip) & 0xff_ffff).checked_sub(1)?;
-                ((id as usize) < self.hosts.len()).then_some(HostId(id))
-            }
-            address => (address.is_loopback() || address.is_unspecified()).then_some(from),
+        HostId::at(address, from).filter(|host| (host.0 as usize) < self.hosts.len())
+    }
+
+    pub(super) fn endpoint(&mut self, socket: SocketId) -> Option<&mut Endpoint> {
+        match &mut self.sockets.get_mut(&socket)?.kind {
+            Kind::Stream(endpoint) => Some(endpoint),
+            _ => None,
         }
     }
 
-    /// A number for a socket that is about to be made.
-    pub(super) fn number_socket(&mut self) -> SocketId {
-        self.sockets_made += 1;
-        SocketId(self.sockets_made)
+    /// Whether it waits to hear from the host that it connects to.
+    pub(super) fn is_connecting(&mut self, socket: SocketId) -> bool {
+        self.endpoint(socket).is_some_and(|endpoint| endpoint.peer.is_none() && !endpoint.broken)
     }
 
+    /// An endpoint that an operation is for: as long as its socket is not closed it is there.
+    pub(super) fn open(&mut self, socket: SocketId) -> io::Result<(HostId, &mut Endpoint)> {
+        let not_connected = || io::Error::from(ErrorKind::NotConnected);
+        let socket = self.sockets.get_mut(&socket).ok_or_else(not_connected)?;
+        match &mut socket.kind {
+            Kind::Stream(endpoint) => Ok((socket.host, endpoint)),
+            _ => Err(not_connected()),
+        }
+    }
+
+    pub(super) fn add_socket(&mut self, host: HostId, local: SocketAddr, kind: Kind) -> SocketId {
+        self.sockets_made += 1;
+        let id = SocketId(self.sockets_made);
+        self.sockets.insert(id, Socket { host, local, token: None, last_arrival: Duration::ZERO, kind });
+        id
+    }
     /// A port for a listener, or for a connection to somewhere: one after the other, from the first again after the
     /// last.
     pub(super) fn free_port(&mut self, host: HostId, to: Option<SocketAddr>) -> Option<u16> {
@@ -323,16 +330,15 @@ impl World {
         self.under_way.is_empty() && self.ready.is_empty()
     }
 
-    /// Has everything arrive that is due, and gives what became ready by that or before. Whether anything arrived.
-    pub(super) fn deliver_due(&mut self, events: &mut Vec<Event>) -> bool {
-        let mut has_arrived = false;
-        while self.next_arrival().is_some_and(|at| at <= self.elapsed) {
-            let Some(Reverse(flight)) = self.under_way.pop() else { break };
-            self.arrive(flight.from, flight.to, flight.packet);
-            has_arrived = true;
-        }
+    /// Takes the next packet that is due out of those under way.
+    pub(super) fn pop_due(&mut self) -> Option<Flight> {
+        self.next_arrival().filter(|at| *at <= self.elapsed)?;
+        self.under_way.pop().map(|Reverse(flight)| flight)
+    }
+
+    /// Appends what became ready since the last call.
+    pub(super) fn take_ready(&mut self, events: &mut Vec<Event>) {
         events.append(&mut self.ready);
-        has_arrived
     }
 
     /// A socket is ready for something. If nobody has registered it, that will be found out by trying.
@@ -340,9 +346,4 @@ impl World {
         let token = self.sockets.get(&socket).and_then(|socket| socket.token);
         self.ready.extend(token.map(|token| Event { token, readiness }));
     }
-}
-
-/// The address of a host: 10.0.0.1 is the first.
-pub(super) fn address_of(host: HostId) -> IpAddr {
-    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 1)) + host.0).into()
 }
