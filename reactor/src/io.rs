@@ -5,11 +5,11 @@
 
 pub use futures_lite::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 
-use crate::backend::Readiness;
+use crate::backend::Registrable;
 use crate::forward::{read_through, write_through};
-use crate::observer::Direction;
-use crate::reactor::current_or_error;
-use crate::source::{Source, Waiter, Watched, is_short, never_short};
+use crate::handle::current_or_error;
+use crate::readiness::{Direction, Readiness};
+use crate::source::{Source, Waiter, is_short, never_short};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -71,15 +71,15 @@ impl<T: AsFd> Async<T> {
 
     /// For a descriptor that is non-blocking already, assumed to be ready for `assumed`.
     pub(crate) fn register(io: T, assumed: Readiness) -> io::Result<Async<T>> {
-        let watched = Watched::Descriptor(io.as_fd().as_raw_fd());
-        Async::register_as(io, watched, assumed)
+        let registrable = Registrable::Descriptor(io.as_fd().as_raw_fd());
+        Async::register_as(io, registrable, assumed)
     }
 
-    /// For something that is watched as `watched`, which is a part of it.
-    pub(crate) fn register_as(io: T, watched: Watched, assumed: Readiness) -> io::Result<Async<T>> {
+    /// For something that is registered as `registrable`, which is a part of it.
+    pub(crate) fn register_as(io: T, registrable: Registrable, assumed: Readiness) -> io::Result<Async<T>> {
         let reactor = current_or_error("a socket")?;
         // SAFETY: `io` lives in the `Async`, which deregisters the source before it lets go of it.
-        let source = unsafe { reactor.0.add_source(watched, assumed)? };
+        let source = unsafe { reactor.0.registry.add(registrable, assumed)? };
         Ok(Async { source, io: Some(io) })
     }
 
@@ -232,7 +232,7 @@ impl<T: AsFd> Async<T> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.source.poll_op(Direction::Read, &mut None, cx, || op(self.get_ref()), never_short)
+        self.source.poll_op(Direction::Read, None, cx, || op(self.get_ref()), never_short)
     }
 
     /// As [`poll_read_with`](Async::poll_read_with), for an operation that waits for writability.
@@ -254,7 +254,7 @@ impl<T: AsFd> Async<T> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.source.poll_op(Direction::Write, &mut None, cx, || op(self.get_ref()), never_short)
+        self.source.poll_op(Direction::Write, None, cx, || op(self.get_ref()), never_short)
     }
 
     /// For stream sockets, of which a short transfer says that the kernel's buffer is empty or full.
@@ -265,7 +265,7 @@ impl<T: AsFd> Async<T> {
         wanted: usize,
         mut op: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        self.source.poll_op(direction, &mut None, cx, || op(self.get_ref()), is_short(wanted))
+        self.source.poll_op(direction, None, cx, || op(self.get_ref()), is_short(wanted))
     }
 
     /// For what stream sockets do at once, as shutting down.

@@ -44,6 +44,7 @@ pub mod budget;
 pub mod cause;
 mod entered;
 mod forward;
+mod handle;
 pub mod io;
 pub mod leaf;
 pub mod net;
@@ -51,11 +52,14 @@ pub mod observer;
 #[doc(hidden)] // for the executor
 pub mod panics;
 mod reactor;
+mod readiness;
+mod shim;
 mod source;
 pub mod time;
 
+pub use handle::{Entered, Handle, Hold};
 pub use observer::Observer;
-pub use reactor::{Entered, Handle, Hold, Reactor};
+pub use reactor::Reactor;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -4,7 +4,9 @@
 //! that reactor is shown to it, in order, on the thread where it happens and outside of every
 //! lock. With no observer an event costs one predictable branch.
 
-use crate::backend::Readiness;
+pub use crate::readiness::Direction;
+
+use crate::readiness::Readiness;
 use std::fmt;
 use std::os::fd::RawFd;
 use std::panic::Location;
@@ -29,15 +31,6 @@ impl fmt::Debug for TimerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "timer {}", self.0)
     }
-}
-
-/// Which half of a source somebody waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Until a read, an accept or a receive may make progress.
-    Read,
-    /// Until a write, a connect or a send may make progress.
-    Write,
 }
 
 /// Watches a reactor. Every method is empty by default: implement those that you need.

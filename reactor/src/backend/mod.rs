@@ -10,10 +10,13 @@
 mod linux;
 mod poll;
 mod portable;
+mod registrable;
 mod simulation;
 
+pub use crate::readiness::Readiness;
+pub(crate) use registrable::{BackendSocket, Registrable, is_ready};
+pub(crate) use simulation::SimulatedSocket;
 pub use simulation::{Crashed, EnteredHost, Host, Link, Network, Run, Simulation};
-pub(crate) use simulation::{SimulatedSocket, SocketRef};
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -22,29 +25,6 @@ use std::time::{Duration, Instant};
 /// Names a source in the events of a backend. The reactor chooses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(pub usize);
-
-bitflags::bitflags! {
-    /// What a source is ready for, as far as is known.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Readiness: u8 {
-        /// A read may make progress.
-        const READABLE = 1;
-        /// A write may make progress.
-        const WRITABLE = 2;
-        /// The peer will send no more, or the connection is broken: reads never block again.
-        const READ_CLOSED = 4;
-        /// The peer takes no more, or the connection is broken: writes never block again.
-        const WRITE_CLOSED = 8;
-        /// Urgent data is under way: a read ends before it, whatever comes after.
-        const URGENT = 16;
-        /// The reactor is gone; nothing will ever wake a waiter of this source. No backend reports that.
-        const ORPHANED = 32;
-        /// All that concerns reading.
-        const READ = 1 | 4 | 16 | 32;
-        /// All that concerns writing.
-        const WRITE = 2 | 8 | 32;
-    }
-}
 
 /// A source and what it became ready for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@ use super::{BACKLOG, Shutdown, SocketAddr};
 use crate::Handle;
 use crate::backend::{Network, Readiness, SimulatedSocket};
 use crate::io::Async;
-use crate::source::Watched;
 use rustix::net::{self as sys, AddressFamily, sockopt};
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::net::{TcpListener, TcpStream};
@@ -58,8 +57,8 @@ impl<S: AsFd> TcpSocket<S> {
         match &self {
             System(_) => Async::register(self, assumed),
             Simulated(socket) => {
-                let watched = Watched::Simulated(socket.reference().clone());
-                Async::register_as(self, watched, assumed)
+                let registrable = socket.registrable();
+                Async::register_as(self, registrable, assumed)
             }
         }
     }

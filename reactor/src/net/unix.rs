@@ -6,11 +6,10 @@
 use super::socket::{self, datagrams, new_stream, socket};
 use super::stream::{Connected, stream_socket};
 use super::{ReadHalf, Shutdown, WriteHalf};
-use crate::backend::Readiness;
+use crate::backend::{Readiness, is_ready};
 use crate::budget;
 use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
 use crate::observer::Direction;
-use crate::source;
 use crate::time::{Duration, sleep, timeout};
 use futures_lite::{Stream, stream};
 use rustix::io::Errno;
@@ -301,7 +300,7 @@ impl UnixDatagram {
             // Room in this socket's own buffer is reported. Room in the queue of a receiver that it isn't connected
             // to is not; and each attempt that fails for the lack of that is an edge, which would bring on the next.
             let pause = pause.next();
-            match source::is_ready(self.as_fd(), Direction::Write)? {
+            match is_ready(self.as_fd(), Direction::Write)? {
                 true => sleep(pause).await,
                 false => drop(timeout(pause, self.0.writable()).await),
             }

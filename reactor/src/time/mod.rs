@@ -7,8 +7,9 @@
 mod interval;
 pub(crate) mod queue;
 mod sleep;
-pub(crate) mod ticks;
+mod ticks;
 mod timeout;
+pub(crate) mod timers;
 
 pub use interval::{Interval, MissedTick, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};

@@ -99,7 +99,8 @@ impl Sleep {
     /// ```
     pub fn reset(&mut self, deadline: Instant) {
         if let State::Set { deadline: current, key, shared } = &mut self.state
-            && let Some((new_key, waker)) = shared.reset_timer(*key, shared.tick(*current), deadline, self.place)
+            && let Some((new_key, waker)) =
+                shared.timers.reset(*key, shared.timers.tick(*current), deadline, self.place)
         {
             (*current, *key) = (deadline, new_key);
             waker.into_iter().for_each(Waker::wake);
@@ -110,13 +111,13 @@ impl Sleep {
 
     fn cancel(&mut self) {
         if let State::Set { deadline, key, shared } = &self.state {
-            shared.cancel_timer(*key, shared.tick(*deadline));
+            shared.timers.cancel(*key, shared.timers.tick(*deadline));
         }
     }
 
     fn check_open(&self, shared: &Shared) {
         assert!(
-            !shared.is_closed(),
+            !shared.timers.is_closed(),
             "a timer was awaited after its runtime had ended (made at {}): it would never fire",
             self.place
         );
@@ -138,10 +139,10 @@ impl Sleep {
         };
         let shared = reactor.0;
         self.check_open(&shared);
-        let tick = shared.tick(deadline);
-        let set = match shared.has_fired(tick) {
+        let tick = shared.timers.tick(deadline);
+        let set = match shared.timers.has_fired(tick) {
             true => None,
-            false => shared.set_timer(tick, deadline, cx.waker().clone(), self.place),
+            false => shared.timers.set(tick, deadline, cx.waker().clone(), self.place),
         };
         // The runtime may have ended on its thread meanwhile: then nobody would wake this one.
         self.check_open(&shared);
@@ -190,12 +191,12 @@ impl Future for Sleep {
             State::Due { .. } => return self.poll_due(cx),
             State::For(_) | State::Until(_) => return self.start(cx),
         };
-        let tick = shared.tick(deadline);
-        if shared.has_fired(tick) {
+        let tick = shared.timers.tick(deadline);
+        if shared.timers.has_fired(tick) {
             return self.fire(deadline);
         }
         self.check_open(shared);
-        match shared.update_timer(key, tick, cx.waker()) {
+        match shared.timers.update(key, tick, cx.waker()) {
             true => self.wait(),
             false => self.fire(deadline),
         }

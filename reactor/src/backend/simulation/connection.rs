@@ -8,7 +8,7 @@ use super::ids::{HostId, SocketId};
 use super::packet::Packet;
 use super::world::World;
 use crate::backend::Readiness;
-use crate::observer::Direction;
+use crate::readiness::Direction;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};

@@ -33,7 +33,7 @@ mod world;
 pub use link::Link;
 pub use network::{EnteredHost, Host, Network};
 pub use run::{Crashed, Run};
-pub(crate) use socket::{SimulatedSocket, SocketRef};
+pub(crate) use socket::SimulatedSocket;
 
 use super::{Backend, Event, Token};
 use std::io;
