@@ -194,9 +194,7 @@ impl ReadinessCell {
         loop {
             let seen = ready!(self.poll_ready(direction, key, registration, cx))?;
             match op() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.clear(seen, direction.readiness() - Readiness::ORPHANED)
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(seen, direction.readiness()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => {
                     // A short read proves nothing before urgent data: the read ends there, with more behind it.
@@ -329,7 +327,7 @@ enum Owner {
 pub(crate) struct WaiterKey(u64);
 
 /// Pollers that may be added between two sweeps.
-const ROOM: u32 = 16;
+pub(crate) const ROOM: u32 = 16;
 
 impl List {
     /// Adds `waker`, or puts it into the entry that the waiter already has; the waker that was there comes back in its
