@@ -1,6 +1,7 @@
-//! `AsyncRead` and `AsyncWrite` of one type by those of another: of itself by reference, or of what it holds.
+//! Macros that implement `AsyncRead` and `AsyncWrite` by calling those of another type: of a reference to the type, or
+//! of a field.
 //!
-//! Used by `io.rs` and `net/stream.rs`, which have the traits in scope.
+//! Used by `io.rs` and `net/`, which have the traits in scope.
 
 macro_rules! read_through {
     (impl[$($generics:tt)*] $type:ty where [$($bounds:tt)*] |$this:ident| $inner:expr) => {

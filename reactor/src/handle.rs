@@ -153,8 +153,8 @@ impl Drop for Hold {
 pub(crate) fn current_or_error(what: &str) -> io::Result<Handle> {
     Handle::current().ok_or_else(|| {
         io::Error::other(format!(
-            "{what} needs a runtime on this thread: call it from inside of executor::block_on(async {{ … }}); or, on an \
-             executor of your own, give its threads a reactor: let _entered = reactor.handle().enter()"
+            "{what} needs a runtime on this thread: call it from inside of executor::block_on(async {{ … }}); or, on \
+             an executor of your own, give its threads a reactor: let _entered = reactor.handle().enter()"
         ))
     })
 }

@@ -1,7 +1,7 @@
 //! The reactor: waits for sources and timers, and wakes the tasks that wait for them.
 //!
-//! [`Reactor`] belongs to the one thread that turns it. What other threads use of it is in `handle.rs`; its sources are in
-//! `source.rs`, its timers in `time/timers.rs`.
+//! [`Reactor`] belongs to the one thread that turns it. What other threads use of it is in `handle.rs`; its sources are
+//! in `source.rs`, its timers in `time/timers.rs`.
 
 use crate::backend::{self, Backend, Event, Network, Readiness};
 use crate::cause::{Cause, Wake};
@@ -81,8 +81,8 @@ impl Reactor {
         timers.count() == 0 && (registry.source_count.load(Ordering::Relaxed) == 0 || is_quiet())
     }
 
-    /// Whether work elsewhere may wake a task here: see [`Handle::hold`](crate::Handle::hold). If so, the end of that work
-    /// interrupts the next wait.
+    /// Whether work elsewhere may wake a task here: see [`Handle::hold`](crate::Handle::hold). If so, the end of that
+    /// work interrupts the next wait.
     pub fn is_held(&self) -> bool {
         let Shared { holds, last_hold_notifies, .. } = &*self.shared;
         holds.load(Ordering::SeqCst) > 0 && {
@@ -91,10 +91,10 @@ impl Reactor {
         }
     }
 
-    /// Waits until a source is ready, a timer is due, [`notify`](crate::Handle::notify) is called or `timeout` has passed.
-    /// Then wakes the tasks that wait for what happened: timers in the order of their deadlines, then sources in the order
-    /// in which the backend reported them. With a timeout of zero it polls without waiting; with `None` it waits without
-    /// limit. Returns how many wakers it called, which may be none.
+    /// Waits until a source is ready, a timer is due, [`notify`](crate::Handle::notify) is called or `timeout` has
+    /// passed. Then wakes the tasks that wait for what happened: timers in the order of their deadlines, then sources
+    /// in the order in which the backend reported them. With a timeout of zero it polls without waiting; with `None` it
+    /// waits without limit. Returns how many wakers it called, which may be none.
     ///
     /// # Errors
     /// Those of the backend's wait. A signal is not one.

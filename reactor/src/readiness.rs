@@ -1,6 +1,7 @@
 //! The readiness of a source and the waiters at it: one word, two lists of wakers, and the order of steps between them.
 //!
-//! This file knows no descriptor, no backend and no reactor, so the model checker runs it as it is. `source.rs` calls it.
+//! This file knows no descriptor, no backend and no reactor, so the model checker runs it as it is. `source.rs` calls
+//! it.
 //!
 //! # A wake is never lost
 //!
@@ -12,28 +13,29 @@
 //! Whichever of the two takes the lock second sees what the other did: the reactor finds the waiter, or the task finds
 //! the bits.
 //!
-//! The word also counts reports. A task clears bits only if no report came since it loaded the word (`clear` compares the
-//! whole word). Otherwise a report between a failed `read` and the clearing of its bit would be erased.
+//! The word also counts reports. A task clears bits only if no report came since it loaded the word (`clear` compares
+//! the whole word). Otherwise a report between a failed `read` and the clearing of its bit would be erased.
 //!
-//! A backend that reports a source only once must be re-armed: by the task when it has become a waiter, and by the reactor
-//! when it has taken some of the waiters and others are left. Both happen under the lock, so the last call has the
-//! interest of all waiters. A waiter that leaves does not re-arm: the report that it asked for comes once, wakes no task
-//! and disarms the source.
+//! A backend that reports a source only once must be re-armed: by the task when it has become a waiter, and by the
+//! reactor when it has taken some of the waiters and others are left. Both happen under the lock, so the last call has
+//! the interest of all waiters. A waiter that leaves does not re-arm: the report that it asked for comes once, wakes no
+//! task and disarms the source.
 //!
 //! # Wakers do not pile up
 //!
 //! A future of this crate has a [`WaiterKey`]: one entry, which it removes when it is dropped. A poller (`AsyncRead`,
 //! `AsyncWrite`, `poll_read_with` and the like) has none, because nothing runs when it loses interest. All pollers that
-//! wait must be woken, so none may replace another. But a combinator that is rebuilt in each round of a loop polls with a
-//! new waker each time, and all but the last are stale. Two rules bound them:
+//! wait must be woken, so none may replace another. But a combinator that is rebuilt in each round of a loop polls with
+//! a new waker each time, and all but the last are stale. Two rules bound them:
 //!
 //! - A waker that was called may be forgotten: a poller that still waits polls again and leaves it again.
-//! - When more than [`ROOM`] pollers were added since the last sweep, not counting those that came back, the next turn of
-//!   the reactor **sweeps**: it calls all pollers, and forgets those that the previous sweep called and that have not come
-//!   back since.
+//! - When more than [`ROOM`] pollers were added since the last sweep, not counting those that came back, the next turn
+//!   of the reactor **sweeps**: it calls all pollers, and forgets those that the previous sweep called and that have
+//!   not come back since.
 //!
 //! So a source keeps a constant number of stale wakers, at a constant cost for each poller that is added. Pollers that
-//! still wait come back and make room for as many more, so any number of them settles after a few sweeps: nothing spins.
+//! still wait come back and make room for as many more, so any number of them settles after a few sweeps: nothing
+//! spins.
 
 use crate::shim::{AtomicUsize, Mutex, MutexGuard, Ordering};
 use std::io;
@@ -138,8 +140,8 @@ impl ReadinessCell {
         Seen(self.word.load(Ordering::Acquire))
     }
 
-    /// For the reactor: the backend reported the source. Moves the wakers of all who wait for this readiness to `wakers`
-    /// and returns how many they are.
+    /// For the reactor: the backend reported the source. Moves the wakers of all who wait for this readiness to
+    /// `wakers` and returns how many they are.
     pub(crate) fn report(
         &self,
         readiness: Readiness,
@@ -163,14 +165,14 @@ impl ReadinessCell {
         wakers.len() - before
     }
 
-    /// For the reactor, when the source is crowded: copies the wakers of all pollers to `wakers` and returns how many they
-    /// are.
+    /// For the reactor, when the source is crowded: copies the wakers of all pollers to `wakers` and returns how many
+    /// they are.
     pub(crate) fn sweep(&self, wakers: &mut Vec<Waker>) -> usize {
         let before = wakers.len();
         for direction in Direction::BOTH {
             let mut pollers = self.lock().list(direction).begin_sweep();
-            // Outside of the lock, because wakers are cloned and dropped. A poller that is added meanwhile gets a second
-            // entry. A report meanwhile misses none of these, as all of them are about to be called.
+            // Outside of the lock, because wakers are cloned and dropped. A poller that is added meanwhile gets a
+            // second entry. A report meanwhile misses none of these, as all of them are about to be called.
             pollers.retain(|poller| poller.owner == Owner::Poller);
             wakers.extend(pollers.iter().map(|poller| poller.waker.clone()));
             pollers.iter_mut().for_each(|poller| poller.owner = Owner::CalledPoller);
@@ -180,8 +182,8 @@ impl ReadinessCell {
     }
 
     /// Calls `op` until it does not block. Between two calls it waits for a report: the waker is left under `key`, or
-    /// without a key as a poller's. If `proves_drained` holds for a result, the kernel's buffer is known to be empty (or
-    /// full): then the next call waits before it tries.
+    /// without a key as a poller's. If `proves_drained` holds for a result, the kernel's buffer is known to be empty
+    /// (or full): then the next call waits before it tries.
     pub(crate) fn poll_op<R>(
         &self,
         direction: Direction,

@@ -1,7 +1,8 @@
-//! A source: one registered file descriptor or simulated socket. And the registry, the table of all sources of a reactor.
+//! A source: one registered file descriptor or simulated socket. And the registry, the table of all sources of a
+//! reactor.
 //!
-//! [`io::Async`](crate::io::Async) owns what is registered, and through its [`Source`] it tries operations and waits. The
-//! reactor reports readiness to the [`Registry`]. What happens between the two is in `readiness.rs`.
+//! [`io::Async`](crate::io::Async) owns what is registered, and through its [`Source`] it tries operations and waits.
+//! The reactor reports readiness to the [`Registry`]. What happens between the two is in `readiness.rs`.
 
 use crate::backend::{Backend, Event, Registrable, Token};
 use crate::budget::{self, Deferral};
@@ -23,8 +24,8 @@ pub(crate) struct Source {
     registered: Registrable,
     registry: Arc<Registry>,
     readiness: ReadinessCell,
-    /// In which poll an operation was last deferred, in each direction: the [`Deferral`] of pollers, which have no place
-    /// to keep one. Tasks that share the source share it.
+    /// In which poll an operation was last deferred, in each direction: the [`Deferral`] of pollers, which have no
+    /// place to keep one. Tasks that share the source share it.
     deferrals: [AtomicU32; 2],
 }
 
@@ -34,9 +35,9 @@ impl Source {
         self.readiness.report(readiness, self, wakers)
     }
 
-    /// Calls `op` until it does not block, and waits for readiness in between. `is_short` says whether a result moved less
-    /// than it could have: then the kernel's buffer is empty (or full), and the next call waits at once. The waker is left
-    /// under `key`; without one, there is one waker for each task.
+    /// Calls `op` until it does not block, and waits for readiness in between. `is_short` says whether a result moved
+    /// less than it could have: then the kernel's buffer is empty (or full), and the next call waits at once. The waker
+    /// is left under `key`; without one, there is one waker for each task.
     pub(crate) fn poll_op<R>(
         &self,
         direction: Direction,
@@ -145,8 +146,8 @@ impl<'a> Waiter<'a> {
         self.source.poll_op(self.direction, Some(key), cx, op, is_short)
     }
 
-    /// Ready when the backend has reported the source. Returns whether the report shows that the connection is sound: it
-    /// does if the backend reports closed connections and has not reported this one as closed.
+    /// Ready when the backend has reported the source. Returns whether the report shows that the connection is sound:
+    /// it does if the backend reports closed connections and has not reported this one as closed.
     pub(crate) fn poll_reported(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let key = self.key();
         let reported = self.source.readiness.poll_ready(self.direction, Some(key), self.source, cx);
@@ -228,8 +229,8 @@ struct Sources {
     is_closed: bool,
 }
 
-/// The bits of a token that are the source's index in the table. The others are of its number, which tells an event of an
-/// earlier source at the same index apart.
+/// The bits of a token that are the source's index in the table. The others are of its number, which tells an event of
+/// an earlier source at the same index apart.
 const INDEX_MASK: usize = usize::MAX >> (usize::BITS / 4);
 
 fn token_of(id: SourceId, index: usize) -> Token {
@@ -280,8 +281,8 @@ impl Registry {
         self.observe(|observer| observer.notified());
     }
 
-    /// Registers a descriptor or simulated socket for its whole life. `assumed` is what it is taken to be ready for until
-    /// the first attempt shows otherwise.
+    /// Registers a descriptor or simulated socket for its whole life. `assumed` is what it is taken to be ready for
+    /// until the first attempt shows otherwise.
     ///
     /// # Errors
     /// When the reactor was dropped, and those of the backend.
@@ -349,7 +350,7 @@ impl Registry {
     /// Collects the wakers of all pollers of crowded sources.
     #[cold]
     pub(crate) fn sweep(&self, reported: &mut Vec<Reported>, wakers: &mut Vec<Waker>) {
-        self.is_crowded.store(false, Ordering::SeqCst); // first: a source that is added now is in the list, or sets it again
+        self.is_crowded.store(false, Ordering::SeqCst); // first: a source that is added now is found below, or sets it again
         for token in std::mem::take(&mut *lock(&self.crowded)) {
             let Some(source) = lock(&self.sources).find(token).cloned() else { continue };
             let woken = source.readiness.sweep(wakers);

@@ -1,4 +1,5 @@
-//! What can be registered with a backend: a file descriptor of the system, or a socket that the backend has made itself.
+//! What can be registered with a backend: a file descriptor of the system, or a socket that the backend has made
+//! itself.
 //!
 //! Used by `source.rs`, which keeps one for each source, and by the simulation, whose sockets are [`BackendSocket`]s.
 

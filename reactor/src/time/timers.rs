@@ -1,4 +1,4 @@
-//! The timers of a reactor: its timer queue under a lock, with copies of what can be read without.
+//! The timers of a reactor: the timer queue under a lock, with copies of what is read without it.
 //!
 //! [`Sleep`](super::Sleep) sets and cancels timers here, on any thread. The reactor parks until the next one and takes
 //! out those that are due.
@@ -64,7 +64,7 @@ impl Timers {
         tick: u64,
         deadline: Instant,
         waker: Waker,
-        made_at: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Option<u32> {
         let mut queue = lock(&self.queue);
         let set = queue.insert(tick, waker);
@@ -75,19 +75,19 @@ impl Timers {
         if interrupt {
             self.registry.notify();
         }
-        self.registry.observe(|observer| observer.timer_set(timer, deadline, made_at));
+        self.registry.observe(|observer| observer.timer_set(timer, deadline, location));
         Some(key)
     }
 
-    /// Moves a timer that has not fired to another deadline, with the waker that it has. Returns its new key; and if the
-    /// new deadline has passed, its waker, which the caller must call. `None` if the timer has fired, or will not fire
-    /// because the reactor was dropped.
+    /// Moves a timer that has not fired to another deadline, with the waker that it has. Returns its new key; and if
+    /// the new deadline has passed, its waker, which the caller must call. `None` if the timer has fired, or will not
+    /// fire because the reactor was dropped.
     pub(crate) fn reset(
         &self,
         key: u32,
         tick: u64,
         deadline: Instant,
-        made_at: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Option<(u32, Option<Waker>)> {
         if self.has_fired(tick) {
             return None;
@@ -105,7 +105,7 @@ impl Timers {
         self.registry.observe(|observer| observer.timer_cancelled(before));
         match set {
             Ok((key, timer)) => {
-                self.registry.observe(|observer| observer.timer_set(timer, deadline, made_at));
+                self.registry.observe(|observer| observer.timer_set(timer, deadline, location));
                 Some((key, None))
             }
             Err(waker) => Some((key, Some(waker))), // the key is not used again: the tick has passed

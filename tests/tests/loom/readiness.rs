@@ -155,8 +155,8 @@ fn leave_waker(future: impl Future, bell: &LoomArc<Bell>) {
     assert!(pin!(future).poll(&mut Context::from_waker(&waker)).is_pending());
 }
 
-// Invariant 1: a report between the failed attempt and the waiter's entry is not lost. Without the second load of the word
-// under the lock it is, and so it is if clearing overwrites the report.
+// Invariant 1: a report between the failed attempt and the waiter's entry is not lost. Without the second load of the
+// word under the lock it is, and so it is if clearing overwrites the report.
 #[test]
 fn a_report_beside_an_attempt_wakes_the_task_or_is_seen() {
     every_interleaving(|| {
@@ -220,8 +220,8 @@ fn one_report_wakes_both_readers() {
     });
 }
 
-// Invariant 1: a reader and a writer wait at the same source. Reports of the two directions do not disturb each other, and
-// each one finds its own waiter.
+// Invariant 1: a reader and a writer wait at the same source. Reports of the two directions do not disturb each other,
+// and each one finds its own waiter.
 #[test]
 fn a_reader_and_a_writer_are_woken_by_their_own_reports() {
     interleavings_with(2, || {
@@ -237,7 +237,8 @@ fn a_reader_and_a_writer_are_woken_by_their_own_reports() {
     });
 }
 
-// Invariants 1 and 9: a report takes the wakers that it wakes. A waker left behind would be called again by the next report.
+// Invariants 1 and 9: a report takes the wakers that it wakes. A waker left behind would be called again by the next
+// report.
 #[test]
 fn a_report_leaves_no_waker_behind() {
     every_interleaving(|| {
@@ -251,8 +252,8 @@ fn a_report_leaves_no_waker_behind() {
     });
 }
 
-// Invariant 5: a future that is dropped beside a report leaves no waker behind, whichever comes first. Loom notices a waker
-// that is not dropped.
+// Invariant 5: a future that is dropped beside a report leaves no waker behind, whichever comes first. Loom notices a
+// waker that is not dropped.
 #[test]
 fn a_dropped_future_leaves_no_waker_behind() {
     every_interleaving(|| {
@@ -299,7 +300,8 @@ fn the_last_rearm_has_the_interest_of_both_directions() {
     });
 }
 
-// Invariant 1, for a backend that reports once: a report of one direction re-arms the other, beside a waiter that comes.
+// Invariant 1, for a backend that reports once: a report of one direction re-arms the other, beside a waiter that
+// comes.
 #[test]
 fn a_report_rearms_for_the_waiters_that_are_left() {
     every_interleaving(|| {

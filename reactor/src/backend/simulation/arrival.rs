@@ -9,7 +9,8 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 impl World {
-    /// Delivers all packets that are due, and appends what became ready since the last call. Returns whether any arrived.
+    /// Delivers all packets that are due, and appends what became ready since the last call. Returns whether any
+    /// arrived.
     pub(super) fn deliver_due(&mut self, events: &mut Vec<Event>) -> bool {
         let mut has_arrived = false;
         while let Some(flight) = self.pop_due() {
@@ -57,11 +58,11 @@ impl World {
 
     fn arrive_connect(&mut self, client: SocketId, source: SocketAddr, local: SocketAddr, from: HostId, host: HostId) {
         let listener = self.state(host).listeners.get(&local.port()).copied();
-        let hears = |socket: &Socket| {
+        let accepts = |socket: &Socket| {
             let ip = socket.local.ip();
             matches!(socket.kind, Kind::Listener(_)) && (ip.is_unspecified() || ip == local.ip())
         };
-        let Some(listener) = listener.filter(|listener| self.sockets.get(listener).is_some_and(hears)) else {
+        let Some(listener) = listener.filter(|listener| self.sockets.get(listener).is_some_and(accepts)) else {
             return self.send(host, from, Packet::Reset { to: client });
         };
         let id = self.add_socket(host, local, Kind::Stream(Endpoint::new(source, from, Some(client))));

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 
-/// Bytes of a packet.
+/// The most bytes in one packet.
 const SEGMENT: usize = 16 * 1024;
 
 impl World {
@@ -57,7 +57,7 @@ impl World {
         Ok((id, peer))
     }
 
-    /// Moves what has arrived into the buffers, or copies it.
+    /// Moves what has arrived into the buffers, or copies it if not `take`.
     pub(super) fn read(&mut self, socket: SocketId, bufs: &mut [IoSliceMut<'_>], take: bool) -> io::Result<usize> {
         let (host, endpoint) = self.open(socket)?;
         let wanted: usize = bufs.iter().map(|buf| buf.len()).sum();
@@ -78,10 +78,10 @@ impl World {
         let count = arrived.len() - left.len();
         if take {
             endpoint.arrived.drain(..count);
-            endpoint.untold += count;
-            // Half a window at a time: in short exchanges nobody needs to know.
-            if endpoint.untold >= WINDOW / 2 {
-                let count = std::mem::take(&mut endpoint.untold);
+            endpoint.unacknowledged += count;
+            // Half a window at a time, so that short exchanges need no such packet.
+            if endpoint.unacknowledged >= WINDOW / 2 {
+                let count = std::mem::take(&mut endpoint.unacknowledged);
                 let (to, remote) = (endpoint.peer, endpoint.remote_host);
                 to.into_iter().for_each(|to| self.send(host, remote, Packet::Read { to, count }));
             }
@@ -116,8 +116,8 @@ impl World {
         Ok(room - left)
     }
 
-    /// Sends a piece, or loses it: then the connection breaks on both sides, as there is no other way for them to
-    /// notice.
+    /// Sends a packet of data, or loses it. A loss breaks the connection on both sides: there is no retransmission that
+    /// could reveal it otherwise.
     fn send_data(&mut self, host: HostId, remote: HostId, from: SocketId, to: SocketId, bytes: &[u8]) {
         let loss = self.link(host, remote).loss;
         if loss > 0.0 && self.random.chance(loss) {
@@ -146,8 +146,8 @@ impl World {
         Ok(())
     }
 
-    /// The end of a socket, by its owner. What it has sent still arrives, unless there is something that it has not
-    /// read: then the peer gets a reset, as from the system.
+    /// Closes a socket for its owner. What it has sent still arrives. If it has bytes unread, the peer gets a reset, as
+    /// from the system.
     pub(super) fn close(&mut self, id: SocketId) {
         let Some(Socket { host, local, kind, .. }) = self.sockets.remove(&id) else { return };
         let state = self.state(host);
@@ -157,18 +157,18 @@ impl World {
                 queue.into_iter().for_each(|waiting| self.abandon(waiting));
             }
             Kind::Stream(endpoint) => {
-                // Another one may have it after a crash; and one that was accepted has none.
+                // After a crash another connection may have the port; and an accepted connection has no entry.
                 let key = (local.port(), endpoint.remote);
                 if state.connections.get(&key) == Some(&id) {
                     state.connections.remove(&key);
                 }
-                self.take_leave(host, endpoint);
+                self.send_farewell(host, endpoint);
             }
             Kind::Dead => {}
         }
     }
 
-    fn take_leave(&mut self, host: HostId, endpoint: Endpoint) {
+    fn send_farewell(&mut self, host: HostId, endpoint: Endpoint) {
         let Some(peer) = endpoint.peer.filter(|_| !endpoint.broken) else { return };
         if endpoint.resets_on_close || !endpoint.arrived.is_empty() {
             self.send(host, endpoint.remote_host, Packet::Reset { to: peer });
@@ -177,7 +177,7 @@ impl World {
         }
     }
 
-    /// A connection that nobody has accepted is given up.
+    /// Resets a connection that waits to be accepted.
     fn abandon(&mut self, socket: SocketId) {
         if let Some(endpoint) = self.endpoint(socket) {
             endpoint.resets_on_close = true;
@@ -185,7 +185,7 @@ impl World {
         self.close(socket);
     }
 
-    /// Every socket of a host breaks, and whoever is at the other end hears of it.
+    /// Breaks every socket of a host. The other ends get a reset.
     pub(super) fn break_sockets(&mut self, host: HostId) {
         let is_here = |(id, socket): (&SocketId, &Socket)| (socket.host == host).then_some(*id);
         let sockets: Vec<SocketId> = self.sockets.iter().filter_map(is_here).collect();
@@ -193,7 +193,7 @@ impl World {
         state.listeners.clear();
         state.connections.clear();
         for id in sockets {
-            // One that waited to be accepted goes with its listener.
+            // A connection that waited to be accepted was removed with its listener.
             let Some(socket) = self.sockets.get_mut(&id) else { continue };
             if let Kind::Stream(endpoint) = &mut socket.kind {
                 let (peer, remote) = (endpoint.peer.filter(|_| !endpoint.broken), endpoint.remote_host);

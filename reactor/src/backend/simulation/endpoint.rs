@@ -14,13 +14,13 @@ use std::time::Duration;
 pub(super) const BROKEN: Readiness =
     Readiness::READ.union(Readiness::WRITE).difference(Readiness::ORPHANED.union(Readiness::URGENT));
 
-/// Bytes that may be on their way to a reader, or wait for it. A writer beyond them has to wait.
+/// The most bytes that may be sent and not yet read. A writer waits for room.
 pub(super) const WINDOW: usize = 64 * 1024;
 pub(super) struct Socket {
     pub(super) host: HostId,
     pub(super) local: SocketAddr,
     pub(super) token: Option<Token>,
-    /// When the last packet arrives that is on its way to it.
+    /// When the last packet in flight to it arrives.
     pub(super) last_arrival: Duration,
     pub(super) kind: Kind,
 }
@@ -41,24 +41,24 @@ pub(super) struct Endpoint {
     pub(super) peer: Option<SocketId>,
     /// What has arrived and was not read yet.
     pub(super) arrived: VecDeque<u8>,
-    /// The peer will send no more, or nobody here wants to read it.
+    /// The peer sends no more, or this side reads no more.
     pub(super) read_closed: bool,
     pub(super) write_closed: bool,
-    /// Nothing goes in either direction any more.
+    /// Both directions have failed.
     pub(super) broken: bool,
-    /// Why, until somebody was told.
+    /// Why, until an operation has returned it.
     pub(super) error: Option<ErrorKind>,
-    /// Bytes that were written, and not read as far as is known.
+    /// Bytes that were written and, as far as is known here, not yet read.
     pub(super) outstanding: usize,
-    /// Bytes that were read, and the peer doesn't know.
-    pub(super) untold: usize,
+    /// Bytes that were read and not yet reported to the peer.
+    pub(super) unacknowledged: usize,
     pub(super) nodelay: bool,
     pub(super) resets_on_close: bool,
 }
 
 impl Endpoint {
     pub(super) fn new(remote: SocketAddr, remote_host: HostId, peer: Option<SocketId>) -> Endpoint {
-        let (arrived, outstanding, untold, error) = Default::default();
+        let (arrived, outstanding, unacknowledged, error) = Default::default();
         let (read_closed, write_closed, broken, nodelay, resets_on_close) = Default::default();
         Endpoint {
             remote,
@@ -70,7 +70,7 @@ impl Endpoint {
             broken,
             error,
             outstanding,
-            untold,
+            unacknowledged,
             nodelay,
             resets_on_close,
         }

@@ -13,14 +13,14 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Link {
-    /// The time that every packet takes. A year at most.
+    /// The time that every packet takes. At most a year.
     pub latency: Duration,
-    /// Up to so much is added, at random. A year at most.
+    /// The most that is added to the latency of a packet, at random. At most a year.
     pub jitter: Duration,
-    /// Bytes per second in each direction; no limit if there is none.
+    /// Bytes per second in each direction; `None` for no limit.
     pub bandwidth: Option<u64>,
-    /// With this probability a piece of data (of up to 16 KiB) is lost, and its connection broken by that: a reset for
-    /// both ends. From 0 to 1.
+    /// The probability that a packet of data (up to 16 KiB) is lost. A loss breaks the connection: both ends see a
+    /// reset. From 0 to 1.
     pub loss: f64,
 }
 
@@ -34,19 +34,15 @@ impl Default for Link {
 impl Link {
     #[track_caller]
     pub(super) fn check(&self) {
-        assert!(
-            (0.0..=1.0).contains(&self.loss),
-            "the loss of a link is a probability, from 0 to 1, not {}",
-            self.loss
-        );
-        assert!(self.bandwidth != Some(0), "nothing would ever arrive with no bandwidth: use Network::partition");
+        assert!((0.0..=1.0).contains(&self.loss), "the loss of a link is a probability from 0 to 1, not {}", self.loss);
+        assert!(self.bandwidth != Some(0), "a link without bandwidth would deliver nothing: use Network::partition");
         // So that no clock overflows when it is added to.
         const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
         let (latency, jitter) = (self.latency, self.jitter);
         assert!(
             latency <= YEAR && jitter <= YEAR,
-            "a link has a latency and a jitter of up to a year, not {latency:?} and {jitter:?}: if nothing is to arrive, use \
-             Network::partition"
+            "the latency and the jitter of a link are at most a year, not {latency:?} and {jitter:?}: to deliver nothing, \
+             use Network::partition"
         );
     }
 }

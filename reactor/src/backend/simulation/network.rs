@@ -1,4 +1,4 @@
-//! What a test arranges: hosts, the links between them, and their faults.
+//! [`Network`] and [`Host`]: what a test arranges, and the faults that it causes.
 //!
 //! Public, as `reactor::backend::Network` and, for users of the executor, `executor::test::Network`.
 
@@ -11,10 +11,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-/// A simulated network: a handle on it, cheap to clone.
+/// A handle on a simulated network. Cheap to clone.
 ///
-/// On a reactor that has one, `TcpListener` and `TcpStream` live in it. What runs on no other host runs on the one
-/// named `main`, at 10.0.0.1. Nothing takes time but what links are said to take: see [`Link`].
+/// On a reactor that has one, `TcpListener` and `TcpStream` live in it. Code that runs on no other host runs on the
+/// host named `main`, at 10.0.0.1. Only links take time: see [`Link`].
 ///
 /// ```
 /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -63,16 +63,16 @@ impl Network {
         self.0.change(change)
     }
 
-    /// The host of this name. The first call with a name makes it, at the next address: 10.0.0.2, 10.0.0.3 and so on.
+    /// The host of this name. The first call with a name adds it, at the next address: 10.0.0.2, 10.0.0.3 and so on.
     ///
     /// # Panics
-    /// When there are 16 million; and on a name that a resolver would not ask for: `localhost`, or an address.
+    /// When there are 16 million hosts; and on a name that is an address already: `localhost`, or an IP address.
     #[track_caller]
     pub fn host(&self, name: &str) -> Host {
         assert!(
             name != "localhost" && name.parse::<IpAddr>().is_err(),
-            "a host can't be named `{name}`, which stands for an address already: give it a name of its own; its address is \
-             the next one of the network"
+            "a host can't be named `{name}`, which already stands for an address: choose another name; the network \
+             assigns the address"
         );
         let (id, crashes) = self.change(|world| {
             let id = world.host(name);
@@ -81,7 +81,7 @@ impl Network {
         Host { network: self.clone(), id, crashes }
     }
 
-    /// The address of a host by its name, as a resolver gives it; `localhost` is the one that asks.
+    /// The address of a host by its name, as a resolver gives it. `localhost` is the loopback address.
     pub fn lookup(&self, name: &str) -> Option<IpAddr> {
         match name {
             "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
@@ -89,19 +89,19 @@ impl Network {
         }
     }
 
-    /// How hosts reach each other of which nothing else was said.
+    /// Sets the link between all hosts that have none of their own.
     ///
     /// # Panics
-    /// On a [`Link`] that can't be.
+    /// On an impossible [`Link`].
     pub fn set_default_link(&self, link: Link) {
         link.check();
         self.change(|world| world.default_link = link);
     }
 
-    /// How two hosts reach each other, in both directions, from now on.
+    /// Sets the link between two hosts, in both directions.
     ///
     /// # Panics
-    /// On a [`Link`] that can't be, and on a host of another network.
+    /// On an impossible [`Link`], and on a host of another network.
     #[track_caller]
     pub fn set_link(&self, a: &Host, b: &Host, link: Link) {
         link.check();
@@ -109,20 +109,20 @@ impl Network {
         self.change(|world| world.set_link(a, b, link));
     }
 
-    /// Cuts the network between two hosts: from now on, nothing arrives. Who connects waits, for 127 seconds at
-    /// most, as on Linux.
+    /// Cuts the network between two hosts: from now on, nothing arrives. An attempt to connect times out after 127
+    /// seconds, as on Linux.
     ///
     /// # Panics
     /// On a host and itself, and on a host of another network.
     #[track_caller]
     pub fn partition(&self, a: &Host, b: &Host) {
         let (a, b) = self.own(a, b);
-        assert!(a != b, "a host can't be cut off from itself: give two");
+        assert!(a != b, "a host cannot be cut off from itself: pass two different hosts");
         self.change(|world| world.cut(a, b));
     }
 
-    /// Ends a [`partition`](Network::partition): what was sent meanwhile, or was under way at its beginning, now
-    /// goes on its way.
+    /// Ends a [`partition`](Network::partition): packets that were sent during it, or were in flight at its beginning,
+    /// are sent now.
     ///
     /// # Panics
     /// On a host of another network.
@@ -132,35 +132,35 @@ impl Network {
         self.change(|world| world.heal(a, b));
     }
 
-    /// The numbers of two hosts, which have a meaning in their own network only.
+    /// The numbers of two hosts of this network.
     #[track_caller]
     fn own(&self, a: &Host, b: &Host) -> (HostId, HostId) {
         for host in [a, b] {
             assert!(
                 host.network == *self,
-                "{host:?} is one of another network: use the one that network.host(…) gives"
+                "{host:?} belongs to another network: get it from network.host(…) of this one"
             );
         }
         (a.id, b.id)
     }
 
-    /// A number from the generator that all choices of the simulation come from.
+    /// A random number, from the generator that makes all choices of the simulation.
     pub fn random(&self) -> u64 {
         self.change(|world| world.random.next())
     }
 
-    /// A number below `limit`, from the same generator; 0 if that is 0.
+    /// A random number below `limit`, from the same generator; 0 if `limit` is 0.
     pub fn random_below(&self, limit: u64) -> u64 {
         self.change(|world| world.random.below(limit))
     }
 
-    /// Whether a host has crashed since this was asked last. For executors, which then end the tasks whose host
+    /// Whether a host has crashed since the last call. For executors, which then end the tasks whose host
     /// [has crashed](Host::has_crashed).
     pub fn take_crashed(&self) -> bool {
         self.change(|world| std::mem::take(&mut world.has_crashed))
     }
 
-    /// Whether nothing is under way, so that nothing will become ready unless somebody sends something.
+    /// Whether no packet is in flight, so that nothing becomes ready unless a program sends something.
     pub(crate) fn is_quiet(&self) -> bool {
         self.0.lock().is_quiet()
     }
@@ -178,33 +178,34 @@ impl fmt::Debug for Network {
 pub struct Host {
     pub(super) network: Network,
     pub(super) id: HostId,
-    /// How often it had crashed before.
+    /// How often the host had crashed when this handle was made.
     pub(super) crashes: u64,
 }
 
 thread_local! {
-    /// `None` is entered by what runs on no host, in the task of a host.
+    /// `None` is entered around code that runs on no host, inside the poll of a host's task.
     static ENTERED: Entries<Option<Host>> = const { Entries::new() };
 }
 
 impl Host {
-    /// The host on which the future runs that is being polled on this thread, if it is one of [`run`](Host::run).
+    /// The host on which the future that is being polled on this thread runs, if it was given to [`run`](Host::run).
     pub fn current() -> Option<Host> {
         ENTERED.with(|entered| entered.with_current(|host| host.cloned().flatten()))
     }
 
-    /// Makes it the current one on this thread, until the guard goes. For executors.
+    /// Makes this the current host of the thread until the guard is dropped. For executors.
     pub fn enter(&self) -> EnteredHost {
         EnteredHost { _guard: Entries::enter(&ENTERED, Some(self.clone())) }
     }
 
-    /// Until the guard goes, no host is current on this thread. For executors: not each task is one of a host.
+    /// Leaves the thread without a current host until the guard is dropped. For executors, whose tasks need not all
+    /// belong to a host.
     pub fn leave() -> EnteredHost {
         EnteredHost { _guard: Entries::enter(&ENTERED, None) }
     }
 
-    /// Whether it has crashed since [`Network::host`] gave this handle; if [`current`](Host::current) did, since the
-    /// future that is being polled was given to [`run`](Host::run).
+    /// Whether the host has crashed since [`Network::host`] returned this handle. For a handle from
+    /// [`current`](Host::current): since the future that is being polled was given to [`run`](Host::run).
     ///
     /// ```
     /// use reactor::{Reactor, backend::Simulation};
@@ -230,10 +231,10 @@ impl Host {
         self.id.address()
     }
 
-    /// Ends all that runs on it at once. Its connections are reset, its listeners gone, and the futures given to
-    /// [`run`](Host::run) are dropped, with the tasks that they have spawned, before time goes on.
+    /// Ends everything on this host at once. Its connections are reset and its listeners closed. The futures given to
+    /// [`run`](Host::run) are dropped, with the tasks that they have spawned, before the clock moves.
     ///
-    /// On the host `main` there is more than what was given to its `run`: that loses its sockets, and goes on.
+    /// The host `main` also has code that was not given to `run`. That code loses its sockets and continues.
     pub fn crash(&self) {
         let wakers = self.network.change(|world| {
             world.break_sockets(self.id);

@@ -28,7 +28,7 @@ pub(super) enum Packet {
         from: SocketId,
         bytes: Vec<u8>,
     },
-    /// So many bytes were read.
+    /// The receiver has read this many bytes.
     Read {
         to: SocketId,
         count: usize,
@@ -39,13 +39,14 @@ pub(super) enum Packet {
     Reset {
         to: SocketId,
     },
-    /// From the socket to itself: it has waited for a connection long enough.
+    /// From a socket to itself: its attempt to connect has timed out.
     GiveUp {
         to: SocketId,
     },
 }
 
 impl Packet {
+    /// The socket that it goes to, if the sender knows it.
     pub(super) fn to(&self) -> Option<SocketId> {
         match *self {
             Packet::Connect { .. } => None,

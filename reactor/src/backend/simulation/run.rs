@@ -1,6 +1,6 @@
-//! Running futures on a simulated host: [`Host::run`]. Above the reactor, whose network the host must be one of.
+//! [`Host::run`]: futures that run on a simulated host.
 //!
-//! Public, as `reactor::backend::Run`.
+//! Above the reactor: the host must belong to the network of the current one. Public, as `reactor::backend::Run`.
 
 use super::network::{Host, Network};
 use crate::Handle;
@@ -11,18 +11,21 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 impl Network {
-    /// That of the reactor that is entered on this thread, if it has one.
+    /// The network of the current reactor of this thread, if it has one.
     pub fn current() -> Option<Network> {
         Handle::current()?.network().cloned()
     }
 }
 
 impl Host {
-    /// Runs a future on this host: sockets that it makes are this host's, and so are the tasks that it spawns. When
-    /// the host crashes, the future is dropped; to run another one is to start the host again.
+    /// Runs a future on this host: the sockets that it makes and the tasks that it spawns belong to this host. When the
+    /// host crashes, the future is dropped. To run another one starts the host again.
+    ///
+    /// # Errors
+    /// [`Crashed`] if the host crashed before the future was ready.
     ///
     /// # Panics
-    /// When it is polled in a runtime that does not have the host's network: its sockets would be elsewhere.
+    /// When polled in a runtime that does not have the host's network.
     #[track_caller]
     pub fn run<F: Future>(&self, future: F) -> Run<F> {
         let (crashes, key) = self.network.change(|world| {
@@ -32,37 +35,37 @@ impl Host {
         });
         Run {
             future: Some(future),
-            place: Place { host: Host { crashes, ..self.clone() }, key, made_at: Location::caller() },
+            registered: Registered { host: Host { crashes, ..self.clone() }, key, made_at: Location::caller() },
         }
     }
 }
 
-/// The host on which this ran has crashed.
+/// The error of [`Host::run`]: the host crashed before the future was ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the simulated host has crashed")]
 pub struct Crashed;
 
 pin_project! {
-    /// What runs on a host. Made by [`Host::run`].
+    /// A future that runs on a host. Made by [`Host::run`].
     #[must_use = "futures do nothing until they are awaited"]
     pub struct Run<F> {
         #[pin]
         future: Option<F>,
-        place: Place,
+        registered: Registered,
     }
 
     impl<F> PinnedDrop for Run<F> {
-        /// Its destructors run where it has run.
+        /// The future is dropped on its host.
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _entered = this.place.host.enter();
+            let _entered = this.registered.host.enter();
             this.future.set(None);
         }
     }
 }
 
-/// A future's place among those of its host.
-struct Place {
+/// The entry of a future among those that its host runs.
+struct Registered {
     host: Host,
     key: u64,
     made_at: &'static Location<'static>,
@@ -73,12 +76,12 @@ impl<F: Future> Future for Run<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Place { host, key, made_at } = &*this.place;
+        let Registered { host, key, made_at } = &*this.registered;
         let is_here = Handle::with_current(|reactor| reactor?.network().map(|network| *network == host.network));
         assert!(
             is_here == Some(true),
-            "what runs on {host:?} (made at {made_at}) is polled in a runtime that does not have its network: await it in the runtime whose \
-             network gave the host, made with Runtime::builder().deterministic(seed)"
+            "a future that runs on {host:?} (made at {made_at}) was polled in a runtime that does not have this host's \
+             network: await it in the runtime that the host came from, made with Runtime::builder().deterministic(seed)"
         );
         let _entered = host.enter();
         let waker = cx.waker().clone();
@@ -99,7 +102,7 @@ impl<F: Future> Future for Run<F> {
     }
 }
 
-impl Drop for Place {
+impl Drop for Registered {
     fn drop(&mut self) {
         let waker = self.host.network.change(|world| world.state(self.host.id).runs.remove(&self.key));
         drop(waker); // outside of the lock

@@ -1,4 +1,5 @@
-//! Simulated sockets as handles: `net/tcp_socket.rs` owns a [`SimulatedSocket`], and a source keeps its [`BackendSocket`].
+//! Simulated sockets as handles: `net/tcp_socket.rs` owns a [`SimulatedSocket`], and a source keeps its
+//! [`BackendSocket`].
 
 use super::ids::{HostId, MAIN, SocketId};
 use super::network::{Host, Network};
