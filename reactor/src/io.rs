@@ -67,13 +67,13 @@ impl<T: AsFd> Async<T> {
         Async::register(io, Readiness::READABLE | Readiness::WRITABLE)
     }
 
-    /// As [`new`](Async::new), for a descriptor that is non-blocking already and assumed to be ready for `assumed`.
+    /// Like [`new`](Async::new), for a descriptor that is non-blocking already and assumed to be ready for `assumed`.
     pub(crate) fn register(io: T, assumed: Readiness) -> io::Result<Async<T>> {
         let registrable = Registrable::Descriptor(io.as_fd().as_raw_fd());
         Async::register_as(io, registrable, assumed)
     }
 
-    /// As [`register`](Async::register), for `io` that is registered as `registrable`, which is a part of it.
+    /// Like [`register`](Async::register), for `io` that is registered as `registrable`, which is a part of it.
     pub(crate) fn register_as(io: T, registrable: Registrable, assumed: Readiness) -> io::Result<Async<T>> {
         let reactor = current_or_error("a socket")?;
         // SAFETY: `io` lives in the `Async`, which deregisters the source before it drops or returns `io`.

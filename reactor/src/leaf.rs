@@ -55,7 +55,7 @@ pub fn listen<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> 
     set_listener(listener, true, poll)
 }
 
-/// As [`listen`], for the leaves that are polled anyway: [`is_asked`] is false.
+/// Like [`listen`], for the leaves that are polled anyway: [`is_asked`] is false.
 pub fn overhear<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> R {
     set_listener(listener, false, poll)
 }

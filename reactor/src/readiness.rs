@@ -1,7 +1,6 @@
 //! The readiness of a source and the waiters at it: one word, two lists of wakers, and the order of steps between them.
 //!
-//! This file knows no descriptor, no backend and no reactor, so the model checker runs it as it is. `source.rs` calls
-//! it.
+//! This file names no descriptor, backend or reactor, so the model checker can run it unchanged. For `source.rs`.
 //!
 //! # A wake is never lost
 //!

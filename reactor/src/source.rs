@@ -53,7 +53,7 @@ impl Source {
         Poll::Ready(result)
     }
 
-    /// As [`poll_op`](Source::poll_op), for an operation that never blocks.
+    /// Like [`poll_op`](Source::poll_op), for an operation that never blocks.
     pub(crate) fn poll_now<R>(
         &self,
         direction: Direction,
@@ -135,7 +135,7 @@ impl<'a> Waiter<'a> {
         Waiter { source, direction, key: None }
     }
 
-    /// As [`Source::poll_op`].
+    /// Like [`Source::poll_op`].
     pub(crate) fn poll_op<R>(
         &mut self,
         cx: &mut Context<'_>,
@@ -350,7 +350,7 @@ impl Registry {
     /// Collects the wakers of all pollers of crowded sources.
     #[cold]
     pub(crate) fn sweep(&self, reported: &mut Vec<Reported>, wakers: &mut Vec<Waker>) {
-        self.is_crowded.store(false, Ordering::SeqCst); // first: a source that is added now is found below, or sets it again
+        self.is_crowded.store(false, Ordering::SeqCst); // first: a source added now is found below, or sets it again
         for token in std::mem::take(&mut *lock(&self.crowded)) {
             let Some(source) = lock(&self.sources).find(token).cloned() else { continue };
             let woken = source.readiness.sweep(wakers);

@@ -172,7 +172,7 @@ pub fn operating_system() -> io::Result<Box<dyn Backend>> {
 /// Linux it is slower, and there for comparison.
 ///
 /// # Errors
-/// As [`operating_system`].
+/// Same as [`operating_system`].
 ///
 /// ```
 /// use reactor::{Reactor, backend};

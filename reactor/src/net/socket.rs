@@ -38,7 +38,7 @@ pub(super) fn send(socket: impl AsFd, buf: &[u8]) -> io::Result<usize> {
     Ok(sys::send(socket, buf, NO_SIGNAL)?)
 }
 
-/// As [`send`], from as many buffers as the system takes in one call.
+/// Like [`send`], from as many buffers as the system takes in one call.
 pub(super) fn send_vectored(socket: impl AsFd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     let bufs = &bufs[..bufs.len().min(BUFFERS)];
     Ok(sys::sendmsg(socket, bufs, &mut SendAncillaryBuffer::default(), NO_SIGNAL)?)
@@ -59,7 +59,7 @@ macro_rules! socket {
             /// Takes over a socket of std and makes it non-blocking.
             ///
             /// # Errors
-            /// As [`Async::new`](crate::io::Async::new).
+            /// Same as [`Async::new`](crate::io::Async::new).
             pub fn from_std(socket: $std) -> std::io::Result<$type> {
                 Ok($type(crate::io::Async::new(socket.into())?.into()))
             }
@@ -97,7 +97,7 @@ macro_rules! datagrams {
             /// Sends a datagram to the peer: the connected one, or the other socket of a pair.
             ///
             /// # Errors, cancel safety
-            /// As [`send_to`](Self::send_to); connection refused, if an earlier datagram found no receiver.
+            /// Same as [`send_to`](Self::send_to); connection refused, if an earlier datagram found no receiver.
             pub async fn send(&self, datagram: &[u8]) -> std::io::Result<usize> {
                 self.0.write_with(|socket| socket.send(datagram)).await
             }
@@ -116,7 +116,7 @@ macro_rules! datagrams {
             /// Receives the next datagram; on a connected socket, the next one of its peer.
             ///
             /// # Errors, cancel safety
-            /// As [`recv_from`](Self::recv_from).
+            /// Same as [`recv_from`](Self::recv_from).
             pub async fn recv(&self, buf: &mut [u8]) -> std::io::Result<usize> {
                 self.0.read_with(|socket| socket.recv(buf)).await
             }

@@ -58,7 +58,7 @@ macro_rules! stream_socket {
             /// Reads without removing: the next read returns the same bytes.
             ///
             /// # Errors, cancel safety
-            /// As [`read`](Self::read).
+            /// Same as [`read`](Self::read).
             ///
             /// ```
             /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }

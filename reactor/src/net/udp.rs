@@ -78,7 +78,7 @@ impl UdpSocket {
     /// Like [`recv_from`](UdpSocket::recv_from), but leaves the datagram in the queue.
     ///
     /// # Errors, cancel safety
-    /// As [`recv_from`](UdpSocket::recv_from).
+    /// Same as [`recv_from`](UdpSocket::recv_from).
     pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.0.read_with(|socket| socket.peek_from(buf)).await
     }

@@ -65,7 +65,7 @@ impl UnixListener {
     /// Like [`bind`](UnixListener::bind), at an address.
     ///
     /// # Errors
-    /// As [`bind`](UnixListener::bind).
+    /// Same as [`bind`](UnixListener::bind).
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -89,7 +89,7 @@ impl UnixListener {
     /// Accepts the next connection. Returns the stream and its peer's address, which is usually unnamed.
     ///
     /// # Errors, cancel safety
-    /// As [`TcpListener::accept`](super::TcpListener::accept).
+    /// Same as [`TcpListener::accept`](super::TcpListener::accept).
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (socket, address) = self.0.read_with(net::UnixListener::accept).await?;
         Ok((UnixStream::from_std(socket)?, address))
@@ -146,7 +146,7 @@ impl UnixStream {
     /// Like [`connect`](UnixStream::connect), to an address.
     ///
     /// # Errors, cancel safety
-    /// As [`connect`](UnixStream::connect).
+    /// Same as [`connect`](UnixStream::connect).
     pub async fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
         let address = raw_address(address)?;
         let socket = new_stream(AddressFamily::UNIX)?;
@@ -224,15 +224,15 @@ impl UnixDatagram {
     /// A socket that receives at a path.
     ///
     /// # Errors
-    /// As [`UnixListener::bind`].
+    /// Same as [`UnixListener::bind`].
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
         UnixDatagram::bind_addr(&address_of(path.as_ref())?)
     }
 
-    /// As [`bind`](UnixDatagram::bind), at an address.
+    /// Like [`bind`](UnixDatagram::bind), at an address.
     ///
     /// # Errors
-    /// As [`UnixListener::bind`].
+    /// Same as [`UnixListener::bind`].
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixDatagram> {
         UnixDatagram::from_std(net::UnixDatagram::bind_addr(address)?)
     }
@@ -269,7 +269,7 @@ impl UnixDatagram {
     /// Like [`send_to`](UnixDatagram::send_to), to an address, such as one from [`recv_from`](UnixDatagram::recv_from).
     ///
     /// # Errors, cancel safety
-    /// As [`send_to`](UnixDatagram::send_to).
+    /// Same as [`send_to`](UnixDatagram::send_to).
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }

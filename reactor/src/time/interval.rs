@@ -64,7 +64,7 @@ pub fn interval(period: Duration) -> Interval {
 /// A stream that yields at `start`, then every `period`.
 ///
 /// # Panics, cancel safety
-/// As [`interval`].
+/// Same as [`interval`].
 ///
 /// ```
 /// use reactor::time::{Duration, MissedTick, interval_at, now};

@@ -45,7 +45,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Waits until `deadline`, or not at all if that has passed.
 ///
 /// # Panics, cancel safety
-/// As [`sleep`].
+/// Same as [`sleep`].
 ///
 /// ```
 /// use reactor::time::{Duration, Instant, sleep_until};

@@ -26,7 +26,7 @@ impl From<Elapsed> for std::io::Error {
 /// [`Elapsed`] when the time has passed.
 ///
 /// # Panics
-/// As [`sleep`], and when `future` does.
+/// Same as [`sleep`], and when `future` does.
 ///
 /// # Cancel safety
 /// Dropping it drops `future`, and loses what that loses. It cancels the timer.

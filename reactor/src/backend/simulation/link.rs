@@ -41,8 +41,8 @@ impl Link {
         let (latency, jitter) = (self.latency, self.jitter);
         assert!(
             latency <= YEAR && jitter <= YEAR,
-            "the latency and the jitter of a link are at most a year, not {latency:?} and {jitter:?}: to deliver nothing, \
-             use Network::partition"
+            "the latency and the jitter of a link are at most a year, not {latency:?} and {jitter:?}: to deliver \
+             nothing, use Network::partition"
         );
     }
 }

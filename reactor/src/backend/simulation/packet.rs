@@ -5,7 +5,7 @@
 //!                                              ─ no ──────────────────────────────────── Reset ────► refused
 //!   write ──── Data ─────►  to be read; when half a window was read ── Read ─────► room to write
 //!   shutdown ─ End ──────►  the end of the stream
-//!   a lost piece, a crash, a close with bytes unread ─ Reset ─► broken
+//!   a lost packet, a crash, a close with bytes unread ─ Reset ─► broken
 //! ```
 //!
 //! `connection.rs` sends packets, `world.rs` carries them, and `arrival.rs` holds what they do when they arrive.
