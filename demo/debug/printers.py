@@ -31,7 +31,7 @@ STAGE = {  # executor/src/sync/wait_list.rs
     "WAITING": 1,
     "SERVED": 2,
 }
-READINESS = {  # reactor/src/backend/mod.rs
+READINESS = {  # reactor/src/readiness.rs
     "READABLE": 1,
     "WRITABLE": 2,
     "READ_CLOSED": 4,
@@ -39,7 +39,7 @@ READINESS = {  # reactor/src/backend/mod.rs
     "URGENT": 16,
     "ORPHANED": 32,
 }
-SOURCE = {  # reactor/src/source.rs
+SOURCE = {  # reactor/src/readiness.rs
     "REPORT": 1 << 8,
 }
 TICKS = {  # reactor/src/time/ticks.rs
@@ -334,10 +334,11 @@ class Source(Queue):
     empty = "nobody waits"
 
     def __init__(self, value):
-        self.id, self.word = number(value["id"]), number(value["word"])
-        kind, watched = variant(value["watched"])
-        self.what = f"fd {number(watched)}" if kind == "Descriptor" else "simulated"
-        lists = locked(value["waiters"])["lists"]
+        cell = value["readiness"]
+        self.id, self.word = number(value["id"]), number(cell["word"])
+        kind, registered = variant(value["registered"])
+        self.what = f"fd {number(registered)}" if kind == "Descriptor" else "simulated"
+        lists = locked(cell["waiters"])["lists"]
         waiters = [("read", lists[0]), ("write", lists[1])]
         self.waiters = [(entry["waker"], to) for to, waiting in waiters for entry in vec(waiting["entries"])]
 
@@ -420,7 +421,7 @@ class Reactor(Queue):
     empty = "nothing to wait for"
 
     def __init__(self, value):
-        leads = {"reactor::reactor::Reactor": "shared", "reactor::reactor::Handle": "__0"}
+        leads = {"reactor::reactor::Reactor": "shared", "reactor::handle::Handle": "__0"}
         field = leads.get(value.type.name)
         self.shared = arc(value[field]) if field else value
 
@@ -494,11 +495,11 @@ def reactor_of(core):
 
 
 def timers(shared):
-    return Timers(locked(shared["timers"]))
+    return Timers(locked(shared["timers"]["queue"]))
 
 
 def sources(shared):
-    return [Source(arc(value)) for _, value in slab(locked(shared["sources"])["table"])]
+    return [Source(arc(value)) for _, value in slab(locked(arc(shared["registry"])["sources"])["table"])]
 
 
 def calls(core):
@@ -595,12 +596,12 @@ def printers():
         ("run queue", r"^executor::run_queue::RunQueue$", RunQueue),
         ("inbox", r"^executor::run_queue::Inbox$", Inbox),
         ("timers", r"^reactor::time::queue::TimerQueue$", Timers),
-        ("readiness", r"^reactor::backend::Readiness$", Readiness),
+        ("readiness", r"^reactor::readiness::Readiness$", Readiness),
         ("source", r"^reactor::source::Source$", Source),
         ("wait list", rf"^{sync}::wait_list::List<.*>$", WaitList),
         ("waiter", rf"^{sync}::wait_list::Node<.*>$", Node),
         ("scheduler", r"^executor::single::Core$", Core),
-        ("reactor", r"^reactor::reactor::(Reactor|Shared|Handle)$", Reactor),
+        ("reactor", r"^reactor::(reactor::(Reactor|Shared)|handle::Handle)$", Reactor),
         ("monitor", rf"^{sync}::(wait_list::Monitor<.*>|event::Event)$", Monitor),
     ]
     collection = gdb.printing.RegexpCollectionPrettyPrinter("runtime")

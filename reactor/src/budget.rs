@@ -1,32 +1,32 @@
-//! How many operations a task may do in one poll before it has to let the others run.
+//! The budget: how many operations a task may do in one poll before other tasks run.
 //!
-//! A socket that is always ready never returns `Pending` by itself, so its task would keep the thread for ever.
-//! Each operation that succeeds takes one unit of the poll's budget. When none is left, the next leaf future wakes its
-//! task and returns `Pending`: the budget *defers* it to a later poll. So does every other leaf until that poll has
-//! ended, so the poll does end, however its futures are combined.
+//! A socket that is always ready never returns `Pending`, so its task would keep the thread for ever. Each operation
+//! that succeeds takes one unit of the poll's budget. When none is left, the next leaf future wakes its task and
+//! returns `Pending`: the budget *defers* it to a later poll. Every other leaf does the same until the poll has ended,
+//! so the poll does end, however its futures are combined.
 //!
-//! A leaf is deferred once. In a later poll it goes on even if a sibling that is polled before it has spent the budget
-//! again; otherwise a timer beside a busy loop would never fire. So a poll does at most [`OPERATIONS`] operations, plus
-//! one for each leaf that was pending when it began.
+//! A leaf is deferred once. In a later poll it proceeds even if a sibling that was polled before it has spent the
+//! budget again; otherwise a timer beside a busy loop would never fire. So a poll does at most [`OPERATIONS`]
+//! operations, plus one for each leaf that was pending when it began.
 //!
-//! # Who counts
+//! # Which polls are counted
 //! The budget belongs to the thread, and is in one of two states:
 //!
 //! - **Counted.** An executor calls [`reset`] before each poll, or polls within [`enter`]. What is spent stays spent
 //!   until the next poll. The tasks of the `executor` crate are always polled like that.
 //! - **Not counted**, as on every thread at first: futures are polled by hand, or by an executor that knows nothing of
-//!   budgets. A leaf can't tell these two apart. A poll by hand has to return what is there; but nothing may starve the
-//!   other tasks of such an executor. So leaves are deferred there after 65,536 operations on the thread, a few
+//!   budgets. A leaf can't tell these two apart. A poll by hand must return what is available; but a task must not
+//!   starve the other tasks of such an executor. So leaves are deferred after 65,536 operations on the thread, a few
 //!   milliseconds of work, until one of them is polled again or dropped: then that poll is over, and there is a new
 //!   budget.
 //!
-//! A waker without data, as [`Waker::noop`](std::task::Waker::noop), stands for no task that could be polled again.
-//! Its leaves are never deferred.
+//! A waker without data, such as [`Waker::noop`](std::task::Waker::noop), belongs to no task that could be polled
+//! again. Its leaves are never deferred.
 //!
 //! # Polls inside of a poll
-//! A `block_on` of another library inside of a task polls again and again within one poll of that task, in which no
-//! budget is left. After a thousand deferrals in one poll there is a new one, so this is slow but goes on. Where a
-//! thread blocks on purpose, as in a blocking call, [`leave`] stops counting.
+//! A `block_on` of another library inside a task polls again and again within one poll of that task, after the budget
+//! is spent. After a thousand deferrals in one poll there is a new budget, so this is slow but makes progress. Where a
+//! thread blocks on purpose, as in a blocking call, [`leave`] stops the counting.
 
 use crate::leaf;
 use std::cell::Cell;
@@ -38,20 +38,20 @@ use std::task::{Context, Poll, ready};
 /// Operations a task may do in one poll.
 pub const OPERATIONS: u8 = 128;
 
-/// What a task waits for that has none left.
+/// What a task whose budget is spent waits for.
 pub const SPENT: &str = "its next turn, as the budget of this one is spent";
 
-/// Operations on a thread where nobody counts.
+/// Operations before a deferral on a thread that is not counted.
 const UNCOUNTED: u32 = 1 << 16;
 
-/// The number of the poll where nobody counts.
+/// The number of every poll that is not counted.
 const NONE: u64 = 0;
 
-/// What a thread knows of budgets. In one piece, so that to reach it costs no more than to reach one of the words.
+/// The budget of a thread. One struct, so that access costs one look-up of a thread-local.
 struct Budget {
-    /// Operations that may still be done.
+    /// Operations that are left.
     left: Cell<u32>,
-    /// The number of the poll that is counted, or [`NONE`].
+    /// The number of the current poll, or [`NONE`] if it is not counted.
     poll: Cell<u64>,
     /// A poll, and how many leaves were deferred in it.
     deferred: Cell<(u64, u32)>,
@@ -63,10 +63,10 @@ thread_local! {
     };
 }
 
-/// Gives the task that is about to be polled its full budget.
+/// Gives the task that is about to be polled a full budget.
 ///
-/// For executors: call it before each poll. It costs two stores. From then on polls on this thread are counted; where
-/// polls by hand follow on the same thread, use [`enter`] instead.
+/// For executors: call it before each poll. It costs two stores. From then on polls on this thread are counted. If
+/// futures are polled by hand on the same thread later, use [`enter`] instead.
 ///
 /// ```
 /// use std::{future::Future, pin::Pin, task::{Context, Poll}};
@@ -84,10 +84,9 @@ pub fn reset() {
     });
 }
 
-/// Counts what is polled on this thread, with a full budget, until the guard is dropped. Then the budget is what it
-/// was.
+/// Counts polls on this thread, with a full budget, until the guard is dropped. Then the previous budget is restored.
 ///
-/// For executors: around a poll, around a poll inside of a poll, or, with [`reset`] before each, around many.
+/// For executors: around a poll, around a poll inside a poll, or around many polls with [`reset`] before each.
 ///
 /// ```
 /// use reactor::budget;
@@ -105,10 +104,10 @@ pub fn enter() -> Entered {
     before
 }
 
-/// Stops counting on this thread until the guard is dropped. Then the budget is what it was.
+/// Stops counting on this thread until the guard is dropped. Then the previous budget is restored.
 ///
-/// For code that runs inside of a task and blocks its thread on purpose, as a blocking call: futures that are polled
-/// there, by hand or by a `block_on`, do not belong to the task.
+/// For code inside a task that blocks its thread on purpose, such as a blocking call: futures that are polled there, by
+/// hand or by a `block_on`, do not belong to the task.
 ///
 /// ```
 /// use reactor::budget;
@@ -130,13 +129,13 @@ pub fn leave() -> Entered {
     before
 }
 
-/// Restores the budget that this thread had before. Made by [`enter`] and [`leave`].
+/// Restores the previous budget of the thread when dropped. Made by [`enter`] and [`leave`].
 #[must_use = "the budget is restored when this guard is dropped"]
 #[derive(Debug)]
 pub struct Entered {
     left: u32,
     poll: u64,
-    /// It restores the thread on which it was made.
+    /// The guard restores the budget of its own thread.
     not_send: PhantomData<*const ()>,
 }
 
@@ -157,9 +156,9 @@ impl Drop for Entered {
     }
 }
 
-/// Whether this poll may do no further operation.
+/// Whether this poll must do no further operation.
 ///
-/// For futures that poll several others: poll one, and ask whether to [proceed](poll_proceed) when this is true.
+/// For futures that poll several others: check this after each of them, and if it is true, call [`poll_proceed`].
 #[inline]
 pub fn is_spent() -> bool {
     BUDGET.with(|budget| budget.left.get() == 0)
@@ -173,7 +172,7 @@ pub fn spend() {
 
 /// Takes one unit if there is one.
 ///
-/// For leaf futures: the short way where the operation is sure to succeed at once.
+/// For leaf futures whose operation is certain to succeed at once.
 #[inline]
 pub fn try_take() -> bool {
     BUDGET.with(|budget| {
@@ -185,19 +184,19 @@ pub fn try_take() -> bool {
     })
 }
 
-/// Ready while the task may go on; otherwise its waker has been called and the leaf should return `Pending`.
+/// Ready while the task may proceed. Otherwise its waker has been called, and the leaf must return `Pending`.
 ///
-/// For leaf futures that keep no [`Deferral`]: such a leaf may never go on if one that is polled before it always
+/// For leaf futures that keep no [`Deferral`]. Such a leaf may never proceed if one that is polled before it always
 /// spends the budget.
 #[inline]
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     Deferral::default().poll_proceed(cx)
 }
 
-/// Whether, and in which poll, the budget deferred a leaf.
+/// Whether the budget has deferred a leaf future, and in which poll.
 ///
-/// For leaf futures: keep one, ask it before an operation that may succeed at once, and [`spend`] when it did. An
-/// operation that was pending in an earlier poll needn't ask.
+/// For leaf futures: keep one, call [`poll_proceed`](Deferral::poll_proceed) before an operation that may succeed at
+/// once, and [`spend`] after it did. An operation that was pending in an earlier poll need not call it.
 ///
 /// ```
 /// use reactor::budget::{self, Deferral};
@@ -228,8 +227,8 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
 pub struct Deferral(u32);
 
 impl Deferral {
-    /// Ready while the task may go on, and if the leaf was deferred in an earlier poll; otherwise the waker has been
-    /// called and the leaf should return `Pending`.
+    /// Ready while the task may proceed, or if the leaf was deferred in an earlier poll. Otherwise the waker has been
+    /// called, and the leaf must return `Pending`.
     #[inline]
     pub fn poll_proceed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match is_spent() {
@@ -245,13 +244,13 @@ impl Deferral {
     fn poll_deferred(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = Deferral::now();
         let is_counted = poll_number() != NONE;
-        // Where nobody counts, a leaf that is polled again is in another poll.
+        // On a thread that is not counted, a leaf that is polled again is in another poll.
         let was_deferred = self.0 != 0 && !(is_counted && *self == now);
-        let goes_on = was_deferred || cx.waker().data().is_null();
-        if goes_on && !is_counted {
+        let proceeds = was_deferred || cx.waker().data().is_null();
+        if proceeds && !is_counted {
             refill();
         }
-        if goes_on || has_not_ended() {
+        if proceeds || has_not_ended() {
             self.0 = 0;
             return Poll::Ready(());
         }
@@ -261,20 +260,21 @@ impl Deferral {
         Poll::Pending
     }
 
-    /// The leaf is dropped. Where nobody counts and it was deferred, that was a poll by hand: nobody polls it again.
+    /// Call it when the leaf is dropped. If it was deferred on a thread that is not counted, it was polled by hand:
+    /// there is no later poll that would renew the budget.
     pub fn end(self) {
         if self.0 != 0 && poll_number() == NONE {
             refill();
         }
     }
 
-    /// In this poll. The two low bits are set, so it is never 0.
+    /// A deferral in the current poll. The two low bits are set, so it is never 0.
     fn now() -> Deferral {
         Deferral((poll_number() as u32) << 2 | 0b11)
     }
 
-    /// A number that stands for it: 0 if it was not deferred, else one whose two low bits are set.
-    #[doc(hidden)] // for leaves that have to keep it in an atomic
+    /// This value as a number: 0 if the leaf was not deferred, else one whose two low bits are set.
+    #[doc(hidden)] // for leaves that must keep it in an atomic
     pub fn bits(self) -> u32 {
         self.0
     }
@@ -285,12 +285,12 @@ impl Deferral {
     }
 }
 
-/// The number of the poll that is counted, or [`NONE`].
+/// The number of the current poll, or [`NONE`] if it is not counted.
 fn poll_number() -> u64 {
     BUDGET.with(|budget| budget.poll.get())
 }
 
-/// A new budget, though no executor says that a new poll has begun.
+/// Renews the budget without a new poll.
 fn refill() {
     BUDGET.with(|budget| match budget.poll.get() {
         NONE => {
@@ -301,11 +301,11 @@ fn refill() {
     });
 }
 
-/// Counts a deferral. Returns whether the poll has had so many that they evidently do not end it; it then gets a new
+/// Counts a deferral. Returns whether the poll has had so many that they evidently do not end it, and then renews the
 /// budget.
 ///
-/// A poll that awaits many futures at once has a deferral for each. Where nobody counts, each may be a poll by hand
-/// that returns nothing although something is there, so there are few.
+/// A poll that awaits many futures at once has one deferral for each. On a thread that is not counted, each of them may
+/// be a poll by hand that returns `Pending` although something is available, so the limit is low.
 fn has_not_ended() -> bool {
     let now = poll_number();
     let limit = if now == NONE { 16 } else { 1024 };
@@ -323,7 +323,7 @@ fn has_not_ended() -> bool {
 
 /// Takes one unit as soon as there is one.
 ///
-/// For async functions whose own operation is done at once: await it first.
+/// For async functions whose operation completes at once: await this before it.
 ///
 /// # Cancel safety
 /// Dropping it takes nothing.

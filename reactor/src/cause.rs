@@ -1,19 +1,19 @@
-//! Who is calling wakers right now: the answer to "why did this task wake?".
+//! What a waker is being called for: the answer to "why was this task woken?".
 //!
-//! [`Reactor::turn`](crate::Reactor::turn) names the source or the timer before it calls a waker.
-//! An executor that wants to report why a task became ready asks [`current`] from inside the wake.
+//! [`Reactor::turn`](crate::Reactor::turn) sets the source or the timer before it calls a waker. An executor that
+//! reports the causes of wakes calls [`current`] from inside the wake.
 
 use crate::observer::{SourceId, TimerId};
 use crate::panics::FirstPanic;
 use std::cell::Cell;
 use std::task::Waker;
 
-/// What the reactor is waking wakers for.
+/// What the reactor calls a waker for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// A file descriptor became ready, or was closed under its waiters.
+    /// A source became ready, was swept, or lost its reactor.
     Source(SourceId),
-    /// A timer's deadline came.
+    /// The deadline of a timer has passed.
     Timer(TimerId),
 }
 
@@ -21,8 +21,7 @@ thread_local! {
     static CURRENT: Cell<Option<Cause>> = const { Cell::new(None) };
 }
 
-/// The cause of the wake that is under way on this thread; `None` when the reactor isn't the one
-/// that wakes.
+/// The cause of the wake in progress on this thread; `None` unless the reactor calls the waker.
 ///
 /// ```
 /// use reactor::{Reactor, cause::{self, Cause}, time::{Duration, sleep}};
@@ -44,8 +43,7 @@ fn set(cause: Option<Cause>) {
     CURRENT.set(cause);
 }
 
-/// Calls wakers, with their cause announced. One that panics does not keep the others from being
-/// called: the first panic goes on when all are.
+/// Calls wakers, each with its cause set. If some of them panic, all are called, and then the first panic resumes.
 #[derive(Default)]
 pub(crate) struct Wake {
     calls: FirstPanic,
@@ -59,7 +57,7 @@ impl Wake {
 }
 
 impl Drop for Wake {
-    /// The panic goes on after this, as `calls` is dropped.
+    /// The panic resumes after this, when `calls` is dropped.
     fn drop(&mut self) {
         set(None);
     }

@@ -1,23 +1,23 @@
-//! What is entered on a thread, as a reactor or a simulated host is: the one that was entered last is current.
+//! Values that are entered on a thread, as a reactor or a simulated host is. The one that was entered last is current.
 //!
-//! Guards may be dropped in any order, and by a thread-local's destructor. Each removes its own entry, so what is
-//! current is always something whose guard is still there.
+//! Guards may be dropped in any order, also by the destructor of a thread-local. Each guard removes its own entry, so
+//! the current value is always one whose guard still lives.
 //!
-//! Used by `reactor.rs` and `backend/simulation/network.rs`.
+//! Used by `handle.rs` and `backend/simulation/network.rs`.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::thread::LocalKey;
 
-/// What is entered on one thread, in the order of entering.
+/// The values that are entered on one thread, in the order of entering.
 ///
-/// It has no destructor, so that a thread-local of it can be used as long as its thread runs. It frees its memory when
-/// the last entry goes.
+/// Without a destructor, so that a thread-local of this type can be used as long as its thread runs. The memory is
+/// freed when the last entry is removed.
 pub(crate) struct Entries<T>(ManuallyDrop<RefCell<Vec<Entry<T>>>>);
 
 struct Entry<T> {
-    /// Larger than that of the entries before.
+    /// Larger than the numbers of all entries before it.
     number: u64,
     value: T,
 }
@@ -37,7 +37,7 @@ impl<T: 'static> Entries<T> {
         })
     }
 
-    /// Shows `f` the current value. `f` must not enter or leave.
+    /// Calls `f` with the current value. `f` must not enter or leave.
     #[inline]
     pub(crate) fn with_current<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
         f(self.0.borrow().last().map(|entry| &entry.value))
@@ -48,7 +48,7 @@ impl<T: 'static> Entries<T> {
 pub(crate) struct Guard<T: 'static> {
     entries: &'static LocalKey<Entries<T>>,
     number: u64,
-    /// It leaves on the thread on which it was made.
+    /// The guard must be dropped on its own thread.
     not_send: PhantomData<*const ()>,
 }
 
@@ -63,6 +63,6 @@ impl<T: 'static> Drop for Guard<T> {
             }
             Some(gone)
         });
-        drop(gone); // outside of the borrow: it may be the last handle of a reactor, whose backend is the user's
+        drop(gone); // outside of the borrow: the last handle of a reactor drops a backend, which is foreign code
     }
 }

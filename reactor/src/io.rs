@@ -1,15 +1,15 @@
 //! [`Async`]: any file descriptor that can be non-blocking, made awaitable.
 //!
-//! The sockets of [`net`](crate::net) are built on it; so can be pipes, terminals, inotify, timers
-//! of the kernel, or a C library that lends its descriptor. The I/O traits are futures-lite's.
+//! The sockets of [`net`](crate::net) are built on it. It also serves pipes, terminals, inotify, kernel timers, and C
+//! libraries that expose their descriptor. The I/O traits are those of futures-lite.
 
 pub use futures_lite::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 
-use crate::backend::Readiness;
-use crate::net::{read_through, write_through};
-use crate::observer::Direction;
-use crate::reactor::current_or_error;
-use crate::source::{Source, Waiter, Watched, is_short, never_short};
+use crate::backend::Registrable;
+use crate::forward::{read_through, write_through};
+use crate::handle::current_or_error;
+use crate::readiness::{Direction, Readiness};
+use crate::source::{Source, Waiter, is_short, never_short};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -19,15 +19,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A non-blocking file descriptor, registered with the reactor of the thread that made it.
+/// A non-blocking file descriptor, registered with the current reactor of the thread that made it.
 ///
-/// It implements [`AsyncRead`] and [`AsyncWrite`] where `&T` implements [`Read`] and [`Write`],
-/// and so does `&Async<T>`; for everything else there are [`read_with`](Async::read_with) and
-/// [`write_with`](Async::write_with). Any number of tasks may wait for it at once. Each operation takes part in the
-/// [budget](crate::budget) of a poll.
+/// `Async<T>` and `&Async<T>` implement [`AsyncRead`] and [`AsyncWrite`] where `&T` implements [`Read`] and [`Write`].
+/// For everything else there are [`read_with`](Async::read_with) and [`write_with`](Async::write_with). Any number of
+/// tasks may wait for it at once. Each operation takes part in the [budget](crate::budget) of a poll.
 ///
-/// It writes as `T` does. For a pipe without a reader that raises SIGPIPE, which Rust's programs ignore; one whose `main` is
-/// written in another language has to ignore it too. The streams of [`net`](crate::net) raise none.
+/// It writes as `T` does. For a pipe without a reader that raises SIGPIPE. Rust programs ignore the signal; a program
+/// whose `main` is written in another language must ignore it too. The streams of [`net`](crate::net) never raise it.
 ///
 /// ```
 /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -48,42 +47,41 @@ use std::task::{Context, Poll};
 pub struct Async<T: AsFd> {
     /// Deregistered by `drop` and `into_inner`, while `io` is still open.
     source: Arc<Source>,
-    /// `None` only within those two.
+    /// `None` only inside those two.
     io: Option<T>,
 }
 
-// Nothing in it is ever pinned: `io` is only lent.
+// `io` is never pinned: methods only borrow it.
 impl<T: AsFd> Unpin for Async<T> {}
 
 impl<T: AsFd> Async<T> {
     /// Makes `io` non-blocking and registers it.
     ///
-    /// `T` must go on using the same descriptor: one that swaps it while it is registered makes the
-    /// reactor watch the wrong one.
+    /// `T` must keep its descriptor while it is registered: if it replaces it, the reactor waits for the wrong one.
     ///
     /// # Errors
-    /// On a thread without a runtime; for a descriptor that can't be watched, as that of a regular
-    /// file; when the system has no room for another.
+    /// On a thread without a runtime; for a descriptor that the backend can't wait for, such as that of a regular file;
+    /// and when the system has reached a limit.
     pub fn new(io: T) -> io::Result<Async<T>> {
         set_nonblocking(io.as_fd())?;
         Async::register(io, Readiness::READABLE | Readiness::WRITABLE)
     }
 
-    /// For a descriptor that is non-blocking already, assumed to be ready for `assumed`.
+    /// Like [`new`](Async::new), for a descriptor that is non-blocking already and assumed to be ready for `assumed`.
     pub(crate) fn register(io: T, assumed: Readiness) -> io::Result<Async<T>> {
-        let watched = Watched::Descriptor(io.as_fd().as_raw_fd());
-        Async::register_as(io, watched, assumed)
+        let registrable = Registrable::Descriptor(io.as_fd().as_raw_fd());
+        Async::register_as(io, registrable, assumed)
     }
 
-    /// For something that is watched as `watched`, which is a part of it.
-    pub(crate) fn register_as(io: T, watched: Watched, assumed: Readiness) -> io::Result<Async<T>> {
+    /// Like [`register`](Async::register), for `io` that is registered as `registrable`, which is a part of it.
+    pub(crate) fn register_as(io: T, registrable: Registrable, assumed: Readiness) -> io::Result<Async<T>> {
         let reactor = current_or_error("a socket")?;
-        // SAFETY: `io` lives in the `Async`, which deregisters the source before it lets go of it.
-        let source = unsafe { reactor.0.add_source(watched, assumed)? };
+        // SAFETY: `io` lives in the `Async`, which deregisters the source before it drops or returns `io`.
+        let source = unsafe { reactor.0.registry.add(registrable, assumed)? };
         Ok(Async { source, io: Some(io) })
     }
 
-    /// What is inside. Don't read or write through it unless that can't block.
+    /// The value inside. Don't read or write through it unless that can't block.
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -99,7 +97,7 @@ impl<T: AsFd> Async<T> {
         self.io.as_ref().expect("Async lost its io before it was dropped")
     }
 
-    /// Deregisters the descriptor and gives it back, still non-blocking.
+    /// Deregisters the descriptor and returns the value inside. The descriptor stays non-blocking.
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -115,13 +113,13 @@ impl<T: AsFd> Async<T> {
         self.io.take().expect("Async lost its io before it was dropped")
     }
 
-    /// Waits until a read would not block. Several tasks may wait; all of them wake.
+    /// Waits until a read would not block. Several tasks may wait; all of them are woken.
     ///
     /// # Errors
     /// When the runtime that it was registered with has ended.
     ///
     /// # Cancel safety
-    /// Dropping it takes the waker back; nothing is lost.
+    /// Dropping it removes its waker and loses nothing.
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -130,7 +128,7 @@ impl<T: AsFd> Async<T> {
     ///     let (reader, mut writer) = std::io::pipe()?;
     ///     let reader = reactor::io::Async::new(reader)?;
     ///     std::io::Write::write_all(&mut writer, b"x")?;
-    ///     reader.readable().await?; // at once, as there is something to read
+    ///     reader.readable().await?; // at once: there is something to read
     ///     std::io::Result::Ok(())
     /// }).unwrap();
     /// ```
@@ -138,7 +136,7 @@ impl<T: AsFd> Async<T> {
         Ready { waiter: Waiter::new(&self.source, Direction::Read) }
     }
 
-    /// Waits until a write would not block. Otherwise as [`readable`](Async::readable).
+    /// Waits until a write would not block. Otherwise like [`readable`](Async::readable).
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -146,7 +144,7 @@ impl<T: AsFd> Async<T> {
     /// drive(async {
     ///     let (_reader, writer) = std::io::pipe()?;
     ///     let writer = reactor::io::Async::new(writer)?;
-    ///     writer.writable().await?; // at once, as there is room
+    ///     writer.writable().await?; // at once: there is room
     ///     std::io::Result::Ok(())
     /// }).unwrap();
     /// ```
@@ -154,20 +152,20 @@ impl<T: AsFd> Async<T> {
         Ready { waiter: Waiter::new(&self.source, Direction::Write) }
     }
 
-    /// Waits for the first report of writability, as that of a finished connect. Whether it says that all is well.
+    /// Waits for the first report of writability, as after a connect. See [`Waiter::poll_reported`] for the result.
     pub(crate) async fn reported_writable(&self) -> io::Result<bool> {
         let mut waiter = Waiter::new(&self.source, Direction::Write);
         std::future::poll_fn(|cx| waiter.poll_reported(cx)).await
     }
 
-    /// Calls `op` until it returns something else than [`WouldBlock`](io::ErrorKind::WouldBlock),
-    /// waiting until the descriptor is readable before each further call.
+    /// Calls `op` until it returns something other than [`WouldBlock`](io::ErrorKind::WouldBlock), and waits until the
+    /// descriptor is readable before each further call.
     ///
     /// # Errors
     /// Those of `op`, and when the runtime that it was registered with has ended.
     ///
     /// # Cancel safety
-    /// `op` either ran to its end, and then this future was ready, or did nothing.
+    /// Dropped before it is ready, it has lost nothing: each call of `op` so far returned `WouldBlock`.
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -188,7 +186,7 @@ impl<T: AsFd> Async<T> {
         With { io: self.get_ref(), waiter: Waiter::new(&self.source, Direction::Read), op }
     }
 
-    /// As [`read_with`](Async::read_with), for an operation that waits for writability.
+    /// Like [`read_with`](Async::read_with), for an operation that waits for writability.
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -206,11 +204,11 @@ impl<T: AsFd> Async<T> {
         With { io: self.get_ref(), waiter: Waiter::new(&self.source, Direction::Write), op }
     }
 
-    /// The poll under [`read_with`](Async::read_with), for implementers of poll functions.
+    /// The poll function under [`read_with`](Async::read_with), for implementers of poll functions.
     ///
-    /// Every poller whose last poll was pending is woken, any number of them; one that polls again with the same waker
-    /// replaces its own. As nothing tells when a poller has lost interest, its waker stays for a while; when many have
-    /// come, all are woken and those that do not poll again are forgotten, so a poller must expect a wake without a reason.
+    /// A report wakes every poller whose last poll was pending. A poller that polls again with the same waker keeps its
+    /// entry. Nothing shows when a poller has lost interest, so its waker stays for a while. When many pollers have
+    /// been added, the reactor wakes all of them and forgets those that do not poll again. So expect spurious wakes.
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -232,10 +230,10 @@ impl<T: AsFd> Async<T> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.source.poll_op(Direction::Read, &mut None, cx, || op(self.get_ref()), never_short)
+        self.source.poll_op(Direction::Read, None, cx, || op(self.get_ref()), never_short)
     }
 
-    /// As [`poll_read_with`](Async::poll_read_with), for an operation that waits for writability.
+    /// Like [`poll_read_with`](Async::poll_read_with), for an operation that waits for writability.
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -254,10 +252,10 @@ impl<T: AsFd> Async<T> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.source.poll_op(Direction::Write, &mut None, cx, || op(self.get_ref()), never_short)
+        self.source.poll_op(Direction::Write, None, cx, || op(self.get_ref()), never_short)
     }
 
-    /// For stream sockets, of which a short transfer says that the kernel's buffer is empty or full.
+    /// For stream sockets: a transfer of less than `wanted` bytes shows that the kernel's buffer is empty or full.
     pub(crate) fn poll_stream(
         &self,
         direction: Direction,
@@ -265,10 +263,10 @@ impl<T: AsFd> Async<T> {
         wanted: usize,
         mut op: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        self.source.poll_op(direction, &mut None, cx, || op(self.get_ref()), is_short(wanted))
+        self.source.poll_op(direction, None, cx, || op(self.get_ref()), is_short(wanted))
     }
 
-    /// For what stream sockets do at once, as shutting down.
+    /// For operations of stream sockets that never block, such as shutting down.
     pub(crate) fn poll_now<R>(
         &self,
         direction: Direction,
@@ -278,7 +276,7 @@ impl<T: AsFd> Async<T> {
         self.source.poll_now(direction, cx, || op(self.get_ref()))
     }
 
-    /// The same as a future that takes its waker back when it is dropped.
+    /// [`poll_stream`](Async::poll_stream) as a future, which removes its waker when it is dropped.
     pub(crate) async fn stream(
         &self,
         direction: Direction,
@@ -380,8 +378,8 @@ where
         self.poll_write_with(cx, |mut io| io.flush())
     }
 
-    /// Flushes. What closing means beyond that is the descriptor's own affair: a pipe closes when
-    /// it is dropped, a socket of [`net`](crate::net) shuts its sending side down.
+    /// Flushes, and leaves the descriptor open: a pipe closes when it is dropped. The streams of [`net`](crate::net)
+    /// shut their sending side down instead.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_flush(cx)
     }
@@ -390,7 +388,7 @@ where
 read_through!(impl[T: AsFd] Async<T> where [for<'a> &'a T: Read] |this| &*this);
 write_through!(impl[T: AsFd] Async<T> where [for<'a> &'a T: Write] |this| &*this);
 
-/// Makes a descriptor non-blocking, unless it is.
+/// Makes a descriptor non-blocking, unless it is so already.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
     let flags = fcntl_getfl(fd)?;

@@ -1,9 +1,8 @@
-//! What a task waits for, said by the leaf that makes it wait.
+//! What a task waits for, as described by its leaf future.
 //!
-//! A leaf is a future that returns `Pending` on its own account: it has left the waker with somebody. Right
-//! before it does it calls [`pending`], which is one look at a thread-local unless somebody [`listen`]s: an
-//! executor that is asked where its tasks stand, or that shows each poll to a recorder. Everything that waits
-//! in the runtime announces itself; so can a leaf of yours.
+//! A leaf future registers a waker and returns `Pending`. Right before that it calls [`pending`], which only reads a
+//! thread-local unless a listener is set with [`listen`]. An executor sets one to find the await chains of its tasks,
+//! or to show each poll to an observer. All leaf futures of the runtime call it, and yours can too.
 
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -15,70 +14,71 @@ thread_local! {
     static ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Where the source of this crate is: what stands there on a stack is of no concern to who looks for tasks.
+/// Where the source of this crate is, so that await chains can leave its functions out.
 #[doc(hidden)]
 pub const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
-/// Says what the leaf waits for that is about to return `Pending`. The closure is called only if somebody
-/// wants to know.
+/// Says what a leaf future that is about to return `Pending` waits for. The closure is called only if there is a
+/// listener.
 ///
 /// ```
 /// use std::{future::poll_fn, pin::pin, task::{Context, Poll, Waker}};
 ///
-/// let mut waits = pin!(poll_fn(|_| -> Poll<()> {
-///     reactor::leaf::pending(|| "the end of the world".into());
+/// let mut future = pin!(poll_fn(|_| -> Poll<()> {
+///     reactor::leaf::pending(|| "the next full moon".into());
 ///     Poll::Pending
 /// }));
-/// let mut heard = Vec::new();
-/// reactor::leaf::listen(&mut |what| heard.push(what), || {
-///     let _pending = waits.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+/// let mut leaves = Vec::new();
+/// reactor::leaf::listen(&mut |what| leaves.push(what), || {
+///     let _pending = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
 /// });
-/// assert_eq!(heard, ["the end of the world"]);
+/// assert_eq!(leaves, ["the next full moon"]);
 /// # use std::future::Future;
 /// ```
 #[inline]
 pub fn pending(what: impl FnOnce() -> String) {
     if LISTENER.get().is_some() {
-        tell(what());
+        call_listener(what());
     }
 }
 
-/// Whether somebody wants to hear of everything that is waited for. Futures that poll only those of their
-/// children that were woken poll all of them then, so that each can say where it stands.
+/// Whether a listener wants every leaf. A future that polls only those of its children that were woken then polls all
+/// of them, so that each can say what it waits for.
 #[inline]
 pub fn is_asked() -> bool {
     ASKED.get()
 }
 
-/// Calls `poll`, and `listener` for every leaf that goes pending in it on this thread.
+/// Calls `poll`, and `listener` for every leaf future that returns `Pending` in it. While it runs, [`is_asked`] is
+/// true.
 pub fn listen<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> R {
-    hear(listener, true, poll)
+    set_listener(listener, true, poll)
 }
 
-/// As [`listen`], without changing what is polled: what a poll leaves alone is not heard of.
+/// Like [`listen`], for the leaves that are polled anyway: [`is_asked`] is false.
 pub fn overhear<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> R {
-    hear(listener, false, poll)
+    set_listener(listener, false, poll)
 }
 
-fn hear<R>(listener: &mut dyn FnMut(String), asked: bool, poll: impl FnOnce() -> R) -> R {
-    // SAFETY: only the lifetime is changed; `Reset` takes the pointer back before this call is left.
+fn set_listener<R>(listener: &mut dyn FnMut(String), asked: bool, poll: impl FnOnce() -> R) -> R {
+    // SAFETY: only the lifetime changes; `Reset` removes the pointer before this call returns or unwinds.
     let listener: NonNull<Listener<'static>> = unsafe { std::mem::transmute(NonNull::from(listener)) };
     let _reset = Reset(LISTENER.replace(Some(listener)), ASKED.replace(asked));
     poll()
 }
 
-/// Calls the listener, who does not hear himself.
-fn tell(what: String) {
+/// Calls the listener. Leaves that are polled inside of that call are not reported.
+fn call_listener(what: String) {
     let listener = LISTENER.take();
     let _reset = Reset(listener, ASKED.get());
     if let Some(mut listener) = listener {
-        // SAFETY: it is there as long as `listen` is on the stack below, and not being called: it was
-        // taken out for the time of the call.
+        // SAFETY: it lives as long as `set_listener` is on the stack below. No other call of it is in progress, because
+        // it is not in `LISTENER` during the call.
         unsafe { listener.as_mut()(what) };
     }
 }
 
-/// Puts a listener back, whether the call returns or unwinds.
+/// Restores a listener, whether the call returns or unwinds.
 struct Reset(Option<NonNull<Listener<'static>>>, bool);
 
 impl Drop for Reset {

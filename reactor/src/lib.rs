@@ -1,9 +1,9 @@
 //! Readiness and time become wakes.
 //!
-//! A [`Reactor`] watches file descriptors and timers on behalf of futures. A future that can't go
-//! on leaves its [`Waker`](std::task::Waker) here; [`Reactor::turn`] waits until something happens
-//! and wakes those it happened to. The reactor knows wakers, never tasks: any executor can sit on
-//! top of it, and one of twenty lines does in this example.
+//! A [`Reactor`] waits for file descriptors and timers on behalf of futures. A future that cannot proceed leaves its
+//! [`Waker`](std::task::Waker) here. [`Reactor::turn`] waits until something happens, then calls the wakers that were
+//! left for it. The reactor knows wakers, never tasks, so any executor can run on top of it, such as the one of twenty
+//! lines in this example.
 //!
 //! ```
 //! use std::{future::Future, pin::pin, task::{Context, Poll}, thread, time::{Duration, Instant}};
@@ -11,7 +11,7 @@
 //!
 //! fn drive<F: Future>(reactor: &mut Reactor, future: F) -> F::Output {
 //!     let handle = reactor.handle();
-//!     let _current = handle.enter(); // `sleep` and the sockets find their reactor here
+//!     let _current = handle.enter(); // `sleep` and the sockets use the current reactor
 //!     let notifier = handle.clone();
 //!     let waker = waker_fn::waker_fn(move || notifier.notify());
 //!     let mut cx = Context::from_waker(&waker);
@@ -20,7 +20,7 @@
 //!         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
 //!             return output;
 //!         }
-//!         reactor.turn(None).unwrap(); // sleeps until a socket, a timer or `notify`
+//!         reactor.turn(None).unwrap(); // waits for a socket, a timer or `notify`
 //!     }
 //! }
 //!
@@ -31,10 +31,11 @@
 //! ```
 //!
 //! # Where to read
-//! [`mod@time`] holds the timer queue and the futures over it; `source.rs` one registered file
-//! descriptor; [`io::Async`] makes any non-blocking descriptor awaitable and [`net`] builds the
-//! sockets on that; [`backend`] is the seam to the operating system, or to a simulation of it;
-//! [`observer`] shows every event to whoever wants to watch.
+//! From bottom to top: `readiness.rs` is the readiness of one source and its waiters; `source.rs` a registered file
+//! descriptor, and the table of all of them; `time/timers.rs` the timers; `reactor.rs` the turn, which waits for both;
+//! `handle.rs` what everything else uses of a reactor. On these stand [`mod@time`], the futures over timers;
+//! [`io::Async`], which makes any non-blocking descriptor awaitable; and [`net`], the sockets. Below is [`backend`],
+//! the operating system or a simulation of it. [`observer`] shows every event.
 
 #[cfg(not(unix))]
 compile_error!("the reactor waits on epoll or kqueue: it runs on Linux, macOS and the BSDs");
@@ -43,6 +44,8 @@ pub mod backend;
 pub mod budget;
 pub mod cause;
 mod entered;
+mod forward;
+mod handle;
 pub mod io;
 pub mod leaf;
 pub mod net;
@@ -50,16 +53,19 @@ pub mod observer;
 #[doc(hidden)] // for the executor
 pub mod panics;
 mod reactor;
+mod readiness;
+mod shim;
 mod source;
 pub mod time;
 
+pub use handle::{Entered, Handle, Hold};
 pub use observer::Observer;
-pub use reactor::{Entered, Handle, Hold, Reactor};
+pub use reactor::Reactor;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks, whether or not a thread panicked while it held the lock. No foreign code runs under a
-/// lock of this crate, so what it guards is whole in every case.
+/// Locks, whether or not a thread has panicked while it held the lock. No foreign code runs under a lock of this crate,
+/// so what the lock guards is always whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

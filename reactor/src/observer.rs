@@ -1,10 +1,12 @@
-//! The reactor's events, for whoever wants to watch.
+//! The reactor's events, and [`Observer`], which is shown them.
 //!
-//! Implement [`Observer`], hand it to [`Reactor::with`](crate::Reactor::with) and every event of
-//! that reactor is shown to it, in order, on the thread where it happens and outside of every
-//! lock. With no observer an event costs one predictable branch.
+//! Pass an observer to [`Reactor::with`](crate::Reactor::with), and it is shown every event of that reactor, in order,
+//! on the thread where the event happens and outside of every lock. Without an observer an event costs one predictable
+//! branch.
 
-use crate::backend::Readiness;
+pub use crate::readiness::Direction;
+
+use crate::readiness::Readiness;
 use std::fmt;
 use std::os::fd::RawFd;
 use std::panic::Location;
@@ -31,20 +33,10 @@ impl fmt::Debug for TimerId {
     }
 }
 
-/// Which half of a source somebody waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Until a read, an accept or a receive may make progress.
-    Read,
-    /// Until a write, a connect or a send may make progress.
-    Write,
-}
-
-/// Watches a reactor. Every method is empty by default: implement those that you need.
+/// Is shown the events of a reactor. Every method is empty by default: implement those that you need.
 ///
-/// A method runs on the thread on which the event happens and holds that thread up for as long as
-/// it takes. It must not panic and must not call back into the runtime; reading the clock with
-/// [`time::now`](crate::time::now) is fine.
+/// A method runs on the thread on which the event happens and delays that thread for as long as it takes. It must not
+/// panic and must not call into the runtime, except to read the clock with [`time::now`](crate::time::now).
 ///
 /// ```
 /// use reactor::{Observer, Reactor, backend, observer::TimerId};
@@ -64,28 +56,29 @@ pub enum Direction {
 /// ```
 #[allow(unused_variables)]
 pub trait Observer: Send + Sync {
-    /// A file descriptor was registered; -1 stands for a socket of a simulated network.
+    /// A source was registered. `fd` is -1 for a socket of a simulated network.
     fn source_added(&self, source: SourceId, fd: RawFd) {}
-    /// A source was deregistered; its file descriptor is about to be closed or given back.
+    /// A source was deregistered. Its file descriptor is about to be closed or returned to the program.
     fn source_removed(&self, source: SourceId) {}
-    /// A task left its waker at a source, because an operation would have blocked.
+    /// A task became a waiter of a source, because an operation would have blocked.
     fn source_waits(&self, source: SourceId, direction: Direction) {}
-    /// A future that had left a waker at a source was dropped, and took it back.
+    /// A future that waited at a source was dropped, and its waker removed.
     fn source_left(&self, source: SourceId, direction: Direction) {}
-    /// The backend reported a source ready; `woken` waiters are about to be woken.
+    /// The backend reported a source as ready. `woken` waiters are about to be woken.
     fn source_ready(&self, source: SourceId, readiness: Readiness, woken: usize) {}
-    /// A timer was set by the call at `place`.
-    fn timer_set(&self, timer: TimerId, deadline: Instant, place: &'static Location<'static>) {}
-    /// A timer was dropped before its time, or its deadline was moved: then another one is set for the new deadline, unless
-    /// that has passed.
+    /// A timer was set, for a future created at `location`.
+    fn timer_set(&self, timer: TimerId, deadline: Instant, location: &'static Location<'static>) {}
+    /// A timer was dropped before its deadline, or its deadline was moved. In the second case another timer is set,
+    /// unless the new deadline has passed.
     fn timer_cancelled(&self, timer: TimerId) {}
-    /// A timer's deadline came; its waiter is about to be woken.
+    /// The deadline of a timer has passed. Its task is about to be woken.
     fn timer_fired(&self, timer: TimerId) {}
-    /// The thread is about to wait on the backend: for ever on `None`, only looking on zero.
+    /// The reactor is about to wait on the backend, without limit if `timeout` is `None`. A timeout of zero is a poll
+    /// that does not wait.
     fn wait_begins(&self, timeout: Option<Duration>) {}
-    /// The wait is over; so many sources were reported ready and so many timers are due.
+    /// The wait is over. The backend reported `sources` events, and `timers` timers are due.
     fn wait_ends(&self, sources: usize, timers: usize) {}
-    /// Another thread, or a timer set on one, interrupted the wait.
+    /// The wait was interrupted, by another thread or for a timer that another thread has set.
     fn notified(&self) {}
 }
 
@@ -103,7 +96,7 @@ macro_rules! both_observers {
 #[doc(hidden)]
 pub use both_observers as both;
 
-/// Two observers are one, which shows all to the first and then to the second.
+/// A pair of observers is one observer: it shows each event to the first and then to the second.
 impl<A: Observer + ?Sized, B: Observer + ?Sized> Observer for (Arc<A>, Arc<B>) {
     both! {
         source_added(source: SourceId, fd: RawFd);
@@ -111,7 +104,7 @@ impl<A: Observer + ?Sized, B: Observer + ?Sized> Observer for (Arc<A>, Arc<B>) {
         source_waits(source: SourceId, direction: Direction);
         source_left(source: SourceId, direction: Direction);
         source_ready(source: SourceId, readiness: Readiness, woken: usize);
-        timer_set(timer: TimerId, deadline: Instant, place: &'static Location<'static>);
+        timer_set(timer: TimerId, deadline: Instant, location: &'static Location<'static>);
         timer_cancelled(timer: TimerId);
         timer_fired(timer: TimerId);
         wait_begins(timeout: Option<Duration>);

@@ -1,20 +1,19 @@
-//! Steps that all have to be done although some of them panic: wakers of others, destructors.
+//! Steps that must all be done although some of them panic, such as calling wakers and running destructors.
 //!
-//! Foreign code can panic, in a waker as anywhere, and the payload of a panic can panic again when it is dropped. Where
-//! several such steps follow each other, a panic must neither skip the rest nor meet another one on its way up, which
-//! would abort the process. [`FirstPanic`] keeps the first panic until all steps are done; the others are
-//! [`discard`]ed.
+//! Foreign code can panic in a waker, and the payload of a panic can panic when it is dropped. Where several such steps
+//! follow each other, a panic must not skip the rest. Nor may it meet a second one while it unwinds, which would abort
+//! the process. [`FirstPanic`] keeps the first panic until all steps are done and [discards](discard) the others.
 //!
-//! Used by both crates wherever they call several wakers in a row or drop a user's value that was not taken.
+//! Used by this crate and the executor where they call several wakers in a row or drop a user's value.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 use std::thread;
 
-/// Keeps the first panic of several steps and passes it on when it is dropped, after the last step.
+/// Keeps the first panic of several steps and resumes it when dropped, after the last step.
 ///
-/// If the thread is unwinding already when it is dropped, the panic is discarded: a second one would abort the process.
+/// If the thread is unwinding already, the kept panic is discarded: a second one would abort the process.
 ///
 /// ```
 /// use reactor::panics::FirstPanic;
@@ -33,7 +32,7 @@ use std::thread;
 pub struct FirstPanic(Option<Box<dyn Any + Send>>);
 
 impl FirstPanic {
-    /// Does a step. Its panic is kept if it is the first one.
+    /// Runs a step and catches its panic.
     #[inline]
     pub fn catch(&mut self, step: impl FnOnce()) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(step)) {
@@ -65,14 +64,14 @@ impl Drop for FirstPanic {
 /// Calls all wakers, whether or not some of them panic.
 ///
 /// # Panics
-/// When a waker does and the thread is not unwinding already; after all have been called.
+/// When a waker does, after all were called; unless the thread is unwinding already.
 pub fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     let mut calls = FirstPanic::default();
     wakers.into_iter().for_each(|waker| calls.catch(|| waker.wake()));
 }
 
-/// Drops a value. If its destructor panics, the panic ends here, and its payload is leaked: dropping that could panic
-/// again.
+/// Drops a value and ends a panic of its destructor. The payload of that panic is leaked, because dropping it could
+/// panic again.
 pub fn discard<T>(value: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(value))).map_err(std::mem::forget);
 }

@@ -47,6 +47,8 @@ mod join;
 mod kit;
 #[path = "loom/orphan.rs"]
 mod orphan;
+#[path = "loom/readiness.rs"]
+mod readiness;
 #[path = "loom/runtime.rs"]
 mod runtime;
 #[path = "loom/sync.rs"]

@@ -422,7 +422,7 @@ fn a_host_of_another_network_is_refused() {
             refusal(|| network.partition(&foreign, &main)),
             refusal(|| network.heal(&main, &foreign)),
         ] {
-            assert!(said.starts_with("Host(`elsewhere`, 10.0.0.2) is one of another network"), "{said}");
+            assert!(said.starts_with("Host(`elsewhere`, 10.0.0.2) belongs to another network"), "{said}");
         }
         network.partition(&main, &own);
         let runs = spawn_local(foreign.run(TcpListener::bind("0.0.0.0:80")));

@@ -1,7 +1,7 @@
 //! Who waits at a source: no waker is lost, however many pollers share it, and none is kept for ever.
 //!
 //! A poller is who reads or writes through `AsyncRead`, `AsyncWrite` or a `poll_…_with`, and has no moment at which it could
-//! take its waker back. The head of `reactor/src/source.rs` says what bounds their number.
+//! take its waker back. The head of `reactor/src/readiness.rs` says what bounds their number.
 
 use executor::net::{TcpListener, TcpStream, UnixStream};
 use executor::time::{Duration, sleep, timeout};

@@ -1,12 +1,12 @@
 //! epoll, used directly where `polling`'s portable interface costs more than it must.
 //!
-//! `polling` makes and owns the epoll instance. Three things go past it:
+//! `polling` makes and owns the epoll instance. Three things bypass it:
 //! - A wait is one system call. Through [`polling::Poller::wait`] it is five, because that arms a
 //!   timer descriptor before and drains and re-arms a notifier after each one.
 //! - The notifier is an eventfd of our own, edge-triggered and never read: each write to it is an
-//!   edge, so there is nothing to drain and nothing to re-arm.
+//!   edge, so there is nothing to drain or to re-arm.
 //! - A source is added with EPOLLRDHUP, which `polling` does not ask for. With it a short read
-//!   proves that a stream is empty, so the read that would only have said `WouldBlock` falls away.
+//!   proves that a stream is empty, which saves the read that would only return `WouldBlock`.
 
 use super::{Backend, Event, Readiness, Token};
 use polling::Poller;
@@ -18,11 +18,11 @@ use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-/// Events taken from the kernel at a time; what is left over comes with the next wait.
+/// The most events taken from the kernel at a time. The next wait returns the rest.
 const BATCH: usize = 256;
 
-/// The eventfd's token. The reactor's own tokens are indices of a table, so they never reach it;
-/// `usize::MAX` would be `polling`'s notifier, which stays silent as nobody calls it.
+/// The eventfd's token. The reactor's tokens never reach it, as they begin with the number of a source. `usize::MAX` is
+/// that of `polling`'s notifier, which this backend does not use.
 const NOTIFY: u64 = u64::MAX - 1;
 
 pub(super) struct Epoll {
@@ -56,11 +56,11 @@ impl Backend for Epoll {
     }
 
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok()); // too long to say: for ever
+        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok()); // longer than a timespec can hold: for ever
         let mut batch = [MaybeUninit::<epoll::Event>::uninit(); BATCH];
         let ready = match epoll::wait(&self.poller, &mut batch[..], timeout.as_ref()) {
             Ok((ready, _)) => ready,
-            Err(Errno::INTR) => return Ok(()), // a signal: the caller looks around and waits again
+            Err(Errno::INTR) => return Ok(()), // a signal: the caller waits again
             Err(error) => return Err(error.into()),
         };
         let reported = ready.iter().filter(|event| event.data.u64() != NOTIFY);
@@ -72,7 +72,7 @@ impl Backend for Epoll {
 
     fn notify(&self) -> io::Result<()> {
         match rustix::io::write(&self.notifier, &1u64.to_ne_bytes()) {
-            // A counter this full has edges enough under way.
+            // The counter is full, so earlier edges are still to be reported.
             Ok(_) | Err(Errno::AGAIN) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -1,19 +1,21 @@
 //! What a reactor waits on: the operating system, or a simulation of it.
 //!
-//! [`Backend`] is the first of the runtime's three seams. This module has three backends: [`operating_system`]
-//! (epoll on Linux, kqueue on macOS and the BSDs, both through the `polling` crate), [`poll`], the
-//! plainest one, and [`Simulation`], whose clock is virtual, and which may have a [`Network`] of its
-//! own. Another one plugs in with [`Reactor::with`](crate::Reactor::with) or, in a whole runtime,
-//! with `executor::Runtime::builder().backend(…)`.
+//! [`Backend`] is one of the runtime's three extension points. This module has three backends: [`operating_system`]
+//! (epoll on Linux, kqueue on macOS and the BSDs, both through the `polling` crate); [`poll`], the plainest one; and
+//! [`Simulation`], which has a simulated clock and may have a simulated [`Network`]. Another one plugs in with
+//! [`Reactor::with`](crate::Reactor::with) or, in a whole runtime, with `executor::Runtime::builder().backend(…)`.
 
 #[cfg(target_os = "linux")]
 mod linux;
 mod poll;
 mod portable;
+mod registrable;
 mod simulation;
 
+pub use crate::readiness::Readiness;
+pub(crate) use registrable::{BackendSocket, Registrable, is_ready};
+pub(crate) use simulation::SimulatedSocket;
 pub use simulation::{Crashed, EnteredHost, Host, Link, Network, Run, Simulation};
-pub(crate) use simulation::{SimulatedSocket, SocketRef};
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -23,56 +25,32 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(pub usize);
 
-bitflags::bitflags! {
-    /// What a source is ready for, as far as is known.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Readiness: u8 {
-        /// A read may make progress.
-        const READABLE = 1;
-        /// A write may make progress.
-        const WRITABLE = 2;
-        /// The peer will send no more, or the connection is broken: reads never block again.
-        const READ_CLOSED = 4;
-        /// The peer takes no more, or the connection is broken: writes never block again.
-        const WRITE_CLOSED = 8;
-        /// Urgent data is under way: a read ends before it, whatever comes after.
-        const URGENT = 16;
-        /// The reactor is gone; nothing will ever wake a waiter of this source. No backend reports that.
-        const ORPHANED = 32;
-        /// All that concerns reading.
-        const READ = 1 | 4 | 16 | 32;
-        /// All that concerns writing.
-        const WRITE = 2 | 8 | 32;
-    }
-}
-
 /// A source and what it became ready for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The token it was added with.
+    /// The token that the source was added with.
     pub token: Token,
-    /// What it became ready for.
+    /// What the source became ready for.
     pub readiness: Readiness,
 }
 
 /// Waits for readiness and time to pass.
 ///
-/// A reactor takes a new source to be ready, tries its operations, and waits only for what returned
-/// [`WouldBlock`](io::ErrorKind::WouldBlock). There are two ways to report that the wait is over;
-/// [`needs_rearm`](Backend::needs_rearm) says which of them a backend has.
+/// A reactor takes a new source to be ready, tries its operations, and waits only after
+/// [`WouldBlock`](io::ErrorKind::WouldBlock). A backend has one of two ways to report readiness;
+/// [`needs_rearm`](Backend::needs_rearm) says which.
 ///
-/// **Edge-triggered** (`needs_rearm` is `false`): a source is reported each time it *becomes* ready, whether
-/// or not a task waits for it. The state in which [`add`](Backend::add) finds it counts as an edge. The
-/// reactor remembers the report until an operation would block. epoll with `EPOLLET` and kqueue with
-/// `EV_CLEAR` are like that. It costs no call per wait.
+/// **Edge-triggered** (`needs_rearm` is `false`): the backend reports a source each time it *becomes* ready, whether
+/// or not a task waits for it. If it is ready when it is [added](Backend::add), that counts as an edge. The reactor
+/// keeps the report until an operation would block. epoll with `EPOLLET` and kqueue with `EV_CLEAR` work like this. It
+/// costs no call per wait.
 ///
-/// **Re-armed** (`needs_rearm` is `true`): a source is reported once for each call of
-/// [`rearm`](Backend::rearm), and not at all before the first one. This is what level-triggered and one-shot
-/// systems can do:
+/// **Re-armed** (`needs_rearm` is `true`): the backend reports a source once for each call of
+/// [`rearm`](Backend::rearm), and never before the first one. Level-triggered and one-shot systems can do this:
 /// - A *level-triggered* system (poll, select, epoll without `EPOLLET`) reports a source as long as it
-///   is ready. The backend keeps the interest of each source, asks the system only for sources
-///   that have one, and empties it when it reports the source. poll(2) reports `POLLHUP` and `POLLERR` even if
-///   asked for nothing, so a source without interest must not be in its list at all.
+///   is ready. The backend keeps the interest of each source, asks the system only for sources that have one, and
+///   empties it when it reports the source. poll(2) reports `POLLHUP` and `POLLERR` whatever the interest, so a source
+///   without interest must not be in its list at all.
 /// - A *one-shot* system (`EPOLLONESHOT`, `EV_DISPATCH`, the default mode of `polling`) disarms a source by
 ///   itself when it reports it: `add` registers it disarmed, and `rearm` is the system's "modify".
 ///
@@ -81,90 +59,91 @@ pub struct Event {
 /// reactor:  wait reports the source, now disarmed → wakes its readers → rearm(WRITABLE) if writers are left
 /// ```
 ///
-/// To report a source too early or twice costs a poll of its waiters, which find out and wait again. To
-/// miss a report loses a wake. To keep reporting a source that is not armed keeps a
-/// processor busy: every wait then returns at once.
+/// A report that is too early or repeated costs a poll of the waiters, which then wait again. A report that is missed
+/// loses a wake. A backend that keeps reporting a source that is not armed keeps a processor busy: every wait returns
+/// at once.
 ///
-/// The suite `tests::conformance::backend` checks all of this; it takes a function that makes the backend.
+/// The suite `tests::conformance::backend` checks all of this. Its argument is a function that makes the backend.
 pub trait Backend: Send + Sync {
-    /// The present time. It never goes back.
+    /// The current time. It never goes back.
     fn now(&self) -> Instant;
 
-    /// Watches a file descriptor until [`remove`](Backend::remove): an edge-triggered backend in both
-    /// directions, one that is re-armed in none so far.
+    /// Registers a file descriptor until [`remove`](Backend::remove): for both directions if the backend is
+    /// edge-triggered, without interest if it is re-armed.
     ///
     /// # Errors
-    /// If the descriptor can't be watched, as a regular file with epoll.
+    /// If the system cannot report on the descriptor. epoll, for example, refuses regular files.
     ///
     /// # Safety
     /// The caller keeps the descriptor open until it has called `remove` for it.
     unsafe fn add(&self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()>;
 
-    /// Stops watching a file descriptor. An event of it may still be under way: the reactor knows by the
-    /// token that it is of a source which is gone. The descriptor may be closed as soon as this returns, and
-    /// its number belong to another source.
+    /// Deregisters a file descriptor. A wait may still return an event of it: the reactor sees by the token that its
+    /// source is gone. As soon as this returns, the descriptor may be closed and its number may belong to another
+    /// source.
     ///
     /// # Errors
-    /// If it isn't watched.
+    /// If it is not registered.
     fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()>;
 
-    /// Waits until a source is ready, [`notify`](Backend::notify) is called or the timeout has
-    /// passed (never on `None`), and appends the sources that are ready. May return early, with
-    /// nothing. Only one thread waits at a time; the other methods may be called meanwhile, on any thread.
+    /// Waits until a source is ready, [`notify`](Backend::notify) is called or the timeout has passed, and appends the
+    /// sources that are ready. `None` is no timeout. May return early without events. Only one thread waits at a time;
+    /// the other methods may be called meanwhile, on any thread.
     ///
     /// # Errors
     /// Those of the system. A signal that interrupts the wait is not one.
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Ends the present wait, or the next one if there is none. Several calls may end a single wait.
+    /// Ends the current wait, or the next one if there is none. Several calls may end a single wait.
     ///
     /// # Errors
     /// Those of the system.
     fn notify(&self) -> io::Result<()>;
 
-    /// Whether [`rearm`](Backend::rearm) has to be called for each wait. The reactor asks once, when it is made.
+    /// Whether [`rearm`](Backend::rearm) must be called for each wait. The reactor asks once, when it is made.
     fn needs_rearm(&self) -> bool {
         false
     }
 
-    /// Arms a watched source: it is reported once, as soon as it is ready for any part of `interest`. If it is
-    /// ready already, the next wait reports it, or the present one: `rearm` comes from any thread, and must
+    /// Arms a registered source: the backend reports it once, as soon as it is ready for any part of `interest`. If it
+    /// is ready already, the current wait or the next one reports it. `rearm` is called from any thread, and must
     /// interrupt a wait that does not see the change by itself.
     ///
     /// `interest` is [`READABLE`](Readiness::READABLE), [`WRITABLE`](Readiness::WRITABLE) or both: all that the
-    /// source's waiters wait for. It replaces that of the call before. The calls for one source never overlap; the last
-    /// of them is right. One may come right after another thread has called [`remove`](Backend::remove), though with
-    /// the descriptor still open: that is an error, and must not watch the descriptor again.
+    /// source's waiters wait for. It replaces the previous interest. The calls for one source never overlap, and the
+    /// last of them is right. A call may follow another thread's [`remove`](Backend::remove), with the descriptor still
+    /// open: that is an error, and must not register the descriptor again.
     ///
     /// Closed and broken connections count as ready for everything.
     ///
     /// # Errors
-    /// Those of the system. The operation that was about to wait returns the error.
+    /// Those of the system. The operation that would have waited returns the error.
     fn rearm(&self, fd: BorrowedFd<'_>, token: Token, interest: Readiness) -> io::Result<()> {
         let _ = (fd, token, interest);
         Ok(())
     }
 
-    /// Whether [`Readiness::READ_CLOSED`] is reported for every stream whose peer has finished.
-    /// Then a read that returns less than it asked for proves that the socket is empty. And whether a connect
-    /// that failed is reported with [`Readiness::WRITE_CLOSED`]; if not, the socket is asked for its error.
+    /// Whether the backend reports [`Readiness::READ_CLOSED`] for every stream whose peer has finished, and
+    /// [`Readiness::WRITE_CLOSED`] for every connect that failed. Then a read that returns less than it asked for
+    /// proves that the socket is empty, and a connect that is reported without it has succeeded. Otherwise the reactor
+    /// makes one more system call for each.
     fn reports_close(&self) -> bool {
         false
     }
 
-    /// Whether its clock is not the world's.
+    /// Whether its clock is simulated.
     fn is_simulated(&self) -> bool {
         false
     }
 
-    /// The network in which TCP sockets live, if that is not the system's. Their readiness is among
-    /// the events of [`wait`](Backend::wait).
+    /// The simulated network in which TCP sockets live; `None` if they are the system's. The events of
+    /// [`wait`](Backend::wait) include those of its sockets.
     fn network(&self) -> Option<Network> {
         None
     }
 
-    /// Work began (+1) or ended (-1) outside of the reactor's sight that may still wake tasks: a
-    /// virtual clock must not jump over it.
+    /// Work elsewhere that may wake a task has begun (+1) or ended (-1). While there is any, a simulated clock must
+    /// stand still.
     fn outside_work(&self, change: isize) {
         let _ = change;
     }
@@ -189,11 +168,11 @@ pub fn operating_system() -> io::Result<Box<dyn Backend>> {
     Ok(Box::new(backend))
 }
 
-/// The same through `polling` alone, without what [`operating_system`] does better on some
-/// systems. On most of them it is the very same thing; on Linux it is there to be compared.
+/// The same through `polling`'s portable interface alone. On most systems this is what [`operating_system`] returns; on
+/// Linux it is slower, and there for comparison.
 ///
 /// # Errors
-/// As [`operating_system`].
+/// Same as [`operating_system`].
 ///
 /// ```
 /// use reactor::{Reactor, backend};
@@ -205,8 +184,8 @@ pub fn portable() -> io::Result<Box<dyn Backend>> {
     Ok(Box::new(portable::Portable::new()?))
 }
 
-/// poll(2): every wait gives the system the whole list of what is waited for. The plainest backend there is, to be
-/// read, and to hold others against; each wait takes time in proportion to the number of sources that are waited for.
+/// poll(2): every wait passes the system the list of all sources that a task waits for. The plainest backend, as an
+/// example and for comparison. The time of each wait grows with the length of that list.
 ///
 /// # Errors
 /// When the system has no file descriptor left.

@@ -1,12 +1,13 @@
-//! poll(2): each wait gives the system the list of all that is waited for. The plainest [`Backend`], as an example.
+//! poll(2): each wait passes the system the list of all sources that a task waits for. The plainest [`Backend`], as an
+//! example.
 //!
-//! poll is level-triggered: it reports a source as long as that is ready. So a source is in the list only if it
-//! is armed, and a report disarms it. All that threads share is behind one lock, and no lock is held while poll waits:
+//! poll is level-triggered: it reports a source as long as the source is ready. So a source is in the list only while
+//! it is armed, and a report disarms it. All that threads share is behind one lock, which is not held while poll waits:
 //!
 //! ```text
-//! wait:           lock → copy the list, note that a poll is under way → unlock → poll → lock → disarm what is reported
-//! rearm, notify:  lock → change the list → a poll under way has the old list: write to the pipe, which ends it
-//! remove:         the same, and wait until that poll has ended, as it may name the descriptor
+//! wait:           lock → copy the list, set `polling` → unlock → poll → lock → disarm what is reported
+//! rearm, notify:  lock → change the list → if `polling`, that poll has the old list: write to the pipe, which ends it
+//! remove:         the same, then wait until that poll has ended, because it may name the descriptor
 //! ```
 
 use super::{Backend, Event, Readiness, Token};
@@ -19,7 +20,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// What poll reports beside the two, whatever it is asked for: a broken connection, a descriptor closed by force.
+/// What poll reports besides, whatever the interest: a broken connection, or a descriptor that was closed too early.
 const BROKEN: PollFlags = PollFlags::IN.union(PollFlags::OUT).complement();
 
 const PAIRS: [(Readiness, PollFlags); 3] = [
@@ -37,7 +38,7 @@ pub(super) struct Poll {
 
 #[derive(Default)]
 struct State {
-    /// What is watched, and for what it is armed.
+    /// The registered descriptors, and the interest of each; empty while it is not armed.
     sources: BTreeMap<RawFd, (Token, Readiness)>,
     interrupted: bool,
     polling: bool,
@@ -88,11 +89,11 @@ impl Backend for Poll {
     }
 
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok()); // too long to say: for ever
+        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok()); // longer than a timespec can hold: for ever
         let mut fds = vec![PollFd::new(&self.interrupts.0, PollFlags::IN)];
         let mut state = lock(&self.state);
         for (fd, (_, interest)) in state.sources.iter().filter(|(_, source)| !source.1.is_empty()) {
-            // SAFETY: what is watched is open, and `remove` does not return before this poll has ended.
+            // SAFETY: a registered descriptor is open, and `remove` does not return before this poll has ended.
             let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
             let flags = PAIRS.iter().filter(|pair| interest.contains(pair.0)).map(|pair| pair.1).collect();
             fds.push(PollFd::from_borrowed_fd(fd, flags));
@@ -108,7 +109,8 @@ impl Backend for Poll {
             (&self.interrupts.0).read_exact(&mut [0])?;
         }
         for polled in fds[1..].iter().filter(|polled| !polled.revents().is_empty()) {
-            // A source that was removed meanwhile is not in the table, and no other one with its descriptor either.
+            // A source that was removed meanwhile is not in the table. Nor is another one with the same descriptor yet:
+            // `remove` waits for this poll.
             if let Some((token, interest)) = state.sources.get_mut(&polled.as_fd().as_raw_fd()) {
                 let reported = PAIRS.iter().filter(|pair| polled.revents().intersects(pair.1)).map(|pair| pair.0);
                 *interest = Readiness::empty();

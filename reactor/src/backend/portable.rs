@@ -1,4 +1,4 @@
-//! The operating system through `polling`'s own interface: kqueue, epoll and what else it knows.
+//! The operating system through `polling`'s portable interface: kqueue, epoll and others.
 
 use super::{Backend, Event, Readiness, Token};
 use crate::lock;

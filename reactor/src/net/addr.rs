@@ -1,10 +1,10 @@
-//! What may be given where a socket address is wanted.
+//! [`IntoSocketAddr`]: arguments that stand for a socket address.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// A socket address, or something that is one without asking anybody: `"127.0.0.1:80"`,
-/// `("::1", 80)`, `([127, 0, 0, 1], 80)`. A name is not: looking it up blocks.
+/// A socket address, or a value that converts to one without a look-up: `"127.0.0.1:80"`, `("::1", 80)`,
+/// `([127, 0, 0, 1], 80)`. A host name does not: looking it up blocks.
 ///
 /// ```
 /// use reactor::net::{IntoSocketAddr, SocketAddr};

@@ -1,4 +1,4 @@
-//! What sockets have in common, written once.
+//! What all sockets have in common: how they are made, how streams send, and the methods that each type has.
 
 use super::stream::BUFFERS;
 use crate::io::set_nonblocking;
@@ -7,13 +7,13 @@ use rustix::net::{self as sys, AddressFamily, SendAncillaryBuffer, SendFlags, So
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// What a socket is from its first moment, where the system can do that: non-blocking, and closed on exec.
+/// Flags of a new socket, where the system can set them at once: non-blocking, and closed on exec.
 #[cfg(not(target_vendor = "apple"))]
 pub(super) const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
 #[cfg(target_vendor = "apple")]
 pub(super) const FLAGS: SocketFlags = SocketFlags::empty();
 
-/// Makes it that a moment later, where the system can't.
+/// Sets the same flags afterwards, where the system can't set them at once.
 pub(super) fn prepared(socket: OwnedFd) -> io::Result<OwnedFd> {
     if FLAGS.is_empty() {
         fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
@@ -24,21 +24,21 @@ pub(super) fn prepared(socket: OwnedFd) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// A write to a closed connection raises SIGPIPE, which ends a program that doesn't ignore it. Rust's programs do; those
-/// that are written in another language and call a library in Rust may not.
+/// A write to a closed connection raises SIGPIPE, which ends a program that doesn't ignore it. Rust programs do;
+/// programs in other languages that call a Rust library may not.
 #[cfg(not(target_vendor = "apple"))]
 const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
-/// There it is an option of the socket.
+/// Apple's systems have an option of the socket instead.
 #[cfg(target_vendor = "apple")]
 const NO_SIGNAL: SendFlags = SendFlags::empty();
 
-/// Writes to a stream socket. A closed peer is an error, and no signal.
+/// Writes to a stream socket. If the peer has closed, this is an error and raises no signal.
 #[inline]
 pub(super) fn send(socket: impl AsFd, buf: &[u8]) -> io::Result<usize> {
     Ok(sys::send(socket, buf, NO_SIGNAL)?)
 }
 
-/// As [`send`], from as many buffers as the system takes in one call.
+/// Like [`send`], from as many buffers as the system takes in one call.
 pub(super) fn send_vectored(socket: impl AsFd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     let bufs = &bufs[..bufs.len().min(BUFFERS)];
     Ok(sys::sendmsg(socket, bufs, &mut SendAncillaryBuffer::default(), NO_SIGNAL)?)
@@ -48,22 +48,23 @@ pub(super) fn new_stream(family: AddressFamily) -> io::Result<OwnedFd> {
     prepared(socket_with(family, SocketType::STREAM, FLAGS, None)?)
 }
 
-/// What every socket has: a newtype over an `Async` of std's, or of something that has one, or over an `Arc` of such.
+/// Methods that every socket type has. The type is a newtype over an `Async` of std's socket, or of a value that holds
+/// one; or over an `Arc` of that.
 macro_rules! socket {
     ($type:ident, $std:ty, $address:ty) => {
         socket!($type, $std, $address, |socket| socket);
     };
     ($type:ident, $std:ty, $address:ty, |$inner:ident| $system:expr) => {
         impl $type {
-            /// Takes over a socket of std's, making it non-blocking.
+            /// Takes over a socket of std and makes it non-blocking.
             ///
             /// # Errors
-            /// As [`Async::new`](crate::io::Async::new).
+            /// Same as [`Async::new`](crate::io::Async::new).
             pub fn from_std(socket: $std) -> std::io::Result<$type> {
                 Ok($type(crate::io::Async::new(socket.into())?.into()))
             }
 
-            /// std's socket, for its options. It is non-blocking.
+            /// The socket of std, for its options. It is non-blocking.
             #[track_caller]
             pub fn get_ref(&self) -> &$std {
                 let $inner = self.0.get_ref();
@@ -89,33 +90,33 @@ macro_rules! socket {
 }
 pub(super) use socket;
 
-/// What datagram sockets have.
+/// Methods that all datagram sockets have.
 macro_rules! datagrams {
     ($type:ident, $address:ty) => {
         impl $type {
-            /// Sends a datagram to the peer: the one connected to, or the other one of a pair.
+            /// Sends a datagram to the peer: the connected one, or the other socket of a pair.
             ///
             /// # Errors, cancel safety
-            /// As [`send_to`](Self::send_to); connection refused, if an earlier one found nobody.
+            /// Same as [`send_to`](Self::send_to); connection refused, if an earlier datagram found no receiver.
             pub async fn send(&self, datagram: &[u8]) -> std::io::Result<usize> {
                 self.0.write_with(|socket| socket.send(datagram)).await
             }
 
-            /// The next datagram, and whose it is. What doesn't fit into `buf` is cut off.
+            /// Receives the next datagram and its sender's address. What doesn't fit into `buf` is cut off.
             ///
             /// # Errors
             /// Those of the system.
             ///
             /// # Cancel safety
-            /// Dropped before it is ready, it has taken no datagram.
+            /// Dropped before it is ready, it has received no datagram.
             pub async fn recv_from(&self, buf: &mut [u8]) -> std::io::Result<(usize, $address)> {
                 self.0.read_with(|socket| socket.recv_from(buf)).await
             }
 
-            /// The next datagram; of a socket that is connected, the next of its peer's.
+            /// Receives the next datagram; on a connected socket, the next one of its peer.
             ///
             /// # Errors, cancel safety
-            /// As [`recv_from`](Self::recv_from).
+            /// Same as [`recv_from`](Self::recv_from).
             pub async fn recv(&self, buf: &mut [u8]) -> std::io::Result<usize> {
                 self.0.read_with(|socket| socket.recv(buf)).await
             }

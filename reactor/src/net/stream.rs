@@ -1,74 +1,21 @@
-//! What TCP and Unix streams have in common, written once.
+//! What TCP and Unix streams have in common: reads, writes and halves.
 
+use crate::forward::{read_through, write_through};
 use crate::io::{AsyncRead, AsyncWrite};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Implements `AsyncRead` for a type by that of a reference: to itself, or to what it holds.
-macro_rules! read_through {
-    (impl[$($generics:tt)*] $type:ty where [$($bounds:tt)*] |$this:ident| $inner:expr) => {
-        impl<$($generics)*> AsyncRead for $type where $($bounds)* {
-            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_read(cx, buf)
-            }
-
-            fn poll_read_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &mut [IoSliceMut<'_>],
-            ) -> Poll<io::Result<usize>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_read_vectored(cx, bufs)
-            }
-        }
-    };
-}
-pub(crate) use read_through;
-
-/// The same for `AsyncWrite`.
-macro_rules! write_through {
-    (impl[$($generics:tt)*] $type:ty where [$($bounds:tt)*] |$this:ident| $inner:expr) => {
-        impl<$($generics)*> AsyncWrite for $type where $($bounds)* {
-            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_write(cx, buf)
-            }
-
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_write_vectored(cx, bufs)
-            }
-
-            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_flush(cx)
-            }
-
-            fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                let $this = self.get_mut();
-                Pin::new(&mut $inner).poll_close(cx)
-            }
-        }
-    };
-}
-pub(crate) use write_through;
-
-/// The system takes no more in one call (UIO_MAXIOV); std passes on no more.
+/// The most buffers in one system call (UIO_MAXIOV); std passes no more.
 pub(super) const BUFFERS: usize = 1024;
 
-/// Gives a stream type (a newtype over an `Arc<Async<…>>` of something that is `Read` and [`Connected`]) its reads,
+/// Gives a stream type (a newtype over an `Arc<Async<…>>` of a value that is `Read` and [`Connected`]) its reads,
 /// writes and halves.
 macro_rules! stream_socket {
     ($stream:ident, $address:ty, short_means_drained: $drained:expr) => {
         impl $stream {
-            /// The size against which a transfer counts as short, and so as proof that the kernel's
-            /// buffer is empty or full; 0 where it proves nothing.
+            /// A transfer of less than this is short, which proves that the kernel's buffer is empty or full. 0 where
+            /// it proves nothing.
             fn wanted(size: usize) -> usize {
                 if $drained { size } else { 0 }
             }
@@ -81,12 +28,13 @@ macro_rules! stream_socket {
                 self.0.get_ref().peer_addr()
             }
 
-            /// Reads what is there, at least a byte, into `buf`; 0 at the end of the stream.
+            /// Reads what has arrived, at least a byte, into `buf`. Returns the number of bytes; 0 at the end of the
+            /// stream.
             ///
-            /// The same as `AsyncReadExt::read`, but dropping it takes its waker back at once.
+            /// The same as `AsyncReadExt::read`, but dropping it removes its waker at once.
             ///
             /// # Errors
-            /// Those of the system, as a reset.
+            /// Those of the system, such as a reset.
             ///
             /// # Cancel safety
             /// Dropped before it is ready, it has read nothing.
@@ -94,12 +42,12 @@ macro_rules! stream_socket {
                 self.0.stream(Direction::Read, Self::wanted(buf.len()), |mut io| io.read(buf)).await
             }
 
-            /// Writes as much of `buf` as there is room for, at least a byte.
+            /// Writes as much of `buf` as there is room for, at least a byte. Returns the number of bytes.
             ///
-            /// The same as `AsyncWriteExt::write`, but dropping it takes its waker back at once.
+            /// The same as `AsyncWriteExt::write`, but dropping it removes its waker at once.
             ///
             /// # Errors
-            /// Those of the system, as a reset.
+            /// Those of the system, such as a reset.
             ///
             /// # Cancel safety
             /// Dropped before it is ready, it has written nothing.
@@ -107,10 +55,10 @@ macro_rules! stream_socket {
                 self.0.stream(Direction::Write, Self::wanted(buf.len()), |io| io.send(buf)).await
             }
 
-            /// Reads without taking: the next read sees the same bytes.
+            /// Reads without removing: the next read returns the same bytes.
             ///
             /// # Errors, cancel safety
-            /// As [`read`](Self::read).
+            /// Same as [`read`](Self::read).
             ///
             /// ```
             /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -140,8 +88,8 @@ macro_rules! stream_socket {
                 self.0.writable()
             }
 
-            /// Ends one direction of the stream, or both. The peer reads an end of the stream after
-            /// what was sent before.
+            /// Ends one direction of the stream, or both. The peer reads the end of the stream after all that was sent
+            /// before.
             ///
             /// # Errors
             /// Those of the system; not connected, after a reset.
@@ -154,7 +102,7 @@ macro_rules! stream_socket {
             /// drive(async {
             ///     let (a, b) = UnixStream::pair()?;
             ///     a.shutdown(Shutdown::Write)?;
-            ///     assert_eq!(b.read(&mut [0; 16]).await?, 0); // the end of what `a` sends
+            ///     assert_eq!(b.read(&mut [0; 16]).await?, 0); // the end of the stream
             ///     b.write(b"still open").await?;
             ///     assert_eq!(a.read(&mut [0; 16]).await?, 10);
             ///     std::io::Result::Ok(())
@@ -164,8 +112,8 @@ macro_rules! stream_socket {
                 self.0.get_ref().shutdown(how)
             }
 
-            /// Two halves for two tasks. They share the descriptor and no lock; it is closed when
-            /// both are gone.
+            /// Splits the stream into two halves for two tasks. They share the descriptor and no lock. The descriptor
+            /// is closed when both are dropped.
             ///
             /// ```
             /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -182,7 +130,7 @@ macro_rules! stream_socket {
             ///         let mut five = [0; 5];
             ///         from_b.read_exact(&mut five).await?;
             ///         assert_eq!(&five, b"hello");
-            ///         to_b.close().await // the end of what the echo reads
+            ///         to_b.close().await // the echo reads the end of the stream
             ///     };
             ///     let (copied, talked) = future::zip(echo, talk).await;
             ///     assert_eq!(copied?, 5);
@@ -224,30 +172,30 @@ macro_rules! stream_socket {
             }
 
             fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                self.0.poll_now(Direction::Write, cx, |_| Ok(())) // the kernel has it all
+                self.0.poll_now(Direction::Write, cx, |_| Ok(())) // the kernel has all of it
             }
 
-            /// Ends the sending direction.
+            /// Shuts the sending direction down.
             fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 self.0.poll_now(Direction::Write, cx, |socket| match socket.shutdown(Shutdown::Write) {
-                    Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()), // over already
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()), // ended already
                     result => result,
                 })
             }
         }
 
-        super::stream::read_through!(impl[] $stream where [] |this| &*this);
-        super::stream::write_through!(impl[] $stream where [] |this| &*this);
+        crate::forward::read_through!(impl[] $stream where [] |this| &*this);
+        crate::forward::write_through!(impl[] $stream where [] |this| &*this);
     };
 }
 pub(super) use stream_socket;
 
-/// What a stream needs of its socket beside `Read`.
+/// What a stream needs of its socket besides `Read`.
 pub(super) trait Connected {
-    /// Reads without taking.
+    /// Reads without removing.
     fn peek_into(&self, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes. A closed peer is an error, and no signal.
+    /// Writes. If the peer has closed, this is an error and raises no signal.
     fn send(&self, buf: &[u8]) -> io::Result<usize>;
 
     fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
@@ -257,19 +205,19 @@ pub(super) trait Connected {
 #[derive(Debug)]
 pub struct ReadHalf<S>(pub(super) S);
 
-/// The writing half of a stream. Made by its `split`. Closing it ends the sending direction.
+/// The writing half of a stream. Made by its `split`. Closing it shuts the sending direction down.
 #[derive(Debug)]
 pub struct WriteHalf<S>(pub(super) S);
 
 impl<S> ReadHalf<S> {
-    /// The stream that this is a half of.
+    /// The whole stream.
     pub fn get_ref(&self) -> &S {
         &self.0
     }
 }
 
 impl<S> WriteHalf<S> {
-    /// The stream that this is a half of.
+    /// The whole stream.
     pub fn get_ref(&self) -> &S {
         &self.0
     }

@@ -47,21 +47,21 @@ impl TcpListener {
     /// connections are still winding down can be bound again at once (SO_REUSEADDR).
     ///
     /// # Errors
-    /// Those of the system: the address is in use, isn't this machine's, or needs rights.
+    /// Those of the system: the address is in use, is not this machine's, or needs privileges.
     pub async fn bind(address: impl IntoSocketAddr) -> io::Result<TcpListener> {
         budget::take().await;
         let socket = TcpSocket::listen(address.into_socket_addr()?)?;
         Ok(TcpListener(socket.register(Readiness::READABLE)?))
     }
 
-    /// The next connection, and where it comes from. Several tasks may accept at once.
+    /// Accepts the next connection. Returns the stream and its peer's address. Several tasks may accept at once.
     ///
     /// # Errors
-    /// Those of the system. [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) concerns one
-    /// client that has gone again; with no file descriptor left, wait before the next try.
+    /// Those of the system. [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) concerns one client, which has
+    /// disconnected already. When no file descriptor is left, wait before the next try.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, it has taken no connection.
+    /// Dropped before it is ready, it has accepted no connection.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let accepted = self.0.read_with(TcpSocket::accept).await?;
         let address = accepted.1;
@@ -91,14 +91,14 @@ impl TcpListener {
     }
 }
 
-/// What the client sent with its connect is often there already, so reading is worth an attempt.
+/// The client's first bytes have often arrived already, so the stream is assumed to be readable.
 fn register((socket, _): (TcpSocket<net::TcpStream>, SocketAddr)) -> io::Result<TcpStream> {
     TcpStream::register(socket, Readiness::READABLE | Readiness::WRITABLE)
 }
 
 /// A TCP connection. Clones share the socket, which is closed when the last one is dropped.
 ///
-/// In a simulated network it has no file descriptor: then [`get_ref`](TcpStream::get_ref) and `as_fd` panic.
+/// In a simulated network it has no file descriptor: [`get_ref`](TcpStream::get_ref) and `as_fd` panic.
 ///
 /// See [`TcpListener`] for an example.
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ impl TcpStream {
     /// The connect's own: refused, unreachable, timed out.
     ///
     /// # Cancel safety
-    /// Dropping it gives the attempt up.
+    /// Dropping it abandons the attempt.
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -128,7 +128,7 @@ impl TcpStream {
     ///     stream.set_nodelay(true)?;
     ///     assert!(stream.nodelay()?);
     ///
-    ///     drop(listener); // nobody is there any more
+    ///     drop(listener); // connections are refused now
     ///     let error = TcpStream::connect(address).await.unwrap_err();
     ///     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
     ///     std::io::Result::Ok(())
@@ -148,7 +148,7 @@ impl TcpStream {
         Ok(TcpStream(Arc::new(socket.register(assumed)?)))
     }
 
-    /// Whether small writes go out at once rather than wait for company (Nagle's algorithm).
+    /// Whether small writes are sent at once, instead of waiting to be combined (Nagle's algorithm).
     ///
     /// # Errors
     /// Those of the system.
@@ -164,14 +164,14 @@ impl TcpStream {
         self.0.get_ref().set_nodelay(on)
     }
 
-    /// What closing does with bytes not yet sent: with zero it drops them and resets the connection; with `None`
+    /// Sets what closing does with bytes not yet sent. With zero it drops them and resets the connection; with `None`
     /// the system sends them in the background.
     ///
-    /// With any other time it does the same as with `None`. The system would hold up the thread that closes the socket
-    /// until the bytes are sent or the time is over, and with it every task of the thread; so that time is not passed on,
-    /// and [`from_std`](TcpStream::from_std) takes it off. To learn that the peer has received everything,
-    /// [`shutdown`](TcpStream::shutdown) the sending direction and read until the peer's end. Set through
-    /// [`get_ref`](TcpStream::get_ref), such a time holds.
+    /// Any other time is treated as `None`. The system would block the thread that closes the socket until the bytes
+    /// are sent or the time is over, and with it every task of the thread. So such a time is not passed on, and
+    /// [`from_std`](TcpStream::from_std) removes it; set it through [`get_ref`](TcpStream::get_ref) if you need it. To
+    /// learn that the peer has received everything, [`shutdown`](TcpStream::shutdown) the sending direction and read to
+    /// the end of the stream.
     ///
     /// # Errors
     /// Those of the system.

@@ -1,6 +1,6 @@
-//! What is inside of a TCP listener or stream: a socket of the system, or one of the reactor's simulated network.
+//! [`TcpSocket`]: the socket inside a TCP listener or stream, either the system's or one of a simulated network.
 //!
-//! Which of the two is decided once, when it is made; after that each operation has one branch. For `tcp.rs`.
+//! Which of the two is decided when it is made. After that each operation costs one branch. For `tcp.rs`.
 
 use super::socket::{self, FLAGS, new_stream, prepared};
 use super::stream::Connected;
@@ -8,7 +8,6 @@ use super::{BACKLOG, Shutdown, SocketAddr};
 use crate::Handle;
 use crate::backend::{Network, Readiness, SimulatedSocket};
 use crate::io::Async;
-use crate::source::Watched;
 use rustix::net::{self as sys, AddressFamily, sockopt};
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::net::{TcpListener, TcpStream};
@@ -23,8 +22,8 @@ pub(super) enum TcpSocket<S> {
 use TcpSocket::{Simulated, System};
 
 impl<S: AsFd> From<S> for TcpSocket<S> {
-    /// A time for which closing would wait is taken off: see [`set_linger`](TcpSocket::set_linger). Sockets that a
-    /// listener accepts have the listener's.
+    /// Removes a linger time for which closing would block: see [`set_linger`](TcpSocket::set_linger). Sockets that a
+    /// listener accepts inherit the listener's.
     fn from(socket: S) -> Self {
         if sockopt::socket_linger(&socket).is_ok_and(|time| time.is_some_and(|time| !time.is_zero())) {
             let _not_a_socket = sockopt::set_socket_linger(&socket, None);
@@ -33,7 +32,7 @@ impl<S: AsFd> From<S> for TcpSocket<S> {
     }
 }
 
-fn present_network() -> Option<Network> {
+fn current_network() -> Option<Network> {
     Handle::with_current(|reactor| reactor?.network().cloned())
 }
 
@@ -42,14 +41,14 @@ fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
 }
 
 impl<S: AsFd> TcpSocket<S> {
-    /// std's socket.
+    /// The socket of std.
     #[track_caller]
     pub(super) fn system(&self) -> &S {
         match self {
             System(socket) => socket,
             Simulated(_) => panic!(
-                "a socket of a simulated network was asked for its file descriptor, and has none: set its options \
-                 through the methods of TcpStream, and leave out what there is no method for"
+                "a socket of a simulated network has no file descriptor: set its options through the methods of \
+                 TcpStream, and skip those for which there is no method"
             ),
         }
     }
@@ -58,8 +57,8 @@ impl<S: AsFd> TcpSocket<S> {
         match &self {
             System(_) => Async::register(self, assumed),
             Simulated(socket) => {
-                let watched = Watched::Simulated(socket.reference().clone());
-                Async::register_as(self, watched, assumed)
+                let registrable = socket.registrable();
+                Async::register_as(self, registrable, assumed)
             }
         }
     }
@@ -74,7 +73,7 @@ impl<S: AsFd> AsFd for TcpSocket<S> {
 
 impl TcpSocket<TcpListener> {
     pub(super) fn listen(address: SocketAddr) -> io::Result<Self> {
-        if let Some(network) = present_network() {
+        if let Some(network) = current_network() {
             return Ok(Simulated(SimulatedSocket::listen(&network, address)?));
         }
         let socket = new_socket(address)?;
@@ -104,9 +103,9 @@ impl TcpSocket<TcpListener> {
 }
 
 impl TcpSocket<TcpStream> {
-    /// Begins to connect. What it is ready for now: nothing, unless it is connected already.
+    /// Begins to connect. Returns what the socket is ready for: nothing, unless it is connected already.
     pub(super) fn connect(address: SocketAddr) -> io::Result<(Self, Readiness)> {
-        if let Some(network) = present_network() {
+        if let Some(network) = current_network() {
             return Ok((Simulated(SimulatedSocket::connect(&network, address)?), Readiness::empty()));
         }
         let socket = new_socket(address)?;
@@ -117,7 +116,7 @@ impl TcpSocket<TcpStream> {
         }
     }
 
-    /// Why it could not connect, if so.
+    /// The error of a connect that failed.
     pub(super) fn take_error(&self) -> io::Result<()> {
         match self {
             System(socket) => Ok(sockopt::socket_error(socket)??),
@@ -160,8 +159,8 @@ impl TcpSocket<TcpStream> {
         }
     }
 
-    /// The system would hold the thread that closes the socket for a time other than zero, non-blocking or not. It sends
-    /// what is left in the background just as well.
+    /// A time other than zero is not passed on: the system would block the thread that closes the socket, even a
+    /// non-blocking one. Without it, the system sends the rest in the background.
     pub(super) fn set_linger(&self, time: Option<Duration>) -> io::Result<()> {
         match self {
             System(socket) => Ok(sockopt::set_socket_linger(socket, time.filter(Duration::is_zero))?),

@@ -33,13 +33,13 @@ impl UdpSocket {
     /// A socket bound to an address; port 0 lets the system choose one.
     ///
     /// # Errors
-    /// Those of the system: the address is in use or isn't this machine's.
+    /// Those of the system: the address is in use or is not this machine's.
     pub async fn bind(address: impl IntoSocketAddr) -> io::Result<UdpSocket> {
         budget::take().await;
         UdpSocket::from_std(net::UdpSocket::bind(address.into_socket_addr()?)?)
     }
 
-    /// Fixes the peer: [`send`](UdpSocket::send) goes there and only its datagrams are received.
+    /// Sets the peer: [`send`](UdpSocket::send) sends to it, and only its datagrams are received.
     ///
     /// # Errors
     /// Those of the system.
@@ -63,10 +63,10 @@ impl UdpSocket {
         self.0.get_ref().connect(peer.into_socket_addr()?)
     }
 
-    /// Sends a datagram to an address, whole or not at all.
+    /// Sends a datagram to an address, whole or not at all. Returns its size.
     ///
     /// # Errors
-    /// Those of the system, as a datagram that is too long.
+    /// Those of the system, for example for a datagram that is too long.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has sent nothing.
@@ -75,15 +75,15 @@ impl UdpSocket {
         self.0.write_with(|socket| socket.send_to(datagram, to)).await
     }
 
-    /// As [`recv_from`](UdpSocket::recv_from), leaving the datagram where it is.
+    /// Like [`recv_from`](UdpSocket::recv_from), but leaves the datagram in the queue.
     ///
     /// # Errors, cancel safety
-    /// As [`recv_from`](UdpSocket::recv_from).
+    /// Same as [`recv_from`](UdpSocket::recv_from).
     pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.0.read_with(|socket| socket.peek_from(buf)).await
     }
 
-    /// The peer fixed by [`connect`](UdpSocket::connect).
+    /// The peer set by [`connect`](UdpSocket::connect).
     ///
     /// # Errors
     /// Not connected, if there is none.

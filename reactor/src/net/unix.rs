@@ -1,16 +1,15 @@
 //! Unix sockets: [`UnixListener`], [`UnixStream`] and [`UnixDatagram`].
 //!
-//! Where a path is wanted, one that begins with a zero byte is an abstract name on Linux: `"\0name"`. It is in no
-//! directory, and gone when its socket is.
+//! On Linux, a path that begins with a zero byte is an abstract name: `"\0name"`. It is in no directory and vanishes
+//! with its socket.
 
 use super::socket::{self, datagrams, new_stream, socket};
 use super::stream::{Connected, stream_socket};
 use super::{ReadHalf, Shutdown, WriteHalf};
-use crate::backend::Readiness;
+use crate::backend::{Readiness, is_ready};
 use crate::budget;
 use crate::io::{Async, AsyncRead, AsyncWrite, Ready};
 use crate::observer::Direction;
-use crate::source;
 use crate::time::{Duration, sleep, timeout};
 use futures_lite::{Stream, stream};
 use rustix::io::Errno;
@@ -41,7 +40,7 @@ use std::task::{Context, Poll};
 ///     let listener = UnixListener::bind(&path)?;
 ///     let client = UnixStream::connect(&path).await?;
 ///     let (server, _) = listener.accept().await?;
-///     std::fs::remove_file(&path)?; // it stays behind otherwise
+///     std::fs::remove_file(&path)?; // dropping the listener does not remove it
 ///     client.write(b"hello").await?;
 ///     let mut buf = [0; 16];
 ///     assert_eq!(server.read(&mut buf).await?, 5);
@@ -54,19 +53,19 @@ pub struct UnixListener(Async<net::UnixListener>);
 socket!(UnixListener, net::UnixListener, SocketAddr);
 
 impl UnixListener {
-    /// Listens at a path. The file stays behind when the listener is dropped.
+    /// Listens at a path. The file remains when the listener is dropped.
     ///
     /// # Errors
-    /// Those of the system: the path exists already ([`AddrInUse`](io::ErrorKind::AddrInUse)), is
-    /// too long or can't be written.
+    /// Those of the system: the path exists already ([`AddrInUse`](io::ErrorKind::AddrInUse)), is too long or can't be
+    /// written.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
         UnixListener::bind_addr(&address_of(path.as_ref())?)
     }
 
-    /// As [`bind`](UnixListener::bind), at an address.
+    /// Like [`bind`](UnixListener::bind), at an address.
     ///
     /// # Errors
-    /// As [`bind`](UnixListener::bind).
+    /// Same as [`bind`](UnixListener::bind).
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -87,10 +86,10 @@ impl UnixListener {
         UnixListener::from_std(net::UnixListener::bind_addr(address)?)
     }
 
-    /// The next connection. Its peer's address is mostly unnamed.
+    /// Accepts the next connection. Returns the stream and its peer's address, which is usually unnamed.
     ///
     /// # Errors, cancel safety
-    /// As [`TcpListener::accept`](super::TcpListener::accept).
+    /// Same as [`TcpListener::accept`](super::TcpListener::accept).
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (socket, address) = self.0.read_with(net::UnixListener::accept).await?;
         Ok((UnixStream::from_std(socket)?, address))
@@ -111,11 +110,11 @@ impl UnixListener {
 pub struct UnixStream(Arc<Async<net::UnixStream>>);
 
 socket!(UnixStream, net::UnixStream, SocketAddr);
-// A read ends early where descriptors or credentials come with the bytes, with more behind them.
+// A short read proves nothing: a read also ends at descriptors or credentials, with more bytes behind them.
 stream_socket!(UnixStream, SocketAddr, short_means_drained: false);
 
 impl Connected for net::UnixStream {
-    /// std's can't on stable.
+    /// std has no stable `peek` here.
     fn peek_into(&self, buf: &mut [u8]) -> io::Result<usize> {
         let (_, length) = sys::recv(self, buf, sys::RecvFlags::PEEK)?;
         Ok(length)
@@ -136,27 +135,27 @@ impl UnixStream {
     /// Connects to a path. While the listener's queue is full, it tries again.
     ///
     /// # Errors
-    /// The connect's own: nothing at that path, refused, no rights.
+    /// The connect's own: nothing at that path, refused, no permission.
     ///
     /// # Cancel safety
-    /// Dropping it gives the attempt up.
+    /// Dropping it abandons the attempt.
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<UnixStream> {
         UnixStream::connect_addr(&address_of(path.as_ref())?).await
     }
 
-    /// As [`connect`](UnixStream::connect), to an address.
+    /// Like [`connect`](UnixStream::connect), to an address.
     ///
     /// # Errors, cancel safety
-    /// As [`connect`](UnixStream::connect).
+    /// Same as [`connect`](UnixStream::connect).
     pub async fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
         let address = raw_address(address)?;
         let socket = new_stream(AddressFamily::UNIX)?;
         let mut pause = Pause::first();
-        budget::take().await; // connecting is done at once
+        budget::take().await; // the loop below may succeed at once
         loop {
             match sys::connect(&socket, &address) {
                 Ok(()) => return UnixStream::from_connected(socket.into()),
-                // A full queue. No readiness is ever reported for it, so time has to pass.
+                // The listener's queue is full. The system reports no readiness for that, so wait for some time.
                 Err(Errno::AGAIN) => sleep(pause.next()).await,
                 Err(error) => return Err(error.into()),
             }
@@ -225,15 +224,15 @@ impl UnixDatagram {
     /// A socket that receives at a path.
     ///
     /// # Errors
-    /// As [`UnixListener::bind`].
+    /// Same as [`UnixListener::bind`].
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
         UnixDatagram::bind_addr(&address_of(path.as_ref())?)
     }
 
-    /// As [`bind`](UnixDatagram::bind), at an address.
+    /// Like [`bind`](UnixDatagram::bind), at an address.
     ///
     /// # Errors
-    /// As [`UnixListener::bind`].
+    /// Same as [`UnixListener::bind`].
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixDatagram> {
         UnixDatagram::from_std(net::UnixDatagram::bind_addr(address)?)
     }
@@ -255,10 +254,11 @@ impl UnixDatagram {
         Ok((UnixDatagram::from_std(a)?, UnixDatagram::from_std(b)?))
     }
 
-    /// Sends a datagram to a path, whole or not at all. While the receiver's queue is full, it tries again.
+    /// Sends a datagram to a path, whole or not at all. Returns its size. While the receiver's queue is full, it tries
+    /// again.
     ///
     /// # Errors
-    /// Those of the system: nobody at that path, too long.
+    /// Those of the system: no socket at that path, or a datagram that is too long.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has sent nothing.
@@ -266,10 +266,10 @@ impl UnixDatagram {
         self.send_to_addr(datagram, &address_of(path.as_ref())?).await
     }
 
-    /// As [`send_to`](UnixDatagram::send_to), to an address, as [`recv_from`](UnixDatagram::recv_from) gives one.
+    /// Like [`send_to`](UnixDatagram::send_to), to an address, such as one from [`recv_from`](UnixDatagram::recv_from).
     ///
     /// # Errors, cancel safety
-    /// As [`send_to`](UnixDatagram::send_to).
+    /// Same as [`send_to`](UnixDatagram::send_to).
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -298,10 +298,11 @@ impl UnixDatagram {
             if let Some(sent) = attempt.await? {
                 return Ok(sent);
             }
-            // Room in this socket's own buffer is reported. Room in the queue of a receiver that it isn't connected
-            // to is not; and each attempt that fails for the lack of that is an edge, which would bring on the next.
+            // The system reports room in this socket's own buffer, but not in the queue of a receiver that it is not
+            // connected to. And each attempt that fails for lack of that room makes an edge, so waiting for edges would
+            // spin.
             let pause = pause.next();
-            match source::is_ready(self.as_fd(), Direction::Write)? {
+            match is_ready(self.as_fd(), Direction::Write)? {
                 true => sleep(pause).await,
                 false => drop(timeout(pause, self.0.writable()).await),
             }
@@ -309,7 +310,7 @@ impl UnixDatagram {
     }
 }
 
-/// The times to wait for what is never reported: each is twice the one before.
+/// The pauses between attempts where the system reports no readiness: each is twice the one before, up to 50 ms.
 struct Pause(Duration);
 
 impl Pause {
@@ -324,7 +325,7 @@ impl Pause {
     }
 }
 
-/// The address that a path stands for: itself, or on Linux an abstract name.
+/// The address of a path: the path itself, or on Linux an abstract name.
 fn address_of(path: &Path) -> io::Result<SocketAddr> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if let Some(name) = path.as_os_str().as_bytes().strip_prefix(b"\0") {

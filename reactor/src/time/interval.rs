@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// What an [`Interval`] does when its consumer came too late for one tick or more.
+/// What an [`Interval`] does when its consumer has missed one tick or more.
 ///
 /// ```
 /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -17,31 +17,31 @@ use std::task::{Context, Poll, ready};
 /// drive_simulated(async {
 ///     let mut ticks = interval(Duration::from_secs(10)).missed(MissedTick::Skip);
 ///     let first = ticks.next().await.unwrap();
-///     sleep(Duration::from_secs(25)).await; // too late for the ticks at 10 and at 20
-///     assert_eq!(ticks.next().await.unwrap() - first, Duration::from_secs(10)); // that one comes late,
-///     assert_eq!(ticks.next().await.unwrap() - first, Duration::from_secs(30)); // the other never
+///     sleep(Duration::from_secs(25)).await; // misses the ticks at 10 and at 20
+///     assert_eq!(ticks.next().await.unwrap() - first, Duration::from_secs(10)); // that tick comes late,
+///     assert_eq!(ticks.next().await.unwrap() - first, Duration::from_secs(30)); // the one at 20 never
 /// });
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissedTick {
-    /// Makes up for them: the missed ticks come at once, one after the other, until the interval
-    /// is back on its schedule. As many ticks as periods, in the long run.
+    /// Missed ticks come at once, one after the other, until the interval is back on its schedule. In the long run
+    /// there are as many ticks as periods.
     #[default]
     Burst,
-    /// Starts anew: the next tick comes a period after the late one. Never less than a period
-    /// between two ticks; the schedule shifts.
+    /// The next tick comes a period after the late one. Two ticks are never less than a period apart; the schedule
+    /// shifts.
     Delay,
-    /// Leaves them out: the next tick comes at the next point of the old schedule.
+    /// Missed ticks are skipped: the next tick comes at the next point of the schedule.
     Skip,
 }
 
-/// A stream that yields at once, then every `period`. Each item is the moment for which that tick was due.
+/// A stream that yields at once, then every `period`. Each item is the time at which its tick was due.
 ///
 /// # Panics
-/// When `period` is zero, and as [`sleep`](super::sleep) when polled.
+/// When `period` is zero; when polled, as [`sleep`](super::sleep).
 ///
 /// # Cancel safety
-/// Waiting for the next tick loses nothing when it is dropped; the tick comes to the next wait.
+/// A wait for the next tick loses nothing when it is dropped: the next wait gets the tick.
 ///
 /// ```
 /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -64,7 +64,7 @@ pub fn interval(period: Duration) -> Interval {
 /// A stream that yields at `start`, then every `period`.
 ///
 /// # Panics, cancel safety
-/// As [`interval`].
+/// Same as [`interval`].
 ///
 /// ```
 /// use reactor::time::{Duration, MissedTick, interval_at, now};
@@ -74,7 +74,7 @@ pub fn interval(period: Duration) -> Interval {
 /// ```
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
-    assert!(!period.is_zero(), "an interval needs a period that is longer than zero");
+    assert!(!period.is_zero(), "an interval needs a period longer than zero");
     Interval { sleep: sleep_until(start), due: start, period, missed: MissedTick::default() }
 }
 
@@ -91,7 +91,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Chooses what happens to ticks that were missed; [`MissedTick::Burst`] unless told.
+    /// Sets what happens to missed ticks. The default is [`MissedTick::Burst`].
     pub fn missed(mut self, missed: MissedTick) -> Interval {
         self.missed = missed;
         self

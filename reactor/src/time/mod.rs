@@ -1,14 +1,15 @@
-//! Sleeping, ticking and deadlines, by the clock of the runtime on this thread.
+//! Sleeping, intervals and deadlines, by the clock of the current runtime.
 //!
-//! That clock is the system's, or a virtual one that jumps to the next deadline when nothing can
-//! run. A timer is never early. On the system's clock it is late by less than a millisecond on an idle machine, on a
-//! virtual one not at all.
+//! That clock is the system's, or a simulated one that jumps to the next deadline when nothing can run. A timer is
+//! never early. On an idle machine it is late by less than a millisecond on the system's clock, and exact on a
+//! simulated one.
 
 mod interval;
 pub(crate) mod queue;
 mod sleep;
-pub(crate) mod ticks;
+mod ticks;
 mod timeout;
+pub(crate) mod timers;
 
 pub use interval::{Interval, MissedTick, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
@@ -17,7 +18,7 @@ pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 
 use crate::Handle;
 
-/// The present time by the clock of the runtime on this thread, or by the system's outside of one.
+/// The current time by the clock of the current runtime, or by the system's clock outside a runtime.
 ///
 /// ```
 /// let before = reactor::time::now();
@@ -27,7 +28,7 @@ pub fn now() -> Instant {
     Handle::with_current(|reactor| reactor.map_or_else(Instant::now, Handle::now))
 }
 
-/// `start + time`, or a century later if the clock can't count that far.
+/// `start + time`, or a century after `start` if the clock can't represent that.
 #[doc(hidden)]
 pub fn after(start: Instant, time: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

@@ -1,9 +1,9 @@
 //! The timer queue: a hierarchical timing wheel.
 //!
-//! Time is cut into [`Ticks`]: of 250 µs on the system's clock, of a nanosecond on a virtual one, which is exact. Wheels
-//! of 64 slots stand above each other; a slot of the lowest holds the timers of one tick, a slot of the next those of 64,
-//! and so on. A timer goes into the wheel that belongs to the highest 6 bits in which its tick differs from the present
-//! one. When time reaches a slot of an upper wheel, its timers move down to where they belong now.
+//! Time is divided into [`Ticks`]: of 250 µs on the system's clock, of a nanosecond on a simulated one, which is exact.
+//! Each wheel has 64 slots. A slot of the lowest wheel holds the timers of one tick, a slot of the next those of 64
+//! ticks, and so on. A timer goes into the wheel of the highest 6 bits in which its tick differs from the current one.
+//! When time reaches a slot of an upper wheel, its timers move down to the wheels where they now belong.
 //!
 //! ```text
 //! wheel 2   │ 4096 ticks a slot │ 1.02 s … 65.5 s away
@@ -11,17 +11,17 @@
 //! wheel 0   │    1 tick  a slot │ 250 µs … 16 ms       each slot: a vector of (tick, key)
 //! ```
 //!
-//! Setting and cancelling touch one slot: O(1), as it is known where in its slot a timer stands and the
-//! last one there takes its place. A timer moves down at most once for each wheel below its first. A word a wheel
-//! says which slots are occupied, so the next deadline is a bit scan, however far away. Timers of one
-//! tick fire in the order in which they were set.
+//! Setting and cancelling a timer touch one slot, in constant time: the position of each timer in its slot is known,
+//! and the last timer of the slot fills the gap. A timer moves down at most once for each wheel below its first. One
+//! word for each wheel says which slots are occupied, so a bit scan finds the next deadline, however far away. Timers
+//! of one tick fire in the order in which they were set.
 //!
-//! The slots are vectors rather than lists because to go through a list of a million timers is a cache
-//! miss a timer, each of which has to wait for the one before.
+//! The slots are vectors rather than lists, because walking a list of a million timers costs one cache miss after the
+//! other.
 //!
 //! After George Varghese and Tony Lauck, "Hashed and Hierarchical Timing Wheels", 1987.
 //!
-//! Used only by the reactor, under its lock. No foreign code runs in here but `Waker::will_wake`.
+//! Used only by `timers.rs`, under its lock. No foreign code runs here.
 
 use super::ticks::Ticks;
 use crate::observer::TimerId;
@@ -30,21 +30,21 @@ use std::task::Waker;
 
 const SLOT_BITS: u32 = 6;
 const SLOTS: u64 = 1 << SLOT_BITS;
-/// Timers of a slot that are looked at to find the earliest.
+/// The most timers of a slot that are compared to find the earliest.
 const LOOKED_AT: usize = 8;
-/// Timers for which an empty slot keeps its memory.
+/// The most timers for which an empty slot keeps its memory.
 const KEPT: usize = 64;
 
 pub(crate) struct TimerQueue {
     pub(crate) ticks: Ticks,
     timers: Slab<Timer>,
-    /// Where in its slot each of them stands, by its key.
+    /// The position of each timer in its slot, by its key.
     at: Vec<u32>,
-    /// As many as the farthest timer has needed: each takes 1.5 KiB.
+    /// As many as the latest deadline so far has needed. Each takes 1.5 KiB.
     wheels: Vec<Wheel>,
-    /// All timers up to this tick have fired; all others are later.
+    /// The current tick: all timers up to it have fired; all others are later.
     pub(crate) elapsed: u64,
-    /// How many were ever set.
+    /// How many timers were set so far.
     numbered: u64,
 }
 
@@ -86,8 +86,8 @@ impl TimerQueue {
         self.timers.len()
     }
 
-    /// Sets a timer and returns its key. If the tick has passed already, the waker comes back, as it must not be dropped
-    /// under the lock.
+    /// Sets a timer and returns its key. If the tick has passed already, returns the waker, because it must not be
+    /// dropped under the lock.
     pub(crate) fn insert(&mut self, tick: u64, waker: Waker) -> Result<(u32, TimerId), Waker> {
         if tick <= self.elapsed {
             return Err(waker);
@@ -110,7 +110,7 @@ impl TimerQueue {
         self.timers.get_mut(key as usize).map(|timer| &mut timer.waker)
     }
 
-    /// Takes a timer out; `None` if it has fired.
+    /// Removes a timer; `None` if it has fired.
     pub(crate) fn cancel(&mut self, key: u32, tick: u64) -> Option<Fired> {
         if tick <= self.elapsed || !self.timers.contains(key as usize) {
             return None;
@@ -126,16 +126,15 @@ impl TimerQueue {
         Some(self.remove(key))
     }
 
-    /// Until when there is surely nothing to do: the next deadline; or, where it would take long to
-    /// find among many, the beginning of the slot that it is in.
+    /// The tick until which there is nothing to do: the next deadline; or the beginning of its slot, if it would take
+    /// long to find among many.
     pub(crate) fn next(&self) -> Option<u64> {
         let (wheel, index, start) = self.next_slot()?;
         let slot = &self.wheels[wheel].slots[index];
         if slot.len() > LOOKED_AT { Some(start) } else { slot.iter().map(|entry| entry.tick).min() }
     }
 
-    /// Lets time pass until `now` and takes out the timers that are due, in the order of their
-    /// ticks.
+    /// Moves the current tick to `now` and removes the timers that are due, in the order of their ticks.
     pub(crate) fn advance(&mut self, now: u64, fired: &mut Vec<Fired>) {
         while let Some((wheel, index, start)) = self.next_slot().filter(|(.., start)| *start <= now) {
             self.elapsed = self.elapsed.max(start);
@@ -148,37 +147,37 @@ impl TimerQueue {
                     false => self.put(entry),
                 }
             }
-            fired[before..].sort_by_key(|fired| fired.timer); // they are, unless one was cancelled
+            fired[before..].sort_by_key(|fired| fired.timer); // they are sorted already, unless one was cancelled
             if slot.capacity() <= KEPT {
                 self.wheels[wheel].slots[index] = slot;
             }
         }
         self.elapsed = self.elapsed.max(now);
         if self.timers.is_empty() && self.timers.capacity() > 1 << 16 {
-            (self.timers, self.at) = Default::default(); // a burst is over: give its memory back
+            (self.timers, self.at) = Default::default(); // a burst is over: free its memory
         }
     }
 
-    /// Takes out every timer: nobody will turn the wheels again.
+    /// Removes every timer. Called when the reactor is dropped.
     pub(crate) fn close(&mut self) -> Vec<Fired> {
         let left = std::mem::take(&mut self.timers);
         *self = TimerQueue { elapsed: self.elapsed, numbered: self.numbered, ..TimerQueue::new(self.ticks) };
         left.into_iter().map(|(_, timer)| Fired { timer: TimerId(timer.number), waker: timer.waker }).collect()
     }
 
-    /// The first occupied slot, and the tick at which it begins. Whatever is in a lower wheel comes
-    /// before all that is in an upper one.
+    /// The first occupied slot, and the tick at which it begins. All timers in a lower wheel are earlier than those in
+    /// an upper one.
     fn next_slot(&self) -> Option<(usize, usize, u64)> {
         let wheel = self.wheels.iter().position(|wheel| wheel.occupied != 0)?;
         let shift = SLOT_BITS * wheel as u32;
-        // All timers of a wheel share the bits above it with the present tick, and come later in it.
+        // All timers of a wheel share the bits above it with the current tick, and have a higher index in it.
         let index = u64::from(self.wheels[wheel].occupied.trailing_zeros());
         let turn = self.elapsed >> shift >> SLOT_BITS << SLOT_BITS;
         Some((wheel, index as usize, (turn | index) << shift))
     }
 
-    /// The wheel and the slot to which a tick belongs, seen from the present one. As time does not pass a
-    /// slot that is occupied, that is where a timer of this tick is, too.
+    /// The wheel and the slot of a tick, seen from the current one. Time does not pass an occupied slot, so a timer of
+    /// this tick that was set earlier is there, too.
     fn slot_of(&self, tick: u64) -> (usize, usize) {
         let highest_difference = 63 - ((self.elapsed ^ tick) | 1).leading_zeros();
         let wheel = highest_difference / SLOT_BITS;

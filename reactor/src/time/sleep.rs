@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Waker, ready};
 
 /// Waits for `duration`, counted from this call.
 ///
-/// Outside of a runtime, as in `block_on(sleep(…))`, there is no clock yet to count by: then it is
-/// counted from the first poll. A duration too long for the clock means a century.
+/// Outside a runtime, as in `block_on(sleep(…))`, there is no clock yet: then the duration is counted from the first
+/// poll. A duration that is too long for the clock means a century.
 ///
 /// # Panics
 /// When polled on a thread without a runtime, or after its runtime has ended.
@@ -39,13 +39,13 @@ pub fn sleep(duration: Duration) -> Sleep {
         Some(reactor) => State::Until(after(reactor.now(), duration)),
         None => State::For(duration),
     });
-    Sleep { state, place: Location::caller() }
+    Sleep { state, location: Location::caller() }
 }
 
 /// Waits until `deadline`, or not at all if that has passed.
 ///
 /// # Panics, cancel safety
-/// As [`sleep`].
+/// Same as [`sleep`].
 ///
 /// ```
 /// use reactor::time::{Duration, Instant, sleep_until};
@@ -54,32 +54,33 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { state: State::Until(deadline), place: Location::caller() }
+    Sleep { state: State::Until(deadline), location: Location::caller() }
 }
 
-/// A future that is ready when its deadline has come. Made by [`sleep`] and [`sleep_until`].
+/// A future that is ready when its deadline has passed. Made by [`sleep`] and [`sleep_until`].
 ///
-/// It is `Unpin`, allocates nothing and takes its place in the timer queue when it is first polled. One that is due by
-/// then takes part in the [budget](crate::budget) of a poll.
+/// It is `Unpin` and allocates nothing. It sets its timer when it is first polled. If it is due by then, it takes part
+/// in the [budget](crate::budget) of that poll.
 #[must_use = "a Sleep does nothing until it is awaited"]
 pub struct Sleep {
     state: State,
-    place: &'static Location<'static>,
+    /// Where it was created.
+    location: &'static Location<'static>,
 }
 
 enum State {
-    /// Counted from the first poll: there was no clock when it was made.
+    /// Not polled yet, and made outside a runtime: counted from the first poll.
     For(Duration),
     /// Not polled yet.
     Until(Instant),
-    /// It has, or had, a place in the queue of a reactor.
+    /// Its timer is set, or has fired.
     Set { deadline: Instant, key: u32, shared: Arc<Shared> },
-    /// The deadline has come; from now on each poll is ready, as far as the budget goes.
+    /// The deadline has passed: each poll is ready, within the budget.
     Due { deadline: Instant, deferral: Deferral },
 }
 
 impl Sleep {
-    /// When it will be ready; `None` if it was made outside of a runtime and not yet polled.
+    /// When it will be ready; `None` if it was made outside a runtime and not yet polled.
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::For(_) => None,
@@ -87,8 +88,8 @@ impl Sleep {
         }
     }
 
-    /// Moves the deadline. A task that waits for this `Sleep` goes on waiting, until the new one; if that has passed, it
-    /// is woken at once. A `Sleep` that was ready already can be awaited again after this.
+    /// Moves the deadline. A task that waits for this `Sleep` keeps waiting, until the new deadline; if that has
+    /// passed, it is woken at once. A `Sleep` that was ready can be awaited again after this.
     ///
     /// ```
     /// # use reactor::time::{Duration, Instant, sleep};
@@ -99,37 +100,38 @@ impl Sleep {
     /// ```
     pub fn reset(&mut self, deadline: Instant) {
         if let State::Set { deadline: current, key, shared } = &mut self.state
-            && let Some((new_key, waker)) = shared.reset_timer(*key, shared.tick(*current), deadline, self.place)
+            && let Some((new_key, waker)) =
+                shared.timers.reset(*key, shared.timers.tick(*current), deadline, self.location)
         {
             (*current, *key) = (deadline, new_key);
             waker.into_iter().for_each(Waker::wake);
             return;
         }
-        self.state = State::Until(deadline); // no waker is left that waits for it
+        self.state = State::Until(deadline); // its waker was called or removed
     }
 
     fn cancel(&mut self) {
         if let State::Set { deadline, key, shared } = &self.state {
-            shared.cancel_timer(*key, shared.tick(*deadline));
+            shared.timers.cancel(*key, shared.timers.tick(*deadline));
         }
     }
 
     fn check_open(&self, shared: &Shared) {
         assert!(
-            !shared.is_closed(),
+            !shared.timers.is_closed(),
             "a timer was awaited after its runtime had ended (made at {}): it would never fire",
-            self.place
+            self.location
         );
     }
 
-    /// The first poll: takes a place in the queue of this thread's runtime.
+    /// The first poll: sets a timer of the current runtime.
     fn start(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(reactor) = Handle::current() else {
             panic!(
                 "a timer was awaited on a thread without a runtime (made at {}): await it inside of \
                  executor::block_on(async {{ … }}); or, on an executor of your own, give its threads a reactor: \
                  let _entered = reactor.handle().enter()",
-                self.place
+                self.location
             );
         };
         let deadline = match self.state {
@@ -138,12 +140,12 @@ impl Sleep {
         };
         let shared = reactor.0;
         self.check_open(&shared);
-        let tick = shared.tick(deadline);
-        let set = match shared.has_fired(tick) {
+        let tick = shared.timers.tick(deadline);
+        let set = match shared.timers.has_fired(tick) {
             true => None,
-            false => shared.set_timer(tick, deadline, cx.waker().clone(), self.place),
+            false => shared.timers.set(tick, deadline, cx.waker().clone(), self.location),
         };
-        // The runtime may have ended on its thread meanwhile: then nobody would wake this one.
+        // The runtime may have ended on its own thread meanwhile: then the timer would never fire.
         self.check_open(&shared);
         match set {
             Some(key) => {
@@ -157,7 +159,7 @@ impl Sleep {
         }
     }
 
-    /// The timer has fired while this was pending, so it is ready whatever is left of the budget.
+    /// The timer fired while this was pending, so it is ready whatever is left of the budget.
     fn fire(&mut self, deadline: Instant) -> Poll<()> {
         self.state = State::Due { deadline, deferral: Deferral::default() };
         budget::spend();
@@ -175,7 +177,7 @@ impl Sleep {
     fn wait(&self) -> Poll<()> {
         leaf::pending(|| {
             let left = self.deadline().map(|deadline| deadline.saturating_duration_since(super::now()));
-            format!("sleep for another {:.1?} (made at {})", left.unwrap_or_default(), self.place)
+            format!("sleep for another {:.1?} (made at {})", left.unwrap_or_default(), self.location)
         });
         Poll::Pending
     }
@@ -190,12 +192,12 @@ impl Future for Sleep {
             State::Due { .. } => return self.poll_due(cx),
             State::For(_) | State::Until(_) => return self.start(cx),
         };
-        let tick = shared.tick(deadline);
-        if shared.has_fired(tick) {
+        let tick = shared.timers.tick(deadline);
+        if shared.timers.has_fired(tick) {
             return self.fire(deadline);
         }
         self.check_open(shared);
-        match shared.update_timer(key, tick, cx.waker()) {
+        match shared.timers.update(key, tick, cx.waker()) {
             true => self.wait(),
             false => self.fire(deadline),
         }
@@ -210,6 +212,9 @@ impl Drop for Sleep {
 
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep").field("deadline", &self.deadline()).field("made at", &self.place.to_string()).finish()
+        f.debug_struct("Sleep")
+            .field("deadline", &self.deadline())
+            .field("made at", &self.location.to_string())
+            .finish()
     }
 }

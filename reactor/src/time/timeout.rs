@@ -17,19 +17,19 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
-/// Gives `future` so much time, counted from this call, to finish.
+/// Limits `future` to `duration`, counted from this call.
 ///
-/// The future is polled first: one that is ready is never too late. When time is up it stays
-/// where it is until the `Timeout` is dropped, which `.await` does at once.
+/// The future is polled before the timer: one that is ready is never too late. When the time has passed, the future
+/// lives until the `Timeout` is dropped, which `.await` does at once.
 ///
 /// # Errors
 /// [`Elapsed`] when the time has passed.
 ///
 /// # Panics
-/// As [`sleep`], and when `future` does.
+/// Same as [`sleep`], and when `future` does.
 ///
 /// # Cancel safety
-/// Dropping it drops `future`, with what that loses, and the timer.
+/// Dropping it drops `future`, and loses what that loses. It cancels the timer.
 ///
 /// ```
 /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -48,7 +48,7 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout { future, sleep: sleep(duration) }
 }
 
-/// As [`timeout`], until a moment that is given.
+/// Like [`timeout`], with a deadline instead of a duration.
 ///
 /// ```
 /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }

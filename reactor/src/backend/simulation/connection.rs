@@ -1,133 +1,24 @@
-//! Simulated TCP: listeners, connections, and what a program does with them.
+//! What programs do with simulated TCP: listening, connecting, accepting, reading, writing, closing.
 //!
-//! A connection is two [`Endpoint`]s that know of each other what came in packets, and nothing else. An operation
-//! that can't go on gives `WouldBlock`, as the system's do, and the arrival that changes this is reported.
-//!
-//! Used by `packet.rs`, and by `socket.rs`, through which programs come.
+//! An operation that cannot proceed fails with `WouldBlock`, as the system's do, and the arrival that changes this is
+//! reported. For `socket.rs`, through which programs come, and for the crash of a host.
 
-use super::packet::{ALL, Packet};
-use super::world::{HostId, SocketId, World, address_of};
-use crate::backend::{Readiness, Token};
-use crate::observer::Direction;
+use super::endpoint::{BROKEN, Endpoint, Kind, Socket, WINDOW};
+use super::ids::{HostId, SocketId};
+use super::packet::Packet;
+use super::world::World;
+use crate::backend::Readiness;
+use crate::readiness::Direction;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
-use std::time::Duration;
 
-/// Bytes that may be on their way to a reader, or wait for it. A writer beyond them has to wait.
-const WINDOW: usize = 64 * 1024;
-/// Bytes of a packet.
+/// The most bytes in one packet.
 const SEGMENT: usize = 16 * 1024;
 
-pub(super) struct Socket {
-    pub(super) host: HostId,
-    pub(super) local: SocketAddr,
-    pub(super) token: Option<Token>,
-    /// When the last packet arrives that is on its way to it.
-    pub(super) last_arrival: Duration,
-    pub(super) kind: Kind,
-}
-
-pub(super) enum Kind {
-    /// Connections that wait to be accepted.
-    Listener(VecDeque<SocketId>),
-    Stream(Endpoint),
-    /// A listener whose host has crashed.
-    Dead,
-}
-
-/// One end of a connection.
-pub(super) struct Endpoint {
-    pub(super) remote: SocketAddr,
-    pub(super) remote_host: HostId,
-    /// The other end; unknown until it has accepted.
-    pub(super) peer: Option<SocketId>,
-    /// What has arrived and was not read yet.
-    pub(super) arrived: VecDeque<u8>,
-    /// The peer will send no more, or nobody here wants to read it.
-    pub(super) read_closed: bool,
-    pub(super) write_closed: bool,
-    /// Nothing goes in either direction any more.
-    pub(super) broken: bool,
-    /// Why, until somebody was told.
-    pub(super) error: Option<ErrorKind>,
-    /// Bytes that were written, and not read as far as is known.
-    pub(super) outstanding: usize,
-    /// Bytes that were read, and the peer doesn't know.
-    pub(super) untold: usize,
-    pub(super) nodelay: bool,
-    pub(super) resets_on_close: bool,
-}
-
-impl Endpoint {
-    pub(super) fn new(remote: SocketAddr, remote_host: HostId, peer: Option<SocketId>) -> Endpoint {
-        let (arrived, outstanding, untold, error) = Default::default();
-        let (read_closed, write_closed, broken, nodelay, resets_on_close) = Default::default();
-        Endpoint {
-            remote,
-            remote_host,
-            peer,
-            arrived,
-            read_closed,
-            write_closed,
-            broken,
-            error,
-            outstanding,
-            untold,
-            nodelay,
-            resets_on_close,
-        }
-    }
-
-    pub(super) fn break_off(&mut self, error: ErrorKind) {
-        self.broken = true;
-        self.error = Some(error);
-    }
-
-    fn is_readable(&self) -> bool {
-        !self.arrived.is_empty() || self.read_closed || self.broken
-    }
-
-    fn is_writable(&self) -> bool {
-        self.broken || self.write_closed || (self.peer.is_some() && self.outstanding < WINDOW)
-    }
-}
-
-/// Finding and making sockets.
-impl World {
-    pub(super) fn endpoint(&mut self, socket: SocketId) -> Option<&mut Endpoint> {
-        match &mut self.sockets.get_mut(&socket)?.kind {
-            Kind::Stream(endpoint) => Some(endpoint),
-            _ => None,
-        }
-    }
-
-    /// Whether it waits to hear from the host that it connects to.
-    pub(super) fn is_connecting(&mut self, socket: SocketId) -> bool {
-        self.endpoint(socket).is_some_and(|endpoint| endpoint.peer.is_none() && !endpoint.broken)
-    }
-
-    /// An endpoint that an operation is for: as long as its socket is not closed it is there.
-    pub(super) fn open(&mut self, socket: SocketId) -> io::Result<(HostId, &mut Endpoint)> {
-        let not_connected = || io::Error::from(ErrorKind::NotConnected);
-        let socket = self.sockets.get_mut(&socket).ok_or_else(not_connected)?;
-        match &mut socket.kind {
-            Kind::Stream(endpoint) => Ok((socket.host, endpoint)),
-            _ => Err(not_connected()),
-        }
-    }
-
-    pub(super) fn add_socket(&mut self, host: HostId, local: SocketAddr, kind: Kind) -> SocketId {
-        let id = self.number_socket();
-        self.sockets.insert(id, Socket { host, local, token: None, last_arrival: Duration::ZERO, kind });
-        id
-    }
-}
-
-/// What programs do.
 impl World {
     pub(super) fn listen(&mut self, host: HostId, address: SocketAddr) -> io::Result<SocketId> {
-        let (ip, own) = (address.ip(), address_of(host));
+        let (ip, own) = (address.ip(), host.address());
         if !(ip.is_unspecified() || ip.is_loopback() || ip == own) {
             return Err(ErrorKind::AddrNotAvailable.into());
         }
@@ -146,7 +37,7 @@ impl World {
         let (from_ip, to_ip) = match destination.ip() {
             ip if ip.is_unspecified() => (Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()),
             ip if ip.is_loopback() => (ip, ip),
-            ip => (address_of(host), ip),
+            ip => (host.address(), ip),
         };
         let destination = SocketAddr::new(to_ip, destination.port());
         let port = self.free_port(host, Some(destination)).ok_or(ErrorKind::AddrNotAvailable)?;
@@ -166,7 +57,7 @@ impl World {
         Ok((id, peer))
     }
 
-    /// Moves what has arrived into the buffers, or copies it.
+    /// Moves what has arrived into the buffers, or copies it if not `take`.
     pub(super) fn read(&mut self, socket: SocketId, bufs: &mut [IoSliceMut<'_>], take: bool) -> io::Result<usize> {
         let (host, endpoint) = self.open(socket)?;
         let wanted: usize = bufs.iter().map(|buf| buf.len()).sum();
@@ -187,10 +78,10 @@ impl World {
         let count = arrived.len() - left.len();
         if take {
             endpoint.arrived.drain(..count);
-            endpoint.untold += count;
-            // Half a window at a time: in short exchanges nobody needs to know.
-            if endpoint.untold >= WINDOW / 2 {
-                let count = std::mem::take(&mut endpoint.untold);
+            endpoint.unacknowledged += count;
+            // Half a window at a time, so that short exchanges need no such packet.
+            if endpoint.unacknowledged >= WINDOW / 2 {
+                let count = std::mem::take(&mut endpoint.unacknowledged);
                 let (to, remote) = (endpoint.peer, endpoint.remote_host);
                 to.into_iter().for_each(|to| self.send(host, remote, Packet::Read { to, count }));
             }
@@ -225,8 +116,8 @@ impl World {
         Ok(room - left)
     }
 
-    /// Sends a piece, or loses it: then the connection breaks on both sides, as there is no other way for them to
-    /// notice.
+    /// Sends a packet of data, or loses it. A loss breaks the connection on both sides: there is no retransmission that
+    /// could reveal it otherwise.
     fn send_data(&mut self, host: HostId, remote: HostId, from: SocketId, to: SocketId, bytes: &[u8]) {
         let loss = self.link(host, remote).loss;
         if loss > 0.0 && self.random.chance(loss) {
@@ -255,8 +146,8 @@ impl World {
         Ok(())
     }
 
-    /// The end of a socket, by its owner. What it has sent still arrives, unless there is something that it has not
-    /// read: then the peer gets a reset, as from the system.
+    /// Closes a socket for its owner. What it has sent still arrives. If it has bytes unread, the peer gets a reset, as
+    /// from the system.
     pub(super) fn close(&mut self, id: SocketId) {
         let Some(Socket { host, local, kind, .. }) = self.sockets.remove(&id) else { return };
         let state = self.state(host);
@@ -266,18 +157,18 @@ impl World {
                 queue.into_iter().for_each(|waiting| self.abandon(waiting));
             }
             Kind::Stream(endpoint) => {
-                // Another one may have it after a crash; and one that was accepted has none.
+                // After a crash another connection may have the port; and an accepted connection has no entry.
                 let key = (local.port(), endpoint.remote);
                 if state.connections.get(&key) == Some(&id) {
                     state.connections.remove(&key);
                 }
-                self.take_leave(host, endpoint);
+                self.send_farewell(host, endpoint);
             }
             Kind::Dead => {}
         }
     }
 
-    fn take_leave(&mut self, host: HostId, endpoint: Endpoint) {
+    fn send_farewell(&mut self, host: HostId, endpoint: Endpoint) {
         let Some(peer) = endpoint.peer.filter(|_| !endpoint.broken) else { return };
         if endpoint.resets_on_close || !endpoint.arrived.is_empty() {
             self.send(host, endpoint.remote_host, Packet::Reset { to: peer });
@@ -286,7 +177,7 @@ impl World {
         }
     }
 
-    /// A connection that nobody has accepted is given up.
+    /// Resets a connection that waits to be accepted.
     fn abandon(&mut self, socket: SocketId) {
         if let Some(endpoint) = self.endpoint(socket) {
             endpoint.resets_on_close = true;
@@ -294,7 +185,7 @@ impl World {
         self.close(socket);
     }
 
-    /// Every socket of a host breaks, and whoever is at the other end hears of it.
+    /// Breaks every socket of a host. The other ends get a reset.
     pub(super) fn break_sockets(&mut self, host: HostId) {
         let is_here = |(id, socket): (&SocketId, &Socket)| (socket.host == host).then_some(*id);
         let sockets: Vec<SocketId> = self.sockets.iter().filter_map(is_here).collect();
@@ -302,7 +193,7 @@ impl World {
         state.listeners.clear();
         state.connections.clear();
         for id in sockets {
-            // One that waited to be accepted goes with its listener.
+            // A connection that waited to be accepted was removed with its listener.
             let Some(socket) = self.sockets.get_mut(&id) else { continue };
             if let Kind::Stream(endpoint) = &mut socket.kind {
                 let (peer, remote) = (endpoint.peer.filter(|_| !endpoint.broken), endpoint.remote_host);
@@ -312,7 +203,7 @@ impl World {
             } else if let Kind::Listener(queue) = std::mem::replace(&mut socket.kind, Kind::Dead) {
                 queue.into_iter().for_each(|waiting| self.abandon(waiting));
             }
-            self.report(id, ALL);
+            self.report(id, BROKEN);
         }
     }
 

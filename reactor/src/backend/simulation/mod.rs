@@ -1,28 +1,39 @@
-//! A backend without an operating system: the clock is virtual, the network simulated.
+//! A backend without an operating system: a simulated clock and a simulated network.
 //!
 //! When the runtime has nothing to run and would wait, the clock jumps to the moment at which the wait would have
-//! ended: to the next timer, or to the arrival of the next packet. A program that sleeps for an hour is done at once,
+//! ended: to the next timer, or to the arrival of the next packet. A program that sleeps for an hour finishes at once,
 //! and two runs of it see the same times to the nanosecond.
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `random.rs` | the seeded random numbers, which decide every choice |
+//! | `ids.rs`, `link.rs`, `packet.rs` | names and addresses; links between hosts; what travels on them |
+//! | `endpoint.rs` | the state of listeners and connections |
+//! | `world.rs` | the whole state: time, hosts, links, sockets, and the packets in flight |
+//! | `arrival.rs`, `connection.rs` | what packets do when they arrive; what programs do with sockets |
+//! | `network.rs` | what a test arranges: [`Network`] and [`Host`], with their faults |
+//! | `socket.rs` | sockets as handles, for `net/` and the registry |
 //! | `mod.rs` | the clock, and waiting on it: [`Simulation`], the [`Backend`] |
-//! | `network.rs` | what a test arranges: [`Network`], [`Host`], [`Link`], and their faults |
-//! | `world.rs` | the state behind both: who is where, which packets are under way |
-//! | `packet.rs` | what travels, and what it does when it arrives |
-//! | `connection.rs` | listeners and connections, and what programs do with them |
-//! | `socket.rs` | the same as handles, for `net/` and `source.rs` |
-//! | `random.rs` | the seeded numbers that every choice comes from |
+//! | `run.rs` | futures that run on a host |
+//!
+//! Each file knows only those above it in this table.
 
+mod arrival;
 mod connection;
+mod endpoint;
+mod ids;
+mod link;
 mod network;
 mod packet;
 mod random;
+mod run;
 mod socket;
 mod world;
 
-pub use network::{Crashed, EnteredHost, Host, Link, Network, Run};
-pub(crate) use socket::{SimulatedSocket, SocketRef};
+pub use link::Link;
+pub use network::{EnteredHost, Host, Network};
+pub use run::{Crashed, Run};
+pub(crate) use socket::SimulatedSocket;
 
 use super::{Backend, Event, Token};
 use std::io;
@@ -31,8 +42,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use world::Shared;
 
-/// The virtual clock, with a simulated network or without sockets at all. To register a file descriptor is an
-/// error.
+/// A simulated clock, with a simulated network or without sockets. To register a file descriptor is an error.
 ///
 /// ```
 /// use reactor::{Reactor, backend::Simulation};
@@ -49,13 +59,13 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// A clock that stands at the moment of this call and moves only when a reactor waits on it.
+    /// A clock that starts at the moment of this call and moves only when a reactor waits on it.
     pub fn new() -> Simulation {
         Simulation { shared: Arc::new(Shared::new(0)), has_network: false }
     }
 
-    /// A clock and a network on which TCP sockets live that are made on the reactor's thread. The same seed makes
-    /// the same choices.
+    /// A clock, and a network in which the TCP sockets made on the reactor's thread live. The same seed makes the same
+    /// choices.
     ///
     /// ```
     /// use reactor::{Reactor, backend::Simulation};
@@ -83,7 +93,7 @@ impl Backend for Simulation {
     unsafe fn add(&self, _: BorrowedFd<'_>, _: Token) -> io::Result<()> {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
-            "a file descriptor was registered with a runtime on a virtual clock, which can't wait for real I/O: \
+            "a file descriptor was registered with a runtime on a simulated clock, which cannot wait for real I/O: \
              use the system's clock for programs with sockets, or Builder::deterministic, which simulates TCP",
         ))
     }
@@ -94,7 +104,7 @@ impl Backend for Simulation {
 
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let mut world = self.shared.lock();
-        // What the clock can't show never comes: then there is no end.
+        // A time that the clock cannot represent never comes: then the wait has no end.
         let can_be_shown = |end: &Duration| self.shared.start.checked_add(*end).is_some();
         let end = timeout.and_then(|timeout| world.elapsed.checked_add(timeout)).filter(can_be_shown);
         let mut has_arrived = false;
@@ -107,7 +117,7 @@ impl Backend for Simulation {
             let next = [end, world.next_arrival()].into_iter().flatten().min();
             match next.filter(|_| world.outside == 0) {
                 Some(next) => world.elapsed = next,
-                // The last that was under way was for nobody. Whoever waits will want to know that he waits in vain.
+                // The last packet in flight woke no task. The caller must learn that its tasks wait for ever.
                 None if has_arrived && next.is_none() => return Ok(()),
                 None => world = self.shared.changed.wait(world).unwrap_or_else(PoisonError::into_inner),
             }

@@ -1,25 +1,20 @@
-//! What a test arranges: hosts, the links between them, and their faults.
+//! [`Network`] and [`Host`]: what a test arranges, and the faults that it causes.
 //!
 //! Public, as `reactor::backend::Network` and, for users of the executor, `executor::test::Network`.
 
-use super::world::{HostId, Shared, World, address_of};
-use crate::Handle;
+use super::ids::HostId;
+use super::link::Link;
+use super::world::{Shared, World};
 use crate::entered::{Entries, Guard};
 use crate::panics::wake_all;
-use pin_project_lite::pin_project;
 use std::fmt;
-use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
-use std::panic::Location;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-/// A simulated network: a handle on it, cheap to clone.
+/// A handle on a simulated network. Cheap to clone.
 ///
-/// On a reactor that has one, `TcpListener` and `TcpStream` live in it. What runs on no other host runs on the one
-/// named `main`, at 10.0.0.1. Nothing takes time but what links are said to take: see [`Link`].
+/// On a reactor that has one, `TcpListener` and `TcpStream` live in it. Code that runs on no other host runs on the
+/// host named `main`, at 10.0.0.1. Only links take time: see [`Link`].
 ///
 /// ```
 /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -64,25 +59,20 @@ impl Network {
         Network(shared.clone())
     }
 
-    /// That of the reactor that is entered on this thread, if it has one.
-    pub fn current() -> Option<Network> {
-        Handle::current()?.network().cloned()
-    }
-
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
         self.0.change(change)
     }
 
-    /// The host of this name. The first call with a name makes it, at the next address: 10.0.0.2, 10.0.0.3 and so on.
+    /// The host of this name. The first call with a name adds it, at the next address: 10.0.0.2, 10.0.0.3 and so on.
     ///
     /// # Panics
-    /// When there are 16 million; and on a name that a resolver would not ask for: `localhost`, or an address.
+    /// When there are 16 million hosts; and on a name that is an address already: `localhost`, or an IP address.
     #[track_caller]
     pub fn host(&self, name: &str) -> Host {
         assert!(
             name != "localhost" && name.parse::<IpAddr>().is_err(),
-            "a host can't be named `{name}`, which stands for an address already: give it a name of its own; its address is \
-             the next one of the network"
+            "a host can't be named `{name}`, which already stands for an address: choose another name; the network \
+             assigns the address"
         );
         let (id, crashes) = self.change(|world| {
             let id = world.host(name);
@@ -91,27 +81,27 @@ impl Network {
         Host { network: self.clone(), id, crashes }
     }
 
-    /// The address of a host by its name, as a resolver gives it; `localhost` is the one that asks.
+    /// The address of a host by its name, as a resolver gives it. `localhost` is the loopback address.
     pub fn lookup(&self, name: &str) -> Option<IpAddr> {
         match name {
             "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
-            name => self.change(|world| world.names.get(name).copied()).map(address_of),
+            name => self.change(|world| world.names.get(name).copied()).map(HostId::address),
         }
     }
 
-    /// How hosts reach each other of which nothing else was said.
+    /// Sets the link between all hosts that have none of their own.
     ///
     /// # Panics
-    /// On a [`Link`] that can't be.
+    /// On an impossible [`Link`].
     pub fn set_default_link(&self, link: Link) {
         link.check();
         self.change(|world| world.default_link = link);
     }
 
-    /// How two hosts reach each other, in both directions, from now on.
+    /// Sets the link between two hosts, in both directions.
     ///
     /// # Panics
-    /// On a [`Link`] that can't be, and on a host of another network.
+    /// On an impossible [`Link`], and on a host of another network.
     #[track_caller]
     pub fn set_link(&self, a: &Host, b: &Host, link: Link) {
         link.check();
@@ -119,20 +109,20 @@ impl Network {
         self.change(|world| world.set_link(a, b, link));
     }
 
-    /// Cuts the network between two hosts: from now on, nothing arrives. Who connects waits, for 127 seconds at
-    /// most, as on Linux.
+    /// Cuts the network between two hosts: from now on, nothing arrives. An attempt to connect times out after 127
+    /// seconds, as on Linux.
     ///
     /// # Panics
     /// On a host and itself, and on a host of another network.
     #[track_caller]
     pub fn partition(&self, a: &Host, b: &Host) {
         let (a, b) = self.own(a, b);
-        assert!(a != b, "a host can't be cut off from itself: give two");
+        assert!(a != b, "a host cannot be cut off from itself: pass two different hosts");
         self.change(|world| world.cut(a, b));
     }
 
-    /// Ends a [`partition`](Network::partition): what was sent meanwhile, or was under way at its beginning, now
-    /// goes on its way.
+    /// Ends a [`partition`](Network::partition): packets that were sent during it, or were in flight at its beginning,
+    /// are sent now.
     ///
     /// # Panics
     /// On a host of another network.
@@ -142,35 +132,35 @@ impl Network {
         self.change(|world| world.heal(a, b));
     }
 
-    /// The numbers of two hosts, which have a meaning in their own network only.
+    /// The numbers of two hosts of this network.
     #[track_caller]
     fn own(&self, a: &Host, b: &Host) -> (HostId, HostId) {
         for host in [a, b] {
             assert!(
                 host.network == *self,
-                "{host:?} is one of another network: use the one that network.host(…) gives"
+                "{host:?} belongs to another network: get it from network.host(…) of this one"
             );
         }
         (a.id, b.id)
     }
 
-    /// A number from the generator that all choices of the simulation come from.
+    /// A random number, from the generator that makes all choices of the simulation.
     pub fn random(&self) -> u64 {
         self.change(|world| world.random.next())
     }
 
-    /// A number below `limit`, from the same generator; 0 if that is 0.
+    /// A random number below `limit`, from the same generator; 0 if `limit` is 0.
     pub fn random_below(&self, limit: u64) -> u64 {
         self.change(|world| world.random.below(limit))
     }
 
-    /// Whether a host has crashed since this was asked last. For executors, which then end the tasks whose host
+    /// Whether a host has crashed since the last call. For executors, which then end the tasks whose host
     /// [has crashed](Host::has_crashed).
     pub fn take_crashed(&self) -> bool {
         self.change(|world| std::mem::take(&mut world.has_crashed))
     }
 
-    /// Whether nothing is under way, so that nothing will become ready unless somebody sends something.
+    /// Whether no packet is in flight, so that nothing becomes ready unless a program sends something.
     pub(crate) fn is_quiet(&self) -> bool {
         self.0.lock().is_quiet()
     }
@@ -183,87 +173,39 @@ impl fmt::Debug for Network {
     }
 }
 
-/// How two hosts reach each other.
-///
-/// ```
-/// use reactor::backend::Link;
-/// use std::time::Duration;
-///
-/// let mobile = Link { latency: Duration::from_millis(50), bandwidth: Some(1_000_000), ..Link::default() };
-/// assert_eq!(Link::default().latency, Duration::from_millis(1));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Link {
-    /// The time that every packet takes. A year at most.
-    pub latency: Duration,
-    /// Up to so much is added, at random. A year at most.
-    pub jitter: Duration,
-    /// Bytes per second in each direction; no limit if there is none.
-    pub bandwidth: Option<u64>,
-    /// With this probability a piece of data (of up to 16 KiB) is lost, and its connection broken by that: a reset for
-    /// both ends. From 0 to 1.
-    pub loss: f64,
-}
-
-impl Default for Link {
-    /// A millisecond, and no faults.
-    fn default() -> Link {
-        Link { latency: Duration::from_millis(1), jitter: Duration::ZERO, bandwidth: None, loss: 0.0 }
-    }
-}
-
-impl Link {
-    #[track_caller]
-    fn check(&self) {
-        assert!(
-            (0.0..=1.0).contains(&self.loss),
-            "the loss of a link is a probability, from 0 to 1, not {}",
-            self.loss
-        );
-        assert!(self.bandwidth != Some(0), "nothing would ever arrive with no bandwidth: use Network::partition");
-        // So that no clock overflows when it is added to.
-        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-        let (latency, jitter) = (self.latency, self.jitter);
-        assert!(
-            latency <= YEAR && jitter <= YEAR,
-            "a link has a latency and a jitter of up to a year, not {latency:?} and {jitter:?}: if nothing is to arrive, use \
-             Network::partition"
-        );
-    }
-}
-
 /// A machine of a simulated network. Made by [`Network::host`].
 #[derive(Clone)]
 pub struct Host {
     pub(super) network: Network,
     pub(super) id: HostId,
-    /// How often it had crashed before.
-    crashes: u64,
+    /// How often the host had crashed when this handle was made.
+    pub(super) crashes: u64,
 }
 
 thread_local! {
-    /// `None` is entered by what runs on no host, in the task of a host.
+    /// `None` is entered around code that runs on no host, inside the poll of a host's task.
     static ENTERED: Entries<Option<Host>> = const { Entries::new() };
 }
 
 impl Host {
-    /// The host on which the future runs that is being polled on this thread, if it is one of [`run`](Host::run).
+    /// The host on which the future that is being polled on this thread runs, if it was given to [`run`](Host::run).
     pub fn current() -> Option<Host> {
         ENTERED.with(|entered| entered.with_current(|host| host.cloned().flatten()))
     }
 
-    /// Makes it the current one on this thread, until the guard goes. For executors.
+    /// Makes this the current host of the thread until the guard is dropped. For executors.
     pub fn enter(&self) -> EnteredHost {
         EnteredHost { _guard: Entries::enter(&ENTERED, Some(self.clone())) }
     }
 
-    /// Until the guard goes, no host is current on this thread. For executors: not each task is one of a host.
+    /// Leaves the thread without a current host until the guard is dropped. For executors, whose tasks need not all
+    /// belong to a host.
     pub fn leave() -> EnteredHost {
         EnteredHost { _guard: Entries::enter(&ENTERED, None) }
     }
 
-    /// Whether it has crashed since [`Network::host`] gave this handle; if [`current`](Host::current) did, since the
-    /// future that is being polled was given to [`run`](Host::run).
+    /// Whether the host has crashed since [`Network::host`] returned this handle. For a handle from
+    /// [`current`](Host::current): since the future that is being polled was given to [`run`](Host::run).
     ///
     /// ```
     /// use reactor::{Reactor, backend::Simulation};
@@ -286,31 +228,13 @@ impl Host {
 
     /// Its address.
     pub fn address(&self) -> IpAddr {
-        address_of(self.id)
+        self.id.address()
     }
 
-    /// Runs a future on this host: sockets that it makes are this host's, and so are the tasks that it spawns. When
-    /// the host crashes, the future is dropped; to run another one is to start the host again.
+    /// Ends everything on this host at once. Its connections are reset and its listeners closed. The futures given to
+    /// [`run`](Host::run) are dropped, with the tasks that they have spawned, before the clock moves.
     ///
-    /// # Panics
-    /// When it is polled in a runtime that does not have the host's network: its sockets would be elsewhere.
-    #[track_caller]
-    pub fn run<F: Future>(&self, future: F) -> Run<F> {
-        let (crashes, key) = self.network.change(|world| {
-            let state = world.state(self.id);
-            state.runs_begun += 1;
-            (state.crashes, state.runs_begun)
-        });
-        Run {
-            future: Some(future),
-            place: Place { host: Host { crashes, ..self.clone() }, key, made_at: Location::caller() },
-        }
-    }
-
-    /// Ends all that runs on it at once. Its connections are reset, its listeners gone, and the futures given to
-    /// [`run`](Host::run) are dropped, with the tasks that they have spawned, before time goes on.
-    ///
-    /// On the host `main` there is more than what was given to its `run`: that loses its sockets, and goes on.
+    /// The host `main` also has code that was not given to `run`. That code loses its sockets and continues.
     pub fn crash(&self) {
         let wakers = self.network.change(|world| {
             world.break_sockets(self.id);
@@ -339,73 +263,4 @@ impl fmt::Debug for Host {
 #[must_use = "the host is current only as long as this guard lives"]
 pub struct EnteredHost {
     _guard: Guard<Option<Host>>,
-}
-
-/// The host on which this ran has crashed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the simulated host has crashed")]
-pub struct Crashed;
-
-pin_project! {
-    /// What runs on a host. Made by [`Host::run`].
-    #[must_use = "futures do nothing until they are awaited"]
-    pub struct Run<F> {
-        #[pin]
-        future: Option<F>,
-        place: Place,
-    }
-
-    impl<F> PinnedDrop for Run<F> {
-        /// Its destructors run where it has run.
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            let _entered = this.place.host.enter();
-            this.future.set(None);
-        }
-    }
-}
-
-/// A future's place among those of its host.
-struct Place {
-    host: Host,
-    key: u64,
-    made_at: &'static Location<'static>,
-}
-
-impl<F: Future> Future for Run<F> {
-    type Output = Result<F::Output, Crashed>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let Place { host, key, made_at } = &*this.place;
-        let is_here = Handle::with_current(|reactor| reactor?.network().map(|network| *network == host.network));
-        assert!(
-            is_here == Some(true),
-            "what runs on {host:?} (made at {made_at}) is polled in a runtime that does not have its network: await it in the runtime whose \
-             network gave the host, made with Runtime::builder().deterministic(seed)"
-        );
-        let _entered = host.enter();
-        let waker = cx.waker().clone();
-        let (is_alive, replaced) = host.network.change(|world| {
-            let state = world.state(host.id);
-            let is_alive = state.crashes == host.crashes;
-            (is_alive, if is_alive { state.runs.insert(*key, waker) } else { Some(waker) })
-        });
-        drop(replaced); // outside of the lock
-        let future = this.future.as_mut().as_pin_mut().filter(|_| is_alive);
-        let output = match future.map(|future| future.poll(cx)) {
-            Some(Poll::Pending) => return Poll::Pending,
-            Some(Poll::Ready(output)) => Ok(output),
-            None => Err(Crashed),
-        };
-        this.future.set(None);
-        Poll::Ready(output)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let waker = self.host.network.change(|world| world.state(self.host.id).runs.remove(&self.key));
-        drop(waker); // outside of the lock
-    }
 }

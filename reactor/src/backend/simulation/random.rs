@@ -1,8 +1,8 @@
-//! The one source of randomness of a simulated world. Used by `world.rs`.
+//! The only source of randomness of a simulation. Used by `world.rs`.
 //!
 //! SplitMix64, after Guy L. Steele Jr., Doug Lea and Christine H. Flood, "Fast Splittable Pseudorandom Number
-//! Generators", 2014. Written out here rather than taken from a library, as the same seed has to give the same
-//! numbers also after the next update of one.
+//! Generators", 2014. Written out here rather than taken from a library, because a seed must give the same numbers
+//! after every update.
 
 pub(super) struct Random(u64);
 
@@ -18,7 +18,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `limit`; 0 if that is 0.
+    /// A number below `limit`; 0 if `limit` is 0.
     pub(super) fn below(&mut self, limit: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
     }

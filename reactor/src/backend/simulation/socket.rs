@@ -1,42 +1,48 @@
-//! Simulated sockets as the rest of the crate has them: `net/tcp_socket.rs` owns a [`SimulatedSocket`], `source.rs` looks
-//! at one through a [`SocketRef`].
+//! Simulated sockets as handles: `net/tcp_socket.rs` owns a [`SimulatedSocket`], and a source keeps its
+//! [`BackendSocket`].
 
+use super::ids::{HostId, MAIN, SocketId};
 use super::network::{Host, Network};
-use super::world::{HostId, MAIN, SocketId, World};
-use crate::backend::Token;
-use crate::observer::Direction;
+use super::world::World;
+use crate::backend::{BackendSocket, Registrable, Token};
+use crate::readiness::Direction;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A socket of the simulation, for those who may look at it but don't own it.
-#[derive(Clone)]
-pub(crate) struct SocketRef {
+/// A socket of the simulation, for those who use it but don't own it.
+struct SocketRef {
     network: Network,
     id: SocketId,
 }
 
 impl SocketRef {
-    /// From now on its events have this token, or there are none.
-    pub(crate) fn register(&self, token: Option<Token>) {
-        self.network.change(|world| {
-            if let Some(socket) = world.sockets.get_mut(&self.id) {
+    fn change<R>(&self, change: impl FnOnce(&mut World, SocketId) -> R) -> R {
+        self.network.change(|world| change(world, self.id))
+    }
+}
+
+impl BackendSocket for SocketRef {
+    fn register(&self, token: Option<Token>) {
+        self.change(|world, id| {
+            if let Some(socket) = world.sockets.get_mut(&id) {
                 socket.token = token;
             }
         });
     }
 
-    pub(crate) fn is_ready(&self, direction: Direction) -> bool {
-        self.network.change(|world| world.is_ready(self.id, direction))
+    fn is_ready(&self, direction: Direction) -> bool {
+        self.change(|world, id| world.is_ready(id, direction))
     }
 
-    pub(crate) fn describe(&self) -> String {
-        self.network.change(|world| world.describe(self.id))
+    fn describe(&self) -> String {
+        self.change(|world, id| world.describe(id))
     }
 }
 
 /// A listener or a stream of the simulation. Dropping it closes it.
-pub(crate) struct SimulatedSocket(SocketRef);
+pub(crate) struct SimulatedSocket(Arc<SocketRef>);
 
 impl Drop for SimulatedSocket {
     fn drop(&mut self) {
@@ -45,29 +51,34 @@ impl Drop for SimulatedSocket {
 }
 
 impl SimulatedSocket {
-    /// A listener at an address of the present host.
+    fn new(network: &Network, id: SocketId) -> SimulatedSocket {
+        SimulatedSocket(Arc::new(SocketRef { network: network.clone(), id }))
+    }
+
+    /// A listener at an address of the current host.
     pub(crate) fn listen(network: &Network, address: SocketAddr) -> io::Result<SimulatedSocket> {
-        let id = network.change(|world| world.listen(present_host(network), address))?;
-        Ok(SimulatedSocket(SocketRef { network: network.clone(), id }))
+        let id = network.change(|world| world.listen(current_host(network), address))?;
+        Ok(SimulatedSocket::new(network, id))
     }
 
-    /// A stream of the present host that begins to connect.
+    /// A stream of the current host that begins to connect.
     pub(crate) fn connect(network: &Network, address: SocketAddr) -> io::Result<SimulatedSocket> {
-        let id = network.change(|world| world.connect(present_host(network), address))?;
-        Ok(SimulatedSocket(SocketRef { network: network.clone(), id }))
+        let id = network.change(|world| world.connect(current_host(network), address))?;
+        Ok(SimulatedSocket::new(network, id))
     }
 
-    pub(crate) fn reference(&self) -> &SocketRef {
-        &self.0
+    /// What to register as its source.
+    pub(crate) fn registrable(&self) -> Registrable {
+        Registrable::Socket(self.0.clone())
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut World, SocketId) -> R) -> R {
-        self.0.network.change(|world| change(world, self.0.id))
+        self.0.change(change)
     }
 
     pub(crate) fn accept(&self) -> io::Result<(SimulatedSocket, SocketAddr)> {
         let (id, peer) = self.change(World::accept)?;
-        Ok((SimulatedSocket(SocketRef { network: self.0.network.clone(), id }), peer))
+        Ok((SimulatedSocket::new(&self.0.network, id), peer))
     }
 
     pub(crate) fn read(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -86,7 +97,7 @@ impl SimulatedSocket {
         self.change(|world, id| world.shutdown(id, how))
     }
 
-    /// What has kept it from connecting, or has broken it, if nobody was told so far.
+    /// What has kept it from connecting or has broken it, unless an operation has returned that error already.
     pub(crate) fn take_error(&self) -> io::Result<()> {
         self.change(|world, id| world.open(id)?.1.error.take().map_or(Ok(()), |error| Err(error.into())))
     }
@@ -103,7 +114,7 @@ impl SimulatedSocket {
         })
     }
 
-    /// Kept to be asked for; nothing here waits for company.
+    /// Kept only to be read back: no write is delayed here.
     pub(crate) fn set_nodelay(&self, on: bool) -> io::Result<()> {
         self.change(|world, id| world.open(id).map(|(_, endpoint)| endpoint.nodelay = on))
     }
@@ -119,6 +130,6 @@ impl SimulatedSocket {
 }
 
 /// The host on which the future that is being polled runs.
-fn present_host(network: &Network) -> HostId {
+fn current_host(network: &Network) -> HostId {
     Host::current().filter(|host| host.network == *network).map_or(MAIN, |host| host.id)
 }

@@ -1,19 +1,20 @@
-//! The state of a simulation: the time, the hosts, the links between them, and the packets under way.
+//! The state of a simulation: the time, the hosts, the links between them, the sockets, and the packets in flight.
 //!
-//! Everything that travels is a [`Packet`]: it leaves its sender when it is sent and has its effect when it arrives, at
-//! a time that its link says. What that effect is stands in `packet.rs`. A link that is cut keeps its packets until it is
-//! whole again.
+//! Everything that travels is a [`Packet`]. Its link decides when it arrives; only then has it any effect (see
+//! `arrival.rs`). A link that is cut keeps its packets until it is healed.
 //!
 //! Used by the other files of this folder, under one lock.
 
-use super::connection::Socket;
-use super::network::Link;
+use super::endpoint::{Endpoint, Kind, Socket};
+use super::ids::{HostId, MOST_HOSTS, SocketId};
+use super::link::Link;
 use super::packet::Packet;
 use super::random::Random;
 use crate::backend::{Event, Readiness};
 use crate::lock;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::task::Waker;
@@ -36,7 +37,7 @@ impl Shared {
         lock(&self.world)
     }
 
-    /// Changes something that whoever waits has to look at.
+    /// Changes the world and has a thread that waits on the simulated clock look at it again.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
         let result = change(&mut self.lock());
         self.changed.notify_one();
@@ -44,52 +45,41 @@ impl Shared {
     }
 }
 
-/// Numbers hosts in the order in which they were named. The first one is where everything is that no other
-/// host runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct HostId(pub(super) u32);
-
-pub(super) const MAIN: HostId = HostId(0);
-
-/// Numbers sockets in the order in which they were made. None has the number of another one before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct SocketId(pub(super) u64);
-
-/// The first port that is given to whoever asks for none in particular.
+/// The first of the ports that are assigned where a program asks for port 0.
 const FIRST_PORT: u16 = 49_152;
 
 pub(super) struct World {
     pub(super) elapsed: Duration,
     pub(super) notified: bool,
-    /// Work outside that may still wake somebody. While there is any, time stands still.
+    /// How much work elsewhere may still wake a task. While there is any, the clock stands still.
     pub(super) outside: isize,
     pub(super) random: Random,
     pub(super) hosts: Vec<HostState>,
     pub(super) names: HashMap<String, HostId>,
     pub(super) default_link: Link,
-    /// What was said about two hosts, the one with the lower number first.
+    /// The routes that differ from the default, by their two hosts, the lower number first.
     routes: HashMap<(HostId, HostId), Route>,
     pub(super) sockets: BTreeMap<SocketId, Socket>,
     sockets_made: u64,
-    under_way: BinaryHeap<Reverse<Flight>>,
+    in_flight: BinaryHeap<Reverse<Flight>>,
     packets_sent: u64,
-    /// What became ready, until the backend's next report.
+    /// What became ready since the last wait.
     ready: Vec<Event>,
-    /// A host has crashed, and the executor has not asked since.
+    /// A host has crashed since the executor asked last.
     pub(super) has_crashed: bool,
 }
 
-/// A host.
 pub(super) struct HostState {
     pub(super) name: String,
     /// The listeners by their port.
     pub(super) listeners: BTreeMap<u16, SocketId>,
-    /// The connections that began here, by their port and where they lead. To different places one port can do.
+    /// The connections that this host opened, by their port and destination. Connections to different destinations may
+    /// share a port.
     pub(super) connections: BTreeMap<(u16, SocketAddr), SocketId>,
     next_port: u16,
     /// How often it has crashed.
     pub(super) crashes: u64,
-    /// What runs on it, to be woken when it crashes.
+    /// The wakers of the futures that run on it, to be called when it crashes.
     pub(super) runs: BTreeMap<u64, Waker>,
     pub(super) runs_begun: u64,
 }
@@ -107,20 +97,20 @@ impl HostState {
 #[derive(Default)]
 struct Route {
     link: Option<Link>,
-    /// When the bytes that were sent are through the narrowest place: from the lower to the higher, and back.
+    /// Until when earlier packets use up the bandwidth: from the lower host to the higher, and back.
     busy_until: [Duration; 2],
     is_cut: bool,
-    /// What was sent while it was cut, or was under way then.
+    /// Packets that were sent while it was cut, or were in flight when it was cut.
     held: Vec<Flight>,
 }
 
-/// A packet under way. The first to arrive is the least; of those that arrive at once, the first sent.
+/// A packet in flight. Ordered by the time of arrival, then by the order of sending.
 pub(super) struct Flight {
     at: Duration,
     number: u64,
-    from: HostId,
-    to: HostId,
-    packet: Packet,
+    pub(super) from: HostId,
+    pub(super) to: HostId,
+    pub(super) packet: Packet,
 }
 
 impl PartialEq for Flight {
@@ -156,7 +146,7 @@ impl World {
             routes: HashMap::new(),
             sockets: BTreeMap::new(),
             sockets_made: 0,
-            under_way: BinaryHeap::new(),
+            in_flight: BinaryHeap::new(),
             packets_sent: 0,
             ready: Vec::new(),
             has_crashed: false,
@@ -165,13 +155,13 @@ impl World {
         world
     }
 
-    /// The host of this name, which is made if there is none.
+    /// The host of this name, which is added if there is none.
     pub(super) fn host(&mut self, name: &str) -> HostId {
         if let Some(known) = self.names.get(name) {
             return *known;
         }
         let id = HostId(self.hosts.len() as u32);
-        assert!(id.0 < 0xff_ffff, "a simulated network has addresses for 16 million hosts, and all are taken");
+        assert!(id.0 < MOST_HOSTS, "a simulated network has addresses for 16 million hosts, and all are in use");
         let (listeners, connections, crashes, runs, runs_begun) = Default::default();
         let (name_here, next_port) = (name.to_owned(), FIRST_PORT);
         self.hosts.push(HostState { name: name_here, listeners, connections, next_port, crashes, runs, runs_begun });
@@ -183,25 +173,40 @@ impl World {
         &mut self.hosts[host.0 as usize]
     }
 
-    /// The host at an address, as seen from another.
+    /// The host at an address, as `from` sees it.
     pub(super) fn host_at(&self, address: IpAddr, from: HostId) -> Option<HostId> {
-        match address {
-            IpAddr::V4(ip) if ip.octets()[0] == 10 => {
-                let id = (u32::from(ip) & 0xff_ffff).checked_sub(1)?;
-                ((id as usize) < self.hosts.len()).then_some(HostId(id))
-            }
-            address => (address.is_loopback() || address.is_unspecified()).then_some(from),
+        HostId::at(address, from).filter(|host| (host.0 as usize) < self.hosts.len())
+    }
+
+    pub(super) fn endpoint(&mut self, socket: SocketId) -> Option<&mut Endpoint> {
+        match &mut self.sockets.get_mut(&socket)?.kind {
+            Kind::Stream(endpoint) => Some(endpoint),
+            _ => None,
         }
     }
 
-    /// A number for a socket that is about to be made.
-    pub(super) fn number_socket(&mut self) -> SocketId {
-        self.sockets_made += 1;
-        SocketId(self.sockets_made)
+    /// Whether it has begun to connect and has no answer yet.
+    pub(super) fn is_connecting(&mut self, socket: SocketId) -> bool {
+        self.endpoint(socket).is_some_and(|endpoint| endpoint.peer.is_none() && !endpoint.broken)
     }
 
-    /// A port for a listener, or for a connection to somewhere: one after the other, from the first again after the
-    /// last.
+    /// The endpoint of an operation, and its host. An error if the socket is not a stream.
+    pub(super) fn open(&mut self, socket: SocketId) -> io::Result<(HostId, &mut Endpoint)> {
+        let not_connected = || io::Error::from(ErrorKind::NotConnected);
+        let socket = self.sockets.get_mut(&socket).ok_or_else(not_connected)?;
+        match &mut socket.kind {
+            Kind::Stream(endpoint) => Ok((socket.host, endpoint)),
+            _ => Err(not_connected()),
+        }
+    }
+
+    pub(super) fn add_socket(&mut self, host: HostId, local: SocketAddr, kind: Kind) -> SocketId {
+        self.sockets_made += 1;
+        let id = SocketId(self.sockets_made);
+        self.sockets.insert(id, Socket { host, local, token: None, last_arrival: Duration::ZERO, kind });
+        id
+    }
+    /// A free port for a listener, or for a connection to `to`: the next one in turn.
     pub(super) fn free_port(&mut self, host: HostId, to: Option<SocketAddr>) -> Option<u16> {
         let state = self.state(host);
         for _ in FIRST_PORT..=u16::MAX {
@@ -232,7 +237,7 @@ impl World {
         self.route(a, b).link = Some(link);
     }
 
-    /// Sends a packet on its way.
+    /// Sends a packet, or holds it if the route is cut.
     pub(super) fn send(&mut self, from: HostId, to: HostId, packet: Packet) {
         self.packets_sent += 1;
         let flight = Flight { at: Duration::ZERO, number: self.packets_sent, from, to, packet };
@@ -246,20 +251,20 @@ impl World {
         let (link, now) = (self.link(flight.from, flight.to), self.elapsed);
         let jitter = Duration::from_nanos(self.random.below(link.jitter.as_nanos() as u64 + 1));
         let (from, to) = (flight.from, flight.to);
-        let mut is_through = now;
+        let mut sent_at = now;
         if let Some(bandwidth) = link.bandwidth {
             let nanos = flight.packet.size() as u128 * 1_000_000_000 / u128::from(bandwidth);
             let busy_until = &mut self.route(from, to).busy_until[usize::from(from > to)];
             *busy_until = now.max(*busy_until) + Duration::from_nanos(nanos as u64);
-            is_through = *busy_until;
+            sent_at = *busy_until;
         }
-        flight.at = is_through + link.latency + jitter;
-        // What goes to one socket doesn't overtake.
+        flight.at = sent_at + link.latency + jitter;
+        // Packets to one socket do not overtake each other.
         if let Some(socket) = flight.packet.to().and_then(|to| self.sockets.get_mut(&to)) {
             flight.at = flight.at.max(socket.last_arrival);
             socket.last_arrival = flight.at;
         }
-        self.under_way.push(Reverse(flight));
+        self.in_flight.push(Reverse(flight));
     }
 
     fn hold(&mut self, flight: Flight) {
@@ -273,16 +278,16 @@ impl World {
         self.route(flight.from, flight.to).held.push(flight);
     }
 
-    /// Has an attempt to connect fail as the system's do that get no answer to six retries.
+    /// Has an attempt to connect time out, as Linux does after six retries without an answer.
     fn give_up_later(&mut self, host: HostId, socket: SocketId) {
         const PATIENCE: Duration = Duration::from_secs(127);
         self.packets_sent += 1;
         let (at, packet) = (self.elapsed + PATIENCE, Packet::GiveUp { to: socket });
-        self.under_way.push(Reverse(Flight { at, number: self.packets_sent, from: host, to: host, packet }));
+        self.in_flight.push(Reverse(Flight { at, number: self.packets_sent, from: host, to: host, packet }));
     }
 
-    /// From now on, nothing arrives between these two. What is under way is held as if it had not been sent: it takes
-    /// its time when it is sent again, and nothing has to wait for the time that it would have taken.
+    /// From now on, nothing arrives between these two. Packets in flight are held as if they had not been sent: they
+    /// take their time when the route is healed, and no other packet waits for the time that they would have taken.
     pub(super) fn cut(&mut self, a: HostId, b: HostId) {
         let route = self.route(a, b);
         if std::mem::replace(&mut route.is_cut, true) {
@@ -291,20 +296,20 @@ impl World {
         route.busy_until = Default::default();
         let is_between =
             |flight: &Flight| (flight.from.min(flight.to), flight.from.max(flight.to)) == (a.min(b), a.max(b));
-        let under_way = std::mem::take(&mut self.under_way).into_sorted_vec();
-        for Reverse(flight) in under_way.into_iter().rev() {
+        let in_flight = std::mem::take(&mut self.in_flight).into_sorted_vec();
+        for Reverse(flight) in in_flight.into_iter().rev() {
             if !is_between(&flight) {
-                self.under_way.push(Reverse(flight));
+                self.in_flight.push(Reverse(flight));
                 continue;
             }
             if let Some(socket) = flight.packet.to().and_then(|to| self.sockets.get_mut(&to)) {
-                socket.last_arrival = Duration::ZERO; // all that goes to it comes from the one other host
+                socket.last_arrival = Duration::ZERO; // all packets to it come from the one other host
             }
             self.hold(flight);
         }
     }
 
-    /// What was held is sent again.
+    /// Sends the packets that were held.
     pub(super) fn heal(&mut self, a: HostId, b: HostId) {
         let route = self.route(a, b);
         route.is_cut = false;
@@ -315,34 +320,28 @@ impl World {
 
     /// When the next packet arrives.
     pub(super) fn next_arrival(&self) -> Option<Duration> {
-        self.under_way.peek().map(|Reverse(flight)| flight.at)
+        self.in_flight.peek().map(|Reverse(flight)| flight.at)
     }
 
-    /// Whether nothing will ever happen unless somebody sends something.
+    /// Whether nothing will happen unless a program sends something.
     pub(super) fn is_quiet(&self) -> bool {
-        self.under_way.is_empty() && self.ready.is_empty()
+        self.in_flight.is_empty() && self.ready.is_empty()
     }
 
-    /// Has everything arrive that is due, and gives what became ready by that or before. Whether anything arrived.
-    pub(super) fn deliver_due(&mut self, events: &mut Vec<Event>) -> bool {
-        let mut has_arrived = false;
-        while self.next_arrival().is_some_and(|at| at <= self.elapsed) {
-            let Some(Reverse(flight)) = self.under_way.pop() else { break };
-            self.arrive(flight.from, flight.to, flight.packet);
-            has_arrived = true;
-        }
+    /// Removes the next packet that is due.
+    pub(super) fn pop_due(&mut self) -> Option<Flight> {
+        self.next_arrival().filter(|at| *at <= self.elapsed)?;
+        self.in_flight.pop().map(|Reverse(flight)| flight)
+    }
+
+    /// Appends what became ready since the last call.
+    pub(super) fn take_ready(&mut self, events: &mut Vec<Event>) {
         events.append(&mut self.ready);
-        has_arrived
     }
 
-    /// A socket is ready for something. If nobody has registered it, that will be found out by trying.
+    /// A socket became ready. A socket that is not registered needs no event: its first operation is tried without one.
     pub(super) fn report(&mut self, socket: SocketId, readiness: Readiness) {
         let token = self.sockets.get(&socket).and_then(|socket| socket.token);
         self.ready.extend(token.map(|token| Event { token, readiness }));
     }
-}
-
-/// The address of a host: 10.0.0.1 is the first.
-pub(super) fn address_of(host: HostId) -> IpAddr {
-    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 1)) + host.0).into()
 }
