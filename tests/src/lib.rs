@@ -13,8 +13,9 @@ pub mod demo;
 #[cfg(feature = "programs")]
 pub mod faults;
 pub mod kit;
+
 #[cfg(feature = "model")]
-pub mod model;
+pub use models as model;
 
 pub use kit::{Counting, Log, OnDrop, dropped_on, eventually, poll_with, waker_fn, within};
 

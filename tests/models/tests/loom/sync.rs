@@ -3,11 +3,11 @@
 use super::kit::{Bell, Drops, RingBy, Tracked, every_interleaving, interleavings_with, poll_once_and_drop};
 use crate::sync::{Barrier, Event, Mutex, RecvError, Semaphore, TryRecvError, broadcast, channel, oneshot, watch};
 use loom::thread;
+use models::block_on;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use tests::model::block_on;
 
 // Two who want the only permit, and one who has it: both get it, one after the other, and the value that it
 // guards is never seen by two.

@@ -1,4 +1,4 @@
-//! Models: a primitive under [`loom`], which runs a test once for every way in which threads may take turns and see each
+//! A primitive under the model checker [`loom`], which runs a test once for every way in which threads may take turns and see each
 //! other's writes.
 //!
 //! Loom sees only its own atomics, locks and cells. So a file that is to be checked takes them from a module `shim` at the
@@ -13,9 +13,11 @@
 //! ```
 //!
 //! There is no `cfg` in the file and no second build of the crate, and what is checked is the very file that runs. The
-//! executor is checked in this way: its `src/shim.rs` is short, and `tests/tests/loom.rs` compiles `task/`, `sync/` and
-//! `run_queue.rs` against [`shim`]. A scheduler of your own can be checked together with them: give the path to
+//! executor is checked in this way: its `src/shim.rs` is short, and `tests/loom/main.rs` in this crate compiles `task/`,
+//! `sync/` and `run_queue.rs` against [`shim`]. A scheduler of your own can be checked together with them: give the path to
 //! `executor/src/task/mod.rs` in your clone, too. The crate in `tests/example/` is a whole example.
+//!
+//! Crates outside of this workspace depend on `tests` and name this crate `tests::model`:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -30,7 +32,7 @@
 //! A flag that a task waits for, and its model:
 //!
 //! ```
-//! use tests::model::{block_on, every_interleaving, loom::thread, shim};
+//! use models::{block_on, every_interleaving, loom::thread, shim};
 //!
 //! // In a crate of its own, this is src/flag.rs, and says `crate::shim`.
 //! mod flag {
@@ -107,7 +109,7 @@ pub fn interleavings_with(preemptions: usize, body: impl Fn() + Sync + Send + 's
 ///
 /// ```
 /// #[global_allocator]
-/// static ALLOCATOR: tests::model::Spoiling = tests::model::Spoiling;
+/// static ALLOCATOR: models::Spoiling = models::Spoiling;
 ///
 /// # fn main() {}
 /// ```

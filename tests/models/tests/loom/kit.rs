@@ -1,16 +1,57 @@
-//! What the models share: a scheduler of one slot. The rest is in `tests::model`, for models outside of this crate, too.
+//! What the models share: a scheduler of one slot, and a process for each model. The rest is in the library `models`, which
+//! models outside of this crate use too.
 
 use crate::task::{Finish, JoinHandle, Runnable, Schedule, TaskEvent, TaskRef, spawn_with};
 use loom::sync::{Arc as LoomArc, Condvar, Mutex};
+use models::Spoiling;
+pub(crate) use models::{Bell, Drops, RingBy, Tracked, WakerPlace, poll_once_and_drop, polled};
+use std::cell::Cell;
 use std::future::Future;
+use std::process::Command;
 use std::sync::Arc;
-use tests::model::Spoiling;
-pub(crate) use tests::model::{
-    Bell, Drops, RingBy, Tracked, WakerPlace, every_interleaving, interleavings_with, poll_once_and_drop, polled,
-};
+use std::{env, thread};
 
 #[global_allocator]
 static ALLOCATOR: Spoiling = Spoiling;
+
+/// As [`models::every_interleaving`], in a process of its own.
+pub(crate) fn every_interleaving(body: impl Fn() + Sync + Send + 'static) {
+    if has_own_process() {
+        models::every_interleaving(body);
+    }
+}
+
+/// As [`models::interleavings_with`], in a process of its own.
+pub(crate) fn interleavings_with(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
+    if has_own_process() {
+        models::interleavings_with(preemptions, body);
+    }
+}
+
+/// Whether the test that calls this has a process of its own. If not, starts one for the whole test and waits for it.
+///
+/// Loom maps and unmaps a stack for each thread of each interleaving. Two models in one process wait for each other there.
+fn has_own_process() -> bool {
+    const OWN_PROCESS: &str = "MODELS_OWN_PROCESS";
+    thread_local! {
+        static HAS_RUN: Cell<bool> = const { Cell::new(false) };
+    }
+    let this = thread::current();
+    // A test has a thread with its name, unless only one test runs at a time.
+    let Some(test) = this.name().filter(|name| *name != "main") else { return true };
+    if env::var_os(OWN_PROCESS).is_some() {
+        return true;
+    }
+    if HAS_RUN.replace(true) {
+        return false; // the test's second model, which the process has run as well
+    }
+    let mut process = Command::new(env::current_exe().expect("a test knows its own path"));
+    let output =
+        process.args([test, "--exact", "--nocapture"]).env(OWN_PROCESS, "").output().expect("a test can be run");
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
+    false
+}
 
 /// Room for one ready task, as a task is never ready twice, and a bell to wait for it.
 ///
@@ -148,7 +189,7 @@ where
 /// Polls a future again whenever it is woken. The waker is a new one each time if `new_each_time`.
 pub(crate) fn block_on<F: Future>(future: F, new_each_time: bool) -> F::Output {
     match new_each_time {
-        true => tests::model::block_on_moving(future),
-        false => tests::model::block_on(future),
+        true => models::block_on_moving(future),
+        false => models::block_on(future),
     }
 }

@@ -12,7 +12,7 @@
 #![allow(dead_code, unused_imports)]
 
 /// In the place of `executor/src/shim.rs`.
-use tests::model::shim;
+use models::shim;
 
 /// As `executor/src/stack.rs`, without stacks: no model asks for await chains.
 mod stack {
@@ -32,26 +32,19 @@ mod stack {
     pub(crate) fn waker_cloned() {}
 }
 
-#[path = "../../executor/src/run_queue.rs"]
+#[path = "../../../../executor/src/run_queue.rs"]
 mod run_queue;
-#[path = "../../executor/src/sync/mod.rs"]
+#[path = "../../../../executor/src/sync/mod.rs"]
 mod sync;
-#[path = "../../executor/src/task/mod.rs"]
+#[path = "../../../../executor/src/task/mod.rs"]
 mod task;
 
-#[path = "loom/inbox.rs"]
 mod inbox;
-#[path = "loom/join.rs"]
 mod join;
-#[path = "loom/kit.rs"]
 mod kit;
-#[path = "loom/orphan.rs"]
 mod orphan;
-#[path = "loom/runtime.rs"]
 mod runtime;
-#[path = "loom/sync.rs"]
+#[path = "sync.rs"]
 mod sync_models;
-#[path = "loom/wake.rs"]
 mod wake;
-#[path = "loom/watch.rs"]
 mod watch;

@@ -65,7 +65,7 @@ pub unsafe fn make_vacant<T>(cell: *mut UnsafeCell<T>) {
 #[macro_export]
 macro_rules! model_thread_local {
     ($(#[$meta:meta])* static $name:ident: $type:ty = const { $value:expr };) => {
-        $crate::model::loom::thread_local! { $(#[$meta])* static $name: $type = $value; }
+        $crate::loom::thread_local! { $(#[$meta])* static $name: $type = $value; }
     };
 }
 pub use crate::model_thread_local as thread_local;
