@@ -15,4 +15,5 @@ run() { cargo +nightly test -Zbuild-std --locked --target "$host" "$@"; }
 
 run -p executor --test deterministic --test threads
 [ "${1:-}" = short ] && exit
-run -p tests --test tasks --test sync --test schedule
+run -p tests --test sync
+run -p tests --test tasks life:: schedule::

@@ -11,7 +11,7 @@ they need is debug information with types: that of `cargo build`, or of a releas
 import gdb
 import gdb.printing
 
-# Constants leave no trace in the debug information. tests/tests/debugger.rs holds these against the sources.
+# Constants leave no trace in the debug information. tests/tests/docs/debugger.rs holds these against the sources.
 STATE = {  # executor/src/task/state.rs
     "NOTIFIED": 1 << 0,
     "RUNNING": 1 << 1,

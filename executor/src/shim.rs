@@ -1,7 +1,7 @@
 //! The atomics, cells and thread-locals that the task is built on.
 //!
 //! They have this module to themselves so that the model checker can put its own in their place:
-//! `tests/loom` compiles the very files of `task/`, `sync/` and `run_queue.rs` against loom's, without a
+//! `tests/models/` compiles the very files of `task/`, `sync/` and `run_queue.rs` against loom's, without a
 //! `cfg` in them.
 
 pub(crate) use reactor::budget;

@@ -3,18 +3,22 @@
 //! - [`kit`]: wakers that count, futures polled by hand, time limits, a record of what was dropped.
 //! - [`conformance`]: suites for a scheduler, a backend or a primitive of your own, as functions that take a factory.
 //! - [`model`]: a primitive of your own under the model checker `loom` (feature `model`).
+//! - [`alone`]: tests in a process of their own. [`strict`]: a `block_on` for which a deadlock is a panic.
 //! - `demo` and `faults`: the downloader as a program, and servers that misbehave (feature `programs`).
 //!
 //! A crate outside of this workspace wants `default-features = false`: then nothing is built for it but the executor.
 
+pub mod alone;
 pub mod conformance;
 #[cfg(feature = "programs")]
 pub mod demo;
 #[cfg(feature = "programs")]
 pub mod faults;
 pub mod kit;
+pub mod strict;
+
 #[cfg(feature = "model")]
-pub mod model;
+pub use models as model;
 
 pub use kit::{Counting, Log, OnDrop, dropped_on, eventually, poll_with, waker_fn, within};
 

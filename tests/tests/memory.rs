@@ -1,5 +1,5 @@
-//! Where the memory of tasks goes: back, when a burst is over, and when a runtime has ended, whoever is the
-//! last to hold a task and on whatever thread.
+//! A binary of its own, because its allocator counts all memory in use: the memory of tasks goes back when a burst is over,
+//! and when a runtime has ended, whatever holds a task last and on whichever thread.
 
 use executor::{JoinHandle, block_on, spawn, yield_now};
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -1,4 +1,4 @@
-//! What happens when the system gives no thread for a blocking call.
+//! A binary of its own, which a user without privileges can run: the system gives no thread for a blocking call.
 //!
 //! Each case runs in a process of its own, as a user without privileges and with `prlimit --nproc=1`: root may have as many
 //! threads as it likes. Where that can't be arranged, the tests print so and check nothing.

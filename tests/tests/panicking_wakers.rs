@@ -1,7 +1,7 @@
-//! Foreign code that panics where the runtime calls it: in wakers, in destructors, and again when the payload of its panic
-//! is dropped. Whatever else is to be called is called, and nothing aborts.
+//! A binary of its own, because a mistake here aborts the whole process: foreign code that panics where the runtime calls
+//! it, in wakers, in destructors, and again when the payload of its panic is dropped.
 //!
-//! A panic that meets another one on its way up aborts the process, and with it this whole file.
+//! Everything else that is to be called is called, and no panic meets another one on its way up.
 
 use executor::net::UnixStream;
 use executor::sync::{Barrier, Condvar, Event, Mutex, Semaphore, broadcast, channel, oneshot, unbounded, watch};

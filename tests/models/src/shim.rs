@@ -1,0 +1,71 @@
+//! What a file under the model checker takes in the place of std's: the counterpart of `executor/src/shim.rs`.
+//!
+//! Its cells have the interface of [`loom::cell::UnsafeCell`]: `with` and `with_mut` take a closure. For the same file to
+//! compile without loom, wrap std's as `executor/src/shim.rs` does.
+
+pub use loom::cell::UnsafeCell;
+pub use loom::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
+    Ordering, fence,
+};
+pub use loom::sync::{Condvar, Mutex, MutexGuard, RwLock};
+
+/// The budget of a poll. In a model, no task works so long that it would have to let others run.
+pub mod budget {
+    use std::task::{Context, Poll};
+
+    pub use reactor::budget::Deferral;
+
+    /// Never.
+    pub fn is_spent() -> bool {
+        false
+    }
+
+    /// Ready: the task may go on.
+    pub fn poll_proceed(_: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    /// Takes nothing.
+    pub fn spend() {}
+
+    /// Takes nothing, and so may go on.
+    pub fn try_take() -> bool {
+        true
+    }
+
+    /// Takes nothing.
+    pub async fn take() {}
+
+    /// What [`enter`] returns.
+    #[derive(Debug)]
+    #[must_use = "a budget ends with this"]
+    pub struct Entered;
+
+    /// Changes nothing.
+    pub fn enter() -> Entered {
+        Entered
+    }
+}
+
+/// Makes a cell of a union with nothing in it: loom's cell is more than what is in it.
+///
+/// # Safety
+/// There is room for the cell, and `T` is a union.
+pub unsafe fn make_vacant<T>(cell: *mut UnsafeCell<T>) {
+    // SAFETY: there is room for the cell, and a union may have nothing in it.
+    unsafe {
+        #[expect(clippy::uninit_assumed_init, reason = "T is a union")]
+        cell.write(UnsafeCell::new(std::mem::MaybeUninit::uninit().assume_init()));
+    }
+}
+
+/// As [`std::thread_local`], with `const` as std's may have it and loom's does not.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! model_thread_local {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = const { $value:expr };) => {
+        $crate::loom::thread_local! { $(#[$meta])* static $name: $type = $value; }
+    };
+}
+pub use crate::model_thread_local as thread_local;

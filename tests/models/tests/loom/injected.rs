@@ -1,0 +1,163 @@
+//! The injected: tasks from other threads for the one that takes them out, and who has to wake it.
+
+use super::kit::{Drops, every_interleaving, interleavings_with, polled};
+use crate::run_queue::{InjectionQueue, RunQueue};
+use crate::task::{Runnable, Schedule, spawn_with};
+use loom::sync::Arc as LoomArc;
+use loom::thread;
+use std::sync::{Arc, Mutex as StdMutex};
+use std::task::{Context, Poll};
+
+struct Nowhere;
+
+impl Schedule for Nowhere {
+    fn schedule(self: &Arc<Self>, _: Runnable) {
+        unreachable!("nobody wakes these tasks");
+    }
+}
+
+/// The numbers of tasks in the order in which they ran. Loom sees none of it.
+type Order = Arc<StdMutex<Vec<usize>>>;
+
+/// Pushes tasks with these numbers, and says how often it was told to wake the thread.
+fn push(injected: &InjectionQueue, drops: &LoomArc<Drops>, order: &Order, numbers: &[usize]) -> usize {
+    let push_one = |number: &usize| {
+        let (order, number) = (order.clone(), *number);
+        let ready = move |_: &mut Context<'_>| {
+            order.lock().unwrap().push(number);
+            Poll::Ready(())
+        };
+        let (task, handle) = spawn_with(polled(drops, ready), Arc::new(Nowhere));
+        drop(handle);
+        injected.push(task)
+    };
+    numbers.iter().map(push_one).filter(|told| *told).count()
+}
+
+/// A thread that does so, for each list.
+fn pushers<const N: usize>(
+    injected: &LoomArc<InjectionQueue>,
+    drops: &LoomArc<Drops>,
+    order: &Order,
+    lists: [&'static [usize]; N],
+) -> [thread::JoinHandle<usize>; N] {
+    lists.map(|numbers| {
+        let (injected, drops, order) = (injected.clone(), drops.clone(), order.clone());
+        thread::spawn(move || push(&injected, &drops, &order, numbers))
+    })
+}
+
+fn join_all<const N: usize>(pushers: [thread::JoinHandle<usize>; N]) -> usize {
+    pushers.into_iter().map(|pusher| pusher.join().unwrap()).sum()
+}
+
+/// Runs all that is in the queue.
+fn run(queue: &RunQueue) -> usize {
+    let mut count = 0;
+    while let Some(task) = queue.pop() {
+        assert!(task.run().is_none());
+        count += 1;
+    }
+    assert_eq!(queue.len(), 0);
+    count
+}
+
+// Invariants 1 and 6: two threads push while a third takes. No task is lost or comes twice, what a
+// thread wrote before is seen where the task runs, and nobody has to wake a thread that is awake.
+#[test]
+fn two_pushes_and_a_take() {
+    every_interleaving(|| {
+        let injected = LoomArc::new(InjectionQueue::new());
+        let drops = Drops::new();
+        let pushers = pushers(&injected, &drops, &Order::default(), [&[1], &[2]]);
+        let queue = RunQueue::default();
+        injected.take(&queue);
+        let mut count = run(&queue);
+        let told = join_all(pushers);
+        injected.take(&queue);
+        count += run(&queue);
+        assert_eq!((count, told, drops.count()), (2, 0, 2));
+    });
+}
+
+// Invariants 1 and 6: the same beside a thread that goes to sleep. Exactly one of the pushers is
+// told to wake it if it sleeps, none if it does not.
+#[test]
+fn two_pushes_and_a_park() {
+    every_interleaving(|| {
+        let injected = LoomArc::new(InjectionQueue::new());
+        let drops = Drops::new();
+        let pushers = pushers(&injected, &drops, &Order::default(), [&[1], &[2]]);
+        let sleeps = injected.park();
+        let told = join_all(pushers);
+        assert_eq!(told, usize::from(sleeps));
+        let queue = RunQueue::default();
+        injected.take(&queue);
+        assert_eq!(run(&queue), 2);
+        assert!(injected.park(), "it is empty and awake again");
+        injected.take(&queue);
+        assert_eq!((run(&queue), drops.count()), (0, 2));
+    });
+}
+
+// Invariants 1 and 6: a thread that sleeps, is woken by one or by nobody (a timer), takes, and
+// sleeps again: no push goes unnoticed in either sleep, and each sleep is ended by one at most.
+#[test]
+fn pushes_beside_park_take_and_park() {
+    interleavings_with(2, || {
+        let injected = LoomArc::new(InjectionQueue::new());
+        let drops = Drops::new();
+        let pushers = pushers(&injected, &drops, &Order::default(), [&[1, 2], &[3]]);
+        let queue = RunQueue::default();
+        let first = injected.park();
+        injected.take(&queue);
+        let taken = run(&queue);
+        let second = injected.park();
+        let told = join_all(pushers);
+        injected.take(&queue);
+        let left = run(&queue);
+        assert_eq!((taken + left, drops.count()), (3, 3));
+        let noticed = usize::from(first && taken > 0) + usize::from(second && left > 0);
+        assert_eq!(told, noticed);
+    });
+}
+
+// Invariant 7: the longest waiting comes first. Tasks of two threads may mix, those of one stay in
+// their order, also over two takes.
+#[test]
+fn oldest_first() {
+    interleavings_with(3, || {
+        let injected = LoomArc::new(InjectionQueue::new());
+        let drops = Drops::new();
+        let order = Order::default();
+        let pushers = pushers(&injected, &drops, &order, [&[11, 12]]);
+        push(&injected, &drops, &order, &[1, 2]);
+        let queue = RunQueue::default();
+        injected.take(&queue);
+        run(&queue);
+        push(&injected, &drops, &order, &[3]);
+        join_all(pushers);
+        injected.take(&queue);
+        run(&queue);
+        let order = order.lock().unwrap();
+        let of = |tens: usize| order.iter().copied().filter(|number| number / 10 == tens).collect::<Vec<_>>();
+        assert_eq!((of(0), of(1)), (vec![1, 2, 3], vec![11, 12]));
+        assert_eq!(drops.count(), 5);
+    });
+}
+
+// Invariant 2: tasks that nobody took out are dropped with the queue they are in.
+#[test]
+fn a_queue_dropped_with_tasks_in_it() {
+    every_interleaving(|| {
+        let injected = LoomArc::new(InjectionQueue::new());
+        let drops = Drops::new();
+        let pushers = pushers(&injected, &drops, &Order::default(), [&[1], &[2]]);
+        join_all(pushers);
+        let queue = RunQueue::default();
+        injected.take(&queue);
+        assert_eq!(queue.len(), 2);
+        drop(queue);
+        assert_eq!(drops.count(), 2);
+    });
+}

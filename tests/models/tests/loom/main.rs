@@ -1,0 +1,51 @@
+//! Every interleaving of the task's state machine, of the injection queue and of the wait list, by the model checker `loom`.
+//!
+//! What is checked are the very files that run: they take their atomics and cells from
+//! `crate::shim`, which in this crate is loom's. Loom then runs each test body once for every way in
+//! which threads may take turns and see each other's writes, and stops at a race on a cell, at
+//! something that was never dropped, at a deadlock and at a failed assertion.
+//!
+//! The invariants named at each test are those of DESIGN.md, "What must always hold". That each
+//! test can fail was tried out by breaking the line that it guards.
+
+// What the tests here have no use for is used by the executor.
+#![allow(dead_code, unused_imports)]
+
+/// In the place of `executor/src/shim.rs`.
+use models::shim;
+
+/// As `executor/src/stack.rs`, without stacks: no model asks for await chains.
+mod stack {
+    #[derive(Clone, Debug)]
+    pub struct Standing;
+
+    #[derive(Default)]
+    pub(crate) struct Heard {
+        pub(crate) standing: Vec<Standing>,
+    }
+
+    pub(crate) fn listen(_: bool, _: bool, poll: impl FnOnce()) -> Heard {
+        poll();
+        Heard::default()
+    }
+
+    pub(crate) fn waker_cloned() {}
+}
+
+#[path = "../../../../executor/src/schedule/run_queue.rs"]
+mod run_queue;
+#[path = "../../../../executor/src/sync/mod.rs"]
+mod sync;
+#[path = "../../../../executor/src/task/mod.rs"]
+mod task;
+
+mod injected;
+mod join;
+mod kit;
+mod orphan;
+mod readiness;
+mod runtime;
+#[path = "sync.rs"]
+mod sync_models;
+mod wake;
+mod watch;

@@ -1,0 +1,33 @@
+//! Tests that run in a process of their own: for what belongs to a whole process, such as its environment, its threads and
+//! what it prints.
+
+use std::env;
+use std::process::Command;
+
+/// A command that runs one test of this binary and no other, also if it is ignored, and shows what it prints.
+///
+/// `module` is the caller's `module_path!()`.
+///
+/// # Panics
+/// If this program's own file is gone.
+pub fn test(module: &str, name: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("a test knows its own path"));
+    let path = within_crate(module).map_or(name.to_owned(), |module| format!("{module}::{name}"));
+    command.args([&path, "--exact", "--include-ignored", "--nocapture"]);
+    command
+}
+
+/// A command that runs all tests of a module of this binary, and of those below it.
+///
+/// # Panics
+/// If this program's own file is gone.
+pub fn module(module: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("a test knows its own path"));
+    command.args(within_crate(module).map(|module| format!("{module}::")));
+    command
+}
+
+/// libtest leaves out the name of the crate.
+fn within_crate(module: &str) -> Option<&str> {
+    module.split_once("::").map(|(_, rest)| rest)
+}

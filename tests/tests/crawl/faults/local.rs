@@ -1,0 +1,306 @@
+//! What goes wrong on this side of the wire: descriptors, disks, interrupts.
+
+use super::GOOD;
+use rustix::process::{Signal, geteuid};
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+use tests::demo::{Place, Program};
+use tests::eventually;
+use tests::faults::{After, FaultServer, Gate};
+
+#[track_caller]
+fn few_descriptors_and_a_slow_server_at(host: &str) {
+    let slow = Gate::default();
+    let is_slow = slow.clone();
+    let server = FaultServer::start(move |visit| match visit.path.as_str() {
+        "/" => visit.links((0..80).map(|n| format!("/{n}"))),
+        path => {
+            let body = format!("the page {path}");
+            visit.until_open(&is_slow);
+            visit.page(body)
+        }
+    });
+    let place = Place::new();
+    let url = format!("http://{host}:{}/", server.port());
+    let mut running = place.start_crawl_with_descriptors(24, &["-j", "64", "-x", "64", &url]);
+    // Only when descriptors have run out do the pages come.
+    running.until_it_says("no file descriptor is left");
+    server.open(&slow);
+    running.wait().exits(0);
+    let (report, files) = (place.report(), place.files());
+    assert_eq!((report.0.len(), files.len()), (81, 81));
+    for n in 0..80 {
+        let path = place.path(&format!("download/{host}_{}/{n}", server.port()));
+        assert_eq!(fs::read_to_string(path).unwrap(), format!("the page /{n}"));
+    }
+    place.has_no_parts();
+}
+
+#[test]
+fn with_few_descriptors_a_slow_server_is_crawled_whole() {
+    few_descriptors_and_a_slow_server_at("127.0.0.1");
+}
+
+/// The resolver needs descriptors too, and does not say that it had none.
+#[test]
+fn with_few_descriptors_a_slow_server_that_has_a_name_is_crawled_whole() {
+    few_descriptors_and_a_slow_server_at("localhost");
+}
+
+/// Both ends of each connection are in one process: what one end has taken the other must not lack.
+#[test]
+fn with_few_descriptors_the_site_that_comes_along_is_crawled_whole() {
+    for descriptors in [24, 32, 48] {
+        let place = Place::new();
+        // Where one waited for the other until a timeout, the page would have failed.
+        let crawl = place.start_crawl_with_descriptors(descriptors, &["-j", "64", "-x", "64", "--retries", "0"]);
+        crawl.wait().exits(0).says("file descriptors are enough for");
+        place.has_no_parts();
+        assert_eq!((place.names().len(), place.report().0.len()), (166, 172), "{:?}", place.names());
+    }
+}
+
+#[test]
+fn with_too_few_descriptors_for_a_single_page_it_says_so_and_ends() {
+    let server = FaultServer::start(|visit| visit.page(GOOD));
+    // Some of these are too few to begin, some for a connection, some for a file.
+    for descriptors in 8..=22 {
+        let place = Place::new();
+        let args = ["--header-timeout", "2s", "--retries", "0", &server.url("/")];
+        let ran = place.start_crawl_with_descriptors(descriptors, &args).wait();
+        match ran.status.code() {
+            Some(0) => assert_eq!(place.files()["index.html"], GOOD.as_bytes()),
+            Some(1) => drop(ran.says("open files")),
+            _ => panic!("{descriptors} descriptors: {}; {}", ran.status, ran.stderr),
+        }
+    }
+}
+
+/// A crawl of two servers, for which there are too few descriptors: when none is left, a start page of
+/// the first, `/hop`, redirects to the second. Of all others of the first, 40, none is saved.
+///
+/// `hop_at_the_end` lets these be done before.
+#[track_caller]
+fn hop_without_a_descriptor(hop_at_the_end: bool, fields: &'static str) {
+    let second = FaultServer::start(|visit| visit.page(GOOD));
+    let (slow, hop, to) = (Gate::default(), Gate::default(), second.url("/second"));
+    let (is_slow, is_hop) = (slow.clone(), hop.clone());
+    let first = FaultServer::start(move |visit| match visit.path.as_str() {
+        "/" => visit.links((0..40).map(|n| format!("/{n}"))),
+        "/hop" => {
+            visit.until_open(&is_hop);
+            visit.redirect(&to)
+        }
+        _ => {
+            visit.until_open(&is_slow);
+            visit.answer("302 Found", &format!("Location: /\r\n{fields}"), "")
+        }
+    });
+    let place = Place::new();
+    let args = ["-v", "-j", "64", "-x", "64", &first.url("/"), &first.url("/hop")];
+    let mut running = place.start_crawl_with_descriptors(24, &args);
+    running.until_it_says("no file descriptor is left");
+    if hop_at_the_end {
+        first.open(&slow);
+        eventually("all others are done", || running.stderr().matches(" -> ").count() >= 40);
+        first.open(&hop);
+    } else {
+        first.open(&hop);
+        // The hop was made, and did not find a descriptor.
+        let before = running.stderr().len();
+        eventually("it has none for the hop", || running.stderr()[before..].contains("no file descriptor is left"));
+        first.open(&slow);
+    }
+    running.wait().exits(0);
+    place.report().of("/hop").is_saved();
+    assert_eq!((place.report().0.len(), second.hits("/second")), (42, 1));
+}
+
+/// Connections that are kept for a server which has nothing left to fetch must not keep others from
+/// being crawled.
+#[test]
+fn with_few_descriptors_idle_connections_to_one_server_make_room_for_another() {
+    hop_without_a_descriptor(true, "");
+}
+
+/// A page that was put back is fetched as if it were the first time, its redirects too.
+#[test]
+fn with_few_descriptors_what_a_redirect_leads_to_is_not_lost() {
+    hop_without_a_descriptor(false, "Connection: close\r\n");
+}
+
+#[test]
+fn a_full_disk_ends_the_crawl_and_is_named() {
+    let Some(mount) = Program::find("mount").filter(|_| Program::find("umount").is_some()) else { return };
+    if !geteuid().is_root() {
+        println!("skipped: only root may mount a small disk");
+        return;
+    }
+    let place = Place::new();
+    let disk = place.path("download");
+    fs::create_dir(&disk).unwrap();
+    let mut command = mount.command();
+    let mounted = command.args(["-t", "tmpfs", "-o", "size=200k", "tmpfs"]).arg(&disk).output().unwrap();
+    if !mounted.status.success() {
+        println!("skipped: mounting a small disk is not allowed here");
+        return;
+    }
+    struct Unmount(std::path::PathBuf);
+    impl Drop for Unmount {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg(&self.0).status();
+        }
+    }
+    let _unmount = Unmount(disk);
+    let server = FaultServer::start(|visit| match visit.path.as_str() {
+        "/" => visit.links(["/small", "/large", "/after"]),
+        "/large" => visit.page("x".repeat(1_000_000)),
+        _ => visit.page(GOOD),
+    });
+    let ran = place.crawl(&[&server.url("/"), "-j", "1"]).exits(1);
+    ran.says("can't save under download").says("No space left").says("-P");
+    assert_eq!(place.names(), ["index.html", "small"], "what was complete stays, what was not is gone");
+    assert_eq!(server.hits("/after"), 0, "nothing new is begun on a full disk");
+    place.report().of("/small").is_saved();
+    place.has_no_parts();
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named_before_anything_is_fetched() {
+    let server = FaultServer::start(|visit| visit.page(GOOD));
+    let place = Place::new();
+    let ran = place.crawl(&[&server.url("/"), "-P", "/proc/x"]).exits(1);
+    ran.says("can't save under /proc/x").says("-P");
+    fs::write(place.path("file"), "").unwrap();
+    place.crawl(&[&server.url("/"), "-P", "file"]).exits(1).says("can't save under file");
+    assert_eq!(server.requests().len(), 0);
+}
+
+/// A site of 20 pages of which the first two are under way, and the gate that they wait for.
+fn two_of_twenty() -> (FaultServer, Gate) {
+    let gate = Gate::default();
+    let opened = gate.clone();
+    let server = FaultServer::start(move |visit| match visit.path.as_str() {
+        "/" => visit.links((0..20).map(|n| format!("/{n}"))),
+        _ => {
+            // The first half comes at once, and is on the disk.
+            let half = "x".repeat(500_000);
+            visit.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{half}"));
+            if visit.until_open(&opened) {
+                visit.send(half);
+            }
+            After::Next
+        }
+    });
+    (server, gate)
+}
+
+#[test]
+fn an_interrupt_lets_the_pages_under_way_finish_and_begins_no_other() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let (server, gate) = two_of_twenty();
+        let place = Place::new();
+        let mut running = place.start_crawl(&[&server.url("/"), "-j", "2"]);
+        server.until_requests(3);
+        running.signal(signal);
+        running.until_it_says("interrupted: finishing the 2 pages under way");
+        server.open(&gate);
+        let ran = running.wait().exits(130);
+        ran.says("3 pages saved under download").says("18 known and not fetched");
+        assert_eq!(server.requests().len(), 3);
+        assert_eq!(place.report().urls(), ["/", "/0", "/1"]);
+        place.report().0.iter().for_each(|line| assert!(line.is_saved().text("error").is_none()));
+        assert_eq!(place.names(), ["0", "1", "index.html"]);
+        assert_eq!(place.files()["0"].len(), 1_000_000);
+        place.has_no_parts();
+    }
+}
+
+#[test]
+fn a_second_interrupt_ends_it_at_once_though_the_server_stalls() {
+    for second in [Signal::INT, Signal::TERM] {
+        let (server, _never_opened) = two_of_twenty();
+        let place = Place::new();
+        let mut running = place.start_crawl(&[&server.url("/"), "-j", "2"]);
+        server.until_requests(3);
+        let parts = place.path("download/.parts");
+        eventually("what is kept in memory of both has gone to the disk", || {
+            let sizes =
+                fs::read_dir(&parts).into_iter().flatten().flatten().map(|part| part.metadata().map_or(0, |m| m.len()));
+            sizes.filter(|size| *size >= 256 * 1024).count() == 2
+        });
+        running.signal(Signal::INT);
+        running.until_it_says("interrupted");
+        let before = std::time::Instant::now();
+        running.signal(second);
+        let ran = running.wait().exits(130);
+        assert!(before.elapsed() < Duration::from_secs(5), "at once, not after {:?}", before.elapsed());
+        ran.says("1 page saved under download").says("18 known and not fetched");
+        assert_eq!(place.report().urls(), ["/"], "each line is whole");
+        assert_eq!(place.names(), ["index.html"], "no half page, under no name");
+        place.has_no_parts();
+    }
+}
+
+#[test]
+fn an_interrupt_also_ends_the_wait_for_another_try() {
+    let server = FaultServer::start(|_| After::Close);
+    let place = Place::new();
+    let running = place.start_crawl(&[&server.url("/"), "--retries", "6"]);
+    server.until_requests(2);
+    running.signal(Signal::INT);
+    running.wait().exits(130);
+    // One may have been on its way when the signal came.
+    assert!(server.requests().len() <= 3, "{} requests", server.requests().len());
+    assert_eq!(place.report().urls(), ["/"]);
+}
+
+/// Where the two workers stand that read from a server that stalls.
+const WORKER_STANDS: [&str; 5] = [
+    "` (pending, ",
+    "\n    demo::crawl::worker at demo/src/crawl/mod.rs:",
+    "demo::http::buffer::Buffer::fill at demo/src/http/buffer.rs:",
+    "waits for: readable on the socket to 127.0.0.1:",
+    "waits for: sleep for another ",
+];
+
+#[test]
+fn asked_by_a_signal_it_prints_where_every_task_stands_and_goes_on() {
+    let server = FaultServer::start(|visit| visit.stall());
+    for signal in [Signal::USR1, Signal::QUIT] {
+        let place = Place::new();
+        let before = server.requests().len();
+        let mut running = place.start_crawl(&[&server.url("/")]);
+        server.until_requests(before + 1);
+        running.signal(signal);
+        for text in WORKER_STANDS {
+            running.until_it_says(text);
+        }
+        running.until_it_says("`progress` (pending");
+        running.until_it_says("waits for: a page to fetch");
+        running.signal(Signal::INT);
+        running.until_it_says("interrupted");
+        running.signal(Signal::INT);
+        running.wait().exits(130);
+    }
+}
+
+#[test]
+fn interrupted_with_v_it_prints_where_every_task_stands_and_without_does_not() {
+    let server = FaultServer::start(|visit| visit.stall());
+    for verbose in [true, false] {
+        let place = Place::new();
+        let before = server.requests().len();
+        let options: &[&str] = if verbose { &["-v"] } else { &[] };
+        let mut running = place.start_crawl(&[options, &[&server.url("/")]].concat());
+        server.until_requests(before + 1);
+        running.signal(Signal::INT);
+        running.until_it_says("interrupted: finishing the 1 page under way");
+        running.signal(Signal::INT);
+        let ran = running.wait().exits(130);
+        for text in WORKER_STANDS {
+            assert_eq!(ran.stderr.contains(text), verbose, "{text}: {}", ran.stderr);
+        }
+    }
+}

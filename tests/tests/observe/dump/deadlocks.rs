@@ -1,0 +1,335 @@
+//! Deadlocks.
+
+use super::{hold_the_thread, ms, pending_announced};
+use executor::net::TcpListener;
+use executor::sync::{Semaphore, channel};
+use executor::time::{Duration, Instant, sleep};
+use executor::{Runtime, block_on, join_all, named, spawn, spawn_blocking, spawn_local, tasks, yield_now};
+use futures_lite::future::{pending, poll_fn};
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::thread;
+use tests::{Log, OnDrop, within};
+
+fn detecting() -> Runtime {
+    Runtime::builder().detect_deadlock(true).build().unwrap()
+}
+
+#[test]
+fn a_deadlock_is_a_panic_at_once_if_that_is_wished_with_the_list_in_it() {
+    within(20, || {
+        for is_virtual in [false, true] {
+            let builder = Runtime::builder().detect_deadlock(true);
+            let runtime = if is_virtual { builder.virtual_clock() } else { builder }.build().unwrap();
+            let drops = Log::new();
+            let start = Instant::now();
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                runtime.block_on(async {
+                    let door = Semaphore::new(1);
+                    let _first = door.acquire().await;
+                    let dropped = OnDrop::new(|| drops.push(()));
+                    named("bystander").spawn(pending_announced());
+                    let _second = door.acquire().await;
+                    drop(dropped);
+                })
+            }));
+            assert!(start.elapsed() < Duration::from_millis(900) || cfg!(debug_assertions));
+            let text = *caught.unwrap_err().downcast::<String>().unwrap();
+            assert!(text.starts_with("deadlock: nothing in this runtime can run"), "{text}");
+            assert!(text.contains(" 2 tasks\ntask 1 (pending, "), "{text}");
+            assert!(
+                text.contains(
+                    "\n    waits for: acquire on the semaphore made at tests/tests/observe/dump/deadlocks.rs:"
+                ),
+                "{text}"
+            );
+            assert!(text.contains("\ntask 2 `bystander` ("), "{text}");
+            assert_eq!(drops.len(), 1);
+            assert_eq!(runtime.block_on(async { 7 }), 7, "the runtime goes on");
+        }
+    });
+}
+
+#[test]
+fn what_can_still_happen_is_no_deadlock() {
+    within(30, || {
+        // A timer.
+        detecting().block_on(sleep(ms(20)));
+        // A socket.
+        detecting().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let connects = thread::spawn(move || {
+                thread::sleep(ms(50));
+                std::net::TcpStream::connect(address).unwrap()
+            });
+            listener.accept().await.unwrap();
+            connects.join().unwrap();
+        });
+        // A blocking call.
+        detecting().block_on(async { spawn_blocking(|| thread::sleep(ms(50))).await.unwrap() });
+        // A hold, and another thread that wakes.
+        detecting().block_on(async {
+            let hold = reactor::Handle::current().unwrap().hold();
+            let (tx, rx) = channel::<u32>(1);
+            let thread = thread::spawn(move || {
+                let _hold = hold;
+                thread::sleep(ms(50));
+                futures_lite::future::block_on(tx.send(5)).unwrap();
+                drop(tx);
+            });
+            assert_eq!(rx.recv().await, Ok(5));
+            thread.join().unwrap();
+        });
+        // Threads that wake all the time.
+        for _ in 0..200 {
+            detecting().block_on(async {
+                let hold = reactor::Handle::current().unwrap().hold();
+                let (tx, rx) = channel::<u32>(1);
+                let thread = thread::spawn(move || {
+                    futures_lite::future::block_on(tx.send(5)).unwrap();
+                    drop(hold);
+                });
+                assert_eq!(rx.recv().await, Ok(5));
+                thread.join().unwrap();
+            });
+        }
+    });
+}
+
+#[test]
+fn a_deadlock_that_begins_with_the_end_of_a_blocking_call_is_a_panic_as_well() {
+    within(10, || {
+        let caught = catch_unwind(|| {
+            detecting().block_on(async {
+                drop(spawn_blocking(|| thread::sleep(ms(50))));
+                pending::<()>().await;
+            });
+        });
+        assert!(caught.is_err());
+    });
+}
+
+#[test]
+#[ignore = "a test below runs it"]
+fn deadlock_child() {
+    let waker = Log::new();
+    let woken = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            tests::eventually("the waker", || !waker.is_empty());
+            thread::sleep(ms(3_200)); // two could be printed in this time
+            woken.store(true, Ordering::Relaxed);
+            waker.take().into_iter().for_each(std::task::Waker::wake);
+        });
+        block_on(async {
+            named("stuck").spawn(pending_announced());
+            let wait = poll_fn(|cx| {
+                reactor::leaf::pending(|| "another thread".into());
+                waker.push(cx.waker().clone());
+                if woken.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+            });
+            wait.await;
+            println!("it went on");
+        });
+    });
+}
+
+#[test]
+fn a_deadlock_is_printed_once_after_a_second() {
+    let text = super::child(module_path!(), "deadlock_child");
+    assert_eq!(text.matches("executor: nothing in this runtime can run").count(), 1, "{text}");
+    assert!(text.contains(" 2 tasks\ntask 1 (pending, "), "{text}");
+    assert!(text.contains("    waits for: another thread\n"), "{text}");
+    assert!(text.contains("`stuck` (") && text.contains("    waits for: something of its own\n"), "{text}");
+}
+
+#[test]
+#[ignore = "a test below runs it"]
+fn no_deadlock_child() {
+    // Each waits for longer than a second, all at once.
+    fn waits(what: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+        thread::spawn(what)
+    }
+    let all = [
+        waits(|| block_on(sleep(ms(1_300)))),
+        waits(|| block_on(async { spawn_blocking(|| thread::sleep(ms(1_300))).await.unwrap() })),
+        waits(|| {
+            block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                let connects = thread::spawn(move || {
+                    thread::sleep(ms(1_300));
+                    std::net::TcpStream::connect(address).unwrap()
+                });
+                listener.accept().await.unwrap();
+                connects.join().unwrap();
+            });
+        }),
+        // Another thread wakes in time, twice.
+        waits(|| {
+            block_on(async {
+                let (tx, rx) = channel::<u32>(1);
+                let thread = thread::spawn(move || {
+                    for n in 0..2 {
+                        thread::sleep(ms(700));
+                        futures_lite::future::block_on(tx.send(n)).unwrap();
+                    }
+                });
+                assert_eq!((rx.recv().await, rx.recv().await), (Ok(0), Ok(1)));
+                thread.join().unwrap();
+            });
+        }),
+        // Held, or not held at first; or just notified all the time.
+        waits(|| held(0, 1_300, false)),
+        waits(|| held(500, 800, false)),
+        waits(|| held(0, 0, true)),
+    ];
+    all.into_iter().for_each(|thread| thread.join().unwrap());
+
+    fn held(before: u64, with: u64, notified: bool) {
+        block_on(async {
+            let (tx, rx) = channel::<u32>(1);
+            let handle = reactor::Handle::current().unwrap();
+            let first = (before == 0 && !notified).then(|| handle.hold());
+            let thread = thread::spawn(move || {
+                thread::sleep(ms(before));
+                let _hold = first.or_else(|| (!notified).then(|| handle.hold()));
+                thread::sleep(ms(with));
+                for _ in 0..if notified { 8 } else { 0 } {
+                    thread::sleep(ms(100));
+                    handle.notify();
+                }
+                futures_lite::future::block_on(tx.send(1)).unwrap();
+            });
+            assert_eq!(rx.recv().await, Ok(1));
+            thread.join().unwrap();
+        });
+    }
+}
+
+#[test]
+fn nothing_is_printed_where_something_can_still_happen() {
+    let text = super::child(module_path!(), "no_deadlock_child");
+    assert!(!text.contains("executor: "), "{text}");
+}
+
+#[test]
+fn a_wake_that_comes_while_the_list_is_made_is_no_deadlock() {
+    within(30, || {
+        // Another thread wakes the first task while the second is asked for its await chain.
+        let (waker, is_asked) = (Arc::new(Mutex::new(None::<std::task::Waker>)), Arc::new(AtomicBool::new(false)));
+        let wakes = thread::spawn({
+            let (waker, is_asked) = (waker.clone(), is_asked.clone());
+            move || {
+                tests::eventually("the second task is asked", || is_asked.load(Ordering::SeqCst));
+                waker.lock().unwrap().take().unwrap().wake();
+            }
+        });
+        let is_woken = waker.clone();
+        detecting().block_on(async {
+            let mut polls = 0;
+            spawn(poll_fn(move |_| {
+                polls += 1;
+                if polls > 1 {
+                    is_asked.store(true, Ordering::SeqCst);
+                    tests::eventually("the wake", || is_woken.lock().unwrap().is_none());
+                }
+                Poll::<()>::Pending
+            }));
+            let mut is_first = true;
+            poll_fn(|cx| {
+                let mut waker = waker.lock().unwrap();
+                if std::mem::take(&mut is_first) {
+                    *waker = Some(cx.waker().clone());
+                }
+                if waker.is_none() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await
+        });
+        wakes.join().unwrap();
+    });
+}
+
+#[test]
+fn a_set_that_is_first_polled_when_somebody_asks_is_woken_all_the_same() {
+    Runtime::builder().virtual_clock().build().unwrap().block_on(async {
+        let goes_on = Rc::new(Cell::new(false));
+        let (sender, receiver) = channel::<u32>(1);
+        let flag = goes_on.clone();
+        let task = spawn_local(async move {
+            poll_fn(|_| if flag.get() { Poll::Ready(()) } else { Poll::Pending }).await;
+            join_all([receiver.recv()]).await
+        });
+        yield_now().await;
+        goes_on.set(true); // and nobody is told
+        tasks();
+        yield_now().await;
+        sender.send(7).await.unwrap();
+        for _ in 0..5 {
+            yield_now().await;
+        }
+        assert!(task.is_finished());
+        assert_eq!(task.await.unwrap(), [Ok(7)]);
+    });
+}
+
+#[test]
+fn a_listener_does_not_hear_himself() {
+    let heard = RefCell::new(Vec::new());
+    let mut listener = |what: String| {
+        reactor::leaf::pending(|| "from the listener".into());
+        heard.borrow_mut().push(what);
+    };
+    reactor::leaf::listen(&mut listener, || {
+        reactor::leaf::pending(|| "first".into());
+        reactor::leaf::pending(|| "second".into());
+        let mut other = Vec::new();
+        reactor::leaf::listen(&mut |what| other.push(what), || reactor::leaf::pending(|| "inner".into()));
+        assert_eq!(other, ["inner"]);
+        reactor::leaf::pending(|| "third".into());
+    });
+    assert!(!reactor::leaf::is_asked());
+    assert_eq!(heard.into_inner(), ["first", "second", "third"]);
+}
+
+#[test]
+#[ignore = "a test below runs it"]
+fn flood_child() {
+    let runtime = Runtime::builder().slow_poll(ms(60)).build().unwrap();
+    runtime.block_on(async {
+        // So many polls in one tick of the clock that it is not read after each.
+        for _ in 0..20_000 {
+            spawn(async {});
+        }
+        named("drowned").spawn(async { hold_the_thread(ms(100)) });
+        for _ in 0..20_000 {
+            spawn(async {});
+        }
+        // A tick; from then on the polls are looked at one by one again.
+        spawn(async { hold_the_thread(ms(20)) });
+        for _ in 0..40 {
+            spawn(async {});
+        }
+        named("exact").spawn(async { hold_the_thread(ms(100)) });
+        yield_now().await;
+    });
+}
+
+#[test]
+fn a_slow_poll_in_a_flood_of_quick_ones_is_told_with_those_around_it_at_most() {
+    let text = super::child(module_path!(), "flood_child");
+    // On a busy machine, others are slow as well: the one that spawns all of them, or one that is preempted.
+    let is_meant = |line: &&str| line.contains(" `drowned` ") || line.contains(" `exact` ");
+    let is_of_flood = |line: &&str| line.starts_with("executor: ") && is_meant(line);
+    let lines: Vec<_> = text.lines().filter(is_of_flood).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[1].starts_with("executor: task ") && lines[1].contains(" `exact` (spawned at "), "{text}");
+    assert!(lines[0].contains(" `drowned` (spawned at tests/tests/observe/dump/deadlocks.rs:"), "{text}");
+    assert!(lines[0].contains(" held the thread for 1"), "{text}");
+    assert!(lines[0].matches("(spawned at ").count() <= 3, "the places of the quick ones are two: {text}");
+}

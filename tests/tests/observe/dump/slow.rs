@@ -1,0 +1,126 @@
+//! Slow polls.
+
+use super::{Watches, hold_the_thread, ms, pending_announced};
+use executor::time::sleep;
+use executor::{Runtime, TaskGroup, TaskId, named, spawn, task_group, tasks, yield_now};
+use futures_lite::future::{pending, poll_once};
+use std::sync::Arc;
+
+fn watched(limit: u64) -> (Runtime, Arc<Watches>) {
+    let watches = Arc::new(Watches::default());
+    let builder = Runtime::builder().observer(watches.clone()).slow_poll(ms(limit));
+    (builder.build().unwrap(), watches)
+}
+
+#[test]
+fn a_poll_that_holds_the_thread_is_told_each_time_and_those_below_the_limit_are_not() {
+    let (runtime, watches) = watched(60);
+    let slow = runtime.block_on(async {
+        for _ in 0..5 {
+            spawn(async { hold_the_thread(ms(5)) }).await.unwrap();
+        }
+        sleep(ms(100)).await; // time that is nobody's
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let task = spawn(async { hold_the_thread(ms(100)) });
+            ids.push(task.id());
+            task.await.unwrap();
+        }
+        ids
+    });
+    let told = watches.slow.take();
+    let ids: Vec<_> = told.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, slow);
+    assert!(told.iter().all(|(_, took)| (ms(90)..ms(1_000)).contains(took)), "{told:?}");
+}
+
+#[test]
+fn the_one_that_was_slow_is_told_among_many_quick_ones() {
+    let (runtime, watches) = watched(60);
+    let slow = runtime.block_on(async {
+        let mut slow = Vec::new();
+        for round in 0..5 {
+            let quick = || {
+                for _ in 0..50 + 7 * round {
+                    spawn(yield_now());
+                }
+            };
+            quick();
+            slow.push(spawn(async { hold_the_thread(ms(100)) }).id());
+            quick();
+            for _ in 0..4 {
+                yield_now().await;
+            }
+        }
+        slow
+    });
+    let ids: Vec<_> = watches.slow.take().iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, slow);
+}
+
+#[test]
+fn time_that_a_task_spent_before_it_asked_or_dropped_a_group_is_its_own() {
+    let (runtime, watches) = watched(60);
+    let (slow, all) = runtime.block_on(async {
+        for _ in 0..5 {
+            spawn(pending_announced());
+        }
+        yield_now().await;
+        tasks(); // names are looked up, which takes long the first time
+        yield_now().await;
+        let asks = spawn(async {
+            hold_the_thread(ms(100));
+            tasks();
+        });
+        let drops = spawn(async {
+            let group = task_group(|group: TaskGroup<()>| async move {
+                group.spawn(pending::<Result<(), ()>>());
+                pending::<Result<(), ()>>().await
+            });
+            let mut group = Box::pin(group);
+            assert!(poll_once(&mut group).await.is_none());
+            hold_the_thread(ms(100));
+            drop(group);
+        });
+        let slow = [asks.id(), drops.id()];
+        asks.await.unwrap();
+        drops.await.unwrap();
+        (slow, TaskId(1))
+    });
+    let ids: Vec<_> = watches.slow.take().iter().map(|(id, _)| *id).filter(|id| *id != all).collect();
+    assert_eq!(ids, slow);
+}
+
+#[test]
+#[ignore = "a test below runs it"]
+fn slow_child() {
+    let runtime = Runtime::builder().slow_poll(ms(60)).build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..3 {
+            named("digests").spawn(async { hold_the_thread(ms(100)) }).await.unwrap();
+        }
+        let other = named("other place").spawn(async {
+            hold_the_thread(ms(100));
+            yield_now().await;
+        });
+        other.await.unwrap();
+        named("quick").spawn(async { hold_the_thread(ms(5)) }).await.unwrap();
+        // To print where a panic came from takes as long as it takes.
+        let panics = named("panics").spawn(async {
+            hold_the_thread(ms(100));
+            panic!("on purpose");
+        });
+        panics.await.unwrap_err();
+    });
+}
+
+#[test]
+fn a_slow_poll_is_printed_once_for_each_place_with_name_and_place() {
+    let text = super::child(module_path!(), "slow_child");
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("executor: ")).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("executor: task 2 `digests` (spawned at tests/tests/observe/dump/slow.rs:"), "{text}");
+    assert!(lines[0].contains(") held the thread for 1") && lines[0].contains(" ms in one poll, and"), "{text}");
+    assert!(lines[0].contains("spawn_blocking") && lines[0].contains("yield_now"), "{text}");
+    assert!(lines[1].starts_with("executor: task 5 `other place` (spawned at "), "{text}");
+}

@@ -1,0 +1,7 @@
+//! Deterministic runs and the simulated network, up to the downloader in a simulated world.
+//!
+//! Alone: `cargo test -p tests --test simulate`.
+
+mod crawler;
+mod deterministic;
+mod network;

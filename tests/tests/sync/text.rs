@@ -1,0 +1,148 @@
+//! What the primitives print, and what a task that waits for one reports.
+
+use super::kit::{panic_text, waiting};
+use executor::Runtime;
+use executor::sync::{
+    Barrier, Condvar, Event, Mutex, RwLock, Semaphore, broadcast, channel, oneshot, unbounded, watch,
+};
+use futures_lite::StreamExt;
+use std::future::Future;
+use std::pin::Pin;
+
+/// The file that the primitives below are made in, as their texts name it.
+const HERE: &str = file!();
+
+#[test]
+fn each_says_what_it_is_and_where_it_was_made() {
+    let at = |line: u32, column: u32| format!("made at {HERE}:{line}:{column}");
+    let (semaphore, line) = (Semaphore::new(2), line!());
+    assert_eq!(format!("{semaphore:?}"), format!("the semaphore {} (2 available)", at(line, 30)));
+    let permit = format!("{:?}", semaphore.try_acquire().unwrap());
+    assert!(permit.contains("(1 available)") && permit.contains("permits: 1"), "{permit}");
+    let (event, line) = (Event::new(), line!());
+    assert_eq!(format!("{event:?}"), format!("the event {} (not set)", at(line, 26)));
+    event.set();
+    assert_eq!(format!("{event:?}"), format!("the event {} (set)", at(line, 26)));
+    let (changed, line) = (Condvar::new(), line!());
+    assert_eq!(format!("{changed:?}"), format!("the condition {}", at(line, 28)));
+    let (barrier, line) = (Barrier::new(3), line!());
+    let _waits = waiting(barrier.wait());
+    assert_eq!(format!("{barrier:?}"), format!("the barrier {} (1 of 3 are there)", at(line, 28)));
+    let ((tx, rx), line) = (channel(1), line!());
+    tx.try_send(1).unwrap();
+    assert_eq!(format!("{tx:?}"), format!("Sender of the channel {} (1 messages)", at(line, 29)));
+    rx.close();
+    assert_eq!(format!("{rx:?}"), format!("Receiver of the channel {} (closed, 1 messages)", at(line, 29)));
+    let ((tx, _), line) = (unbounded::<()>(), line!());
+    assert_eq!(format!("{tx:?}"), format!("Sender of the channel {} (closed, 0 messages)", at(line, 28)));
+    let ((tx, rx), line) = (oneshot::<()>(), line!());
+    let place = at(line, 29);
+    assert_eq!(
+        format!("{tx:?}, {rx:?}"),
+        format!("Sender of the oneshot channel {place}, Receiver of the oneshot channel {place}")
+    );
+    let ((tx, rx), line) = (broadcast::<()>(1), line!());
+    let place = at(line, 29);
+    assert_eq!(
+        format!("{tx:?}, {rx:?}"),
+        format!("Sender of the broadcast channel {place}, Receiver of the broadcast channel {place}")
+    );
+    let ((tx, rx), line) = (watch(1), line!());
+    let place = at(line, 29);
+    assert_eq!(
+        format!("{tx:?}, {rx:?}"),
+        format!("Sender of the watched value {place}, Receiver of the watched value {place}")
+    );
+    let (event, line) = (Event::default(), line!());
+    assert!(format!("{event:?}").contains(&at(line, 26)), "also if it was made by default");
+}
+
+/// What is said of a future that nobody will ever wake.
+fn why_it_waits(future: impl Future<Output = ()>) -> String {
+    let runtime = Runtime::builder().detect_deadlock(true).build().unwrap();
+    panic_text(|| runtime.block_on(future))
+}
+
+#[test]
+fn who_waits_for_ever_is_told_for_what() {
+    let said = |kind: &str, wait: Pin<Box<dyn Future<Output = ()>>>| {
+        let text = why_it_waits(wait);
+        let place = format!("{kind} made at {HERE}:");
+        assert!(text.contains(&place), "`{place}` is not in:\n{text}");
+    };
+    said("acquire on the semaphore", Box::pin(async { drop(Semaphore::new(0).acquire().await) }));
+    said(
+        "acquire on the mutex",
+        Box::pin(async {
+            let mutex = Mutex::new(());
+            let _guard = mutex.lock().await;
+            drop(mutex.lock().await);
+        }),
+    );
+    said(
+        "acquire on the read-write lock",
+        Box::pin(async {
+            let lock = RwLock::new(());
+            let _guard = lock.read().await;
+            drop(lock.write().await);
+        }),
+    );
+    said("wait for the event", Box::pin(async { Event::new().wait().await }));
+    said(
+        "wait for the condition",
+        Box::pin(async {
+            let mutex = Mutex::new(());
+            drop(Condvar::new().wait(mutex.lock().await).await);
+        }),
+    );
+    said("wait for the others at the barrier", Box::pin(async { assert!(Barrier::new(2).wait().await) }));
+    said(
+        "receive on the channel",
+        Box::pin(async {
+            let (_tx, rx) = channel::<()>(1);
+            rx.recv().await.unwrap();
+        }),
+    );
+    said(
+        "receive on the channel",
+        Box::pin(async {
+            let (_tx, mut rx) = unbounded::<()>();
+            rx.next().await;
+        }),
+    );
+    said(
+        "send on the channel",
+        Box::pin(async {
+            let (tx, _rx) = channel(0);
+            tx.send(()).await.unwrap();
+        }),
+    );
+    said(
+        "receive on the oneshot channel",
+        Box::pin(async {
+            let (_tx, rx) = oneshot::<()>();
+            rx.await.unwrap();
+        }),
+    );
+    said(
+        "wait for the end of the receiver of the oneshot channel",
+        Box::pin(async {
+            let (mut tx, _rx) = oneshot::<()>();
+            tx.closed().await;
+        }),
+    );
+    said(
+        "receive on the broadcast channel",
+        Box::pin(async {
+            let (_tx, mut rx) = broadcast::<()>(1);
+            rx.recv().await.unwrap();
+        }),
+    );
+    said(
+        "wait for a change of the watched value",
+        Box::pin(async {
+            let (_tx, mut rx) = watch(());
+            rx.changed().await.unwrap();
+        }),
+    );
+}

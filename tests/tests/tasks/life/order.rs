@@ -1,0 +1,159 @@
+//! Invariant 7: tasks run in the order in which they became ready, and no task starves the rest.
+
+use executor::net::UnixStream;
+use executor::time::{Duration, Instant, sleep};
+use executor::{JoinHandle, named, spawn, yield_now};
+use futures_lite::future::{pending, poll_fn};
+use std::io::Write;
+use std::sync::mpsc;
+use std::task::{Poll, Waker};
+use std::thread;
+use tests::strict::block_on;
+use tests::{Log, within};
+
+// ---- order and fairness (invariant 7) ----
+
+#[test]
+fn tasks_run_in_the_order_in_which_they_became_ready() {
+    block_on(async {
+        let order = Log::new();
+        let tasks: Vec<_> = (0..50)
+            .map(|n| {
+                let order = order.clone();
+                spawn(async move {
+                    order.push((0, n));
+                    yield_now().await;
+                    order.push((1, n));
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let expected: Vec<_> = (0..2).flat_map(|round| (0..50).map(move |n| (round, n))).collect();
+        assert_eq!(order.take(), expected);
+    });
+}
+
+#[test]
+fn what_becomes_ready_during_a_pass_runs_in_the_next() {
+    block_on(async {
+        let order = Log::new();
+        let spawns = spawn({
+            let order = order.clone();
+            async move {
+                order.push("a");
+                let child = spawn({
+                    let order = order.clone();
+                    async move { order.push("child of a") }
+                });
+                child.await.unwrap();
+            }
+        });
+        let other = spawn({
+            let order = order.clone();
+            async move { order.push("b") }
+        });
+        spawns.await.unwrap();
+        other.await.unwrap();
+        assert_eq!(order.take(), ["a", "b", "child of a"]);
+    });
+}
+
+/// A task that is ready again at once, always.
+fn busy() -> JoinHandle<()> {
+    spawn(async {
+        loop {
+            yield_now().await;
+        }
+    })
+}
+
+#[test]
+fn a_task_that_always_wakes_itself_does_not_starve_a_timer() {
+    within(20, || {
+        block_on(async {
+            let busy = busy();
+            let start = Instant::now();
+            sleep(Duration::from_millis(5)).await;
+            assert!(start.elapsed() >= Duration::from_millis(5));
+            busy.cancel();
+        });
+    });
+}
+
+#[test]
+fn a_task_that_always_wakes_itself_does_not_starve_a_socket() {
+    within(20, || {
+        block_on(async {
+            let busy = busy();
+            let (mut theirs, ours) = std::os::unix::net::UnixStream::pair().unwrap();
+            let ours = UnixStream::from_std(ours).unwrap();
+            let reader = spawn(async move { ours.read(&mut [0; 8]).await.unwrap() });
+            for _ in 0..200 {
+                yield_now().await;
+            }
+            theirs.write_all(b"x").unwrap();
+            assert_eq!(reader.await.unwrap(), 1);
+            busy.cancel();
+        });
+    });
+}
+
+#[test]
+fn a_task_that_always_wakes_itself_does_not_starve_another_thread() {
+    within(20, || {
+        block_on(async {
+            let busy = busy();
+            let (give, take) = mpsc::channel::<Waker>();
+            let thread = thread::spawn(move || take.recv().unwrap().wake());
+            let mut polls = 0;
+            let waits = spawn(poll_fn(move |cx| {
+                polls += 1;
+                if polls == 1 {
+                    give.send(cx.waker().clone()).unwrap();
+                    return Poll::Pending;
+                }
+                Poll::Ready(()) // nobody but the thread can have woken it
+            }));
+            waits.await.unwrap();
+            busy.cancel();
+            thread.join().unwrap();
+        });
+    });
+}
+
+#[test]
+fn many_tasks_that_always_wake_themselves_do_not_starve_a_timer() {
+    within(20, || {
+        block_on(async {
+            let all: Vec<_> = (0..1000).map(|_| busy()).collect();
+            let start = Instant::now();
+            sleep(Duration::from_millis(5)).await;
+            let late = start.elapsed() - Duration::from_millis(5);
+            // A pass of a thousand polls lies between two looks at the timers, not more.
+            assert!(late < Duration::from_millis(100), "{late:?} late");
+            all.iter().for_each(JoinHandle::cancel);
+        });
+    });
+}
+
+// ---- what a task is called ----
+
+#[test]
+fn tasks_are_numbered_in_the_order_of_their_spawning_and_say_what_they_are() {
+    block_on(async {
+        let first = spawn(pending::<()>());
+        let second = named("second").spawn(pending::<()>());
+        assert_eq!((first.id().0, second.id().0), (2, 3));
+        assert_eq!((first.name(), second.name()), (None, Some("second")));
+        let text = format!("{second:?}");
+        assert!(text.starts_with("task 3 `second` (pending, spawned at ") && text.contains(file!()), "{text}");
+        yield_now().await;
+        assert!(format!("{first:?}").contains("(pending"));
+        first.cancel();
+        assert!(format!("{first:?}").contains("(pending"));
+        yield_now().await;
+        assert!(format!("{first:?}").contains("(cancelled"));
+    });
+}
