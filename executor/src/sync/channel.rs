@@ -160,14 +160,14 @@ impl<T> Rule for Sending<T> {
     #[inline]
     fn arrive(state: &mut Shared<T>, message: &mut Option<T>, _: &mut Wakes) -> Option<Self::Got> {
         if state.closed {
-            let message = message.take().expect("a future that sends was polled after it was ready");
+            let message = message.take().expect("a SendFuture was polled after it was ready");
             return Some(Err(SendError(message)));
         }
         if !state.has_room() {
-            assert!(message.is_some(), "a future that sends was polled after it was ready");
+            assert!(message.is_some(), "a SendFuture was polled after it was ready");
             return None;
         }
-        state.put(message.take().expect("a future that sends was polled after it was ready"));
+        state.put(message.take().expect("a SendFuture was polled after it was ready"));
         Some(Ok(()))
     }
 
