@@ -1,4 +1,4 @@
-//! A callback for the end of a task, and its result.
+//! A callback that is called when a task completes, and the task's result.
 //!
 //! ```sh
 //! cargo run -p executor --example callback

@@ -124,7 +124,7 @@ fn blocking_is_noticed_and_on_a_thread_holds_nothing_up() {
 fn locks_signals_channels_and_locals_do_what_they_say() {
     let wanted = ["counted: 100", "reader 1: old", "reader 2: new", "set", "taken: Some(\"work\")", "3 came last"];
     in_order(&printed("share"), &wanted);
-    let jobs = ["job 1", "job 2", "job 3", "job 4", "12² = 144", "hear, hear", "hear, hear", "loaded: Ok(100) %"];
+    let jobs = ["job 1", "job 2", "job 3", "job 4", "12² = 144", "doors open", "doors open", "loaded: Ok(100) %"];
     in_order(&printed("messages"), &jobs);
     let queries = ["orders for ann", "orders for bob", "bills for ann", "bills for bob", "there is none: None"];
     in_order(&printed("locals"), &queries);

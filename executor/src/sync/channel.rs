@@ -398,8 +398,9 @@ macro_rules! end {
 
         impl<T> fmt::Debug for $end<T> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let state = if self.is_closed() { "closed, " } else { "" };
-                write!(f, "{} of {} ({state}{} messages)", stringify!($end), self.channel.monitor, self.len())
+                let (state, messages) = (if self.is_closed() { "closed, " } else { "" }, self.len());
+                let s = if messages == 1 { "" } else { "s" };
+                write!(f, "{} of {} ({state}{messages} message{s})", stringify!($end), self.channel.monitor)
             }
         }
     )*};
