@@ -27,7 +27,7 @@ fn main() {
         let three_at_once = Semaphore::new(3);
         let mut pages = as_completed((0..5).map(|page| worker(page, &three_at_once)));
         while let Some((page, text)) = pages.next().await {
-            println!("page {page} is there after {} tenths of a second: {text}", start.elapsed().as_millis() / 100);
+            println!("page {page} arrived after {} tenths of a second: {text}", start.elapsed().as_millis() / 100);
         }
     });
 }

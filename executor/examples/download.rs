@@ -1,4 +1,4 @@
-//! Ten downloads at once over the runtime's sockets. Each one reads from top to bottom, without a callback.
+//! Ten downloads at once over the runtime's sockets. Each one is written from top to bottom, without a callback.
 //!
 //! The server is part of this program, and takes 200 ms for a page.
 //!

@@ -38,6 +38,6 @@ fn main() {
         // The first error drops the others.
         let start = Instant::now();
         println!("{:?}", try_join_all([3, 1, 2].map(checked)).await);
-        println!("to fail took {} tenths of a second", start.elapsed().as_millis() / 100);
+        println!("failing took {} tenths of a second", start.elapsed().as_millis() / 100);
     });
 }

@@ -88,7 +88,7 @@ impl Executor {
                         self.schedule(again);
                     }
                 }
-                None => _ = reactor.turn(None).expect("waiting for events failed"),
+                None => _ = reactor.turn(None).expect("cannot wait for events"),
             }
         }
     }
@@ -97,7 +97,7 @@ impl Executor {
 /// Runs a future, and the tasks that it spawns, on this thread.
 pub(crate) fn block_on<F: Future<Output: Send> + Send + 'static>(future: F, recorder: Arc<Recorder>) -> F::Output {
     let mut reactor =
-        Reactor::with(backend::operating_system().expect("no descriptor is left"), Some(recorder.clone()));
+        Reactor::with(backend::operating_system().expect("cannot create the backend"), Some(recorder.clone()));
     let executor = Arc::new(Executor { queue: Mutex::default(), reactor: reactor.handle() });
     let runtime = CustomRuntime::builder(executor.clone()).reactor(reactor.handle()).observer(recorder).build();
     runtime.enter(|| {
@@ -133,6 +133,6 @@ fn main() {
     };
     block_on(root, recorder.clone());
     if let Some(path) = std::env::args().nth(1) {
-        recorder.save(path).expect("the recording cannot be written");
+        recorder.save(path).expect("cannot write the recording");
     }
 }

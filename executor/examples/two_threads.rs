@@ -72,7 +72,7 @@ impl Executor {
 /// Runs a future, and the tasks that it spawns, on two threads.
 pub(crate) fn block_on<F: Future<Output: Send> + Send + 'static>(future: F, recorder: Arc<Recorder>) -> F::Output {
     let mut reactor =
-        Reactor::with(backend::operating_system().expect("no descriptor is left"), Some(recorder.clone()));
+        Reactor::with(backend::operating_system().expect("cannot create the backend"), Some(recorder.clone()));
     let (executor, handle) = (Arc::new(Executor::default()), reactor.handle());
     let runtime = CustomRuntime::builder(executor.clone()).reactor(handle.clone()).observer(recorder).build();
     let is_over = Arc::new(AtomicBool::new(false));
@@ -91,7 +91,7 @@ pub(crate) fn block_on<F: Future<Output: Send> + Send + 'static>(future: F, reco
             worker.spawn_scoped(scope, move || runtime.enter(|| executor.work())).expect("cannot start a thread");
         }
         while !is_over.load(Ordering::SeqCst) {
-            reactor.turn(None).expect("waiting for events failed");
+            reactor.turn(None).expect("cannot wait for events");
         }
         // Cancels the tasks that are left. The threads drop them before they end.
         runtime.cancel_all();
@@ -124,6 +124,6 @@ fn main() {
     println!("{}", block_on(root(), recorder.clone()));
     println!("and a hundred sleeps are over");
     if let Some(path) = std::env::args().nth(1) {
-        recorder.save(path).expect("the recording cannot be written");
+        recorder.save(path).expect("cannot write the recording");
     }
 }

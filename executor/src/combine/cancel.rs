@@ -1,11 +1,11 @@
 //! Parts of a task that end early, and parts that must not: [`deadline`] and [`shield()`].
 //!
-//! A cancel drops a future at the `.await` where it is suspended. Most code can be dropped at any of them. Code that
+//! A cancel drops a future at the `.await` where it is suspended. Most code can be dropped at any `.await`. Code that
 //! cannot, such as "write the record, then its index", goes into a shield. A shield delays the cancel: it takes effect
 //! at the first `.await` after the shield is down.
 //!
-//! Three things respect shields: [`JoinHandle::cancel`](crate::JoinHandle::cancel), [`deadline`] and
-//! [`task_group`](crate::task_group). Everything that simply drops a future does not, because a drop cannot wait:
+//! Shields delay [`JoinHandle::cancel`](crate::JoinHandle::cancel), [`deadline`] and
+//! [`task_group`](crate::task_group). They do not delay what simply drops a future, because a drop cannot wait:
 //! `time::timeout`, `select`, and the end of the runtime.
 
 use super::lent::{Lent, lend, with_lent};

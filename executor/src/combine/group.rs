@@ -1,8 +1,8 @@
 //! [`task_group`]: tasks that don't outlive the block that started them.
 //!
 //! A group is to tasks what a block is to statements. The group ends when all its tasks have ended. An error in one
-//! task cancels the others and is returned from the block. A reader of the block knows that none of its tasks runs on
-//! afterwards.
+//! task cancels the others and is returned from the block. So a reader of the block knows that none of its tasks
+//! outlives it.
 //!
 //! After Nathaniel J. Smith, "Notes on structured concurrency, or: Go statement considered harmful", 2018.
 
@@ -24,9 +24,9 @@ use std::task::{Context, Poll, Waker};
 
 /// Runs a block that may spawn tasks into a group, and ends when the block and all those tasks have ended.
 ///
-/// The first error of the block or of a task cancels all others, and is returned after they have ended. So is the first
-/// panic of a task. Tasks may spawn more tasks through a clone of the group. If this future is dropped, or the task that
-/// awaits it is cancelled, the group's tasks are dropped with it, at once.
+/// The first failure cancels all others, and is returned after they have ended. A failure is an error of the block or
+/// of a task, or a panic of a task. Tasks may spawn more tasks through a clone of the group. If this future is dropped,
+/// or the task that awaits it is cancelled, the group's tasks are dropped with it, at once.
 ///
 /// # Errors
 /// The first failure, with the task that it comes from.

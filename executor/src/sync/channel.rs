@@ -292,7 +292,7 @@ impl<T> Receiver<T> {
     /// Receives a message if the channel has one now.
     ///
     /// # Errors
-    /// When the channel is empty.
+    /// When the channel is empty. The error says whether it is also closed.
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         self.leave_as_stream();
         self.channel.monitor.change(|state, wakes| match state.receive(wakes) {

@@ -47,7 +47,7 @@ impl Rule for Notified {
     type State = Notices;
     /// Its ticket.
     type Want = u64;
-    /// Whether the notice was for one waiter. Then it goes to the next one if this one is dropped.
+    /// Whether the notice was for one waiter. Such a notice goes to the next waiter if this one is dropped.
     type Got = bool;
     const WAIT: &'static str = "wait for";
 

@@ -42,9 +42,9 @@ impl<T> fmt::Debug for TrySendError<T> {
     }
 }
 
-/// The channel is closed, or it has no sender left, and all messages were received.
+/// No further message will arrive: the channel is closed, or it has no sender left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the channel is closed and empty")]
+#[error("the channel is closed: no further message will arrive")]
 pub struct RecvError;
 
 /// No message was received.
@@ -53,18 +53,18 @@ pub enum TryRecvError {
     /// The channel has no message now.
     #[error("the channel is empty")]
     Empty,
-    /// The channel is closed, or it has no sender left, and all messages were received.
-    #[error("the channel is closed and empty")]
+    /// No further message will arrive: the channel is closed, or it has no sender left.
+    #[error("the channel is closed: no further message will arrive")]
     Closed,
 }
 
 /// No message was received from a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BroadcastError {
-    /// The receiver was so slow that it missed this many messages. It receives the oldest message that is left next.
+    /// The receiver was so slow that it missed this many messages. The next call returns the oldest message that is left.
     #[error("the receiver was too slow; messages missed: {0}")]
     Missed(u64),
-    /// The channel is closed, or it has no sender left, and all messages were received.
-    #[error("the channel is closed and empty")]
+    /// No further message will arrive: the channel is closed, or it has no sender left.
+    #[error("the channel is closed: no further message will arrive")]
     Closed,
 }

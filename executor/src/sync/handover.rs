@@ -1,5 +1,5 @@
-//! What handed over to the task that is being woken on this thread. It answers "why did the task wake?" when the cause
-//! is a primitive in `sync`.
+//! Records which primitive handed over to the task that is being woken on this thread. It answers "why did the task
+//! wake?" when the cause is a primitive in `sync`.
 //!
 //! The wait list sets it around the wakers that it calls; `observer.rs` reads it.
 
@@ -41,6 +41,7 @@ pub(super) fn is_enabled() -> bool {
     ENABLED.load(Ordering::Relaxed)
 }
 
+/// The primitive that is waking tasks on this thread.
 pub(crate) fn current() -> Option<Handover> {
     CURRENT.get()
 }

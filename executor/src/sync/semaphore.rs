@@ -127,7 +127,7 @@ impl fmt::Debug for Semaphore {
 
 pin_project! {
     /// Waits for permits. Created by [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
-    #[must_use = "a permit is not asked for until this is awaited"]
+    #[must_use = "a permit is not requested until this is awaited"]
     pub struct Acquire<'a> {
         #[pin]
         wait: Wait<'a, permits::Acquire>,

@@ -4,8 +4,8 @@
 //! combined future. To run them as tasks, pass join handles;
 //! [`JoinHandle::cancel_on_drop`](crate::JoinHandle::cancel_on_drop) cancels a task when its handle is dropped.
 //!
-//! The futures share the [budget](reactor::budget) of the task's poll. When it is spent, the remaining ones are polled in the
-//! task's next poll.
+//! The futures share the [budget](reactor::budget) of the task's poll. When it is spent, the remaining ones are polled
+//! in the task's next poll.
 //!
 //! Used through `lib.rs`.
 
@@ -134,7 +134,7 @@ where
 
 /// Awaits the first of two futures to complete, and returns which one it was. The other one is dropped.
 ///
-/// Each poll polls `first` first: if both are done, it wins.
+/// Every poll starts with `first`: if both are done, it wins.
 ///
 /// # Cancel safety
 /// Dropping it drops both. In a loop, pass `&mut future` for a future that should continue in the next round.
