@@ -23,7 +23,7 @@
 //! Who may touch a node: a WAITING node is in a list, and all of it belongs to the thread that holds the lock. In any
 //! other stage (IDLE, DEFERRED or HANDED_OVER) it belongs to its future. The store of HANDED_OVER is the last access
 //! that `hand_over` makes to a node. Until the future sees that value, it touches only the stage without the lock; from
-//! then on it may be gone at any time.
+//! then on it may be dropped at any time.
 //!
 //! No foreign code runs under the lock, except the clone of a waker. Wakers are called, and wakers and users' values
 //! are dropped, after the lock is released.
