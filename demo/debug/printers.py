@@ -29,7 +29,7 @@ STATE = {  # executor/src/task/state.rs
 STAGE = {  # executor/src/sync/wait_list.rs
     "IDLE": 0,
     "WAITING": 1,
-    "SERVED": 2,
+    "HANDED_OVER": 2,
 }
 READINESS = {  # reactor/src/readiness.rs
     "READABLE": 1,

@@ -1,4 +1,4 @@
-//! A call that blocks, inside of a task, holds everything up; the runtime notices. Given to a thread it does not.
+//! A blocking call inside a task delays every other task, and the runtime reports it. On another thread it delays none.
 //!
 //! ```sh
 //! cargo run -p executor --example blocking
@@ -8,19 +8,19 @@ use executor::time::{Duration, Instant};
 use executor::{block_on, named, spawn, spawn_blocking};
 use std::thread;
 
-/// Wrong: nothing else runs on this thread meanwhile.
+/// Wrong: no other task runs on this thread meanwhile.
 async fn index_1() -> &'static str {
     thread::sleep(Duration::from_millis(300));
     "index 1"
 }
 
-/// Right: it is another thread that blocks.
+/// Right: another thread blocks.
 async fn index_1_on_a_thread() -> &'static str {
     let text = spawn_blocking(|| {
         thread::sleep(Duration::from_millis(300));
         "index 1"
     });
-    text.await.expect("it neither panics nor is cancelled")
+    text.await.expect("the call neither panics nor is cancelled")
 }
 
 async fn index_2() -> &'static str {

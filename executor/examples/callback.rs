@@ -1,4 +1,4 @@
-//! A callback for the end of a task, and its result.
+//! A callback that is called when a task completes, and the task's result.
 //!
 //! ```sh
 //! cargo run -p executor --example callback
@@ -17,12 +17,12 @@ fn main() {
     block_on(async {
         let task = named("worker").spawn(work(50));
         task.on_done(|task, how| {
-            println!("callback: task {} `{}` has ended: {how:?}", task.id(), task.name().unwrap())
+            println!("callback: task {} `{}` has completed: {how:?}", task.id(), task.name().unwrap())
         });
         println!("result: {}", task.await.unwrap());
 
         let failing = named("failing").spawn(async { panic!("no luck today") });
-        failing.on_done(|task, how| println!("callback: task {} has ended: {how:?}", task.id()));
+        failing.on_done(|task, how| println!("callback: task {} has completed: {how:?}", task.id()));
         println!("result: {}", failing.explained().await.map(|()| "none").unwrap_err());
     });
 }

@@ -1,4 +1,4 @@
-//! Three tasks, an interrupt in the middle, and all that is still pending is cancelled; each can say who did it.
+//! Cancels the tasks that have not completed when an interrupt comes. Each one reports who cancelled it and why.
 //!
 //! ```sh
 //! cargo run -p executor --example cancel
@@ -9,14 +9,14 @@ use executor::{block_on, named, tasks};
 
 async fn work(seconds: u64) -> String {
     sleep(Duration::from_millis(100 * seconds)).await;
-    format!("done after {seconds} s, or rather tenths of one")
+    format!("done after {seconds} s (simulated by tenths of a second)")
 }
 
 fn main() {
     block_on(async {
         let work = [1, 10, 15].map(|seconds| named(format!("{seconds} s")).spawn(work(seconds)));
         sleep(Duration::from_millis(150)).await;
-        println!("Ctrl-C, let us say. These are there:");
+        println!("Suppose that the user presses Ctrl-C now. The tasks:");
         print!("{}", tasks());
         for task in &work {
             task.cancel_because("the user has pressed Ctrl-C");

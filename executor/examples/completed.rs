@@ -1,4 +1,4 @@
-//! Five downloads, three at once, each reported as soon as it is there.
+//! Five downloads, at most three at a time, each reported as soon as it completes.
 //!
 //! ```sh
 //! cargo run -p executor --example completed
@@ -9,7 +9,7 @@ use executor::time::{Duration, Instant, sleep};
 use executor::{as_completed, block_on};
 use futures_lite::StreamExt;
 
-/// As if it came over the network.
+/// Stands in for a download over the network.
 async fn fetch(page: usize) -> String {
     println!("page {page} begins");
     sleep(Duration::from_millis(100)).await;
@@ -17,7 +17,7 @@ async fn fetch(page: usize) -> String {
 }
 
 async fn worker(page: usize, three_at_once: &Semaphore) -> (usize, String) {
-    let _permit = three_at_once.acquire().await; // returns when the block is left, however that is
+    let _permit = three_at_once.acquire().await; // returns when the function is left, in whatever way
     (page, fetch(page).await)
 }
 
@@ -27,7 +27,7 @@ fn main() {
         let three_at_once = Semaphore::new(3);
         let mut pages = as_completed((0..5).map(|page| worker(page, &three_at_once)));
         while let Some((page, text)) = pages.next().await {
-            println!("page {page} is there after {} tenths of a second: {text}", start.elapsed().as_millis() / 100);
+            println!("page {page} arrived after {} tenths of a second: {text}", start.elapsed().as_millis() / 100);
         }
     });
 }

@@ -1,4 +1,4 @@
-//! Two tasks that each hold what the other one wants: nothing can run any more, and the runtime says so.
+//! Two tasks that each hold the lock that the other one wants. No task can run any more, and the runtime reports it.
 //!
 //! ```sh
 //! cargo run -p executor --example deadlock
@@ -17,7 +17,7 @@ async fn transfer(from: Arc<Mutex<i32>>, to: Arc<Mutex<i32>>) {
 }
 
 fn main() -> std::io::Result<()> {
-    // Without this, it would be printed after a second, and the program would go on to wait.
+    // Without this option, the runtime would print the report after a second and go on waiting.
     let runtime = Runtime::builder().detect_deadlock(true).build()?;
     runtime.block_on(async {
         let (ann, bob) = (Arc::new(Mutex::new(10)), Arc::new(Mutex::new(10)));

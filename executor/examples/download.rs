@@ -1,6 +1,6 @@
-//! Ten downloads over sockets of our own, top to bottom, without a callback; and all at once.
+//! Ten downloads at once over the runtime's sockets. Each one is written from top to bottom, without a callback.
 //!
-//! The server is in here too, and takes 200 ms for a page.
+//! The server is part of this program, and takes 200 ms for a page.
 //!
 //! ```sh
 //! cargo run -p executor --example download
@@ -28,7 +28,7 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
         let (mut stream, _) = listener.accept().await?;
         spawn(async move {
             let mut request = [0; 1024];
-            let length = stream.read(&mut request).await?; // it is short, and comes in one piece
+            let length = stream.read(&mut request).await?; // short enough to arrive in one piece
             sleep(Duration::from_millis(200)).await;
             let path = String::from_utf8_lossy(&request[..length]).split(' ').nth(1).unwrap_or("?").to_owned();
             stream.write_all(format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nthis is {path}").as_bytes()).await?;

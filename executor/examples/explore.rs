@@ -1,6 +1,6 @@
-//! A transfer that is safe in the usual order and not in others: found by trying orders, repeated by its seed.
+//! A bug that appears only when two withdrawals overlap. `explore` finds it, and prints the seed that repeats it.
 //!
-//! `cargo run -p executor --example explore`; with `EXECUTOR_SEED=…` before it, that seed alone.
+//! `cargo run -p executor --example explore`; with `EXECUTOR_SEED=…` before it, only that seed runs.
 
 use executor::net::{TcpListener, TcpStream};
 use executor::test::{Host, Link, Network, explore};
@@ -11,7 +11,7 @@ use std::io;
 use std::panic::catch_unwind;
 use std::rc::Rc;
 
-/// A bank on a host of its own: a connection is an account's withdrawal of 60, if there is as much.
+/// A bank on a host of its own. Each connection withdraws 60 from the account, if it contains as much.
 async fn bank(balance: Rc<Cell<i32>>) -> io::Result<()> {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     loop {
@@ -19,7 +19,7 @@ async fn bank(balance: Rc<Cell<i32>>) -> io::Result<()> {
         let balance = balance.clone();
         named("withdrawal").spawn_local(async move {
             if balance.get() >= 60 {
-                sleep(Duration::from_millis(2)).await; // meanwhile another one may look
+                sleep(Duration::from_millis(2)).await; // another withdrawal may check the balance meanwhile
                 balance.set(balance.get() - 60);
             }
         });
@@ -31,7 +31,7 @@ async fn withdraw(bank: Host, after: Duration) -> io::Result<()> {
     TcpStream::connect((bank.address(), 80)).await.map(drop)
 }
 
-/// Two withdrawals, 10 ms apart: that is far enough on most days.
+/// Two withdrawals, 10 ms apart: with most seeds that is far enough.
 async fn two_withdrawals(network: Network) {
     network.set_default_link(Link { jitter: Duration::from_millis(9), ..Link::default() });
     let (host, balance) = (network.host("bank"), Rc::new(Cell::new(100)));
@@ -44,6 +44,6 @@ async fn two_withdrawals(network: Network) {
 
 fn main() {
     let explored = catch_unwind(|| explore(1000, two_withdrawals));
-    let panic = explored.expect_err("one order in a hundred is bad");
-    println!("{}", panic.downcast_ref::<String>().expect("explore says what went wrong"));
+    let panic = explored.expect_err("about one order in a hundred fails");
+    println!("{}", panic.downcast_ref::<String>().expect("explore panics with a message"));
 }

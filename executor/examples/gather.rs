@@ -1,4 +1,4 @@
-//! Several coroutines at once: the results come in the order of the calls, after as long as the slowest takes.
+//! Several futures at once. The results come in the order of the calls, after the time that the slowest one takes.
 //!
 //! ```sh
 //! cargo run -p executor --example gather
@@ -28,16 +28,16 @@ fn main() {
         }
         println!("all three took {} tenths of a second", start.elapsed().as_millis() / 100);
 
-        // The same as tasks: each could also be cancelled, named, or awaited elsewhere.
+        // The same with tasks. A task can also be cancelled, named, or awaited elsewhere.
         let start = Instant::now();
         for output in join_all([3, 1, 2].map(|tenths| spawn(work(tenths)))).await {
             println!("result: {}", output.unwrap());
         }
         println!("all three took {} tenths of a second", start.elapsed().as_millis() / 100);
 
-        // The first error ends the others.
+        // The first error drops the others.
         let start = Instant::now();
         println!("{:?}", try_join_all([3, 1, 2].map(checked)).await);
-        println!("to fail took {} tenth of a second", start.elapsed().as_millis() / 100);
+        println!("failing took {} tenths of a second", start.elapsed().as_millis() / 100);
     });
 }

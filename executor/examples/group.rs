@@ -1,4 +1,4 @@
-//! Tasks that belong together: nothing outlives the block, one error ends all, and comes out of it.
+//! Tasks that belong together. None outlives the block; an error in one cancels the others and is returned.
 //!
 //! ```sh
 //! cargo run -p executor --example group
@@ -25,7 +25,7 @@ fn main() {
         });
         println!("  {:?}", sum.await.map_err(|error| error.to_string()));
 
-        println!("one fails, and the others end:");
+        println!("one fails, and the others are cancelled:");
         let failed = task_group(|group| async move {
             group.spawn(part("c", 10));
             group.spawn_named("the one that fails", part("d", 30));
@@ -34,7 +34,7 @@ fn main() {
         });
         println!("  {}", failed.await.unwrap_err());
 
-        println!("not in time, but for what must not be torn apart:");
+        println!("the deadline passes, and only the shielded part completes:");
         let late = deadline(Duration::from_millis(50), async {
             println!("  at first, {} ms are left", time_left().unwrap().as_millis().div_ceil(10) * 10);
             task_group(|group| async move {

@@ -1,4 +1,4 @@
-//! A coroutine awaits another one. Calling one does nothing yet: it runs when it is awaited or spawned.
+//! An async fn awaits another one. Calling an async fn runs nothing yet: its future runs when it is awaited or spawned.
 //!
 //! ```sh
 //! cargo run -p executor --example hello
@@ -9,7 +9,7 @@ use executor::time::{Duration, sleep};
 
 async fn compute(x: i32, y: i32) -> i32 {
     println!("computing {x} + {y} …");
-    sleep(Duration::from_millis(100)).await; // others run meanwhile, if there are any
+    sleep(Duration::from_millis(100)).await; // other tasks, if there are any, run meanwhile
     x + y
 }
 

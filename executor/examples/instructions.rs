@@ -1,5 +1,5 @@
-//! What a task costs, for a tool that counts instructions: so often as it is asked to, it spawns a task that yields once,
-//! and joins it.
+//! The cost of a task, for a tool that counts instructions. Spawns and joins a task that yields once, as many times as
+//! the argument says.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg rustix_use_libc" cargo build --release -p executor --example instructions --target-dir target/valgrind
@@ -12,8 +12,8 @@ use executor::{Runtime, spawn, yield_now};
 
 fn main() {
     let times = std::env::args().nth(1).map_or(10_000, |times| times.parse().expect("the argument is a number"));
-    // Under such a tool every poll is slow, and the report would be counted as well.
-    let runtime = Runtime::builder().slow_poll(Duration::MAX).build().expect("the system has a descriptor left");
+    // Under such a tool every poll is slow, and the instructions of the report would be counted too.
+    let runtime = Runtime::builder().slow_poll(Duration::MAX).build().expect("the runtime starts");
     let sum = runtime.block_on(async {
         let mut sum = 0;
         for number in 0..times {
@@ -25,5 +25,5 @@ fn main() {
         }
         sum
     });
-    println!("{times} tasks returned numbers that sum up to {sum}");
+    println!("{times} tasks returned numbers whose sum is {sum}");
 }

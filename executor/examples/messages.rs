@@ -1,4 +1,4 @@
-//! Channels: each message to one, one message, each message to all, the newest value.
+//! Channels: each message to one receiver, a single message, each message to all receivers, the newest value.
 //!
 //! ```sh
 //! cargo run -p executor --example messages
@@ -9,7 +9,7 @@ use executor::{block_on, join_all, spawn, yield_now};
 
 fn main() {
     block_on(async {
-        // Two workers take turns; the channel has room for one, so the producer is never far ahead.
+        // Two workers take turns. The channel has room for one message, so the producer is never far ahead.
         let (tx, rx) = channel(1);
         let worker = |name: &'static str| {
             let rx = rx.clone();
@@ -27,32 +27,32 @@ fn main() {
         drop(tx); // the workers finish what is left and end
         join_all(workers).await;
 
-        // A request with its answer.
+        // A request that carries the sender for its answer.
         let (requests, inbox) = channel(0);
         spawn(async move {
             while let Ok((number, reply)) = inbox.recv().await {
                 let reply: OneshotSender<i32> = reply;
-                let _nobody_waits_any_more = reply.send(number * number);
+                let _receiver_dropped = reply.send(number * number);
             }
         });
         let (reply, answer) = oneshot();
         requests.send((12, reply)).await.unwrap();
         println!("12² = {}", answer.await.unwrap());
 
-        // Each message to all.
+        // Each message goes to all receivers.
         let (tx, first) = broadcast(8);
         let listeners = [first, tx.subscribe()].map(|mut news| {
             spawn(async move {
                 while let Ok(text) = news.recv().await {
-                    println!("heard: {text}");
+                    println!("received: {text}");
                 }
             })
         });
-        tx.send("hear, hear").unwrap();
+        tx.send("doors open").unwrap();
         drop(tx);
         join_all(listeners).await;
 
-        // The newest value is all that counts.
+        // Only the newest value matters.
         let (tx, mut rx) = watch(0);
         let follows = spawn(async move { rx.wait_for(|percent| *percent >= 100).await.map(|percent| *percent) });
         for percent in [10, 60, 100] {

@@ -1,11 +1,11 @@
-//! A backend of your own: `polling` in its default mode, in which a source that was reported is disarmed.
+//! A backend of your own: `polling` in its default mode, which disarms a source after reporting it.
 //!
 //! ```sh
 //! cargo run -p executor --example own_backend
 //! ```
 //!
-//! Nothing in it needs this repository around it. As a crate elsewhere it has `executor` and `reactor` by their paths as
-//! dependencies, and `polling`; and `tests` by its path, whose suite says whether the backend is right:
+//! This file does not depend on the rest of the repository. As a crate elsewhere, it needs `executor` and `reactor` as
+//! path dependencies, and `polling`. `tests`, also by its path, has the suite that checks a backend:
 //! `tests::conformance::backend(OneShot::make)`.
 
 use executor::Runtime;
@@ -19,17 +19,17 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How often the backends of this process have waited.
+/// The number of times that the backends of this process have waited.
 pub static WAITS: AtomicUsize = AtomicUsize::new(0);
 
-/// Reports a source once for each `rearm`, as the system does underneath.
+/// Reports a source once for each `rearm`, as the system's one-shot mode does.
 pub struct OneShot {
     poller: Poller,
     events: Mutex<Events>,
 }
 
 impl OneShot {
-    /// What `Builder::backend` takes.
+    /// Creates a backend, as `Builder::backend` takes it.
     pub fn make() -> io::Result<Box<dyn Backend>> {
         Ok(Box::new(OneShot { poller: Poller::new()?, events: Mutex::new(Events::new()) }))
     }
@@ -103,7 +103,7 @@ fn main() -> io::Result<()> {
             println!("round {round}: {}", String::from_utf8_lossy(&pong));
         }
         let before = WAITS.load(Ordering::Relaxed);
-        sleep(Duration::from_millis(300)).await; // the server waits to read; the connection is writable all the time
+        sleep(Duration::from_millis(300)).await; // the server waits to read, while its connection is always writable
         println!("waits while idle for 300 ms: {}", WAITS.load(Ordering::Relaxed) - before);
         drop(server);
         serving.await.map_err(io::Error::other)?

@@ -6,9 +6,10 @@
 //! cargo run -- step --replay run.jsonl                 # … to step through it
 //! ```
 //!
-//! A scheduler is a type that implements `Schedule`: the library calls `schedule` whenever a task becomes ready, on
-//! whatever thread has woken it. A loop takes the tasks out again and runs each once. That is all; timers, sockets and
-//! blocking calls come from a reactor, and `CustomRuntime` brings `executor::spawn` and the like to it.
+//! A scheduler is a type that implements `Schedule`: the library calls `schedule` whenever a task must be queued, on
+//! the thread that woke it. A loop takes the tasks out again and runs each one once. That is all. Timers, sockets and
+//! blocking calls come from a reactor, and `CustomRuntime` makes `executor::spawn` and its relatives work on this
+//! scheduler.
 
 use executor::task::{Finish, Runnable, Schedule, TaskRef};
 use executor::time::{Duration, sleep};
@@ -19,42 +20,42 @@ use std::collections::BinaryHeap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
-/// How urgent a task is: what it is spawned with. Tasks without any are the least urgent.
+/// The urgency of a task, which is its metadata. Tasks without metadata are the least urgent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Priority(u8);
 
-/// A task in the queue. The more urgent is greater; among equals the one that came first.
-struct Ready {
+/// A task in the queue. A more urgent one is greater; among equals, the earlier one is.
+struct Queued {
     priority: Priority,
     number: u64,
     task: Runnable,
 }
 
-impl Ord for Ready {
+impl Ord for Queued {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.priority.cmp(&other.priority).then(other.number.cmp(&self.number))
     }
 }
 
-impl PartialOrd for Ready {
+impl PartialOrd for Queued {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Ready {
+impl PartialEq for Queued {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Ready {}
+impl Eq for Queued {}
 
-/// The scheduler: what other threads may use, too.
+/// The scheduler: the part that other threads may use too.
 struct Executor {
-    /// The tasks that are ready, and how many there ever were.
-    queue: Mutex<(BinaryHeap<Ready>, u64)>,
-    /// Wakes the thread if it waits for events.
+    /// The queued tasks, and the number of tasks that were ever queued.
+    queue: Mutex<(BinaryHeap<Queued>, u64)>,
+    /// Wakes the thread if it is waiting for events.
     reactor: Handle,
 }
 
@@ -63,8 +64,8 @@ impl Schedule for Executor {
         let priority = task.task().metadata().copied().unwrap_or(Priority(0));
         let (heap, number) = &mut *self.queue.lock().unwrap();
         *number += 1;
-        heap.push(Ready { priority, number: *number, task });
-        self.reactor.notify(); // costs little if the thread does not wait
+        heap.push(Queued { priority, number: *number, task });
+        self.reactor.notify(); // cheap if the thread is not waiting
     }
 
     fn finished(self: &Arc<Self>, task: TaskRef<'_>, _: Finish) {
@@ -74,35 +75,35 @@ impl Schedule for Executor {
 
 impl Executor {
     fn next(&self) -> Option<Runnable> {
-        self.queue.lock().unwrap().0.pop().map(|ready| ready.task)
+        self.queue.lock().unwrap().0.pop().map(|queued| queued.task)
     }
 
-    /// Runs tasks until this one is over, and waits for events whenever none is ready.
+    /// Runs tasks until `root` has completed, and waits for events whenever no task is queued.
     fn run<T>(self: &Arc<Self>, reactor: &mut Reactor, root: &JoinHandle<T>) {
         while !root.is_finished() {
             match self.next() {
                 Some(task) => {
-                    // Ready again already: it woke itself.
+                    // The task woke itself during the poll, so it is queued again.
                     if let Some(again) = task.run() {
                         self.schedule(again);
                     }
                 }
-                None => _ = reactor.turn(None).expect("waiting for events failed"),
+                None => _ = reactor.turn(None).expect("cannot wait for events"),
             }
         }
     }
 }
 
-/// Runs a future, and all that it spawns, on this thread.
+/// Runs a future, and the tasks that it spawns, on this thread.
 pub(crate) fn block_on<F: Future<Output: Send> + Send + 'static>(future: F, recorder: Arc<Recorder>) -> F::Output {
     let mut reactor =
-        Reactor::with(backend::operating_system().expect("no descriptor is left"), Some(recorder.clone()));
+        Reactor::with(backend::operating_system().expect("cannot create the backend"), Some(recorder.clone()));
     let executor = Arc::new(Executor { queue: Mutex::default(), reactor: reactor.handle() });
     let runtime = CustomRuntime::builder(executor.clone()).reactor(reactor.handle()).observer(recorder).build();
     runtime.enter(|| {
         let root = runtime.spawn(future);
         executor.run(&mut reactor, &root);
-        // What is left is cancelled, and dropped here.
+        // Cancels the tasks that are left, and drops them here.
         runtime.cancel_all();
         while let Some(task) = executor.next() {
             drop(task.run());
@@ -132,6 +133,6 @@ fn main() {
     };
     block_on(root, recorder.clone());
     if let Some(path) = std::env::args().nth(1) {
-        recorder.save(path).expect("the recording cannot be written");
+        recorder.save(path).expect("cannot write the recording");
     }
 }

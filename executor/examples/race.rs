@@ -1,4 +1,4 @@
-//! The first of several wins, and it is known which one that was.
+//! The first of several futures wins, and the result says which one it was.
 //!
 //! ```sh
 //! cargo run -p executor --example race
@@ -21,7 +21,7 @@ fn main() {
         let (which, page) = race(mirrors.map(|(name, millis)| mirror(name, millis))).await;
         println!("{} won: {page}", mirrors[which].0);
 
-        // Two kinds of events in one loop. What should go on where it was is lent, not given.
+        // Two kinds of events in one loop. A future that continues in the next round is passed by reference.
         let (tx, rx) = channel(1);
         spawn(async move {
             sleep(Duration::from_millis(120)).await;

@@ -9,7 +9,7 @@ use executor::{block_on, join_all, yield_now};
 
 fn main() {
     block_on(async {
-        // One at a time, also across an await.
+        // One task at a time, also across an await.
         let counter = Mutex::new(0);
         let add = async || {
             let mut counter = counter.lock().await;
@@ -27,7 +27,7 @@ fn main() {
         *settings.write().await = "new";
         read(2).await;
 
-        // Who waits goes on when it has happened; who comes later, at once.
+        // Tasks that wait proceed when the event is set. Later waits return at once.
         let ready = Event::new();
         let waits = async || ready.wait().await;
         let sets = async || {
@@ -37,7 +37,7 @@ fn main() {
         futures_lite::future::zip(waits(), sets()).await;
         waits().await;
 
-        // Until a value is as it should be.
+        // Waits until a condition on a value holds.
         let (queue, filled) = (Mutex::new(Vec::new()), Condvar::new());
         let take = async || {
             let mut queue = filled.wait_while(queue.lock().await, |queue| queue.is_empty()).await;
@@ -49,7 +49,7 @@ fn main() {
         };
         futures_lite::future::zip(take(), put()).await;
 
-        // Nobody goes on before all are there.
+        // No task proceeds before all have arrived.
         let barrier = Barrier::new(3);
         let arrive = async |n: u32| match barrier.wait().await {
             true => println!("{n} came last"),

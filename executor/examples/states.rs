@@ -1,4 +1,4 @@
-//! What becomes of a task: pending, running, done; or cancelled. Printed, it says where it was spawned.
+//! The states of a task, from its spawn to its end. When printed, it also shows where it was spawned.
 //!
 //! ```sh
 //! cargo run -p executor --example states
@@ -9,7 +9,7 @@ use executor::time::{Duration, sleep};
 use executor::{block_on, named, spawn, tasks, yield_now};
 
 async fn work(millis: u64) -> String {
-    // A task that asks about itself finds itself running.
+    // A task that lists the tasks sees itself as running.
     let running = tasks().iter().any(|task| task.state == TaskState::Running && task.task.id.0 == 2);
     println!("  in its first poll, task 2 is running: {running}");
     sleep(Duration::from_millis(millis)).await;
@@ -19,7 +19,7 @@ async fn work(millis: u64) -> String {
 fn main() {
     block_on(async {
         let task = named("worker").spawn(work(50));
-        println!("{task:?}"); // task 2 `worker` (pending, spawned at …)
+        println!("{task:?}"); // its number, name, state and spawn location
         yield_now().await;
         println!("{task:?}");
         let mut task = task;

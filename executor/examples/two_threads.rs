@@ -6,8 +6,8 @@
 //! cargo run -- step --replay run.jsonl                    # … to step through it
 //! ```
 //!
-//! A task may run on one thread now and on the other later, but never on both at once: there is only one `Runnable` of it.
-//! The main thread turns the reactor, whose wakes put tasks into the queue like all others.
+//! A task may run on one thread now and on the other later, but never on both at once, because it has only one
+//! `Runnable`. The main thread polls the reactor, whose wakes put tasks into the same queue.
 
 use executor::task::{Runnable, Schedule};
 use executor::time::{Duration, sleep};
@@ -21,28 +21,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-/// The scheduler: a queue, and a bell for threads that find it empty.
+/// The scheduler: a queue, and a condition variable for threads that find it empty.
 #[derive(Default)]
 struct Executor {
     queue: Mutex<Queue>,
-    bell: Condvar,
+    filled: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
-    ready: VecDeque<Runnable>,
+    tasks: VecDeque<Runnable>,
     is_over: bool,
 }
 
 impl Schedule for Executor {
     fn schedule(self: &Arc<Self>, task: Runnable) {
-        self.queue.lock().unwrap().ready.push_back(task);
-        self.bell.notify_one();
+        self.queue.lock().unwrap().tasks.push_back(task);
+        self.filled.notify_one();
     }
 }
 
 impl Executor {
-    /// What each of the two threads does.
+    /// The loop of each of the two threads.
     fn work(self: &Arc<Self>) {
         while let Some(task) = self.next() {
             if let Some(again) = task.run() {
@@ -51,28 +51,28 @@ impl Executor {
         }
     }
 
-    /// The next task; `None` at the end, when none is left.
+    /// The next task. `None` when the run is over and no task is left.
     fn next(&self) -> Option<Runnable> {
         let mut queue = self.queue.lock().unwrap();
         loop {
-            match queue.ready.pop_front() {
+            match queue.tasks.pop_front() {
                 Some(task) => return Some(task),
                 None if queue.is_over => return None,
-                None => queue = self.bell.wait(queue).unwrap(),
+                None => queue = self.filled.wait(queue).unwrap(),
             }
         }
     }
 
     fn end(&self) {
         self.queue.lock().unwrap().is_over = true;
-        self.bell.notify_all();
+        self.filled.notify_all();
     }
 }
 
-/// Runs a future, and all that it spawns, on two threads.
+/// Runs a future, and the tasks that it spawns, on two threads.
 pub(crate) fn block_on<F: Future<Output: Send> + Send + 'static>(future: F, recorder: Arc<Recorder>) -> F::Output {
     let mut reactor =
-        Reactor::with(backend::operating_system().expect("no descriptor is left"), Some(recorder.clone()));
+        Reactor::with(backend::operating_system().expect("cannot create the backend"), Some(recorder.clone()));
     let (executor, handle) = (Arc::new(Executor::default()), reactor.handle());
     let runtime = CustomRuntime::builder(executor.clone()).reactor(handle.clone()).observer(recorder).build();
     let is_over = Arc::new(AtomicBool::new(false));
@@ -88,12 +88,12 @@ pub(crate) fn block_on<F: Future<Output: Send> + Send + 'static>(future: F, reco
         for name in ["worker-1", "worker-2"] {
             let (executor, runtime) = (executor.clone(), runtime.clone());
             let worker = thread::Builder::new().name(name.into());
-            worker.spawn_scoped(scope, move || runtime.enter(|| executor.work())).expect("the system gives no thread");
+            worker.spawn_scoped(scope, move || runtime.enter(|| executor.work())).expect("cannot start a thread");
         }
         while !is_over.load(Ordering::SeqCst) {
-            reactor.turn(None).expect("waiting for events failed");
+            reactor.turn(None).expect("cannot wait for events");
         }
-        // What is left is cancelled, and dropped by the threads before they end.
+        // Cancels the tasks that are left. The threads drop them before they end.
         runtime.cancel_all();
         executor.end();
     });
@@ -124,6 +124,6 @@ fn main() {
     println!("{}", block_on(root(), recorder.clone()));
     println!("and a hundred sleeps are over");
     if let Some(path) = std::env::args().nth(1) {
-        recorder.save(path).expect("the recording cannot be written");
+        recorder.save(path).expect("cannot write the recording");
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting until one of several tasks is done, or has failed, or all are done; the others come back.
+//! Waits until one of several tasks is done, or has failed, or all are done. The unfinished ones are returned.
 //!
 //! ```sh
 //! cargo run -p executor --example wait

@@ -364,7 +364,7 @@ impl Builder {
         self.observer = own.or(self.observer);
         let backend = self.backend.map_or_else(backend::operating_system, Ok)?;
         if self.observer.is_some() {
-            handover::want();
+            handover::enable();
         }
         let watcher = self.observer.clone().map(|observer| observer as Arc<dyn reactor::Observer>);
         let reactor = Reactor::with(backend, watcher);

@@ -1,12 +1,12 @@
 //! Parts of a task that end early, and parts that must not: [`deadline`] and [`shield()`].
 //!
-//! A cancel drops a future at the await where it stands. Most can be dropped anywhere. For what can not,
-//! as "write the record, then its index", there is the shield: whoever wants to end something in which
-//! a shield is up waits until it is down, and the end comes at the next await after that.
+//! A cancel drops a future at the `.await` where it is suspended. Most code can be dropped at any `.await`. Code that
+//! cannot, such as "write the record, then its index", goes into a shield. A shield delays the cancel: it takes effect
+//! at the first `.await` after the shield is down.
 //!
-//! Who asks for shields: [`JoinHandle::cancel`](crate::JoinHandle::cancel), [`deadline`] and
-//! [`task_group`](crate::task_group). Who does not: `time::timeout`, `select` and whatever else just drops a
-//! future, since a drop can't wait; and the end of the runtime.
+//! Shields delay [`JoinHandle::cancel`](crate::JoinHandle::cancel), [`deadline`] and
+//! [`task_group`](crate::task_group). They do not delay what simply drops a future, because a drop cannot wait:
+//! `time::timeout`, `select`, and the end of the runtime.
 
 use super::lent::{Lent, lend, with_lent};
 use crate::task::{Scope, with_present};
@@ -19,11 +19,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 thread_local! {
-    /// The innermost scope that is polled, below the task itself.
+    /// The innermost scope inside the task that is being polled; unset outside of deadlines and groups.
     static INNERMOST: Lent<Arc<Scope>> = const { Lent::new() };
 }
 
-/// The innermost scope that is polled on this thread: that of a deadline or a group, or the task's.
+/// The innermost scope that is being polled on this thread: that of a deadline or a group, or else the task's.
 pub(crate) fn current() -> Option<Arc<Scope>> {
     let innermost = with_lent(&INNERMOST, |scope| scope.cloned());
     innermost.or_else(|| {
@@ -34,21 +34,21 @@ pub(crate) fn current() -> Option<Arc<Scope>> {
     })
 }
 
-/// Calls `poll` inside of a scope; or, without one, as the outermost of what is polled on this thread.
+/// Calls `poll` inside a scope. With `None`, `poll` runs outside of all scopes of deadlines and groups.
 pub(crate) fn within<R>(scope: Option<&Arc<Scope>>, poll: impl FnOnce() -> R) -> R {
     lend(&INNERMOST, scope, poll)
 }
 
-/// Gives a part of a task so much time, counted from this call.
+/// Limits a part of a task to `duration`, counted from this call.
 ///
-/// As [`time::timeout`](crate::time::timeout), and more: deadlines nest, so that [`time_left`] is what
-/// the strictest around leaves; and what is [shielded](shield()) inside is not cut off.
+/// Like [`time::timeout`](crate::time::timeout), but deadlines nest: [`time_left`] is what the strictest enclosing one
+/// leaves. And a deadline does not cut off what is [shielded](shield()) inside it.
 ///
 /// # Errors
-/// [`Elapsed`] when the time has passed. The future has been dropped then.
+/// [`Elapsed`] when the time has passed. The future is then dropped.
 ///
 /// # Panics
-/// As [`time::sleep`](crate::time::sleep), and when `future` does.
+/// When [`time::sleep`](crate::time::sleep) does, and when `future` does.
 ///
 /// # Cancel safety
 /// Dropping it drops `future`.
@@ -62,13 +62,13 @@ pub(crate) fn within<R>(scope: Option<&Arc<Scope>>, poll: impl FnOnce() -> R) ->
 ///     let answer = deadline(Duration::from_secs(10), async {
 ///         sleep(Duration::from_secs(4)).await;
 ///         deadline(Duration::from_secs(60), async {
-///             assert_eq!(time_left(), Some(Duration::from_secs(6))); // what the outer one leaves
+///             assert_eq!(time_left(), Some(Duration::from_secs(6))); // what the outer deadline leaves
 ///             sleep(Duration::from_secs(7)).await;
 ///         })
 ///         .await
 ///     })
 ///     .await;
-///     assert!(answer.is_err()); // the outer one
+///     assert!(answer.is_err()); // the outer deadline has passed
 /// });
 /// # std::io::Result::Ok(())
 /// ```
@@ -77,21 +77,20 @@ pub fn deadline<F: Future>(duration: Duration, future: F) -> Deadline<F> {
     deadline_at(after(now(), duration), future)
 }
 
-/// As [`deadline`], until a moment that is given.
+/// Like [`deadline`], but ends at a given instant.
 #[track_caller]
 pub fn deadline_at<F: Future>(at: Instant, future: F) -> Deadline<F> {
     Deadline { future, at, sleep: sleep_until(at), scope: None }
 }
 
-/// How much time the strictest deadline leaves that this is in; none if there is one and it has passed.
-/// `None` if there is no deadline.
+/// The time that the strictest enclosing deadline leaves; zero if that has passed. `None` if there is no deadline.
 pub fn time_left() -> Option<Duration> {
     let deadline = current()?.deadline()?;
     Some(deadline.saturating_duration_since(now()))
 }
 
 pin_project! {
-    /// A future with a deadline. Made by [`deadline`] and [`deadline_at`].
+    /// A future with a deadline. Created by [`deadline`] and [`deadline_at`].
     #[must_use = "futures do nothing until they are awaited"]
     pub struct Deadline<F> {
         #[pin]
@@ -118,12 +117,12 @@ impl<F: Future> Future for Deadline<F> {
     }
 }
 
-/// Runs a part of a task to its end, whoever wants to cancel the task, its group or its deadline meanwhile.
+/// Runs a part of a task to its end, even if meanwhile the task or its group is cancelled, or its deadline passes.
 ///
-/// They wait until it is done; then the task is cancelled at its next `.await`.
+/// A cancel waits until the part is done, and takes effect at the task's next `.await`.
 ///
 /// # Cancel safety
-/// Dropping it drops `future`: see the top of `cancel.rs` for who does that all the same.
+/// Dropping it drops `future`. [The module](self) lists what drops a future in spite of shields.
 ///
 /// ```
 /// use executor::{shield, spawn_local, time::{Duration, sleep}};
@@ -136,7 +135,7 @@ impl<F: Future> Future for Deadline<F> {
 ///         async move {
 ///             shield(async {
 ///                 written.set(1);
-///                 sleep(Duration::from_millis(2)).await; // half of it is written
+///                 sleep(Duration::from_millis(2)).await; // only half is written
 ///                 written.set(2);
 ///             })
 ///             .await;
@@ -156,7 +155,7 @@ pub fn shield<F: Future>(future: F) -> Shield<F> {
 }
 
 pin_project! {
-    /// A future that is not cut off. Made by [`shield()`].
+    /// A future that a cancel does not cut off. Created by [`shield()`].
     #[must_use = "futures do nothing until they are awaited"]
     pub struct Shield<F> {
         #[pin]
@@ -166,7 +165,7 @@ pin_project! {
     }
 }
 
-/// Where the shield is up. It comes down when this is dropped.
+/// The scope that the shield is up in, if it is up. Dropping this takes the shield down.
 struct Up(Option<Arc<Scope>>);
 
 impl Drop for Up {

@@ -1,8 +1,8 @@
 //! [`task_group`]: tasks that don't outlive the block that started them.
 //!
-//! What a block of code is to a statement, a group is to a task: the group is over when all its tasks
-//! are, an error in one of them ends the others and comes out of the block, and whoever reads the block
-//! knows that nothing of it runs on behind.
+//! A group is to tasks what a block is to statements. The group ends when all its tasks have ended. An error in one
+//! task cancels the others and is returned from the block. So a reader of the block knows that none of its tasks
+//! outlives it.
 //!
 //! After Nathaniel J. Smith, "Notes on structured concurrency, or: Go statement considered harmful", 2018.
 
@@ -22,21 +22,22 @@ use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-/// Runs a block that may spawn tasks into a group, and ends when the block and all those tasks have.
+/// Runs a block that may spawn tasks into a group, and ends when the block and all those tasks have ended.
 ///
-/// The first error, of the block or of a task, cancels all the others; when they are gone, it comes out. So
-/// does a panic. Tasks may spawn further ones through a clone of the group. When this future is dropped, or
-/// the task cancelled that awaits it, its tasks are dropped with it, at once.
+/// The first failure cancels all others, and is returned after they have ended. A failure is an error of the block or
+/// of a task, or a panic of a task. Tasks may spawn more tasks through a clone of the group. If this future is dropped,
+/// or the task that awaits it is cancelled, the group's tasks are dropped with it, at once.
 ///
 /// # Errors
-/// The first one, with the task that it comes from.
+/// The first failure, with the task that it comes from.
 ///
 /// # Panics
-/// Outside of a runtime, when the block spawns.
+/// When the block panics, and when it spawns outside of a runtime.
 ///
 /// # Cancel safety
-/// Dropping it drops the block and the futures of all tasks; what of them is [shielded](crate::shield())
-/// goes on. To cancel the task that awaits it, or a [`deadline`](crate::deadline) around it, waits for that instead.
+/// Dropping it drops the block and the futures of all tasks, except those that are [shielded](crate::shield()), which
+/// go on. A cancel of the task that awaits it, or a [`deadline`](crate::deadline) around it, waits for the shielded
+/// ones instead.
 ///
 /// ```
 /// use executor::{task_group, time::{Duration, sleep}};
@@ -50,7 +51,7 @@ use std::task::{Context, Poll, Waker};
 ///
 ///     let failed = task_group(|group| async move {
 ///         group.spawn(fetch("a"));
-///         group.spawn(fetch("")); // fails at once, and ends the other one
+///         group.spawn(fetch("")); // fails at once, and cancels the other one
 ///         Ok(())
 ///     });
 ///     // task 5 (spawned at src/main.rs:13:15) failed: no such page
@@ -74,7 +75,7 @@ where
 {
     let made_at = Location::caller();
     async move {
-        budget::take().await; // a block may await nothing, and spawn nothing
+        budget::take().await; // the block may neither await nor spawn anything
         let scope = Scope::new(current(), None);
         let group = TaskGroup { shared: Arc::new(Shared { scope, made_at, state: Mutex::default() }) };
         let _ends = Ends::new(&group.shared);
@@ -92,14 +93,14 @@ where
     }
 }
 
-/// The output of the block; `None` if a task failed first: then the block is dropped.
+/// Returns the output of the block, or `None` if a task failed first. Then the block is dropped.
 async fn run_body<T, E: Send>(shared: &Shared<E>, body: impl Future<Output = Result<T, E>>) -> Option<Result<T, E>> {
     let mut body = pin!(body);
-    // Its own: the end of the block does not wait for what tasks of the group shield.
+    // The block has its own scope, because its end does not wait for shields in the group's tasks.
     let scope = Scope::new(Some(shared.scope.clone()), None);
     poll_fn(|cx| {
         let has_to_end = |waker: &Waker| shared.has_failed(waker) && !scope.is_shielded(waker);
-        // Asked first, or the block would go on with handles that say that their tasks were cancelled.
+        // Checked before the poll. Otherwise the block would run on with handles of tasks that were cancelled.
         if has_to_end(cx.waker()) {
             return Poll::Ready(None);
         }
@@ -114,16 +115,16 @@ async fn run_body<T, E: Send>(shared: &Shared<E>, body: impl Future<Output = Res
     .await
 }
 
-/// A group, for those who spawn into it. Cheap to clone; see [`task_group`].
+/// A handle that spawns tasks into a group. Cheap to clone. See [`task_group`].
 pub struct TaskGroup<E> {
     shared: Arc<Shared<E>>,
 }
 
 impl<E: Send + 'static> TaskGroup<E> {
-    /// Starts a task in the group.
+    /// Spawns a task into the group.
     ///
-    /// The handle gives its output, for whoever wants it; an error goes to the group, and the handle
-    /// says that the task was cancelled. In a group that has failed or is over, the task is cancelled at once.
+    /// The handle returns the task's output. If the task fails, the group gets the error, and the handle reports the
+    /// task as cancelled. In a group that has failed or ended, the task is cancelled at once.
     ///
     /// # Panics
     /// Outside of a runtime.
@@ -137,7 +138,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         unsafe { self.spawn_as(Named::default(), future, false) }
     }
 
-    /// As [`spawn`](TaskGroup::spawn), with a name.
+    /// Like [`spawn`](TaskGroup::spawn), with a name for the task.
     ///
     /// # Panics
     /// Outside of a runtime.
@@ -151,7 +152,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         unsafe { self.spawn_as(named(name), future, false) }
     }
 
-    /// As [`spawn`](TaskGroup::spawn), for a future that has to stay on this thread.
+    /// Like [`spawn`](TaskGroup::spawn), for a future that must stay on this thread.
     ///
     /// # Panics
     /// Outside of a runtime.
@@ -160,12 +161,12 @@ impl<E: Send + 'static> TaskGroup<E> {
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
-        // SAFETY: it is local.
+        // SAFETY: the future is local.
         unsafe { self.spawn_as(Named::default(), future, true) }
     }
 
     /// # Safety
-    /// The future and its output are Send, or it `is_local`.
+    /// The future and its output are Send, or `is_local` is set.
     #[track_caller]
     unsafe fn spawn_as<T, F>(&self, named: Named, future: F, is_local: bool) -> JoinHandle<T>
     where
@@ -173,45 +174,49 @@ impl<E: Send + 'static> TaskGroup<E> {
     {
         let number = self.shared.lock().number();
         let leaves = Leaves { shared: self.shared.clone(), number };
-        let place = Location::caller();
-        // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped;
-        // or it is Send or local, as the caller promises. What is added to it is Send, as the errors of a group are.
+        let spawned_at = Location::caller();
+        // SAFETY: the future is written before the start. It is 'static, and is created on the thread on which it will
+        // run and be dropped; or it is Send or local, as the caller promises. The rest of a `Child` is Send, as a
+        // group's errors are.
         let handle = unsafe {
-            match Spawning::reserve(named, place) {
+            match Spawning::reserve(named, spawned_at) {
                 Ok(task) => {
                     ptr::write(task.future(), Child { future: Some(future), leaves });
                     task.start()
                 }
-                Err(named) => {
-                    named.start_elsewhere(Child { future: Some(future), leaves }, is_local, "TaskGroup::spawn", place)
-                }
+                Err(named) => named.start_elsewhere(
+                    Child { future: Some(future), leaves },
+                    is_local,
+                    "TaskGroup::spawn",
+                    spawned_at,
+                ),
             }
         };
-        // Its scope lies in the group's, so that whoever ends the group waits for what it shields.
+        // The task's scope lies in the group's, so that a cancel of the group waits for the task's shields.
         let _new = handle.header().make_extras().scope.set(Scope::new(Some(self.shared.scope.clone()), None));
         let mut state = self.shared.lock();
         state.tasks.insert(number, Member { task: handle.canceller(), core: CoreId::present() });
         let is_over = state.is_over;
         drop(state);
         if is_over {
-            handle.canceller().cancel_at(self.shared.made_at, Some("its group is over".into()));
+            handle.canceller().cancel_at(self.shared.made_at, Some("its group has ended".into()));
         }
         handle
     }
 
-    /// Cancels all tasks of the group, and lets the block go on.
+    /// Cancels all tasks of the group. The block goes on.
     #[track_caller]
     pub fn cancel_all(&self, reason: impl Into<String>) {
         let (at, reason) = (Location::caller(), reason.into());
         self.shared.cancellers().iter().for_each(|task| task.cancel_at(at, Some(reason.clone())));
     }
 
-    /// How many of its tasks are not over.
+    /// The number of tasks that have not ended.
     pub fn len(&self) -> usize {
         self.shared.lock().tasks.len()
     }
 
-    /// Whether all its tasks are over.
+    /// Whether all tasks have ended.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -225,31 +230,36 @@ impl<E> Clone for TaskGroup<E> {
 
 impl<E> fmt::Debug for TaskGroup<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TaskGroup(made at {}, {} tasks)", self.shared.made_at, self.shared.lock().tasks.len())
+        write!(f, "TaskGroup(made at {}, {})", self.shared.made_at, count(self.shared.lock().tasks.len()))
     }
+}
+
+/// A number of tasks, as messages say it: "1 task", "2 tasks".
+fn count(tasks: usize) -> String {
+    format!("{tasks} task{}", if tasks == 1 { "" } else { "s" })
 }
 
 /// Why a group has no output.
 #[derive(Debug)]
 pub enum GroupError<E> {
-    /// A task of it, or the block, gave an error.
+    /// A task of the group, or the block, returned an error.
     Failed {
         /// The task; `None` if it was the block.
         task: Option<TaskInfo>,
         /// The error.
         error: E,
     },
-    /// A task of it panicked.
+    /// A task of the group panicked.
     Panicked {
         /// The task.
         task: TaskInfo,
-        /// With this payload.
+        /// What it panicked with.
         panic: Panic,
     },
 }
 
 impl<E> GroupError<E> {
-    /// The error, if it was one.
+    /// Returns the error; `None` if a task panicked.
     pub fn into_error(self) -> Option<E> {
         match self {
             GroupError::Failed { error, .. } => Some(error),
@@ -257,7 +267,7 @@ impl<E> GroupError<E> {
         }
     }
 
-    /// The task that it comes from; `None` if it was the block.
+    /// The task that failed or panicked; `None` if the block failed.
     pub fn task(&self) -> Option<&TaskInfo> {
         match self {
             GroupError::Failed { task, .. } => task.as_ref(),
@@ -292,19 +302,19 @@ struct Shared<E> {
 }
 
 struct State<E> {
-    /// Those that are not over, by their number in the group.
+    /// The tasks that have not ended, by their number in the group.
     tasks: BTreeMap<u64, Member>,
     numbered: u64,
-    /// It has failed, or ended: further tasks are cancelled at once.
+    /// The group has failed or ended. Tasks that are spawned from now on are cancelled at once.
     is_over: bool,
     failure: Option<GroupError<E>>,
-    /// Whoever awaits the group.
+    /// The task that awaits the group.
     parent: Option<Waker>,
 }
 
 struct Member {
     task: Canceller,
-    /// The runtime on whose thread it was spawned, where it runs.
+    /// The runtime that the task was spawned in and runs in.
     core: CoreId,
 }
 
@@ -330,22 +340,22 @@ impl<E> Shared<E> {
         self.lock().tasks.values().map(|member| member.task.clone()).collect()
     }
 
-    /// The first failure is kept, and ends all.
+    /// Keeps the first failure, and cancels all tasks.
     fn fail(&self, failure: GroupError<E>) {
-        let who = failure.task().map_or("the block of its group".into(), TaskInfo::to_string);
-        let mut failure = Some(failure); // a second one is dropped outside of the lock
+        let origin = failure.task().map_or("the block of its group".into(), TaskInfo::to_string);
+        let mut failure = Some(failure); // a later failure is dropped outside the lock
         let mut state = self.lock();
         if !std::mem::replace(&mut state.is_over, true) {
             state.failure = failure.take();
         }
         let parent = state.parent.take();
         drop(state);
-        let reason = format!("{who} failed");
+        let reason = format!("{origin} failed");
         self.cancellers().iter().for_each(|task| task.cancel_at(self.made_at, Some(reason.clone())));
         wake_all(parent);
     }
 
-    /// Whether a task has failed; else the waker is called when one does.
+    /// Whether the group has failed. Registers the waker, which is called when a task fails or the last one ends.
     fn has_failed(&self, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut state = self.lock();
@@ -362,7 +372,7 @@ impl<E> Shared<E> {
         if left == 0 {
             return Poll::Ready(());
         }
-        leaf::pending(|| format!("the end of {left} tasks of the group made at {}", self.made_at));
+        leaf::pending(|| format!("the end of {} of the group made at {}", count(left), self.made_at));
         Poll::Pending
     }
 }
@@ -375,17 +385,17 @@ impl<E: Send> Group for Shared<E> {
             return;
         }
         tasks.iter().for_each(|task| task.cancel_at(self.made_at, Some("its group was dropped".into())));
-        // Another runtime drops what was spawned there.
+        // A task of another runtime is dropped there.
         let here = CoreId::present();
         let state = self.lock();
         state.tasks.values().filter(|member| member.core == here).for_each(|member| f(member.task.task()));
     }
 }
 
-/// Ends the group when the future of [`task_group`] is done or dropped.
+/// Ends the group when the future of [`task_group`] completes or is dropped.
 struct Ends<E: Send + 'static> {
     shared: Arc<Shared<E>>,
-    /// The task whose future holds the group, and the number of the group there.
+    /// The task whose future contains the group, and the group's number there.
     task: Option<(Canceller, u64)>,
 }
 
@@ -399,10 +409,10 @@ impl<E: Send + 'static> Ends<E> {
 }
 
 impl<E: Send + 'static> Drop for Ends<E> {
-    /// Drops the group's tasks, and those of the groups in them, before it returns: nothing outlives the block.
+    /// Drops the group's tasks, and the tasks of groups inside them, before it returns: nothing outlives the block.
     ///
-    /// The innermost go first. So a task that is dropped finds its own groups empty, and no destructor has to
-    /// drop a task in turn: that recursion would be as deep as groups are nested.
+    /// The innermost tasks are dropped first. So the groups of a task that is dropped are already empty, and no
+    /// destructor has to drop a task in turn. That recursion would be as deep as the groups are nested.
     fn drop(&mut self) {
         if let Some((task, number)) = self.task.take() {
             task.task().header().make_extras().remove_group(number);
@@ -418,23 +428,24 @@ impl<E: Send + 'static> Drop for Ends<E> {
     }
 }
 
-/// Ends a group, and the groups in those of its tasks that can be dropped. Returns the tasks of all, the innermost last.
+/// Ends a group, and the groups inside its tasks that can be dropped. Returns all their tasks, the innermost last.
 fn end_all(group: &dyn Group) -> Vec<Canceller> {
     let mut tasks = Vec::new();
     group.end(&mut |task| tasks.push(task.canceller()));
-    let mut looked_at = 0;
-    while let Some(task) = tasks.get(looked_at).map(Canceller::task) {
+    let mut visited = 0;
+    while let Some(task) = tasks.get(visited).map(Canceller::task) {
         let extras = task.header().extras().filter(|_| task.can_be_dropped());
         for group in extras.map(Extras::groups).unwrap_or_default() {
             group.end(&mut |task| tasks.push(task.canceller()));
         }
-        looked_at += 1;
+        visited += 1;
     }
     tasks
 }
 
 pin_project! {
-    /// A task of a group. It never gives an error: the group takes that and cancels it.
+    /// The future of a task in a group. It never returns an error: it passes an error to the group, which cancels the
+    /// task.
     struct Child<F, E> {
         #[pin]
         future: Option<F>,
@@ -454,18 +465,18 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Child<F, E> {
             Ok(Poll::Ready(Ok(output))) => return Poll::Ready(output),
             Ok(Poll::Ready(Err(error))) => GroupError::Failed { task: task(), error },
             Err(panic) => {
-                let task = task().expect("a task of a group is polled as a task");
+                let task = task().expect("a group's future is polled by a task");
                 GroupError::Panicked { task, panic: Panic::new(panic) }
             }
         };
-        // A panic in its destructor tells nothing more: it has failed already.
+        // The task has failed already; a panic in the future's destructor adds nothing and is discarded.
         catch_unwind(AssertUnwindSafe(|| this.future.set(None))).unwrap_or_else(discard);
         this.leaves.shared.fail(failure);
         Poll::Pending
     }
 }
 
-/// Takes a task out of its group when its future is gone.
+/// Takes a task out of its group when its future is dropped.
 struct Leaves<E> {
     shared: Arc<Shared<E>>,
     number: u64,

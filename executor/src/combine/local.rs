@@ -11,18 +11,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread::LocalKey;
 
-/// Declares values that each task has for itself, for as long as a [`scope`](TaskLocal::scope) lasts.
+/// Declares values of which each task has its own, for as long as a [`scope`](TaskLocal::scope) lasts.
 ///
 /// ```
 /// use executor::{block_on, spawn, task_local, yield_now};
 ///
 /// task_local! {
-///     /// Whose request is served.
+///     /// The user that sent the request.
 ///     static USER: String;
 /// }
 ///
 /// async fn log() -> String {
-///     yield_now().await; // others run here, with users of their own
+///     yield_now().await; // other tasks run here, with other users
 ///     USER.with(|user| format!("by {user}"))
 /// }
 ///
@@ -39,44 +39,45 @@ macro_rules! task_local {
         $(#[$meta])*
         $visibility static $name: $crate::TaskLocal<$type> = {
             ::std::thread_local! {
-                static VALUE: $crate::combine::local::Lent<$crate::combine::local::Of<$type>> = const { $crate::combine::local::Lent::new() };
+                static VALUE: $crate::combine::local::Lent<$crate::combine::local::Scoped<$type>> =
+                    const { $crate::combine::local::Lent::new() };
             }
             $crate::TaskLocal::new(&VALUE)
         };
     )*};
 }
 
-/// A value that each task has for itself. Declared by [`task_local!`](crate::task_local).
+/// A value of which each task has its own. Declared by [`task_local!`](crate::task_local).
 ///
-/// A task that is spawned inside of a scope does not inherit it: give it a scope of its own, as
+/// A task that is spawned inside a scope does not inherit the value. Give it a scope of its own:
 /// `spawn(USER.scope(USER.get(), …))`.
 pub struct TaskLocal<T: 'static> {
     /// The value of the innermost scope that is being polled on this thread.
-    current: &'static LocalKey<Lent<Of<T>>>,
+    current: &'static LocalKey<Lent<Scoped<T>>>,
 }
 
 /// A value of a scope, and the task that polls the scope.
 #[doc(hidden)] // for `task_local!`
-pub struct Of<T> {
-    /// The address of its cell; `None` if no task runs on the thread that polls.
+pub struct Scoped<T> {
+    /// The address of the task's cell; `None` if no task runs on the polling thread.
     task: Option<usize>,
     value: T,
 }
 
 impl<T: 'static> TaskLocal<T> {
     #[doc(hidden)] // for `task_local!`
-    pub const fn new(current: &'static LocalKey<Lent<Of<T>>>) -> TaskLocal<T> {
+    pub const fn new(current: &'static LocalKey<Lent<Scoped<T>>>) -> TaskLocal<T> {
         TaskLocal { current }
     }
 
-    /// Runs a future that has this value. A scope in a scope hides the outer one's.
+    /// Runs a future with this value. A scope inside a scope hides the outer value.
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> TaskLocalScope<T, F> {
-        TaskLocalScope { local: self, value: Of { task: None, value }, future: Some(future) }
+        TaskLocalScope { local: self, value: Scoped { task: None, value }, future: Some(future) }
     }
 
-    /// Shows `f` the value.
+    /// Calls `f` with the value.
     ///
-    /// `f` may do anything: list the tasks, and poll or drop futures with scopes of their own.
+    /// `f` may do anything, such as listing the tasks, or polling and dropping futures with scopes of their own.
     ///
     /// # Panics
     /// Outside of a scope.
@@ -88,16 +89,17 @@ impl<T: 'static> TaskLocal<T> {
         }
     }
 
-    /// Shows `f` the value; `None` outside of a scope.
+    /// Calls `f` with the value, and returns its result; `None` outside of a scope.
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Option<R> {
-        with_lent(self.current, |of| {
-            // A task that is dropped with its group runs inside of another one's poll, and must not see its value.
-            let of = of.filter(|of| of.task == present_address())?;
-            Some(f(&of.value))
+        with_lent(self.current, |scoped| {
+            // A task that is dropped with its group is dropped inside another task's poll, and must not see that task's
+            // value.
+            let scoped = scoped.filter(|scoped| scoped.task == present_address())?;
+            Some(f(&scoped.value))
         })
     }
 
-    /// A copy of the value.
+    /// Returns a clone of the value.
     ///
     /// # Panics
     /// Outside of a scope.
@@ -117,11 +119,11 @@ impl<T: 'static> fmt::Debug for TaskLocal<T> {
 }
 
 pin_project! {
-    /// A future with a value of its own. Made by [`TaskLocal::scope`].
+    /// A future with a value of its own. Created by [`TaskLocal::scope`].
     #[must_use = "futures do nothing until they are awaited"]
     pub struct TaskLocalScope<T: 'static, F> {
         local: &'static TaskLocal<T>,
-        value: Of<T>,
+        value: Scoped<T>,
         #[pin]
         future: Option<F>,
     }
@@ -129,7 +131,7 @@ pin_project! {
     impl<T: 'static, F> PinnedDrop for TaskLocalScope<T, F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            // The destructors of the future may read the value.
+            // The future's destructor may read the value.
             in_scope(this.local, this.value, || this.future.set(None));
         }
     }
@@ -140,13 +142,13 @@ impl<T: 'static, F: Future> Future for TaskLocalScope<T, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        let future = this.future.as_mut().as_pin_mut().expect("a scope was polled after it was ready");
+        let future = this.future.as_mut().as_pin_mut().expect("a task-local's scope was polled after it was ready");
         in_scope(this.local, this.value, || future.poll(cx))
     }
 }
 
-/// Calls `f` while the task that runs on this thread has that value.
-fn in_scope<T: 'static, R>(local: &'static TaskLocal<T>, value: &mut Of<T>, f: impl FnOnce() -> R) -> R {
+/// Calls `f` while `value` is the value of the current task.
+fn in_scope<T: 'static, R>(local: &'static TaskLocal<T>, value: &mut Scoped<T>, f: impl FnOnce() -> R) -> R {
     value.task = present_address();
     lend(local.current, Some(value), f)
 }

@@ -1,11 +1,11 @@
-//! Futures made of futures, and what a task hands down to those that it awaits.
+//! Futures made of futures, and what a task passes down to the futures that it awaits.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `lent.rs` | a thread-local that points to a value of a call further down the stack |
-//! | `cancel.rs` | deadlines that nest, and shields |
-//! | `local.rs` | values of a task |
-//! | `join/` | the results of several futures: all, the first, as they come |
+//! | `lent.rs` | a thread-local that points to a value of a call further up the stack |
+//! | `cancel.rs` | nested deadlines, and shields |
+//! | `local.rs` | task-locals: values of a task |
+//! | `join/` | several futures awaited as one: all, the first, or each as it completes |
 //! | `group.rs` | tasks that end together |
 
 pub mod cancel;

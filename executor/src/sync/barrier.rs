@@ -1,9 +1,9 @@
-//! [`Barrier`]: nobody goes on before all are there.
+//! [`Barrier`]: tasks wait until all of them have arrived.
 
 use super::wait_list::{List, Monitor, Rule, State, Wait, Wakes};
 use std::fmt;
 
-/// A place where so many tasks wait for each other; then it can be used again.
+/// Makes a fixed number of tasks wait for each other. It can be used again afterwards.
 ///
 /// ```
 /// use executor::{join_all, sync::Barrier};
@@ -11,16 +11,16 @@ use std::fmt;
 /// executor::block_on(async {
 ///     let barrier = Barrier::new(3);
 ///     let leaders = join_all((0..3).map(|_| barrier.wait())).await;
-///     assert_eq!(leaders, [false, false, true]); // the one who came last
+///     assert_eq!(leaders, [false, false, true]); // `true` for the last one
 /// });
 /// ```
 pub struct Barrier(Monitor<Gate>);
 
 struct Gate {
     size: usize,
-    /// How many wait for the rest.
+    /// The number of tasks that wait for the rest.
     arrived: usize,
-    /// Waiters up to this number go on.
+    /// Waiters up to this ticket proceed.
     released: u64,
     waiters: List<All>,
 }
@@ -29,9 +29,9 @@ enum All {}
 
 impl Rule for All {
     type State = Gate;
-    /// Its number.
+    /// Its ticket.
     type Want = u64;
-    /// Whether it came last.
+    /// Whether it arrived last.
     type Got = bool;
     const WAIT: &'static str = "wait for the others at";
 
@@ -59,31 +59,31 @@ impl Rule for All {
         }
     }
 
-    /// It was there when all were; that the rest went on is not undone.
+    /// All had arrived, this one included. The others have proceeded, which cannot be undone.
     fn give_back(_: &mut Gate, _: &mut u64, _: bool) -> Option<bool> {
         None
     }
 }
 
 impl State for Gate {
-    fn serve(&mut self, wakes: &mut Wakes) {
+    fn hand_over(&mut self, wakes: &mut Wakes) {
         while !wakes.is_full() && self.waiters.first().is_some_and(|number| *number <= self.released) {
-            self.waiters.serve(false, wakes);
+            self.waiters.hand_over(false, wakes);
         }
     }
 }
 
 impl Barrier {
-    /// A barrier for so many; at none and at one nobody waits.
+    /// Creates a barrier for `size` tasks. With a size of 0 or 1, no task waits.
     #[track_caller]
     pub fn new(size: usize) -> Barrier {
         Barrier(Monitor::new("barrier", Gate { size, arrived: 0, released: 0, waiters: List::default() }))
     }
 
-    /// Waits until so many are there. One of them, who came last, gets `true`.
+    /// Waits until all tasks have arrived. Returns `true` for the one that arrived last.
     ///
     /// # Cancel safety
-    /// Who is dropped before all are there is not one of them.
+    /// A wait that is dropped before all have arrived does not count as arrived.
     pub async fn wait(&self) -> bool {
         let all: Wait<'_, All> = self.0.wait(0);
         all.await
@@ -92,7 +92,7 @@ impl Barrier {
 
 impl fmt::Debug for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (arrived, size) = self.0.look(|gate| (gate.arrived, gate.size));
-        write!(f, "{} ({arrived} of {size} are there)", self.0)
+        let (arrived, size) = self.0.with(|gate| (gate.arrived, gate.size));
+        write!(f, "{} ({arrived} of {size} have arrived)", self.0)
     }
 }

@@ -6,13 +6,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A channel whose every message reaches every receiver there is when it is sent.
+/// Creates a channel in which each message reaches all receivers that exist when it is sent.
 ///
-/// It keeps the last `capacity` messages. Sending never waits: a receiver that is further behind than that
-/// misses the older ones, and is told how many.
+/// The channel keeps the last `capacity` messages. Sending never waits: a receiver that is further behind misses the
+/// older messages, and [`recv`](Receiver::recv) returns how many.
 ///
 /// # Panics
-/// On a capacity of 0, with which nobody would ever receive anything.
+/// When `capacity` is 0: no message could ever be received.
 ///
 /// ```
 /// use executor::sync::{BroadcastError, broadcast};
@@ -30,22 +30,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// ```
 #[track_caller]
 pub fn broadcast<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    assert!(capacity > 0, "a broadcast without room for a message could never be received: give at least 1");
+    assert!(capacity > 0, "a broadcast channel with a capacity of 0 can never deliver a message: give at least 1");
     let state =
         Log { messages: VecDeque::new(), capacity, sent: 0, senders: 1, receivers: 1, waiters: List::default() };
     let log = Arc::new(Monitor::new("broadcast channel", state));
     (Sender { log: log.clone() }, Receiver { log, received: 0 })
 }
 
-/// A message, which each receiver clones. Not under the lock of the channel, as the clone is the user's code; but under one of
-/// its own, as a message that is `Send` and not `Sync` must not be cloned on two threads at once.
+/// A message, which each receiver clones. It is not cloned under the channel's lock, because the clone is the user's
+/// code. It is cloned under a lock of its own, because a type that is `Send` but not `Sync` must not be cloned on two
+/// threads at once.
 type Message<T> = Arc<Mutex<T>>;
 
 struct Log<T> {
-    /// The last ones that were sent.
+    /// The last messages that were sent.
     messages: VecDeque<Message<T>>,
     capacity: usize,
-    /// How many messages were ever sent.
+    /// The number of messages that were ever sent.
     sent: u64,
     senders: usize,
     receivers: usize,
@@ -53,7 +54,7 @@ struct Log<T> {
 }
 
 impl<T> Log<T> {
-    /// What comes after so many messages.
+    /// What a receiver that has received `received` messages gets next.
     fn after(&self, received: u64) -> Option<Result<Message<T>, BroadcastError>> {
         let oldest = self.sent - self.messages.len() as u64;
         match () {
@@ -66,11 +67,11 @@ impl<T> Log<T> {
 }
 
 impl<T> State for Log<T> {
-    fn serve(&mut self, wakes: &mut Wakes) {
+    fn hand_over(&mut self, wakes: &mut Wakes) {
         while !wakes.is_full() {
             let Some(&mut received) = self.waiters.first() else { return };
-            let Some(next) = self.after(received) else { return }; // all who wait have received all
-            self.waiters.serve(next, wakes);
+            let Some(next) = self.after(received) else { return }; // all waiters have received all messages
+            self.waiters.hand_over(next, wakes);
         }
     }
 }
@@ -80,7 +81,7 @@ struct News<T>(T);
 
 impl<T> Rule for News<T> {
     type State = Log<T>;
-    /// How many messages it has received.
+    /// The number of messages it has received.
     type Want = u64;
     type Got = Result<Message<T>, BroadcastError>;
     const WAIT: &'static str = "receive on";
@@ -93,24 +94,24 @@ impl<T> Rule for News<T> {
         state.after(*received)
     }
 
-    /// It is still in the log, or counts as missed.
+    /// The message is still in the log, or counts as missed.
     fn give_back(_: &mut Log<T>, _: &mut u64, got: Self::Got) -> Option<Self::Got> {
         Some(got)
     }
 }
 
-/// The end of a [`broadcast()`] that messages go in at.
+/// The sending end of a [`broadcast()`].
 pub struct Sender<T> {
     log: Arc<Monitor<Log<T>>>,
 }
 
 impl<T> Sender<T> {
-    /// Sends a message to all receivers there are, and says how many. It never waits.
+    /// Sends a message to all receivers that exist now, and returns their number. It never waits.
     ///
     /// # Errors
-    /// When there is none. The message comes back in the error.
+    /// When there is no receiver. The error contains the message.
     pub fn send(&self, message: T) -> Result<usize, SendError<T>> {
-        let mut forgotten = None; // and dropped when the lock is released
+        let mut forgotten = None; // dropped after the lock is released
         self.log.change(|log, _| {
             if log.receivers == 0 {
                 return Err(SendError(message));
@@ -124,24 +125,24 @@ impl<T> Sender<T> {
         })
     }
 
-    /// Another receiver, of what is sent from now on.
+    /// Creates another receiver, for the messages that are sent from now on.
     pub fn subscribe(&self) -> Receiver<T> {
-        let received = self.log.look(|log| {
+        let received = self.log.with(|log| {
             log.receivers += 1;
             log.sent
         });
         Receiver { log: self.log.clone(), received }
     }
 
-    /// How many receivers there are now.
+    /// The number of receivers that exist now.
     pub fn receivers(&self) -> usize {
-        self.log.look(|log| log.receivers)
+        self.log.with(|log| log.receivers)
     }
 }
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        self.log.look(|log| log.senders += 1);
+        self.log.with(|log| log.senders += 1);
         Sender { log: self.log.clone() }
     }
 }
@@ -152,17 +153,17 @@ impl<T> Drop for Sender<T> {
     }
 }
 
-/// The end of a [`broadcast()`] that messages come out of.
+/// The receiving end of a [`broadcast()`].
 pub struct Receiver<T> {
     log: Arc<Monitor<Log<T>>>,
     received: u64,
 }
 
 impl<T: Clone> Receiver<T> {
-    /// The next message, as soon as it was sent.
+    /// Receives the next message, as soon as it is sent.
     ///
     /// # Errors
-    /// When messages were missed, and when there are no more and the last sender is gone.
+    /// When messages were missed; and when all were received and the last sender was dropped.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
@@ -183,7 +184,7 @@ impl<T: Clone> Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let left = self.log.look(|log| {
+        let left = self.log.with(|log| {
             log.receivers -= 1;
             (log.receivers == 0).then(|| std::mem::take(&mut log.messages))
         });

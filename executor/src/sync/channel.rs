@@ -1,4 +1,4 @@
-//! [`channel`] and [`unbounded`]: messages from many to many, each to one.
+//! [`channel`] and [`unbounded`]: messages from many senders to many receivers, each to one of them.
 
 use super::wait_list::{List, Monitor, Node, Rule, State, Wait, Wakes};
 use super::{RecvError, SendError, TryRecvError, TrySendError};
@@ -11,12 +11,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A channel with room for so many messages. With none, each message is handed from a sender that
-/// waits to a receiver that waits: a rendezvous.
+/// Creates a channel with room for `capacity` messages. With a capacity of 0, each message is handed from a waiting
+/// sender to a waiting receiver: a rendezvous.
 ///
-/// Both ends can be cloned and moved to other tasks and threads. Messages arrive in the order in which they
-/// were sent, each at one receiver; receivers that wait are served in the order in which they came, as
-/// senders are that wait for room.
+/// Both ends can be cloned, and moved to other tasks and threads. Messages arrive in the order in which they were sent,
+/// each at one receiver. Receivers that wait for a message proceed in the order in which they came, and so do senders
+/// that wait for room.
 ///
 /// ```
 /// use executor::{spawn, sync::channel};
@@ -25,7 +25,7 @@ use std::task::{Context, Poll};
 ///     let (tx, rx) = channel(2);
 ///     spawn(async move {
 ///         for n in 0..5 {
-///             tx.send(n).await.unwrap(); // waits while two lie there
+///             tx.send(n).await.unwrap(); // waits while the channel holds two
 ///         }
 ///     });
 ///     let mut all = Vec::new();
@@ -42,7 +42,7 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     (Sender { channel: channel.clone() }, Receiver { channel, next: None })
 }
 
-/// A channel that always has room: sending never waits, and memory is the only limit.
+/// Creates a channel that always has room: sending never waits, and only memory limits it.
 ///
 /// ```
 /// use executor::sync::unbounded;
@@ -60,21 +60,21 @@ struct Channel<T> {
     monitor: Monitor<Shared<T>>,
 }
 
-/// A message and its number in the order of sending, by which it finds its place again if it comes back.
+/// A message and its number in the order of sending. The number restores its position in the queue if it is given back.
 type Numbered<T> = (u64, T);
 
 struct Shared<T> {
     queue: VecDeque<Numbered<T>>,
-    /// How many messages were ever sent.
+    /// The number of messages that were ever sent.
     sent: u64,
     capacity: usize,
-    /// Nothing can be sent any more.
+    /// No message can be sent any more.
     closed: bool,
     senders: usize,
     receivers: usize,
-    /// They wait while there is no room; one of the two is always empty.
+    /// Senders that wait for room. This list or the next one is always empty.
     sending: List<Sending<T>>,
-    /// They wait while there is no message.
+    /// Receivers that wait for a message.
     receiving: List<Receiving<T>>,
 }
 
@@ -101,13 +101,14 @@ impl<T> Shared<T> {
         self.queue.push_back(message);
     }
 
-    /// Takes a message from a sender that waits, unless that is to get it back.
+    /// Takes the message of the first waiting sender. `None` if the channel is closed: then the sender gets its message
+    /// back.
     fn take_waiting(&mut self, wakes: &mut Wakes) -> Option<Numbered<T>> {
         if self.closed {
             return None;
         }
         let message = self.sending.first().and_then(Option::take)?;
-        self.sending.serve(Ok(()), wakes);
+        self.sending.hand_over(Ok(()), wakes);
         Some(self.number(message))
     }
 
@@ -119,19 +120,19 @@ impl<T> Shared<T> {
 
 impl<T> State for Shared<T> {
     #[inline]
-    fn serve(&mut self, wakes: &mut Wakes) {
+    fn hand_over(&mut self, wakes: &mut Wakes) {
         while !wakes.is_full() && !self.receiving.is_empty() {
             match self.queue.pop_front() {
-                Some(message) => self.receiving.serve(Ok(message), wakes),
-                None if self.closed => self.receiving.serve(Err(RecvError), wakes),
+                Some(message) => self.receiving.hand_over(Ok(message), wakes),
+                None if self.closed => self.receiving.hand_over(Err(RecvError), wakes),
                 None => break,
             }
         }
         while !wakes.is_full() && !self.sending.is_empty() {
             if self.closed {
                 let message = self.sending.first().and_then(Option::take);
-                let message = message.expect("who waits to send has a message");
-                self.sending.serve(Err(SendError(message)), wakes);
+                let message = message.expect("a sender that waits has a message");
+                self.sending.hand_over(Err(SendError(message)), wakes);
             } else if self.queue.len() < self.capacity {
                 let message = self.take_waiting(wakes);
                 self.queue.extend(message);
@@ -159,18 +160,18 @@ impl<T> Rule for Sending<T> {
     #[inline]
     fn arrive(state: &mut Shared<T>, message: &mut Option<T>, _: &mut Wakes) -> Option<Self::Got> {
         if state.closed {
-            let message = message.take().expect("a future that sends was polled after it was ready");
+            let message = message.take().expect("a SendFuture was polled after it was ready");
             return Some(Err(SendError(message)));
         }
         if !state.has_room() {
-            assert!(message.is_some(), "a future that sends was polled after it was ready");
+            assert!(message.is_some(), "a SendFuture was polled after it was ready");
             return None;
         }
-        state.put(message.take().expect("a future that sends was polled after it was ready"));
+        state.put(message.take().expect("a SendFuture was polled after it was ready"));
         Some(Ok(()))
     }
 
-    /// The message was sent, or comes back and is dropped with its sender.
+    /// The message was sent, or it was handed back and is dropped here.
     fn give_back(_: &mut Shared<T>, _: &mut Option<T>, got: Self::Got) -> Option<Self::Got> {
         Some(got)
     }
@@ -197,12 +198,13 @@ impl<T> Rule for Receiving<T> {
         }
     }
 
-    /// A message that nobody has taken is the next one's. Others that were sent before it may have come back.
+    /// A message that was not taken goes to the next receiver. Messages that were sent before it may be back in the
+    /// queue.
     fn give_back(state: &mut Shared<T>, _: &mut (), got: Self::Got) -> Option<Self::Got> {
         match got {
             Ok(message) if state.receivers > 0 => {
-                let place = state.queue.partition_point(|(number, _)| *number < message.0);
-                state.queue.insert(place, message);
+                let index = state.queue.partition_point(|(number, _)| *number < message.0);
+                state.queue.insert(index, message);
                 None
             }
             got => Some(got),
@@ -210,27 +212,27 @@ impl<T> Rule for Receiving<T> {
     }
 }
 
-/// The end of a channel that messages go in at. See [`channel`].
+/// The sending end of a channel. See [`channel`].
 pub struct Sender<T> {
     channel: Arc<Channel<T>>,
 }
 
 impl<T> Sender<T> {
-    /// Sends a message, as soon as there is room.
+    /// Sends a message, as soon as the channel has room.
     ///
     /// # Errors
-    /// When the channel is closed, or its last receiver is gone. The message comes back in the error.
+    /// When the channel is closed, or its last receiver was dropped. The error contains the message.
     ///
     /// # Cancel safety
-    /// Dropping it before it is ready drops the message, which was not sent.
+    /// Dropping it before it completes drops the message unsent.
     pub fn send(&self, message: T) -> SendFuture<'_, T> {
         SendFuture { wait: self.channel.monitor.wait(Some(message)) }
     }
 
-    /// Sends a message if there is room at once.
+    /// Sends a message if the channel has room now.
     ///
     /// # Errors
-    /// When there is no room, or the channel is closed. The message comes back in the error.
+    /// When the channel is full or closed. The error contains the message.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.channel.monitor.change(|state, _| match () {
             () if state.closed => Err(TrySendError::Closed(message)),
@@ -245,14 +247,14 @@ impl<T> Sender<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        self.channel.monitor.look(|state| state.senders += 1);
+        self.channel.monitor.with(|state| state.senders += 1);
         Sender { channel: self.channel.clone() }
     }
 }
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        let last = self.channel.monitor.look(|state| {
+        let last = self.channel.monitor.with(|state| {
             state.senders -= 1;
             state.senders == 0
         });
@@ -262,35 +264,35 @@ impl<T> Drop for Sender<T> {
     }
 }
 
-/// The end of a channel that messages come out of. See [`channel`].
+/// The receiving end of a channel. See [`channel`].
 ///
-/// It is also a [`Stream`], which ends when the channel is closed and empty. A stream that had to wait stays in
-/// line between two polls and may be given a message meanwhile, which is kept for it: poll it again, receive in
-/// another way, or drop it.
+/// It is also a [`Stream`], which ends when the channel is closed and empty. A stream that had to wait stays in line
+/// between two polls, and a message may be handed over to it meanwhile, which it keeps. So poll it again, call another
+/// receiving method, or drop it.
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
-    /// Its place in the line as a stream, made when it first has to wait.
+    /// Its entry in the list of receivers when it is polled as a stream. Allocated by the first such poll.
     next: Option<Pin<Box<Node<Receiving<T>>>>>,
 }
 
 impl<T> Receiver<T> {
-    /// Receives a message, as soon as there is one.
+    /// Receives a message, as soon as the channel has one.
     ///
     /// # Errors
-    /// When there is none and none will come: the channel is closed, or its last sender gone.
+    /// When the channel is empty and either closed or without a sender.
     ///
     /// # Cancel safety
-    /// Dropping it loses nothing: a message that had just been handed over goes to the next receiver, or
-    /// back to where it was.
+    /// Dropping it loses nothing: a message that was just handed over goes to the next receiver, or back to its
+    /// position in the queue.
     pub fn recv(&self) -> RecvFuture<'_, T> {
         self.leave_as_stream();
         RecvFuture { wait: self.channel.monitor.wait(()) }
     }
 
-    /// Receives a message if there is one at once.
+    /// Receives a message if the channel has one now.
     ///
     /// # Errors
-    /// When there is none, or none will come.
+    /// When the channel is empty. The error says whether it is also closed.
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         self.leave_as_stream();
         self.channel.monitor.change(|state, wakes| match state.receive(wakes) {
@@ -300,11 +302,11 @@ impl<T> Receiver<T> {
         })
     }
 
-    /// Gives up its place in the line as a stream. What that was given and nobody has polled for is the next
-    /// one's: maybe this one's, who now asks in another way.
+    /// Leaves the line as a stream. A message that was handed over to the stream and not polled for goes to the next
+    /// receiver: possibly this one, whose caller is about to receive by another method.
     fn leave_as_stream(&self) {
         if let Some(next) = &self.next {
-            // SAFETY: the node is this receiver's, and only ever used with its channel. To poll it takes a `&mut`.
+            // SAFETY: the node belongs to this receiver and is only used with its channel. Polling takes `&mut self`.
             unsafe { next.leave(&self.channel.monitor) };
         }
     }
@@ -324,7 +326,7 @@ impl<T> Stream for Receiver<T> {
 
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
-        self.channel.monitor.look(|state| state.receivers += 1);
+        self.channel.monitor.with(|state| state.receivers += 1);
         Receiver { channel: self.channel.clone(), next: None }
     }
 }
@@ -332,14 +334,14 @@ impl<T> Clone for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         self.leave_as_stream();
-        let last = self.channel.monitor.look(|state| {
+        let last = self.channel.monitor.with(|state| {
             state.receivers -= 1;
             state.receivers == 0
         });
         if last {
             self.channel.close();
-            let left = self.channel.monitor.look(|state| std::mem::take(&mut state.queue));
-            drop(left); // nobody will ever take these
+            let left = self.channel.monitor.with(|state| std::mem::take(&mut state.queue));
+            drop(left); // no receiver is left to take these
         }
     }
 }
@@ -350,12 +352,12 @@ impl<T> Channel<T> {
     }
 }
 
-/// What both ends know of their channel.
+/// Implements the methods that both ends have.
 macro_rules! end {
     ($($end:ident),*) => {$(
         impl<T> $end<T> {
-            /// Closes the channel: nothing can be sent any more, senders that wait get their messages back, and
-            /// receivers get what is left. Whether this was what closed it.
+            /// Closes the channel: no message can be sent any more, waiting senders get their messages back, and
+            /// receivers get what is left. Returns `true` if this call closed it.
             ///
             /// ```
             /// use executor::sync::{RecvError, channel};
@@ -373,31 +375,32 @@ macro_rules! end {
                 self.channel.close()
             }
 
-            /// Whether nothing can be sent any more.
+            /// Whether the channel is closed.
             pub fn is_closed(&self) -> bool {
-                self.channel.monitor.look(|state| state.closed)
+                self.channel.monitor.with(|state| state.closed)
             }
 
-            /// How many messages lie in the channel now.
+            /// The number of messages in the channel now.
             pub fn len(&self) -> usize {
-                self.channel.monitor.look(|state| state.queue.len())
+                self.channel.monitor.with(|state| state.queue.len())
             }
 
-            /// Whether no message lies in the channel now.
+            /// Whether the channel has no message now.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
 
-            /// How many messages there is room for; `None` if there is no limit.
+            /// The number of messages that the channel has room for in all; `None` if it is unbounded.
             pub fn capacity(&self) -> Option<usize> {
-                self.channel.monitor.look(|state| Some(state.capacity).filter(|capacity| *capacity < usize::MAX))
+                self.channel.monitor.with(|state| Some(state.capacity).filter(|capacity| *capacity < usize::MAX))
             }
         }
 
         impl<T> fmt::Debug for $end<T> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let state = if self.is_closed() { "closed, " } else { "" };
-                write!(f, "{} of {} ({state}{} messages)", stringify!($end), self.channel.monitor, self.len())
+                let (state, messages) = (if self.is_closed() { "closed, " } else { "" }, self.len());
+                let s = if messages == 1 { "" } else { "s" };
+                write!(f, "{} of {} ({state}{messages} message{s})", stringify!($end), self.channel.monitor)
             }
         }
     )*};
@@ -405,7 +408,7 @@ macro_rules! end {
 end!(Sender, Receiver);
 
 pin_project! {
-    /// Sends a message. Made by [`Sender::send`]. Takes part in the [budget](reactor::budget).
+    /// Sends a message. Created by [`Sender::send`]. Takes part in the [budget](reactor::budget).
     #[must_use = "a message is not sent until this is awaited"]
     pub struct SendFuture<'a, T>
     where
@@ -426,7 +429,7 @@ impl<T> Future for SendFuture<'_, T> {
 }
 
 pin_project! {
-    /// Receives a message. Made by [`Receiver::recv`]. Takes part in the [budget](reactor::budget).
+    /// Receives a message. Created by [`Receiver::recv`]. Takes part in the [budget](reactor::budget).
     #[must_use = "a message is not received until this is awaited"]
     pub struct RecvFuture<'a, T>
     where

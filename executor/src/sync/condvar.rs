@@ -1,4 +1,4 @@
-//! [`Condvar`]: waiting until what a mutex guards has changed.
+//! [`Condvar`]: waits until what a mutex guards has changed.
 
 use super::mutex::MutexGuard;
 use super::wait_list::{List, Monitor, Rule, State, Wakes};
@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::mem::forget;
 use std::pin::pin;
 
-/// A condition of a value in a [`Mutex`](super::Mutex), for which tasks wait while others change it.
+/// A condition on the value in a [`Mutex`](super::Mutex): tasks wait for it, while others change the value.
 ///
 /// ```
 /// use executor::{spawn, sync::{Condvar, Mutex}};
@@ -34,9 +34,9 @@ pub struct Condvar(Monitor<Notices>);
 
 #[derive(Default)]
 struct Notices {
-    /// How many of those who wait are still to be woken.
+    /// The number of notices for one waiter that were not handed over yet.
     pending: usize,
-    /// As are all up to this number.
+    /// Waiters up to this ticket are woken, by `notify_all`.
     released: u64,
     waiters: List<Notified>,
 }
@@ -45,9 +45,9 @@ enum Notified {}
 
 impl Rule for Notified {
     type State = Notices;
-    /// Its number.
+    /// Its ticket.
     type Want = u64;
-    /// Whether it was meant for one, and is another's if this one is gone.
+    /// Whether the notice was for one waiter. Such a notice goes to the next waiter if this one is dropped.
     type Got = bool;
     const WAIT: &'static str = "wait for";
 
@@ -70,36 +70,36 @@ impl Rule for Notified {
 }
 
 impl State for Notices {
-    fn serve(&mut self, wakes: &mut Wakes) {
+    fn hand_over(&mut self, wakes: &mut Wakes) {
         while let Some(number) = self.waiters.first().filter(|_| !wakes.is_full()) {
             let for_one = *number > self.released;
             if for_one && self.pending == 0 {
                 return;
             }
             self.pending -= usize::from(for_one);
-            self.waiters.serve(for_one, wakes);
+            self.waiters.hand_over(for_one, wakes);
         }
         if self.waiters.is_empty() {
-            self.pending = 0; // a notice that finds nobody is gone
+            self.pending = 0; // a notice without a waiter is lost
         }
     }
 }
 
 impl Condvar {
-    /// One that nobody waits for.
+    /// Creates a condition variable without waiters.
     #[track_caller]
     pub fn new() -> Condvar {
         Condvar(Monitor::new("condition", Notices::default()))
     }
 
-    /// Unlocks the mutex, waits for a notice, and locks it again. There is no moment between the first two
-    /// at which a notice could be missed.
+    /// Unlocks the mutex, waits for a notice, and locks the mutex again. No notice is missed between the unlock and the
+    /// wait.
     ///
-    /// Somebody else may have locked the mutex first and changed what the notice was about: look again, or
-    /// use [`wait_while`](Condvar::wait_while).
+    /// Another task may have locked the mutex first and changed the value since the notice: check the condition again,
+    /// or use [`wait_while`](Condvar::wait_while).
     ///
     /// # Cancel safety
-    /// A notice that was meant for one waiter goes to the next if this is dropped before it is done.
+    /// If it is dropped before it completes, a notice for one waiter goes to the next one.
     pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = guard.mutex();
         let mut notified = pin!(self.0.wait::<Notified>(0));
@@ -112,7 +112,7 @@ impl Condvar {
         guard
     }
 
-    /// As [`wait`](Condvar::wait), again and again, as long as the condition holds; not at all if it does not.
+    /// Calls [`wait`](Condvar::wait) for as long as the condition holds. Does not wait if it does not hold.
     ///
     /// # Cancel safety
     /// As [`wait`](Condvar::wait).
@@ -121,19 +121,19 @@ impl Condvar {
         mut guard: MutexGuard<'a, T>,
         mut condition: impl FnMut(&mut T) -> bool,
     ) -> MutexGuard<'a, T> {
-        budget::take().await; // there may be nothing to wait for, again and again
+        budget::take().await; // the condition may never hold, in a loop of such calls
         while condition(&mut guard) {
             guard = self.wait(guard).await;
         }
         guard
     }
 
-    /// Wakes the one who has waited longest, if anybody waits.
+    /// Wakes the waiter that has waited longest, if there is one.
     pub fn notify_one(&self) {
         self.0.change(|notices, _| notices.pending += 1);
     }
 
-    /// Wakes all who wait.
+    /// Wakes all waiters.
     pub fn notify_all(&self) {
         self.0.change(|notices, _| notices.released = notices.waiters.last_ticket());
     }
@@ -152,7 +152,7 @@ impl fmt::Debug for Condvar {
     }
 }
 
-/// A notice whose waiter is gone before it has the mutex again.
+/// Passes a notice on if its waiter is dropped before it has locked the mutex again.
 struct PassOn<'a>(&'a Condvar, bool);
 
 impl Drop for PassOn<'_> {

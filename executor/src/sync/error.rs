@@ -1,10 +1,10 @@
-//! Why a message was not sent or received. Messages that were not sent are inside of the error.
+//! Why a message was not sent or received. The errors of sending give the message back.
 
 use std::fmt;
 
-/// A message that can't be sent any more: the channel is closed, or nobody is left to receive it.
+/// The message cannot be sent: the channel is closed, or it has no receiver left.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the channel is closed: nobody will receive this message")]
+#[error("the channel is closed: the message cannot be delivered")]
 pub struct SendError<T>(pub T);
 
 impl<T> fmt::Debug for SendError<T> {
@@ -16,16 +16,16 @@ impl<T> fmt::Debug for SendError<T> {
 /// A message that was not sent.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TrySendError<T> {
-    /// There is no room now.
-    #[error("the channel has no room for another message now")]
+    /// The channel has no room now.
+    #[error("the channel is full")]
     Full(T),
-    /// The channel is closed, or nobody is left to receive it.
-    #[error("the channel is closed: nobody will receive this message")]
+    /// The channel is closed, or it has no receiver left.
+    #[error("the channel is closed: the message cannot be delivered")]
     Closed(T),
 }
 
 impl<T> TrySendError<T> {
-    /// The message.
+    /// Returns the message.
     pub fn into_inner(self) -> T {
         match self {
             TrySendError::Full(message) | TrySendError::Closed(message) => message,
@@ -42,29 +42,29 @@ impl<T> fmt::Debug for TrySendError<T> {
     }
 }
 
-/// No message is left and none will come: the channel is closed, or nobody is left to send.
+/// No further message will arrive: the channel is closed, or it has no sender left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the channel is closed: no message will come any more")]
+#[error("the channel is closed: no further message will arrive")]
 pub struct RecvError;
 
 /// No message was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TryRecvError {
-    /// There is none now.
-    #[error("no message is there now")]
+    /// The channel has no message now.
+    #[error("the channel is empty")]
     Empty,
-    /// None will come any more.
-    #[error("the channel is closed: no message will come any more")]
+    /// No further message will arrive: the channel is closed, or it has no sender left.
+    #[error("the channel is closed: no further message will arrive")]
     Closed,
 }
 
 /// No message was received from a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BroadcastError {
-    /// The receiver was so slow that this many messages are gone. The next one received is the oldest there is.
-    #[error("{0} messages were missed: they came faster than they were received")]
+    /// The receiver was so slow that it missed this many messages. The next call returns the oldest message that is left.
+    #[error("the receiver was too slow; messages missed: {0}")]
     Missed(u64),
-    /// None will come any more.
-    #[error("the channel is closed: no message will come any more")]
+    /// No further message will arrive: the channel is closed, or it has no sender left.
+    #[error("the channel is closed: no further message will arrive")]
     Closed,
 }

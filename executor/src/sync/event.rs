@@ -1,9 +1,9 @@
-//! [`Event`]: something that happens once, until it is cleared.
+//! [`Event`]: a flag that tasks wait for.
 
 use super::wait_list::{List, Monitor, Rule, State, Wait, Wakes};
 use std::fmt;
 
-/// A flag that tasks wait for.
+/// A flag that tasks wait for. It stays set until it is cleared.
 ///
 /// ```
 /// use executor::{spawn, sync::Event};
@@ -22,7 +22,7 @@ pub struct Event(Monitor<Flag>);
 #[derive(Default)]
 struct Flag {
     is_set: bool,
-    /// Waiters up to this number have seen it set, also if it was cleared since.
+    /// Waiters up to this ticket saw the flag set. They proceed even if it was cleared since.
     released: u64,
     waiters: List<Set>,
 }
@@ -31,7 +31,7 @@ enum Set {}
 
 impl Rule for Set {
     type State = Flag;
-    /// Its number.
+    /// Its ticket.
     type Want = u64;
     type Got = ();
     const WAIT: &'static str = "wait for";
@@ -54,21 +54,21 @@ impl Rule for Set {
 }
 
 impl State for Flag {
-    fn serve(&mut self, wakes: &mut Wakes) {
+    fn hand_over(&mut self, wakes: &mut Wakes) {
         while !wakes.is_full() && self.waiters.first().is_some_and(|number| *number <= self.released) {
-            self.waiters.serve((), wakes);
+            self.waiters.hand_over((), wakes);
         }
     }
 }
 
 impl Event {
-    /// One that is not set.
+    /// Creates an event that is not set.
     #[track_caller]
     pub fn new() -> Event {
         Event(Monitor::new("event", Flag::default()))
     }
 
-    /// Sets it and wakes all who wait, in the order in which they came. It stays set.
+    /// Sets the event and wakes all waiters, in the order in which they came. It stays set.
     pub fn set(&self) {
         self.0.change(|flag, _| {
             flag.is_set = true;
@@ -76,17 +76,18 @@ impl Event {
         });
     }
 
-    /// Who comes from now on waits; who was waiting when it was set does not.
+    /// Clears the event. Tasks that wait from now on are suspended; those that were waiting when it was set still
+    /// proceed.
     pub fn clear(&self) {
-        self.0.look(|flag| flag.is_set = false);
+        self.0.with(|flag| flag.is_set = false);
     }
 
-    /// Whether it is set now.
+    /// Whether the event is set now.
     pub fn is_set(&self) -> bool {
-        self.0.look(|flag| flag.is_set)
+        self.0.with(|flag| flag.is_set)
     }
 
-    /// Waits until it is set, or not at all if it is.
+    /// Waits until the event is set. Returns at once if it is.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.

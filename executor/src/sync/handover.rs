@@ -1,19 +1,19 @@
-//! Where the task that is being woken on this thread was given what it waited for: the answer to "why did it
-//! wake?" when that was at something in here.
+//! Records which primitive handed over to the task that is being woken on this thread. It answers "why did the task
+//! wake?" when the cause is a primitive in `sync`.
 //!
-//! The wait list says it around the wakers that it calls; `observer.rs` asks.
+//! The wait list sets it around the wakers that it calls; `observer.rs` reads it.
 
 use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Where a waiter got what it waited for.
+/// The primitive that handed over to a waiter what it waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handover {
-    /// What it is: "semaphore", "channel", …
+    /// The kind of primitive: "semaphore", "channel", …
     pub kind: &'static str,
-    /// Where that was made.
+    /// Where it was created.
     pub made_at: &'static Location<'static>,
 }
 
@@ -24,30 +24,31 @@ impl fmt::Display for Handover {
 }
 
 thread_local! {
-    static PRESENT: Cell<Option<Handover>> = const { Cell::new(None) };
+    static CURRENT: Cell<Option<Handover>> = const { Cell::new(None) };
 }
 
-/// Whether a runtime of this process is watched, or was.
-static IS_WANTED: AtomicBool = AtomicBool::new(false);
+/// Whether a runtime of this process has, or had, an observer.
+static ENABLED: AtomicBool = AtomicBool::new(false);
 
-/// A runtime is watched: from now on it is noted what is handed over.
-pub(crate) fn want() {
-    IS_WANTED.store(true, Ordering::Relaxed);
+/// Records every handover from now on. Called when a runtime gets an observer.
+pub(crate) fn enable() {
+    ENABLED.store(true, Ordering::Relaxed);
 }
 
-/// Whether somebody wants to know.
+/// Whether handovers are recorded.
 #[inline]
-pub(super) fn is_wanted() -> bool {
-    IS_WANTED.load(Ordering::Relaxed)
+pub(super) fn is_enabled() -> bool {
+    ENABLED.load(Ordering::Relaxed)
 }
 
-pub(crate) fn present() -> Option<Handover> {
-    PRESENT.get()
+/// The primitive that is waking tasks on this thread.
+pub(crate) fn current() -> Option<Handover> {
+    CURRENT.get()
 }
 
-/// Calls `wake`, which gives something to a waiter and wakes it: observers of the task that is woken are shown
-/// [`handed_over`](crate::Observer::handed_over). For a primitive of your own; it costs next to nothing where no runtime
-/// has an observer.
+/// Calls `wake`, which hands something over to a waiter and wakes it. Observers of the woken task are shown
+/// [`handed_over`](crate::Observer::handed_over). Use it in a primitive of your own; it costs next to nothing where no
+/// runtime has an observer.
 ///
 /// ```
 /// use executor::sync::{Handover, hand_over};
@@ -68,21 +69,21 @@ pub(crate) fn present() -> Option<Handover> {
 /// # Gate { made_at: Location::caller(), waiter: Some(Waker::noop().clone()) }.open();
 /// ```
 pub fn hand_over<R>(what: Handover, wake: impl FnOnce() -> R) -> R {
-    let _giving = is_wanted().then(|| Giving::begin(what));
+    let _handing_over = is_enabled().then(|| HandingOver::begin(what));
     wake()
 }
 
-/// While it lives, whatever is woken on this thread was given something there.
-pub(super) struct Giving(Option<Handover>);
+/// While it lives, [`current`] returns the primitive that it was begun with.
+pub(super) struct HandingOver(Option<Handover>);
 
-impl Giving {
-    pub(super) fn begin(what: Handover) -> Giving {
-        Giving(PRESENT.replace(Some(what)))
+impl HandingOver {
+    pub(super) fn begin(what: Handover) -> HandingOver {
+        HandingOver(CURRENT.replace(Some(what)))
     }
 }
 
-impl Drop for Giving {
+impl Drop for HandingOver {
     fn drop(&mut self) {
-        PRESENT.set(self.0);
+        CURRENT.set(self.0);
     }
 }

@@ -1,23 +1,23 @@
 //! What tasks share: locks, signals and channels.
 //!
-//! | you want | here | |
+//! | to | use | |
 //! |---|---|---|
-//! | so many at once | [`Semaphore`] | permits return when they are dropped |
-//! | one at a time | [`Mutex`] | may be held across an `.await` |
-//! | many readers or one writer | [`RwLock`] | |
-//! | to wait until something has happened | [`Event`] | stays set until it is cleared |
-//! | to wait until a value is as it should be | [`Condvar`] | with a `Mutex` |
-//! | to wait for each other | [`Barrier`] | |
-//! | messages, each to one receiver | [`channel()`], [`unbounded`] | many senders, many receivers |
-//! | one message | [`oneshot()`] | |
-//! | messages, each to all receivers | [`broadcast()`] | the slow ones miss some, and are told |
-//! | a value that changes | [`watch()`] | the newest, to all |
+//! | limit how many run at once | [`Semaphore`] | a permit returns when it is dropped |
+//! | admit one at a time | [`Mutex`] | may be held across an `.await` |
+//! | admit many readers or one writer | [`RwLock`] | |
+//! | wait until something has happened | [`Event`] | stays set until it is cleared |
+//! | wait until a condition holds | [`Condvar`] | used with a `Mutex` |
+//! | wait until all tasks have arrived | [`Barrier`] | |
+//! | send messages, each to one receiver | [`channel()`], [`unbounded`] | many senders, many receivers |
+//! | send one message | [`oneshot()`] | |
+//! | send messages, each to all receivers | [`broadcast()`] | a slow receiver misses messages and learns how many |
+//! | share a value that changes | [`watch()`] | every receiver sees the newest value |
 //!
-//! All of them work among tasks, among runtimes, and from threads without one, as `try_…` or with any
-//! `block_on`. All are fair: who came first is served first, and nobody overtakes. A wait that is dropped leaves
-//! nothing behind and loses nothing; what it had just been given goes to the next one. Waiting allocates nothing.
-//! Every wait takes part in the [budget](reactor::budget) of a poll, also one that needn't wait; `try_…` does not.
-//! They rest on one wait list: `wait_list.rs`.
+//! All of them work between tasks, between runtimes, and on threads without a runtime: there, call the `try_…` methods
+//! or use any `block_on`. All are fair: waiters proceed in the order in which they came, and a newcomer never overtakes
+//! them. Dropping a wait leaves nothing behind and loses nothing: what was just handed over to it goes to the next
+//! waiter. Waiting allocates nothing. Every operation that may wait takes part in the [budget](reactor::budget) of a
+//! poll, even when it completes at once; the `try_…` methods do not. All are built on the wait list in `wait_list.rs`.
 
 mod barrier;
 mod broadcast;

@@ -1,4 +1,4 @@
-//! [`Mutex`]: one at a time, also across an `.await`.
+//! [`Mutex`]: one task at a time, also across an `.await`.
 
 use super::permits::Permits;
 use std::cell::UnsafeCell;
@@ -6,10 +6,10 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-/// A value that one task at a time can have, for as long as it likes, in the order in which they asked.
+/// A value that one task at a time can use, for as long as it likes. Tasks get it in the order in which they ask.
 ///
-/// Where nothing is awaited while it is locked, a [`std::sync::Mutex`] is faster and as good. A panic does
-/// not poison this one: what the next one finds is what the one that panicked has left.
+/// If nothing is awaited while it is locked, a [`std::sync::Mutex`] does the same and is faster. A panic does not
+/// poison this mutex: the next task finds the value as the panicking task left it.
 ///
 /// ```
 /// use executor::{join_all, sync::Mutex, yield_now};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 ///     let add = || async {
 ///         let mut counter = counter.lock().await;
 ///         let before = *counter;
-///         yield_now().await; // nobody else comes between
+///         yield_now().await; // no other task changes it meanwhile
 ///         *counter = before + 1;
 ///     };
 ///     join_all((0..10).map(|_| add())).await;
@@ -31,37 +31,37 @@ pub struct Mutex<T: ?Sized> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: it hands its value from thread to thread, to one at a time.
+// SAFETY: it moves its value between threads, and gives it to one of them at a time.
 unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 // SAFETY: as above.
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
-    /// An unlocked one.
+    /// Creates an unlocked mutex.
     #[track_caller]
     pub fn new(value: T) -> Mutex<T> {
         Mutex { permits: Permits::new("mutex", 1), value: UnsafeCell::new(value) }
     }
 
-    /// The value, without the mutex.
+    /// Consumes the mutex and returns the value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
 impl<T: ?Sized> Mutex<T> {
-    /// Waits until nobody has it locked who came before.
+    /// Waits for its turn, and locks the mutex.
     ///
-    /// Locking it twice in one task is a wait without an end.
+    /// A task that locks it a second time waits forever.
     ///
     /// # Cancel safety
-    /// Dropping it gives up the place in the line; a lock that had just been handed over goes to the next.
+    /// Dropping it gives up the place in line. A lock that was just handed over goes to the next waiter.
     pub async fn lock(&self) -> MutexGuard<'_, T> {
         self.permits.acquire(1).await;
         MutexGuard { mutex: self }
     }
 
-    /// As [`lock`](Mutex::lock), for a guard that is not bound to a place.
+    /// Like [`lock`](Mutex::lock), but the guard owns a reference to the mutex, so it can be moved into a task.
     ///
     /// ```
     /// use executor::sync::Mutex;
@@ -79,12 +79,12 @@ impl<T: ?Sized> Mutex<T> {
         OwnedMutexGuard { mutex: self.clone() }
     }
 
-    /// The lock, if nobody has it.
+    /// Locks the mutex if it is unlocked.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         self.permits.try_acquire(1).then(|| MutexGuard { mutex: self })
     }
 
-    /// The value, which nobody else can have as long as this is borrowed.
+    /// Returns the value without locking: the mutable borrow excludes every other user.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -106,23 +106,23 @@ impl<T: Default> Default for Mutex<T> {
     }
 }
 
-/// The value of a [`Mutex`], until this is dropped.
+/// Access to the value of a [`Mutex`]. Dropping it unlocks the mutex.
 #[must_use = "a guard that is not kept unlocks at once"]
 pub struct MutexGuard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
 }
 
-// SAFETY: through a `&MutexGuard` there is a `&T`, and nothing else.
+// SAFETY: a `&MutexGuard` gives access to a `&T`, and to nothing else.
 unsafe impl<T: ?Sized + Sync> Sync for MutexGuard<'_, T> {}
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// What it is the guard of.
+    /// The mutex that it guards.
     pub(super) fn mutex(&self) -> &'a Mutex<T> {
         self.mutex
     }
 }
 
-/// As [`MutexGuard`], and keeps its mutex.
+/// Like [`MutexGuard`], but owns a reference to its mutex.
 #[must_use = "a guard that is not kept unlocks at once"]
 pub struct OwnedMutexGuard<T: ?Sized> {
     mutex: Arc<Mutex<T>>,
@@ -131,7 +131,7 @@ pub struct OwnedMutexGuard<T: ?Sized> {
 // SAFETY: as for `MutexGuard`.
 unsafe impl<T: ?Sized + Sync> Sync for OwnedMutexGuard<T> {}
 
-/// What both guards do.
+/// Implements what both guards have in common.
 macro_rules! guard {
     ($(impl[$($generics:tt)*] $guard:ty),*) => {$(
         impl<$($generics)* T: ?Sized> Deref for $guard {

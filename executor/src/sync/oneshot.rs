@@ -1,4 +1,4 @@
-//! [`oneshot()`]: one message, from one to one.
+//! [`oneshot()`]: one message, from one sender to one receiver.
 
 use super::RecvError;
 use super::wait_list::{List, Monitor, Node, Rule, State, Wait, Wakes};
@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A channel for a single message, as the answer to a request.
+/// Creates a channel for a single message, such as the answer to a request.
 ///
 /// ```
 /// use executor::{spawn, sync::oneshot};
@@ -34,28 +34,28 @@ pub fn oneshot<T>() -> (Sender<T>, Receiver<T>) {
 
 struct Shared<T> {
     monitor: Monitor<Message<T>>,
-    /// The receiver's place in line. It lies here so that the receiver can be moved while it waits.
+    /// The receiver's entry in the list. It is stored here so that the receiver can be moved while it waits.
     receiver: Node<Receiving<T>>,
 }
 
 struct Message<T> {
     message: Option<T>,
-    /// The sender is gone, with or without having sent.
+    /// The sender has sent the message, or was dropped.
     is_sent: bool,
-    /// The receiver is gone.
+    /// The receiver was dropped.
     is_dropped: bool,
     receiving: List<Receiving<T>>,
     closed: List<Closed<T>>,
 }
 
 impl<T> State for Message<T> {
-    fn serve(&mut self, wakes: &mut Wakes) {
+    fn hand_over(&mut self, wakes: &mut Wakes) {
         if self.is_sent && !self.receiving.is_empty() {
             let message = self.message.take().ok_or(RecvError);
-            self.receiving.serve(message, wakes);
+            self.receiving.hand_over(message, wakes);
         }
         if self.is_dropped {
-            self.closed.serve((), wakes);
+            self.closed.hand_over((), wakes);
         }
     }
 }
@@ -81,14 +81,14 @@ impl<T> Rule for Receiving<T> {
     }
 }
 
-/// Waits until the receiver is gone.
+/// Waits until the receiver is dropped.
 struct Closed<T>(T);
 
 impl<T> Rule for Closed<T> {
     type State = Message<T>;
     type Want = ();
     type Got = ();
-    const WAIT: &'static str = "wait for the end of the receiver of";
+    const WAIT: &'static str = "wait for the close of";
 
     fn waiters(state: &mut Message<T>) -> &mut List<Self> {
         &mut state.closed
@@ -103,7 +103,7 @@ impl<T> Rule for Closed<T> {
     }
 }
 
-/// Sends the message, or says by being dropped that there will be none. See [`oneshot()`].
+/// Sends the message. Dropping it without sending ends the receiver's wait with an error. See [`oneshot()`].
 pub struct Sender<T> {
     shared: Arc<Shared<T>>,
 }
@@ -112,7 +112,7 @@ impl<T> Sender<T> {
     /// Sends the message. It never waits.
     ///
     /// # Errors
-    /// When the receiver is gone. The message comes back.
+    /// When the receiver was dropped. The error is the message.
     pub fn send(self, message: T) -> Result<(), T> {
         self.shared.monitor.change(|state, _| match state.is_dropped {
             true => Err(message),
@@ -123,14 +123,14 @@ impl<T> Sender<T> {
         })
     }
 
-    /// Waits until nobody wants the message any more, so that the work for it can be given up.
+    /// Waits until the receiver is dropped. Then the message is no longer wanted, and the work for it can stop.
     ///
     /// ```
     /// use executor::{sync::oneshot, time::{Duration, timeout}};
     ///
     /// executor::block_on(async {
     ///     let (mut reply, answer) = oneshot::<u32>();
-    ///     let waits = timeout(Duration::from_millis(1), answer).await; // gives up and drops the receiver
+    ///     let waits = timeout(Duration::from_millis(1), answer).await; // drops the receiver when the time is up
     ///     assert!(waits.is_err());
     ///     reply.closed().await;
     /// });
@@ -140,9 +140,9 @@ impl<T> Sender<T> {
         closed.await;
     }
 
-    /// Whether the receiver is gone.
+    /// Whether the receiver was dropped.
     pub fn is_closed(&self) -> bool {
-        self.shared.monitor.look(|state| state.is_dropped)
+        self.shared.monitor.with(|state| state.is_dropped)
     }
 }
 
@@ -152,13 +152,13 @@ impl<T> Drop for Sender<T> {
     }
 }
 
-/// A future that is the message. See [`oneshot()`].
+/// A future whose output is the message. See [`oneshot()`].
 ///
 /// # Errors
 /// When the sender was dropped instead of sending.
 ///
 /// # Cancel safety
-/// Awaiting `&mut receiver` may be given up at any point; nothing is lost.
+/// Awaiting `&mut receiver` and dropping that future loses nothing.
 #[must_use = "the message is only received when this is awaited"]
 pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
@@ -169,7 +169,8 @@ impl<T> Future for Receiver<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Shared { monitor, receiver } = &*self.shared;
-        // SAFETY: the node stays where it is, in the Arc; and is the receiver's, who always comes with this monitor.
+        // SAFETY: the node stays in the Arc, so it is pinned. Its only owner is the receiver, which always passes this
+        // monitor.
         unsafe { Pin::new_unchecked(receiver).poll(monitor, cx) }
     }
 }

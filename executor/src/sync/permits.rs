@@ -1,5 +1,5 @@
-//! Counted permits, handed out in the order in which they were asked for: what [`Semaphore`](super::Semaphore),
-//! [`Mutex`](super::Mutex) and [`RwLock`](super::RwLock) are made of.
+//! Counted permits, handed out in the order in which tasks ask for them. [`Semaphore`](super::Semaphore),
+//! [`Mutex`](super::Mutex) and [`RwLock`](super::RwLock) are built on them.
 
 use super::wait_list::{List, Monitor, Rule, State, Wait, Wakes};
 use std::fmt;
@@ -11,13 +11,13 @@ pub(super) struct Counted {
     waiters: List<Acquire>,
 }
 
-/// Waits for so many permits at once.
+/// Waits for a number of permits, all at once.
 pub(super) enum Acquire {}
 
 impl Rule for Acquire {
     type State = Counted;
     type Want = usize;
-    /// As many as it wanted.
+    /// The permits that it wanted.
     type Got = ();
     const WAIT: &'static str = "acquire on";
 
@@ -31,13 +31,13 @@ impl Rule for Acquire {
     }
 
     fn give_back(state: &mut Counted, want: &mut usize, _: ()) -> Option<()> {
-        assert!(state.put(*want), "a semaphore was given more permits than can be counted");
+        assert!(state.put(*want), "a semaphore got more permits than can be counted");
         None
     }
 }
 
 impl Counted {
-    /// Nobody overtakes: as long as somebody waits there is nothing to be had.
+    /// Takes `want` permits. A newcomer never overtakes: while there are waiters, nothing is available to it.
     #[inline]
     fn take(&mut self, want: usize) -> Option<()> {
         if want > self.available || !self.waiters.is_empty() {
@@ -47,7 +47,7 @@ impl Counted {
         Some(())
     }
 
-    /// Adds permits. If there would be more than `usize::MAX`, returns `false`, and there are as many as before.
+    /// Adds permits. If the sum would exceed `usize::MAX`, adds none and returns `false`.
     #[inline]
     #[must_use]
     fn put(&mut self, permits: usize) -> bool {
@@ -59,14 +59,14 @@ impl Counted {
 
 impl State for Counted {
     #[inline]
-    fn serve(&mut self, wakes: &mut Wakes) {
+    fn hand_over(&mut self, wakes: &mut Wakes) {
         while !wakes.is_full() {
             let Some(&mut want) = self.waiters.first() else { return };
             if want > self.available {
-                return; // and who wants less waits behind: otherwise who wants much would wait for ever
+                return; // later waiters that want less wait too, or this one could starve
             }
             self.available -= want;
-            self.waiters.serve((), wakes);
+            self.waiters.hand_over((), wakes);
         }
     }
 }
@@ -82,11 +82,11 @@ impl Permits {
     }
 
     pub(super) fn try_acquire(&self, permits: usize) -> bool {
-        self.0.look(|state| state.take(permits)).is_some()
+        self.0.with(|state| state.take(permits)).is_some()
     }
 
     /// # Panics
-    /// When there would be more than `usize::MAX`.
+    /// When the sum would exceed `usize::MAX`.
     #[inline]
     #[track_caller]
     pub(super) fn release(&self, permits: usize) {
@@ -98,11 +98,11 @@ impl Permits {
     #[cold]
     #[track_caller]
     fn overflow(&self) -> ! {
-        panic!("{} was given more permits than can be counted", self.0);
+        panic!("{} got more permits than can be counted", self.0);
     }
 
     pub(super) fn available(&self) -> usize {
-        self.0.look(|state| state.available)
+        self.0.with(|state| state.available)
     }
 }
 

@@ -9,9 +9,9 @@ use std::ptr::NonNull;
 /// A reader takes one permit, a writer all of them.
 const ALL: usize = usize::MAX >> 1;
 
-/// A value that many tasks may read at once and one may change, in the order in which they asked.
+/// A value that many tasks may read at once, or one may change. Tasks get it in the order in which they ask.
 ///
-/// A writer that waits holds up the readers behind it, so readers that keep coming don't starve it.
+/// A waiting writer delays the readers behind it, so a steady stream of readers does not starve it.
 ///
 /// ```
 /// use executor::sync::RwLock;
@@ -32,37 +32,37 @@ pub struct RwLock<T: ?Sized> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: it hands its value from thread to thread, to one at a time or to be looked at by many.
+// SAFETY: it moves its value between threads, and gives it to one of them for writing or to many for reading.
 unsafe impl<T: ?Sized + Send> Send for RwLock<T> {}
 // SAFETY: as above.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
 
 impl<T> RwLock<T> {
-    /// An unlocked one.
+    /// Creates an unlocked lock.
     #[track_caller]
     pub fn new(value: T) -> RwLock<T> {
         RwLock { permits: Permits::new("read-write lock", ALL), value: UnsafeCell::new(value) }
     }
 
-    /// The value, without the lock.
+    /// Consumes the lock and returns the value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
 impl<T: ?Sized> RwLock<T> {
-    /// Waits until no writer has it who came before, or waits before this one.
+    /// Waits until every writer that asked earlier is done, and locks the value for reading.
     ///
-    /// A task that reads and then waits to read again waits for ever if a writer came in between.
+    /// A task that holds a read guard and asks for another one waits forever if a writer asked in between.
     ///
     /// # Cancel safety
-    /// Dropping it gives up the place in the line; a lock that had just been handed over goes back.
+    /// Dropping it gives up the place in line. A lock that was just handed over goes back.
     pub async fn read(&self) -> ReadGuard<'_, T> {
         self.permits.acquire(1).await;
         ReadGuard::new(self)
     }
 
-    /// Waits until nobody has it who came before.
+    /// Waits until every reader and writer that asked earlier is done, and locks the value for writing.
     ///
     /// # Cancel safety
     /// As [`read`](RwLock::read).
@@ -71,17 +71,17 @@ impl<T: ?Sized> RwLock<T> {
         WriteGuard { lock: self }
     }
 
-    /// To read, if no writer has it or waits for it.
+    /// Locks the value for reading, if no writer has it and no task waits for it.
     pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
         self.permits.try_acquire(1).then(|| ReadGuard::new(self))
     }
 
-    /// To write, if nobody has it.
+    /// Locks the value for writing, if no task has it.
     pub fn try_write(&self) -> Option<WriteGuard<'_, T>> {
         self.permits.try_acquire(ALL).then(|| WriteGuard { lock: self })
     }
 
-    /// The value, which nobody else can have as long as this is borrowed.
+    /// Returns the value without locking: the mutable borrow excludes every other user.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -96,40 +96,40 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     }
 }
 
-/// The value of a [`RwLock`], to read it, until this is dropped.
+/// Read access to the value of a [`RwLock`]. Dropping it unlocks the value.
 #[must_use = "a guard that is not kept unlocks at once"]
 pub struct ReadGuard<'a, T: ?Sized> {
-    /// That of the lock. Not the lock itself, which may be written to: so a guard of a longer-lived type is one of a
-    /// shorter-lived one.
+    /// The lock's value. A reference to the lock itself would make `ReadGuard` invariant in `T`, as the lock can be
+    /// written to; a pointer to the value keeps it covariant.
     value: NonNull<T>,
     permits: &'a Permits,
 }
 
-// SAFETY: it gives a `&T`, on whatever thread it is, and gives its permit back on any.
+// SAFETY: it gives access to a `&T` on any thread, and may release its permit on any.
 unsafe impl<T: ?Sized + Send + Sync> Send for ReadGuard<'_, T> {}
-// SAFETY: through a `&ReadGuard` there is a `&T`, and nothing else.
+// SAFETY: a `&ReadGuard` gives access to a `&T`, and to nothing else.
 unsafe impl<T: ?Sized + Send + Sync> Sync for ReadGuard<'_, T> {}
 
 impl<'a, T: ?Sized> ReadGuard<'a, T> {
-    /// The caller has a permit for it.
+    /// The caller has taken a permit, which the guard now owns.
     fn new(lock: &'a RwLock<T>) -> ReadGuard<'a, T> {
-        // SAFETY: a pointer to what is in a cell is not null.
+        // SAFETY: the pointer to a cell's contents is not null.
         let value = unsafe { NonNull::new_unchecked(lock.value.get()) };
         ReadGuard { value, permits: &lock.permits }
     }
 }
 
-/// The value of a [`RwLock`], to change it, until this is dropped.
+/// Write access to the value of a [`RwLock`]. Dropping it unlocks the value.
 #[must_use = "a guard that is not kept unlocks at once"]
 pub struct WriteGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,
 }
 
-// SAFETY: through a `&WriteGuard` there is a `&T`, and nothing else.
+// SAFETY: a `&WriteGuard` gives access to a `&T`, and to nothing else.
 unsafe impl<T: ?Sized + Sync> Sync for WriteGuard<'_, T> {}
 
 impl<'a, T: ?Sized> WriteGuard<'a, T> {
-    /// From now on only reads; other readers may join, writers not.
+    /// Turns it into a read guard, without letting a writer in between. Other readers may lock the value from now on.
     pub fn downgrade(self) -> ReadGuard<'a, T> {
         let lock = self.lock;
         std::mem::forget(self);
@@ -142,7 +142,8 @@ impl<T: ?Sized> Deref for ReadGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: as long as this has a permit, no writer has all; and it borrows the lock, in which the value is.
+        // SAFETY: while this guard has a permit, no writer has all of them. It borrows the lock, which contains the
+        // value.
         unsafe { self.value.as_ref() }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Semaphore`]: so many at once, and no more.
+//! [`Semaphore`]: limits how many tasks do something at once.
 
 use super::permits::{self, Permits};
 use super::wait_list::Wait;
@@ -10,9 +10,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// Permits that are handed out in the order in which they are asked for, and come back when they are dropped.
+/// Permits that are handed out in the order in which tasks ask for them, and return when they are dropped.
 ///
-/// Who asks for many holds up who asks for few behind it: nobody overtakes, so nobody waits for ever.
+/// A newcomer never overtakes: a task that asks for many permits delays the tasks behind it that ask for few. So no
+/// task starves.
 ///
 /// ```
 /// use executor::{join_all, sync::Semaphore, time::{Duration, sleep}};
@@ -35,7 +36,7 @@ use std::task::{Context, Poll};
 pub struct Semaphore(Permits);
 
 impl Semaphore {
-    /// A semaphore with so many permits; none is fine, as more can be added.
+    /// Creates a semaphore with `permits` permits. 0 is allowed; [`add_permits`](Semaphore::add_permits) adds more.
     #[track_caller]
     pub fn new(permits: usize) -> Semaphore {
         Semaphore(Permits::new("semaphore", permits))
@@ -44,14 +45,14 @@ impl Semaphore {
     /// Waits for a permit.
     ///
     /// # Cancel safety
-    /// Dropping it gives up the place in the line; a permit that had just been handed over goes to the next.
+    /// Dropping it gives up the place in line. A permit that was just handed over goes to the next waiter.
     pub fn acquire(&self) -> Acquire<'_> {
         self.acquire_many(1)
     }
 
-    /// Waits for so many permits, which come all at once.
+    /// Waits for `permits` permits, and gets them all at once.
     ///
-    /// More than there ever are is a wait without an end, unless some are [added](Semaphore::add_permits).
+    /// Asking for more than the semaphore ever has waits forever, unless more are [added](Semaphore::add_permits).
     ///
     /// # Cancel safety
     /// As [`acquire`](Semaphore::acquire).
@@ -71,7 +72,7 @@ impl Semaphore {
         Acquire { wait: self.0.acquire(permits), semaphore: self, permits }
     }
 
-    /// As [`acquire`](Semaphore::acquire), for a permit that is not bound to a place: it can be moved into
+    /// Like [`acquire`](Semaphore::acquire), but the permit owns a reference to the semaphore, so it can be moved into
     /// a task.
     ///
     /// ```
@@ -82,7 +83,7 @@ impl Semaphore {
     ///     let semaphore = Arc::new(Semaphore::new(2));
     ///     let permit = semaphore.acquire_owned().await;
     ///     executor::spawn(async move {
-    ///         // … and when this ends,
+    ///         // … and at the end of the work:
     ///         drop(permit);
     ///     }).await.unwrap();
     ///     assert_eq!(semaphore.available_permits(), 2);
@@ -93,26 +94,26 @@ impl Semaphore {
         OwnedPermit { semaphore: self.clone(), permits: 1 }
     }
 
-    /// A permit, if there is one and nobody waits for it.
+    /// Takes a permit, if one is available and no task waits for one.
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
         self.try_acquire_many(1)
     }
 
-    /// So many permits, if there are and nobody waits.
+    /// Takes `permits` permits, if they are available and no task waits for any.
     pub fn try_acquire_many(&self, permits: usize) -> Option<Permit<'_>> {
         self.0.try_acquire(permits).then(|| Permit { semaphore: self, permits })
     }
 
-    /// Makes more permits.
+    /// Adds permits.
     ///
     /// # Panics
-    /// When there would be more than `usize::MAX`.
+    /// When the number of available permits would exceed `usize::MAX`.
     #[track_caller]
     pub fn add_permits(&self, permits: usize) {
         self.0.release(permits);
     }
 
-    /// How many permits are there now. Out of date at once if other threads use it.
+    /// The number of available permits. It may be out of date at once if other threads use the semaphore.
     pub fn available_permits(&self) -> usize {
         self.0.available()
     }
@@ -125,8 +126,8 @@ impl fmt::Debug for Semaphore {
 }
 
 pin_project! {
-    /// Waits for permits. Made by [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
-    #[must_use = "a permit is not asked for until this is awaited"]
+    /// Waits for permits. Created by [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
+    #[must_use = "a permit is not requested until this is awaited"]
     pub struct Acquire<'a> {
         #[pin]
         wait: Wait<'a, permits::Acquire>,
@@ -145,7 +146,7 @@ impl<'a> Future for Acquire<'a> {
     }
 }
 
-/// Permits of a [`Semaphore`]; they return when this is dropped.
+/// Permits of a [`Semaphore`]. They return when this is dropped.
 #[must_use = "a permit that is not kept returns at once"]
 #[derive(Debug)]
 pub struct Permit<'a> {
@@ -154,12 +155,12 @@ pub struct Permit<'a> {
 }
 
 impl Permit<'_> {
-    /// How many these are.
+    /// The number of permits.
     pub fn permits(&self) -> usize {
         self.permits
     }
 
-    /// Does not give them back, ever: from now on the semaphore has fewer.
+    /// Removes the permits from the semaphore for good: they never return.
     pub fn forget(self) {
         forget(self);
     }
@@ -171,7 +172,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// As [`Permit`], and keeps its semaphore.
+/// Like [`Permit`], but owns a reference to its semaphore.
 #[must_use = "a permit that is not kept returns at once"]
 #[derive(Debug)]
 pub struct OwnedPermit {

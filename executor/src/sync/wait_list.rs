@@ -1,36 +1,37 @@
-//! The one wait list under everything in `sync`: who waits, in what order, and how they are served.
+//! The wait list under everything in `sync`: who waits, in what order, and how a waiter gets what it waits for.
 //!
-//! A [`Monitor`] is a state under a lock, with lists of waiters in it. What a waiter waits for is a [`Rule`]:
-//! what it wants, what it gets, and when. Three ideas make it fair and lose nothing:
+//! A [`Monitor`] is a state under a lock, with lists of waiters in it. A [`Rule`] describes one kind of waiter: what it
+//! wants, what it gets, and when. Three ideas make the list fair and keep it from losing anything:
 //!
-//! - **Handed over, not announced.** Whoever makes something available gives it to the first waiter, under
-//!   the lock, before anybody else can come and take it. A waiter that wakes has what it waited for.
-//! - **No allocation.** A waiter's place in the list is a [`Node`] inside of its own future.
-//! - **Going away is an event.** A waiter that is dropped leaves the list; one that was given something
-//!   and had not taken it gives it back, and the next one gets it.
+//! - **Handed over, not announced.** A task that makes something available gives it to the first waiter, under the
+//!   lock, before any other task can take it. A waiter that wakes already has what it waited for.
+//! - **No allocation.** A waiter's entry in the list is a [`Node`] inside its own future.
+//! - **A dropped waiter gives back.** A waiter that is dropped leaves the list. If something was handed over to it that
+//!   it had not taken yet, it gives that back, and the next waiter gets it.
 //!
 //! ```text
-//!            arrive: not to be had at once       serve: got it, its waker is called
-//!      IDLE ────────────────────────────► WAITING ─────────────────────────► SERVED
-//!       ▲  └─ arrive: got it at once, done    │ dropped: leaves the list        │ dropped: gives it back
-//!       └───────────────────────────────────────────────────────────────────────┘ polled: takes it
+//!            arrive: must wait             hand_over: gets it, its waker is called
+//!      IDLE ────────────────────► WAITING ──────────────────────────────► HANDED_OVER
+//!       ▲  └─ arrive: gets it at once  │ dropped: leaves the list               │ dropped: gives it back
+//!       └──────────────────────────────┴────────────────────────────────────────┘ polled: takes it
 //! ```
 //!
-//! An idle node that is polled when the budget of the poll is spent is DEFERRED to a later poll instead of arriving. One
-//! that waits, or was served, was pending before and need not ask: so no wait starves beside a sibling that always
-//! spends the budget first.
+//! An idle node that is polled when the poll's budget is spent does not arrive; it is DEFERRED to a later poll. A node
+//! that is WAITING or HANDED_OVER was pending in an earlier poll and does not check the budget, so no wait starves
+//! beside a sibling that always spends the budget first.
 //!
-//! Who may touch a node: while it is WAITING it is in a list, and all of it belongs to whoever holds the
-//! lock; otherwise, idle, deferred or served, it belongs to its future. The last thing that the one who serves does to a node is to
-//! store SERVED, without which its future does not look at it: after that the future may be gone.
+//! Who may touch a node: a WAITING node is in a list, and all of it belongs to the thread that holds the lock. In any
+//! other stage (IDLE, DEFERRED or HANDED_OVER) it belongs to its future. The store of HANDED_OVER is the last access
+//! that `hand_over` makes to a node. Until the future sees that value, it touches only the stage without the lock; from
+//! then on it may be dropped at any time.
 //!
-//! No foreign code runs under the lock, but for the clone of a waker: wakers are called, and they and
-//! whatever users have put in are dropped, after it was released.
+//! No foreign code runs under the lock, except the clone of a waker. Wakers are called, and wakers and users' values
+//! are dropped, after the lock is released.
 //!
-//! After C. A. R. Hoare, "Monitors: An Operating System Structuring Concept", 1974, whose signals hand over
-//! too. Used by the files beside it.
+//! After C. A. R. Hoare, "Monitors: An Operating System Structuring Concept", 1974, whose signals hand over too. Used
+//! by the files beside it.
 
-use super::handover::{self, Giving, Handover};
+use super::handover::{self, HandingOver, Handover};
 use crate::shim::{AtomicUsize, Mutex, MutexGuard, Ordering, UnsafeCell, budget};
 use arrayvec::ArrayVec;
 use reactor::leaf;
@@ -45,45 +46,45 @@ use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker, ready};
 use std::thread;
 
-/// A state under a lock, and those who wait for it to change.
+/// A state under a lock, and the waiters for changes of it.
 pub(super) struct Monitor<S> {
     state: Mutex<S>,
-    /// For whoever prints it: "semaphore", "channel", …
+    /// What it is called in messages: "semaphore", "channel", …
     kind: &'static str,
     made_at: &'static Location<'static>,
 }
 
-/// What can be waited at.
+/// A state that tasks can wait for.
 pub(super) trait State {
-    /// Gives out what there is to those who wait, in their order, until there is nothing to give or nobody
-    /// to take it, or `wakes` is full: then it is called again.
-    fn serve(&mut self, wakes: &mut Wakes);
+    /// Hands over what is available to the waiters, in their order. Stops when nothing is available, when no waiter is
+    /// left, or when `wakes` is full; in the last case it is called again.
+    fn hand_over(&mut self, wakes: &mut Wakes);
 }
 
-/// What one kind of waiter waits for.
+/// One kind of waiter: what it wants, what it gets, and when.
 pub(super) trait Rule: Sized {
     type State: State;
-    /// What it comes with.
+    /// What a waiter asks for.
     type Want;
-    /// What it goes with.
+    /// What a waiter gets.
     type Got;
-    /// For whoever asks where a task stands: "acquire on", to be followed by "the semaphore made at …".
+    /// How an await chain describes the wait: "acquire on", which is followed by "the semaphore made at …".
     const WAIT: &'static str;
 
-    /// Where those wait.
+    /// The list of these waiters.
     fn waiters(state: &mut Self::State) -> &mut List<Self>;
-    /// Somebody comes: what it gets, if it needn't wait.
+    /// Called when a waiter arrives. Returns what it gets, or `None` if it has to wait.
     fn arrive(state: &mut Self::State, want: &mut Self::Want, wakes: &mut Wakes) -> Option<Self::Got>;
-    /// It has to wait, as the one with this number.
+    /// Called when a waiter enters the list. `ticket` is its number there.
     fn waits(_want: &mut Self::Want, _ticket: u64) {}
-    /// Somebody went that had waited.
+    /// Called when a waiter has left the list without getting anything.
     fn left(_state: &mut Self::State, _want: &mut Self::Want) {}
-    /// Somebody went who was given this and had not taken it. What nobody else can use is returned, and
-    /// dropped when the lock is released.
+    /// Called when a waiter is dropped that was handed `got` and had not taken it. Returns what no other waiter can
+    /// use; it is dropped after the lock is released.
     fn give_back(state: &mut Self::State, want: &mut Self::Want, got: Self::Got) -> Option<Self::Got>;
 }
 
-/// The wakers to be called when the lock is released.
+/// The wakers to call after the lock is released.
 pub(super) struct Wakes(ArrayVec<Waker, 16>);
 
 impl Wakes {
@@ -96,14 +97,14 @@ impl Wakes {
     fn wake<S>(&mut self, monitor: &Monitor<S>) {
         match () {
             () if self.0.is_empty() => {}
-            () if handover::is_wanted() => monitor.wake_and_tell(self),
+            () if handover::is_enabled() => monitor.wake_with_handover(self),
             () => self.wake_all(),
         }
     }
 
     fn wake_all(&mut self) {
         match self.0.len() == 1 && !thread::panicking() {
-            true => self.0.pop().into_iter().for_each(Waker::wake), // nothing is left that its panic could skip
+            true => self.0.pop().into_iter().for_each(Waker::wake), // a panic of the only waker skips no other
             false => panics::wake_all(self.0.drain(..)),
         }
     }
@@ -119,12 +120,13 @@ impl<S: State> Monitor<S> {
         Monitor { state: Mutex::new(state), kind, made_at: Location::caller() }
     }
 
-    /// The state, to look at it. What was changed may be of use to others: then it is `change` that is needed.
-    pub(super) fn look<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
+    /// Calls `f` with the state and hands nothing over afterwards. If `f` makes something available to waiters, use
+    /// [`change`](Monitor::change).
+    pub(super) fn with<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
         f(&mut self.lock())
     }
 
-    /// The state, to change it; then all are served who can be.
+    /// Calls `f` to change the state, then hands over what is available and calls the wakers.
     pub(super) fn change<R>(&self, f: impl FnOnce(&mut S, &mut Wakes) -> R) -> R {
         let (mut state, mut wakes) = (self.lock(), Wakes::new());
         let result = f(&mut state, &mut wakes);
@@ -132,19 +134,19 @@ impl<S: State> Monitor<S> {
         result
     }
 
-    /// What is waited for by a rule.
+    /// A wait for what the rule `R` describes.
     pub(super) fn wait<R: Rule<State = S>>(&self, want: R::Want) -> Wait<'_, R> {
         Wait { monitor: self, node: Node::new(want) }
     }
 
     fn lock(&self) -> MutexGuard<'_, S> {
-        // Nothing under it panics half way but an allocation that is too large.
+        // Under the lock, only an allocation that is too large can panic half way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[inline(always)] // out of line, a message through a channel takes a sixth more instructions
     fn settle<'a>(&'a self, mut state: MutexGuard<'a, S>, wakes: &mut Wakes) {
-        state.serve(wakes);
+        state.hand_over(wakes);
         drop(state);
         match wakes.is_full() {
             false => wakes.wake(self),
@@ -152,7 +154,8 @@ impl<S: State> Monitor<S> {
         }
     }
 
-    /// There are more to be served than are woken at once. A waker that panics must not keep the rest from it.
+    /// Continues when more waiters can proceed than `wakes` has room for. A waker that panics must not keep the rest
+    /// from being woken.
     #[cold]
     fn settle_rest(&self, wakes: &mut Wakes) {
         let mut calls = FirstPanic::default();
@@ -162,20 +165,20 @@ impl<S: State> Monitor<S> {
             if all {
                 break;
             }
-            self.lock().serve(wakes);
+            self.lock().hand_over(wakes);
         }
     }
 }
 
 impl<S> Monitor<S> {
-    /// Somebody wants to know at what they got what they waited for.
+    /// Calls the wakers, and records this monitor as what handed over.
     #[cold]
-    fn wake_and_tell(&self, wakes: &mut Wakes) {
-        let _giving = Giving::begin(self.handover());
+    fn wake_with_handover(&self, wakes: &mut Wakes) {
+        let _handing_over = HandingOver::begin(self.handover());
         wakes.wake_all();
     }
 
-    /// For whoever prints it, or is woken by it.
+    /// This monitor, as messages and events describe it.
     fn handover(&self) -> Handover {
         Handover { kind: self.kind, made_at: self.made_at }
     }
@@ -187,15 +190,15 @@ impl<S> fmt::Display for Monitor<S> {
     }
 }
 
-/// Those who wait, first come first served.
+/// The waiters, in the order in which they came.
 pub(super) struct List<R: Rule> {
     first: Option<NonNull<Node<R>>>,
     last: Option<NonNull<Node<R>>>,
-    /// How many have ever waited, which is the number of the last.
+    /// The number of waiters that ever entered the list, which is also the ticket of the last one.
     tickets: u64,
 }
 
-// SAFETY: it leads to nodes, through which what waiters want and get goes from thread to thread.
+// SAFETY: a list points to nodes, and moves what waiters want and get between threads; both are Send.
 unsafe impl<R: Rule<Want: Send, Got: Send>> Send for List<R> {}
 
 impl<R: Rule> Default for List<R> {
@@ -209,22 +212,22 @@ impl<R: Rule> List<R> {
         self.first.is_none()
     }
 
-    /// The number of the one who came last: all who wait now have this one or a lower.
+    /// The ticket of the last waiter. No waiter in the list has a higher one.
     pub(super) fn last_ticket(&self) -> u64 {
         self.tickets
     }
 
-    /// What the first one wants.
+    /// What the first waiter wants.
     pub(super) fn first(&mut self) -> Option<&mut R::Want> {
-        // SAFETY: nodes in a list are there, and belong to whoever holds the lock, as the caller does.
+        // SAFETY: nodes in a list are alive and belong to the thread that holds the lock, as the caller does.
         self.first.map(|node| unsafe { node.as_ref().body.with_mut(|body| &mut (*body).want) })
     }
 
-    /// Serves the first one, if there is one.
+    /// Hands `got` over to the first waiter, if there is one.
     #[inline]
-    pub(super) fn serve(&mut self, got: R::Got, wakes: &mut Wakes) {
+    pub(super) fn hand_over(&mut self, got: R::Got, wakes: &mut Wakes) {
         let Some(node) = self.first else { return };
-        // SAFETY: as above. After the store the node is not touched any more.
+        // SAFETY: as above. The node is not touched after the store.
         unsafe {
             self.unlink(node);
             let node = node.as_ref();
@@ -232,16 +235,16 @@ impl<R: Rule> List<R> {
                 (*body).got = Some(got);
                 (*body).waker.take()
             });
-            node.stage.store(SERVED, Ordering::Release);
+            node.stage.store(HANDED_OVER, Ordering::Release);
             wakes.0.extend(waker);
         }
     }
 
     /// # Safety
-    /// The node is the caller's, pinned, and not in a list; whoever owns it takes it out before it goes.
+    /// The node is the caller's, pinned, and not in a list. Its owner takes it out of the list before dropping it.
     unsafe fn push(&mut self, node: NonNull<Node<R>>) {
         self.tickets += 1;
-        // SAFETY: the node is the caller's; the last one is in the list.
+        // SAFETY: the node is the caller's; `last` is in the list, and the caller holds the lock.
         unsafe {
             node.as_ref().body.with_mut(|body| {
                 ((*body).previous, (*body).next) = (self.last, None);
@@ -257,7 +260,7 @@ impl<R: Rule> List<R> {
     /// # Safety
     /// The node is in this list.
     unsafe fn unlink(&mut self, node: NonNull<Node<R>>) {
-        // SAFETY: so are its neighbours.
+        // SAFETY: its neighbours are in the list too, and the caller holds the lock.
         unsafe {
             let (previous, next) = node.as_ref().body.with(|body| ((*body).previous, (*body).next));
             match previous {
@@ -272,23 +275,23 @@ impl<R: Rule> List<R> {
     }
 }
 
-/// Does not wait.
+/// The node is in no list and holds nothing.
 const IDLE: usize = 0;
-/// Is in the list.
+/// The node is in the list.
 const WAITING: usize = 1;
-/// Was served, and has not taken what it got.
-const SERVED: usize = 2;
-// Any other stage: does not wait, as the budget deferred it. The word is the bits of a `budget::Deferral`, the two lowest
-// of which are set.
+/// The node is out of the list, and holds what it got until a poll takes it.
+const HANDED_OVER: usize = 2;
+// Any other stage is DEFERRED: the node is in no list, and the budget deferred it. The word is then the bits of a
+// `budget::Deferral`, of which the two lowest are set.
 
-/// A waiter's place in a list.
+/// A waiter's entry in a list.
 pub(super) struct Node<R: Rule> {
     stage: AtomicUsize,
     body: UnsafeCell<Body<R>>,
     _stays: PhantomPinned,
 }
 
-// A node changes under its monitor's lock, where nothing panics half way.
+// A node changes under its monitor's lock, where no change panics half way.
 impl<R: Rule> UnwindSafe for Node<R> {}
 impl<R: Rule> RefUnwindSafe for Node<R> {}
 
@@ -300,9 +303,9 @@ struct Body<R: Rule> {
     got: Option<R::Got>,
 }
 
-// SAFETY: whoever has a node has what is in it. Its neighbours are only reached under the lock.
+// SAFETY: a node owns what is in it, which is Send. Its neighbours are only reached under the lock.
 unsafe impl<R: Rule<Want: Send, Got: Send>> Send for Node<R> {}
-// SAFETY: a `&Node` leads to what is in it only through its unsafe methods, whose caller is its only owner.
+// SAFETY: a `&Node` gives access to its contents only through unsafe methods, which only its one owner calls.
 unsafe impl<R: Rule<Want: Send, Got: Send>> Sync for Node<R> {}
 
 impl<R: Rule> Node<R> {
@@ -311,16 +314,17 @@ impl<R: Rule> Node<R> {
         Node { stage: AtomicUsize::new(IDLE), body: UnsafeCell::new(body), _stays: PhantomPinned }
     }
 
-    /// Whether it was served, or needn't have waited; else leaves the waker. Can be used again afterwards.
+    /// Returns what was handed over, or what is available on arrival; otherwise registers the waker. The node can be
+    /// used again afterwards.
     ///
     /// # Safety
-    /// The caller is the node's only owner, and always comes with the same monitor.
+    /// The caller is the node's only owner, and always passes the same monitor.
     #[inline]
     pub(super) unsafe fn poll(self: Pin<&Self>, monitor: &Monitor<R::State>, cx: &mut Context<'_>) -> Poll<R::Got> {
         // SAFETY: as promised.
         let got = unsafe {
             match self.stage.load(Ordering::Acquire) {
-                SERVED => Some(self.take_got()),
+                HANDED_OVER => Some(self.take_got()),
                 WAITING => self.renew(monitor, cx),
                 idle => {
                     if idle != IDLE || budget::is_spent() {
@@ -342,7 +346,7 @@ impl<R: Rule> Node<R> {
         }
     }
 
-    /// Whether a node that does not wait may arrive although the budget is, or was, spent. Then it is IDLE.
+    /// Returns `Ready` if a node that does not wait may arrive although the budget is, or was, spent. Then it is IDLE.
     #[cold]
     fn poll_deferred(&self, stage: usize, cx: &mut Context<'_>) -> Poll<()> {
         let mut deferral = budget::Deferral::from_bits(stage as u32);
@@ -352,11 +356,11 @@ impl<R: Rule> Node<R> {
     }
 
     /// # Safety
-    /// As for [`poll`](Node::poll); and it is IDLE.
+    /// As for [`poll`](Node::poll), and the node is IDLE.
     #[inline]
     unsafe fn arrive(self: Pin<&Self>, monitor: &Monitor<R::State>, cx: &mut Context<'_>) -> Option<R::Got> {
         let (mut state, mut wakes) = (monitor.lock(), Wakes::new());
-        // SAFETY: an idle node is its owner's, and is pinned; `leave` takes it out of the list.
+        // SAFETY: an idle node belongs to its owner, and it is pinned; `leave` takes it out of the list.
         unsafe {
             let got = self.body.with_mut(|body| R::arrive(&mut state, &mut (*body).want, &mut wakes));
             if got.is_some() {
@@ -371,19 +375,19 @@ impl<R: Rule> Node<R> {
         None
     }
 
-    /// Polled while it waits: whom to wake may have changed.
+    /// Polled while it waits. Replaces the waker if the poll came with another one.
     ///
     /// # Safety
     /// As for [`poll`](Node::poll).
     #[cold]
     unsafe fn renew(self: Pin<&Self>, monitor: &Monitor<R::State>, cx: &mut Context<'_>) -> Option<R::Got> {
         let state = monitor.lock();
-        if self.stage.load(Ordering::Acquire) == SERVED {
+        if self.stage.load(Ordering::Acquire) == HANDED_OVER {
             drop(state);
-            // SAFETY: it was served meanwhile, so it is its owner's.
+            // SAFETY: a node that is HANDED_OVER belongs to its owner.
             return Some(unsafe { self.take_got() });
         }
-        // SAFETY: it is in the list, and this is who holds the lock.
+        // SAFETY: the node is in the list, and this thread holds the lock.
         let replaced = self.body.with_mut(|body| unsafe {
             let waker = &mut (*body).waker;
             let same = waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
@@ -395,18 +399,19 @@ impl<R: Rule> Node<R> {
     }
 
     /// # Safety
-    /// It is SERVED, and the caller its owner.
+    /// The node is HANDED_OVER, and the caller is its owner.
     #[inline]
     unsafe fn take_got(&self) -> R::Got {
         self.stage.store(IDLE, Ordering::Relaxed);
-        // SAFETY: a node that was served is its owner's.
-        self.body.with_mut(|body| unsafe { (*body).got.take() }).expect("a waiter that was served got something")
+        // SAFETY: a node that was HANDED_OVER belongs to its owner, as the caller is.
+        self.body.with_mut(|body| unsafe { (*body).got.take() }).expect("a node that is HANDED_OVER holds what it got")
     }
 
-    /// Ends the wait, if there is one. Can be used again afterwards.
+    /// Ends the wait, if there is one. The node can be used again afterwards.
     ///
     /// # Safety
-    /// Nobody polls it meanwhile, and it always comes with the same monitor. Others may call this too.
+    /// The node is not polled meanwhile, and the caller always passes the same monitor. Other threads may call this
+    /// too.
     #[inline]
     pub(super) unsafe fn leave(&self, monitor: &Monitor<R::State>) {
         if self.stage.load(Ordering::Acquire) != IDLE {
@@ -420,11 +425,11 @@ impl<R: Rule> Node<R> {
     #[cold]
     unsafe fn leave_list(&self, monitor: &Monitor<R::State>) {
         let mut state = monitor.lock();
-        // SAFETY: under the lock, a node that waits is in the list; one that was served is its owner's, and of
-        // those who leave together it is the first one's, after whom it is idle.
+        // SAFETY: under the lock, a WAITING node is in the list. A HANDED_OVER node belongs to its owner; if several
+        // threads call `leave` at once, it belongs to the first one, which leaves it IDLE for the others.
         let (left, waker) = unsafe {
             match self.stage.load(Ordering::Acquire) {
-                SERVED => {
+                HANDED_OVER => {
                     let got = self.take_got();
                     (self.body.with_mut(|body| R::give_back(&mut state, &mut (*body).want, got)), None)
                 }
@@ -451,10 +456,10 @@ pub(super) struct Wait<'a, R: Rule> {
 }
 
 impl<R: Rule> Wait<'_, R> {
-    /// Gets in line, for a rule by which nobody gets anything on arrival.
+    /// Enters the list, for a rule whose waiters never get anything on arrival.
     pub(super) fn begin(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.as_ref();
-        // SAFETY: as in `poll`. It is the first one, so the node is idle.
+        // SAFETY: as in `poll`. No poll came before, so the node is IDLE.
         let got = unsafe { this.map_unchecked(|this| &this.node).arrive(this.get_ref().monitor, cx) };
         debug_assert!(got.is_none());
         Poll::Ready(())
@@ -467,7 +472,7 @@ impl<R: Rule> Future for Wait<'_, R> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Got> {
         let this = self.as_ref();
-        // SAFETY: the node is pinned as its wait is, which is its only owner and has one monitor.
+        // SAFETY: the node is pinned because its wait is; the wait is its only owner and has one monitor.
         unsafe { this.map_unchecked(|this| &this.node).poll(this.get_ref().monitor, cx) }
     }
 }

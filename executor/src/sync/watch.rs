@@ -1,4 +1,4 @@
-//! [`watch()`]: a value that changes, and those who want to know.
+//! [`watch()`]: a value that changes, and receivers that follow it.
 
 use super::wait_list::{List, Monitor, Rule, State, Wait, Wakes};
 use super::{RecvError, SendError};
@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A value whose newest version is all that counts, as settings or a state that others follow.
+/// Creates a value of which only the newest version matters, such as settings or a state that other tasks follow.
 ///
 /// ```
 /// use executor::sync::watch;
@@ -30,7 +30,7 @@ pub fn watch<T>(value: T) -> (Sender<T>, Receiver<T>) {
 
 struct Newest<T> {
     value: Arc<T>,
-    /// How often it was changed.
+    /// How often the value was changed.
     version: u64,
     has_sender: bool,
     receivers: usize,
@@ -46,7 +46,7 @@ impl<T> Newest<T> {
         }
     }
 
-    /// Puts a value in the place of the present one, which is returned.
+    /// Replaces the current value, and returns it.
     fn replace(&mut self, value: Arc<T>) -> Arc<T> {
         self.version += 1;
         std::mem::replace(&mut self.value, value)
@@ -54,16 +54,16 @@ impl<T> Newest<T> {
 }
 
 impl<T> State for Newest<T> {
-    fn serve(&mut self, wakes: &mut Wakes) {
+    fn hand_over(&mut self, wakes: &mut Wakes) {
         while !wakes.is_full() {
             let Some(&mut seen) = self.waiters.first() else { return };
-            let Some(newer) = self.newer(seen) else { return }; // all who wait have seen the newest
-            self.waiters.serve(newer, wakes);
+            let Some(newer) = self.newer(seen) else { return }; // all waiters have seen the newest value
+            self.waiters.hand_over(newer, wakes);
         }
     }
 }
 
-/// Waits for another version than the one it has seen.
+/// Waits for a newer version than the one it has seen.
 struct Changed<T>(T);
 
 impl<T> Rule for Changed<T> {
@@ -91,10 +91,10 @@ pub struct Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// Changes the value and tells all receivers.
+    /// Changes the value and wakes all receivers that wait for a change.
     ///
     /// # Errors
-    /// When there is none. The value comes back in the error.
+    /// When there is no receiver. The error contains the value.
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         let value = Arc::new(value);
         let replaced = self.newest.change(|newest, _| match newest.receivers {
@@ -103,13 +103,14 @@ impl<T> Sender<T> {
         });
         match replaced {
             Ok(_before) => Ok(()),
-            Err(value) => Err(SendError(Arc::into_inner(value).expect("nobody else has seen it"))),
+            Err(value) => Err(SendError(Arc::into_inner(value).expect("an unsent value has one reference"))),
         }
     }
 
-    /// Changes the value by changing a copy of it.
+    /// Changes the value by changing a clone of it.
     ///
-    /// Of two changes at the same time on different threads one is made to the other's result.
+    /// If two threads change the value at the same time, one change is made to the result of the other: `change` is
+    /// called again for it.
     ///
     /// ```
     /// let (tx, rx) = executor::sync::watch(vec![1]);
@@ -121,10 +122,10 @@ impl<T> Sender<T> {
         T: Clone,
     {
         loop {
-            let (before, version) = self.newest.look(|newest| (newest.value.clone(), newest.version));
+            let (before, version) = self.newest.with(|newest| (newest.value.clone(), newest.version));
             let mut value = T::clone(&before);
             change(&mut value);
-            let mut value = Some(Arc::new(value)); // dropped outside of the lock if it is of no use
+            let mut value = Some(Arc::new(value)); // dropped outside the lock if it is not needed
             let replaced = self.newest.change(|newest, _| match newest.version == version {
                 true => value.take().map(|value| newest.replace(value)),
                 false => None,
@@ -135,14 +136,14 @@ impl<T> Sender<T> {
         }
     }
 
-    /// The present value.
+    /// The current value.
     pub fn get(&self) -> Arc<T> {
-        self.newest.look(|newest| newest.value.clone())
+        self.newest.with(|newest| newest.value.clone())
     }
 
-    /// Another receiver, which has seen the present value.
+    /// Creates another receiver, which has seen the current value.
     pub fn subscribe(&self) -> Receiver<T> {
-        let seen = self.newest.look(|newest| {
+        let seen = self.newest.with(|newest| {
             newest.receivers += 1;
             newest.version
         });
@@ -159,16 +160,18 @@ impl<T> Drop for Sender<T> {
 /// Follows a watched value. See [`watch()`].
 pub struct Receiver<T> {
     newest: Arc<Monitor<Newest<T>>>,
-    /// The newest version that was read or announced. Written under the lock alone, so that it never goes back.
+    /// The newest version that was read or announced. Written only under the lock, so that it never decreases.
     seen: AtomicU64,
-    /// It has waited for a change.
+    /// It has waited for a change before.
     follows: bool,
 }
 
 impl<T> Receiver<T> {
-    /// The present value. To a receiver that has waited for a change before, what it reads counts as announced:
-    /// [`changed`](Receiver::changed) then waits for a newer one. Before its first wait this is only a look, and
-    /// `changed` announces whatever came since the receiver was made.
+    /// The current value.
+    ///
+    /// For a receiver that has waited for a change before, the value read here counts as announced:
+    /// [`changed`](Receiver::changed) then waits for a newer one. Before its first wait, reading the value does not
+    /// count, and `changed` announces any change since the receiver was created.
     ///
     /// ```
     /// use executor::sync::watch;
@@ -184,7 +187,7 @@ impl<T> Receiver<T> {
     /// });
     /// ```
     pub fn get(&self) -> Arc<T> {
-        self.newest.look(|newest| {
+        self.newest.with(|newest| {
             if self.follows {
                 self.see(newest);
             }
@@ -196,11 +199,11 @@ impl<T> Receiver<T> {
         self.seen.store(newest.version, Ordering::Relaxed);
     }
 
-    /// Waits until there is a value that was not announced to this receiver. However often the value has changed until
-    /// this returns, that is one change.
+    /// Waits until there is a value that was not announced to this receiver. All changes until this returns count as
+    /// one.
     ///
     /// # Errors
-    /// When there will be none, as the sender is gone.
+    /// When the sender was dropped, so that no change will come.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
@@ -208,15 +211,16 @@ impl<T> Receiver<T> {
         let changed: Wait<'_, Changed<T>> = self.newest.wait(*self.seen.get_mut());
         changed.await?;
         self.follows = true;
-        // Further changes may have come between the wake and this poll: `get` gives their result, so they are seen as well.
-        self.newest.look(|newest| self.see(newest));
+        // More changes may have come between the wake and this poll. `get` returns their result, so they count as seen
+        // too.
+        self.newest.with(|newest| self.see(newest));
         Ok(())
     }
 
-    /// Waits until the value is as it should be, which it may be now.
+    /// Waits until `is_right` returns `true` for the value. Returns at once if it does for the current one.
     ///
     /// # Errors
-    /// When it will never be, as the sender is gone.
+    /// When the sender was dropped, so that the value will not change.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
@@ -235,7 +239,7 @@ impl<T> Receiver<T> {
     /// });
     /// ```
     pub async fn wait_for(&mut self, mut is_right: impl FnMut(&T) -> bool) -> Result<Arc<T>, RecvError> {
-        budget::take().await; // it may be right at once, again and again
+        budget::take().await; // it may always be right at once, in a loop of such calls
         loop {
             self.follows = true;
             let value = self.get();
@@ -250,7 +254,7 @@ impl<T> Receiver<T> {
 
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
-        self.newest.look(|newest| newest.receivers += 1);
+        self.newest.with(|newest| newest.receivers += 1);
         let seen = self.seen.load(Ordering::Relaxed).into();
         Receiver { newest: self.newest.clone(), seen, follows: self.follows }
     }
@@ -258,7 +262,7 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.newest.look(|newest| newest.receivers -= 1);
+        self.newest.with(|newest| newest.receivers -= 1);
     }
 }
 

@@ -225,11 +225,11 @@ where
 {
     match what {
         TaskEvent::Spawned => {
-            handover::want();
+            handover::enable();
             observer.task_spawned(task, current_id(is_here()));
         }
         TaskEvent::Woken => {
-            handover::present().inspect(|what| observer.handed_over(task, *what));
+            handover::current().inspect(|what| observer.handed_over(task, *what));
             observer.task_woken(task, current_cause(is_here()));
         }
         TaskEvent::Cancelled => observer.task_cancelled(task, current_cause(is_here())),

@@ -245,7 +245,7 @@ fn a_task_spawned_into_a_group_that_is_over_is_cancelled_without_a_poll() {
                 }
             });
             let error = task.explained().await.unwrap_err();
-            assert!(error.to_string().ends_with(": its group is over"), "{error}");
+            assert!(error.to_string().ends_with(": its group has ended"), "{error}");
             assert_eq!(error.cancellation.unwrap().at.line(), made_at);
             assert!(!polled.get(), "{how}");
             assert!(group.is_empty());

@@ -353,7 +353,7 @@ fn groups_print_what_they_are() {
             group.spawn(async { Ok(()) });
             let text = format!("{group:?}");
             assert!(text.starts_with(&format!("TaskGroup(made at {}:{line}:", file!())), "{text}");
-            assert!(text.ends_with(", 1 tasks)"), "{text}");
+            assert!(text.ends_with(", 1 task)"), "{text}");
             Ok(())
         })
         .await;

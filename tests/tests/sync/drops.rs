@@ -386,7 +386,7 @@ fn who_goes_before_all_are_at_a_barrier_is_not_one_of_them() {
             assert!(at_once(barrier.wait()), "{place} after {polls}");
             three.iter_mut().for_each(|wait| assert!(!wait.served()));
             assert!(!third.served());
-            assert!(format!("{barrier:?}").ends_with("(0 of 4 are there)"));
+            assert!(format!("{barrier:?}").ends_with("(0 of 4 have arrived)"));
         }
     }
 }
@@ -400,7 +400,7 @@ fn who_goes_after_all_were_at_a_barrier_was_one_of_them() {
         let mut next = waiting(barrier.wait());
         drop(two.remove(place));
         assert!(!two[0].served());
-        assert!(format!("{barrier:?}").ends_with("(1 of 3 are there)"), "{barrier:?}");
+        assert!(format!("{barrier:?}").ends_with("(1 of 3 have arrived)"), "{barrier:?}");
         let mut last = waiting(barrier.wait());
         assert!(at_once(barrier.wait()));
         assert!(!next.served() && !last.served());

@@ -185,7 +185,7 @@ fn a_barrier_is_used_again_while_the_last_ones_are_still_woken() {
     assert!(at_once(barrier.wait()));
     assert_eq!(crowd.all_done().len(), MANY - 2);
     // All but one, who went while in line and was never woken, came again.
-    assert!(format!("{barrier:?}").ends_with(&format!("({} of {} are there)", MANY - 1, MANY + 1)), "{barrier:?}");
+    assert!(format!("{barrier:?}").ends_with(&format!("({} of {} have arrived)", MANY - 1, MANY + 1)), "{barrier:?}");
     let mut one_more = waiting(barrier.wait());
     assert!(at_once(barrier.wait()));
     assert!(!one_more.served());

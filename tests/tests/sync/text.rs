@@ -27,12 +27,12 @@ fn each_says_what_it_is_and_where_it_was_made() {
     assert_eq!(format!("{changed:?}"), format!("the condition {}", at(line, 28)));
     let (barrier, line) = (Barrier::new(3), line!());
     let _waits = waiting(barrier.wait());
-    assert_eq!(format!("{barrier:?}"), format!("the barrier {} (1 of 3 are there)", at(line, 28)));
+    assert_eq!(format!("{barrier:?}"), format!("the barrier {} (1 of 3 have arrived)", at(line, 28)));
     let ((tx, rx), line) = (channel(1), line!());
     tx.try_send(1).unwrap();
-    assert_eq!(format!("{tx:?}"), format!("Sender of the channel {} (1 messages)", at(line, 29)));
+    assert_eq!(format!("{tx:?}"), format!("Sender of the channel {} (1 message)", at(line, 29)));
     rx.close();
-    assert_eq!(format!("{rx:?}"), format!("Receiver of the channel {} (closed, 1 messages)", at(line, 29)));
+    assert_eq!(format!("{rx:?}"), format!("Receiver of the channel {} (closed, 1 message)", at(line, 29)));
     let ((tx, _), line) = (unbounded::<()>(), line!());
     assert_eq!(format!("{tx:?}"), format!("Sender of the channel {} (closed, 0 messages)", at(line, 28)));
     let ((tx, rx), line) = (oneshot::<()>(), line!());
@@ -125,7 +125,7 @@ fn who_waits_for_ever_is_told_for_what() {
         }),
     );
     said(
-        "wait for the end of the receiver of the oneshot channel",
+        "wait for the close of the oneshot channel",
         Box::pin(async {
             let (mut tx, _rx) = oneshot::<()>();
             tx.closed().await;

@@ -1,11 +1,11 @@
-//! Several futures awaited as one: all of them, each as it is done, or the first.
+//! Several futures awaited as one: all of them, each as it completes, or the first.
 //!
-//! None of these makes a task: the futures run inside of the one that awaits them, and are dropped with
-//! it. To run them as tasks, hand in the handles; [`JoinHandle::cancel_on_drop`](crate::JoinHandle::cancel_on_drop)
-//! makes a task end with its handle.
+//! None of these functions spawns a task: the futures run inside the task that awaits them, and are dropped with the
+//! combined future. To run them as tasks, pass join handles;
+//! [`JoinHandle::cancel_on_drop`](crate::JoinHandle::cancel_on_drop) cancels a task when its handle is dropped.
 //!
-//! The futures share the [budget](reactor::budget) of the task's poll. Those that it leaves no room for are polled in the
-//! task's next turn.
+//! The futures share the [budget](reactor::budget) of the task's poll. When it is spent, the remaining ones are polled
+//! in the task's next poll.
 //!
 //! Used through `lib.rs`.
 
@@ -20,13 +20,13 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// Awaits all futures at once; their outputs come in the order in which the futures were given.
+/// Awaits all futures at once. Returns their outputs in the order in which the futures were given.
 ///
 /// # Panics
-/// When one of them does; the others are dropped.
+/// When one of them panics; the others are dropped.
 ///
 /// # Cancel safety
-/// Dropping it drops them all.
+/// Dropping it drops all of them.
 ///
 /// ```
 /// use executor::{join_all, time::{Duration, sleep}};
@@ -47,16 +47,16 @@ where
     JoinAll { outputs: (0..set.left()).map(|_| None).collect(), set }
 }
 
-/// Awaits all futures at once, until one of them fails: then the rest are dropped, which cancels them.
+/// Awaits all futures at once, until one of them fails. The rest are then dropped, which cancels them.
 ///
-/// Handles of tasks are futures too, but dropping one lets its task go on: hand in
+/// Join handles are futures too, but dropping one lets its task go on: pass
 /// [`handle.cancel_on_drop()`](crate::JoinHandle::cancel_on_drop) instead.
 ///
 /// # Errors
-/// The first error there is.
+/// The first error.
 ///
 /// # Panics, cancel safety
-/// As [`join_all`].
+/// As for [`join_all`].
 ///
 /// ```
 /// use executor::{time::{Duration, sleep}, try_join_all};
@@ -78,10 +78,10 @@ where
     TryJoinAll { outputs: (0..set.left()).map(|_| None).collect(), set }
 }
 
-/// The outputs of all futures, each as soon as it is there.
+/// A stream of the outputs of all futures, each as soon as its future completes.
 ///
 /// # Panics, cancel safety
-/// As [`join_all`].
+/// As for [`join_all`].
 ///
 /// ```
 /// use executor::{as_completed, time::{Duration, sleep}};
@@ -106,13 +106,13 @@ where
     AsCompleted { set: Set::new(futures.into_iter().map(IntoFuture::into_future)) }
 }
 
-/// Awaits the first of all futures that is done, and says which one it was. The rest are dropped.
+/// Awaits the first of several futures to complete. Returns its number and its output, and drops the rest.
 ///
-/// If several are done at once, the one that was woken first wins. Of none at all there is no first: then
-/// this never ends.
+/// If several are done at once, the one that was woken first wins. Without any futures there is no first one, and this
+/// never completes.
 ///
 /// # Panics, cancel safety
-/// As [`join_all`].
+/// As for [`join_all`].
 ///
 /// ```
 /// use executor::{race, time::{Duration, sleep}};
@@ -132,12 +132,12 @@ where
     Race { set: Set::new(futures.into_iter().map(IntoFuture::into_future)) }
 }
 
-/// Awaits the first of two futures that is done, and says which one it was. The other one is dropped.
+/// Awaits the first of two futures to complete, and returns which one it was. The other one is dropped.
 ///
-/// Each time, the first is asked first: if both are done, it wins.
+/// Every poll starts with `first`: if both are done, it wins.
 ///
 /// # Cancel safety
-/// Dropping it drops both. In a loop, a future that should go on where it was is handed in as `&mut future`.
+/// Dropping it drops both. In a loop, pass `&mut future` for a future that should continue in the next round.
 ///
 /// ```
 /// use executor::{Either, select, sync::channel, time::{Duration, sleep}};
@@ -154,15 +154,15 @@ pub fn select<A: IntoFuture, B: IntoFuture>(first: A, second: B) -> Select<A::In
     Select { first: first.into_future(), second: second.into_future() }
 }
 
-/// Awaits futures that may fail until enough of them are done: [`Until`] says when that is.
+/// Awaits futures that may fail, until enough of them are done: [`Until`] says when.
 ///
-/// Those that are not done come back, to be awaited further, cancelled or dropped.
+/// The futures that are not done are returned, to be awaited further, cancelled or dropped.
 ///
 /// # Panics
-/// When one of them does; the others are dropped.
+/// When one of them panics; the others are dropped.
 ///
 /// # Cancel safety
-/// Dropping it drops them all; hand in `&mut future`s to keep them.
+/// Dropping it drops all of them; pass `&mut future`s to keep them.
 ///
 /// ```
 /// use executor::{Until, spawn, time::{Duration, sleep}, wait};
@@ -186,62 +186,62 @@ where
     Wait { set: Some(Set::new(futures)), done: Vec::new(), until, made_at: Location::caller() }
 }
 
-/// When a [`wait`] is over.
+/// When a [`wait`] completes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// When one is done, with or without an error.
+    /// When one future is done, with or without an error.
     FirstDone,
-    /// When one has failed, or all are done.
+    /// When one future has failed, or all are done.
     FirstError,
-    /// When all are done, with or without errors.
+    /// When all futures are done, with or without errors.
     AllDone,
 }
 
-/// What a [`wait`] has found.
+/// The result of a [`wait`].
 #[derive(Debug)]
 pub struct Waited<F: Future> {
-    /// The outputs there are, each with the number of its future, in the order in which they came.
+    /// The outputs so far, each with the number of its future, in the order in which the futures completed.
     pub done: Vec<(usize, F::Output)>,
     /// The futures that are not done, each with its number.
     pub pending: Vec<(usize, F)>,
 }
 
-/// Which of two it was.
+/// The output of one of two futures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Either<A, B> {
-    /// The first.
+    /// The output of the first.
     First(A),
-    /// The second.
+    /// The output of the second.
     Second(B),
 }
 
-/// Awaits all. Made by [`join_all`].
+/// Awaits all futures. Created by [`join_all`].
 #[must_use = "futures do nothing until they are awaited"]
 pub struct JoinAll<F: Future> {
     set: Set<F>,
     outputs: Vec<Option<F::Output>>,
 }
 
-/// Awaits all, or the first error. Made by [`try_join_all`].
+/// Awaits all futures, or the first error. Created by [`try_join_all`].
 #[must_use = "futures do nothing until they are awaited"]
 pub struct TryJoinAll<F, T> {
     set: Set<F>,
     outputs: Vec<Option<T>>,
 }
 
-/// Outputs as they come. Made by [`as_completed`].
+/// A stream of outputs, in the order of completion. Created by [`as_completed`].
 #[must_use = "streams do nothing until they are polled"]
 pub struct AsCompleted<F> {
     set: Set<F>,
 }
 
-/// Awaits the first. Made by [`race`].
+/// Awaits the first of several futures. Created by [`race`].
 #[must_use = "futures do nothing until they are awaited"]
 pub struct Race<F> {
     set: Set<F>,
 }
 
-/// Awaits some. Made by [`wait`].
+/// Awaits some of several futures. Created by [`wait`].
 #[must_use = "futures do nothing until they are awaited"]
 pub struct Wait<F: Future> {
     set: Option<Set<F>>,
@@ -251,7 +251,7 @@ pub struct Wait<F: Future> {
 }
 
 pin_project! {
-    /// Awaits the first of two. Made by [`select`].
+    /// Awaits the first of two futures. Created by [`select`].
     #[must_use = "futures do nothing until they are awaited"]
     #[derive(Debug)]
     pub struct Select<A, B> {
@@ -262,7 +262,7 @@ pin_project! {
     }
 }
 
-// The futures are in a box of their own; outputs are never pinned.
+// The futures are pinned in a box of their own; outputs are never pinned.
 impl<F: Future> Unpin for JoinAll<F> {}
 impl<F, T> Unpin for TryJoinAll<F, T> {}
 impl<F> Unpin for AsCompleted<F> {}
@@ -288,7 +288,7 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for TryJoinAll<F, T> {
             match output {
                 Ok(output) => self.outputs[number] = Some(output),
                 Err(error) => {
-                    // The others end now, not when this is dropped.
+                    // Drops the others now, not when this is dropped.
                     (self.set, self.outputs) = (Set::new([]), Vec::new());
                     return Poll::Ready(Err(error));
                 }
@@ -321,7 +321,7 @@ impl<F: Future> Future for Race<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match ready!(self.set.poll_next(cx)) {
             Some(winner) => {
-                self.set = Set::new([]); // the others end now
+                self.set = Set::new([]); // drops the others now
                 Poll::Ready(winner)
             }
             None => Poll::Pending,
@@ -344,7 +344,7 @@ where
             match set.poll_next(cx) {
                 Poll::Ready(Some(done)) => this.done.push(done),
                 Poll::Ready(None) => break,
-                // What is done at the same time counts as well.
+                // Futures that are done at the same time are included.
                 Poll::Pending if is_over(this.until, &this.done) => break,
                 Poll::Pending => return Poll::Pending,
             }
@@ -374,7 +374,7 @@ impl<A: Future, B: Future> Future for Select<A, B> {
     }
 }
 
-/// They say how many futures are left.
+/// Implements `Debug`, which prints how many futures are left.
 macro_rules! print {
     ($($name:ident<$($generic:ident $(: $bound:ident)?),+>)*) => {$(
         impl<$($generic $(: $bound)?),+> fmt::Debug for $name<$($generic),+> {

@@ -1,11 +1,11 @@
 //! Futures that are polled together, each only when it was woken itself.
 //!
-//! A future that polled all its children whenever it is woken would poll a thousand children a million
-//! times until they are done. Here each child has a waker of its own, which notes the child's number in a
-//! queue and then wakes the parent. The queue has room for all from the start, so that a wake never allocates.
+//! If every wake polled all children, a thousand children would be polled up to a million times until they are done.
+//! Here each child has its own waker, which adds the child's number to a queue and then wakes the parent. The queue has
+//! room for all children from the start, so a wake never allocates.
 //!
-//! The children share the budget of one poll: when it is spent no further child is polled. The queue keeps the order,
-//! and one child is polled in any case, so each of them has its turn.
+//! The children share the budget of one poll: when it is spent, no further child is polled. At least one child is
+//! polled each time, in the order of the queue, so each of them gets its turn.
 //!
 //! Used by the files beside it.
 
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 pub(super) struct Set<F> {
-    /// Pinned: a child stays in its place until it is done, and is dropped there.
+    /// Pinned: a child is not moved until it is done, and is dropped in place.
     children: Pin<Box<[Option<F>]>>,
     wakers: Box<[Arc<Child>]>,
     shared: Arc<Mutex<Woken>>,
@@ -28,7 +28,7 @@ pub(super) struct Set<F> {
 
 #[derive(Default)]
 struct Woken {
-    /// Children to be polled, each at most once.
+    /// The children to poll, each at most once.
     queue: VecDeque<u32>,
     parent: Option<Waker>,
 }
@@ -64,18 +64,18 @@ impl<F: Future> Set<F> {
     pub(super) fn new(futures: impl IntoIterator<Item = F>) -> Set<F> {
         let children: Box<[_]> = futures.into_iter().map(Some).collect();
         let left = children.len();
-        let numbers = 0..u32::try_from(left).expect("2³² futures are awaited together");
+        let numbers = 0..u32::try_from(left).expect("at most 2³² - 1 futures can be awaited together");
         let shared = Arc::new(Mutex::new(Woken { queue: numbers.clone().collect(), parent: None }));
         let child = |number| Arc::new(Child { number, is_queued: AtomicBool::new(true), shared: shared.clone() });
         Set { wakers: numbers.map(child).collect(), children: children.into(), shared, left }
     }
 
-    /// How many are not done.
+    /// The number of children that are not done.
     pub(super) fn left(&self) -> usize {
         self.left
     }
 
-    /// The next one that is done, with its number; `None` when all are.
+    /// Returns the next output, with its child's number; `None` when all children are done.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
         if self.left == 0 {
             return Poll::Ready(None);
@@ -83,7 +83,7 @@ impl<F: Future> Set<F> {
         if leaf::is_asked() {
             return self.poll_all(cx);
         }
-        // No child more than once: one that always wakes itself must not keep the thread.
+        // Each child is polled at most once: a child that always wakes itself must not keep the thread.
         let mut polled = 0;
         while polled < self.children.len() {
             let Some(number) = self.next_woken() else { break };
@@ -103,7 +103,7 @@ impl<F: Future> Set<F> {
         Poll::Pending
     }
 
-    /// Somebody wants to know where each of them stands.
+    /// Polls all children, because the await chain of each one was requested.
     #[cold]
     fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
         let done = (0..self.children.len()).find_map(|number| match self.poll_child(number) {
@@ -114,14 +114,14 @@ impl<F: Future> Set<F> {
         done.map_or(Poll::Pending, |done| Poll::Ready(Some(done)))
     }
 
-    /// A child that was woken.
+    /// Takes the next child that was woken.
     fn next_woken(&self) -> Option<usize> {
         lock(&self.shared).queue.pop_front().map(|number| number as usize)
     }
 
-    /// The next wake of a child calls the parent's waker; or this does, if children are left that were woken.
+    /// Makes the next wake of a child wake the parent. Wakes the parent at once if woken children are left.
     fn wait(&self, cx: &mut Context<'_>) {
-        let mut replaced = None; // and dropped outside of the lock
+        let mut replaced = None; // dropped outside the lock
         let mut woken = lock(&self.shared);
         let is_woken = !woken.queue.is_empty();
         if !is_woken && !woken.parent.as_ref().is_some_and(|parent| parent.will_wake(cx.waker())) {
@@ -134,9 +134,9 @@ impl<F: Future> Set<F> {
         }
     }
 
-    /// One that is done stays pending.
+    /// Polls a child. Returns `Pending` for one that was done before.
     fn poll_child(&mut self, number: usize) -> Poll<F::Output> {
-        // SAFETY: the child stays pinned where it is.
+        // SAFETY: the projection pins one child of the pinned slice, and nothing moves a child.
         let mut child = unsafe { self.children.as_mut().map_unchecked_mut(|children| &mut children[number]) };
         let Some(future) = child.as_mut().as_pin_mut() else { return Poll::Pending };
         let waker = Waker::from(self.wakers[number].clone());
@@ -148,7 +148,7 @@ impl<F: Future> Set<F> {
         polled
     }
 
-    /// Those that are not done.
+    /// The children that are not done.
     pub(super) fn into_left(self) -> impl Iterator<Item = (usize, F)>
     where
         F: Unpin,

@@ -1,5 +1,5 @@
-//! A small complete runtime of two threads, as `executor/src/single.rs` is one: a queue, an injected,
-//! a sleep that only who finds it ends. The reactor's wait is a condition variable.
+//! A small complete runtime of two threads, as `executor/src/schedule/single.rs` is one: a run queue, an injection queue,
+//! a park that the thread which finds it ends. The reactor's wait is a condition variable.
 
 use super::kit::{Drops, Tracked, WakerPlace, every_interleaving, interleavings_with, polled};
 use crate::run_queue::{InjectionQueue, RunQueue};
@@ -179,7 +179,7 @@ fn wakes(waker: Waker, written: &LoomArc<AtomicUsize>) -> thread::JoinHandle<()>
 }
 
 // Invariants 1, 6 and 9: a wake from another thread is never lost, whatever the runtime does at that moment:
-// it polls the task, looks into its injected, announces its sleep or sleeps.
+// it polls the task, takes what was injected, announces that it parks, or parks.
 #[test]
 fn a_wake_from_another_thread_is_never_lost() {
     every_interleaving(|| {

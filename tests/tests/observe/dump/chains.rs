@@ -163,7 +163,7 @@ fn a_task_that_awaits_several_futures_has_as_many_waits() {
             let dump = dump_of("deadline");
             assert_eq!(dump.waits.len(), 2, "{dump}");
             let text = leaf(&dump_of("group")).to_owned();
-            let told = format!("the end of 1 tasks of the group made at {}:{made}:", file!());
+            let told = format!("the end of 1 task of the group made at {}:{made}:", file!());
             assert!(text.starts_with(&told), "{text}");
             assert_eq!(leaf(&dump_of("child")), "something of its own");
         }
