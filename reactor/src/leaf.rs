@@ -55,8 +55,8 @@ pub fn listen<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> 
     hear(listener, true, poll)
 }
 
-/// As [`listen`], without changing what is polled: what a poll leaves alone is not heard of.
-pub fn overhear<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> R {
+/// As [`listen`], but does not change what is polled: children that a future does not poll are not reported.
+pub fn listen_passively<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> R {
     hear(listener, false, poll)
 }
 

@@ -47,7 +47,7 @@ fn dump_of(name: &str) -> TaskDump {
 
 /// Function and line of each place of a wait, all of which are in this file.
 fn chain(dump: &TaskDump, wait: usize) -> Vec<(String, u32)> {
-    let place = |place: &executor::dump::Place| {
+    let place = |place: &executor::dump::SourceLine| {
         assert!(place.file.ends_with("tests/dump.rs"), "{place}");
         (place.function.rsplit("::").next().unwrap().to_owned(), place.line)
     };

@@ -5,7 +5,7 @@ use super::timeline::nanoseconds;
 use super::{Direction, End, Event, How, Waiting};
 use crate::sync::Handover;
 use crate::task::{Finish, TaskId, TaskRef};
-use crate::watch::dump::{Stack, Standing};
+use crate::watch::dump::{AwaitChain, Stack};
 use crate::watch::observer::{Observer, PollEnd, WokenBy};
 use reactor::Handle;
 use reactor::backend::Readiness;
@@ -92,14 +92,14 @@ impl Observer for Recorder {
         self.record(|_| Event::PollBegins { task: task.id().0 });
     }
 
-    fn wants_standing(&self) -> bool {
+    fn wants_await_chains(&self) -> bool {
         self.has_chains()
     }
 
-    fn task_waits(&self, task: TaskId, standing: &[Standing]) {
+    fn task_waits(&self, task: TaskId, chains: &[AwaitChain]) {
         self.record(|state| {
             let mut waits: Vec<Waiting> = Vec::new();
-            for Standing { leaf, stack } in standing {
+            for AwaitChain { leaf, stack } in chains {
                 let chain = state.chain(Calls::Futures(stack.clone()));
                 match waits.last_mut().filter(|last| last.chain == chain && *last.leaf == **leaf) {
                     Some(last) => last.times += 1,

@@ -420,7 +420,7 @@ fn source_place(place: &Location<'static>) -> SourcePlace {
 }
 
 pub(super) fn frames(names: &mut Names, calls: &Calls) -> Vec<Frame> {
-    let frame = |place: crate::watch::dump::Place| Frame {
+    let frame = |place: crate::watch::dump::SourceLine| Frame {
         function: place.function.into(),
         file: place.file.to_string_lossy().into(),
         line: place.line,

@@ -5,7 +5,7 @@
 //! to it. With no observer an event costs one predictable branch.
 
 use super::run::Here;
-use crate::stack::Standing;
+use crate::stack::AwaitChain;
 use crate::sync::{Handover, handover};
 pub use crate::task::PollEnd;
 use crate::task::{Chains, Finish, TaskEvent, TaskId, TaskRef, with_present};
@@ -143,11 +143,11 @@ pub trait Observer: reactor::Observer {
     /// A task is about to be polled; or its future dropped, if it was cancelled.
     fn poll_begins(&self, task: TaskRef<'_>) {}
     /// Whether [`task_waits`](Observer::task_waits) is wanted, which takes some microseconds a poll.
-    fn wants_standing(&self) -> bool {
+    fn wants_await_chains(&self) -> bool {
         false
     }
     /// Where a poll that is about to end pending stands, at each leaf that it waits for.
-    fn task_waits(&self, task: TaskId, standing: &[Standing]) {}
+    fn task_waits(&self, task: TaskId, chains: &[AwaitChain]) {}
     /// The poll is over.
     fn poll_ends(&self, task: TaskId, end: PollEnd) {}
     /// The last waker of a task was dropped without waking it, by the calls that are under way on this thread. If the
@@ -234,12 +234,12 @@ where
         }
         TaskEvent::Cancelled => observer.task_cancelled(task, current_cause(is_here())),
         TaskEvent::PollBegins { chains } => {
-            if observer.wants_standing() {
+            if observer.wants_await_chains() {
                 chains.set(Chains::Announced);
             }
             observer.poll_begins(task);
         }
-        TaskEvent::Waits(standing) if observer.wants_standing() => observer.task_waits(task.id(), standing),
+        TaskEvent::Waits(chains) if observer.wants_await_chains() => observer.task_waits(task.id(), chains),
         TaskEvent::Waits(_) => {}
         TaskEvent::PollEnds(end) => observer.poll_ends(task.id(), end),
         TaskEvent::Panicked(panic) => observer.task_panicked(task, panic.message()),
@@ -271,7 +271,7 @@ impl<A: Observer + ?Sized + 'static, B: Observer + ?Sized + 'static> Observer fo
         handed_over(to: TaskRef<'_>, what: Handover);
         task_cancelled(task: TaskRef<'_>, by: WokenBy);
         poll_begins(task: TaskRef<'_>);
-        task_waits(task: TaskId, standing: &[Standing]);
+        task_waits(task: TaskId, chains: &[AwaitChain]);
         poll_ends(task: TaskId, end: PollEnd);
         last_waker_dropped(task: TaskRef<'_>, by: WokenBy);
         task_stranded(task: TaskRef<'_>, lost: bool);
@@ -285,8 +285,8 @@ impl<A: Observer + ?Sized + 'static, B: Observer + ?Sized + 'static> Observer fo
         blocking_ends(task: TaskId);
     }
 
-    fn wants_standing(&self) -> bool {
-        self.0.wants_standing() || self.1.wants_standing()
+    fn wants_await_chains(&self) -> bool {
+        self.0.wants_await_chains() || self.1.wants_await_chains()
     }
 }
 
