@@ -162,7 +162,7 @@ pub trait Observer: reactor::Observer {
     fn task_panicked(&self, task: TaskRef<'_>, message: Option<&str>) {}
     /// A task completed: its future was dropped, and the task that joins it is about to be woken.
     fn task_finished(&self, task: TaskRef<'_>, how: Finish) {}
-    /// The output of a completed task was dropped and not taken, since its join handle was dropped.
+    /// The output of a completed task is about to be dropped: its join handle was dropped without taking it.
     fn output_dropped(&self, task: TaskRef<'_>, how: Finish) {}
     /// The last waker or handle of a completed task was dropped, and its memory is about to be freed.
     fn task_freed(&self, task: TaskRef<'_>) {}
