@@ -1,4 +1,4 @@
-//! What the recorder records of each event. Its methods are called by runtimes; see `recorder.rs`.
+//! Turns each event that a runtime shows to the recorder into a record. Runtimes call these methods; see `recorder.rs`.
 
 use super::recorder::{Calls, Recorder};
 use super::timeline::nanoseconds;
@@ -38,7 +38,7 @@ impl Observer for Recorder {
 
     fn run_ends(&self) {
         self.record(|_| Event::RunEnds);
-        let _dropped_unlocked = self.timeline.take_clock();
+        let _dropped_without_lock = self.timeline.take_clock();
     }
 
     fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {
@@ -48,7 +48,7 @@ impl Observer for Recorder {
     }
 
     fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {
-        // What the reactor wakes is woken by no line of the program.
+        // For a wake by the reactor, no line of the program is on the stack.
         let is_called = matches!(by, WokenBy::Task(_) | WokenBy::Outside) && self.has_chains();
         let stack = is_called.then(|| Calls::All(Stack::here()));
         self.record(|state| {
