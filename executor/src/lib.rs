@@ -22,9 +22,9 @@
 //! }
 //! ```
 //!
-//! [`block_on`] runs a future on this thread, together with the tasks that it [`spawn`]s. Tasks wait for sockets, timers and
-//! other descriptors with [`net`], [`time`] and [`io`], and share data with [`sync`]. [`spawn_blocking`] runs calls that
-//! block. [`tasks`] returns a task dump, and an [`Observer`] is shown every event inside the runtime.
+//! [`block_on`] runs a future on this thread, together with the tasks that it [`spawn`]s. Tasks wait for sockets,
+//! timers and other descriptors with [`net`], [`time`] and [`io`], and share data with [`sync`]. [`spawn_blocking`]
+//! runs calls that block. [`tasks`] returns a task dump, and an [`Observer`] is shown every event inside the runtime.
 //!
 //! # Coming from asyncio, Go or tokio
 //! Each line has an example in `executor/examples/`: `cargo run -p executor --example NAME`.

@@ -16,8 +16,8 @@ use std::net::ToSocketAddrs;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-/// The time after which, if an attempt to connect has not finished, the next address is tried in parallel: the "Connection
-/// Attempt Delay" of RFC 8305.
+/// The time after which, if an attempt to connect has not finished, the next address is tried in parallel: the
+/// "Connection Attempt Delay" of RFC 8305.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A host name could not be resolved. The [`io::Error`] that [`lookup`] and [`connect`] return contains this error.
@@ -79,13 +79,13 @@ fn unresolved(host: String, source: io::Error) -> io::Error {
 
 /// Connects to a host by name.
 ///
-/// `connect` tries the addresses in the resolver's order, alternating between IPv6 and IPv4. When an attempt fails, or has
-/// not finished after 250 ms, it tries the next address in parallel. It returns the first connection that is made ("happy
-/// eyeballs", RFC 8305).
+/// `connect` tries the addresses in the resolver's order, alternating between IPv6 and IPv4. When an attempt fails, or
+/// has not finished after 250 ms, it tries the next address in parallel. It returns the first connection that is made
+/// ("happy eyeballs", RFC 8305).
 ///
 /// # Errors
-/// If the look-up fails, its error. If all attempts fail, an error of the first one's kind; its message contains the errors
-/// of all attempts.
+/// If the look-up fails, its error. If all attempts fail, an error of the first one's kind; its message contains the
+/// errors of all attempts.
 ///
 /// # Panics
 /// Outside of a runtime.

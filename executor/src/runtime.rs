@@ -20,8 +20,8 @@ use std::{fmt, io};
 /// thread and then returns. Only blocking calls that have begun may outlive it.
 ///
 /// # Panics
-/// If the future panics, with the same payload. If the thread already runs a runtime. If the system has no file descriptor
-/// left for the reactor; [`Builder::build`] returns that as an error instead.
+/// If the future panics, with the same payload. If the thread already runs a runtime. If the system has no file
+/// descriptor left for the reactor; [`Builder::build`] returns that as an error instead.
 ///
 /// ```
 /// use executor::time::{Duration, sleep};
@@ -64,7 +64,8 @@ impl Runtime {
         Builder::default()
     }
 
-    /// Returns the simulated network of a [deterministic](Builder::deterministic) runtime, on which its TCP sockets live.
+    /// Returns the simulated network of a [deterministic](Builder::deterministic) runtime, on which its TCP sockets
+    /// live.
     ///
     /// ```
     /// use executor::{Runtime, net::TcpListener};
@@ -79,19 +80,20 @@ impl Runtime {
         self.shared.network()
     }
 
-    /// Runs a future to completion on this thread. As with [`block_on`](crate::block_on), no task is left when it returns.
+    /// Runs a future to completion on this thread. As with [`block_on`](crate::block_on), no task is left when it
+    /// returns.
     ///
     /// # Panics
-    /// If the future panics, with the same payload. If the thread already runs a runtime, or if this runtime already runs on
-    /// another thread.
+    /// If the future panics, with the same payload. If the thread already runs a runtime, or if this runtime already
+    /// runs on another thread.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let location = Location::caller();
         let is_polled = || with_custom(|custom| custom.is_some()) && with_present(|task| task.is_some());
         if with_core(|core| core.is_some()) || is_polled() {
             panic!(
-                "block_on was called at {location} inside a runtime, where it would keep all other tasks from running: write \
-                 `.await` instead; or, in a function that is not async, move the work to another thread with \
+                "block_on was called at {location} inside a runtime, where it would keep all other tasks from running: \
+                 write `.await` instead; or, in a function that is not async, move the work to another thread with \
                  spawn_blocking"
             );
         }
@@ -100,8 +102,8 @@ impl Runtime {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
                 panic!(
-                    "block_on was called at {location} on a runtime that already runs on another thread: build a runtime \
-                     for each thread"
+                    "block_on was called at {location} on a runtime that already runs on another thread: build a \
+                     runtime for each thread"
                 )
             }
         };
@@ -204,8 +206,8 @@ impl Builder {
         self
     }
 
-    /// Uses a virtual clock. It moves only when no task can run: then it jumps to the next deadline. It does not move while a
-    /// blocking call is in progress.
+    /// Uses a virtual clock. It moves only when no task can run: then it jumps to the next deadline. It does not move
+    /// while a blocking call is in progress.
     ///
     /// ```
     /// use executor::{Runtime, time::{Duration, now, sleep}};
@@ -224,13 +226,14 @@ impl Builder {
 
     /// Makes runs repeatable: the same program with the same seed produces the same events.
     ///
-    /// The clock is [virtual](Builder::virtual_clock), TCP sockets live on a simulated [`Network`], and every choice comes
-    /// from the seed. The seed chooses the order in which queued tasks run (each once before any of them runs again), and
-    /// the behaviour of links with jitter or loss. Blocking calls run on this thread, each in a turn of its own.
+    /// The clock is [virtual](Builder::virtual_clock), TCP sockets live on a simulated [`Network`], and every choice
+    /// comes from the seed. The seed chooses the order in which queued tasks run (each once before any of them runs
+    /// again), and the behaviour of links with jitter or loss. Blocking calls run on this thread, each in a turn of its
+    /// own.
     ///
     /// Other seeds lead to other orders: see [`test::explore`](crate::test::explore). A deadlock panics, as with
-    /// [`detect_deadlock`](Builder::detect_deadlock). Slow polls are not reported. Sockets other than TCP, and other file
-    /// descriptors, are not available.
+    /// [`detect_deadlock`](Builder::detect_deadlock). Slow polls are not reported. Sockets other than TCP, and other
+    /// file descriptors, are not available.
     ///
     /// ```
     /// use executor::{Runtime, spawn, yield_now};
@@ -286,8 +289,8 @@ impl Builder {
 
     /// Sets how long a poll may hold the thread before it is reported as slow. The default is 100 ms.
     ///
-    /// A slow poll is reported on standard error, once per spawn location; and to [`Observer::slow_poll`], each time that
-    /// the polled task is known. The measurement is accurate to a few milliseconds.
+    /// A slow poll is reported on standard error, once per spawn location; and to [`Observer::slow_poll`], each time
+    /// that the polled task is known. The measurement is accurate to a few milliseconds.
     ///
     /// ```
     /// use executor::{Runtime, time::Duration};
@@ -306,15 +309,16 @@ impl Builder {
     /// Sets whether `block_on` panics at a deadlock and at a lost wake. The default is no.
     ///
     /// A deadlock is a state in which no task can run and the runtime has no timer, source or blocking call that could
-    /// change that, so only another thread could wake a task. A program in which another thread will do so says so with
-    /// [`Handle::hold`](reactor::Handle::hold). The panic contains the task dump.
+    /// change that, so only another thread could wake a task. A program in which another thread will do so declares
+    /// that with [`Handle::hold`](reactor::Handle::hold). The panic contains the task dump.
     ///
-    /// A wake was lost if a suspended task makes progress in the poll for that task dump, although it was not woken. The
-    /// panic names the task, its await chain, and what happened to its waker. Tasks that have not completed when the future
-    /// of `block_on` completes are also checked for lost wakes, before they are dropped.
+    /// A wake was lost if a suspended task makes progress in the poll for that task dump, although it was not woken.
+    /// The panic names the task, its await chain, and what happened to its waker. Tasks that have not completed when
+    /// the future of `block_on` completes are also checked for lost wakes, before they are dropped.
     ///
-    /// By default, a deadlock that has lasted for a second is printed to standard error: the tasks whose wake was lost or, if
-    /// there are none, the task dump, once. With a virtual clock nothing is printed, since its time does not advance then.
+    /// By default, a deadlock that has lasted for a second is printed to standard error: the tasks whose wake was lost
+    /// or, if there are none, the task dump, once. With a virtual clock nothing is printed, since its time does not
+    /// advance then.
     ///
     /// ```should_panic
     /// use executor::{Runtime, sync::Mutex};
@@ -339,9 +343,9 @@ impl Builder {
 
     /// Sets how long the thread polls the reactor for events before it parks. The default is not at all.
     ///
-    /// Parking and being unparked takes some microseconds, on this thread and on the thread that unparks it. A server that
-    /// expects its next request within that time responds faster if it stays awake. It pays with processor time each time
-    /// that it runs out of work. A server that stays idle parks after this time.
+    /// Parking and being unparked takes some microseconds, on this thread and on the thread that unparks it. A server
+    /// that expects its next request within that time responds faster if it stays awake. It pays with processor time
+    /// each time that it runs out of work. A server that stays idle parks after this time.
     ///
     /// ```
     /// use executor::{Runtime, time::Duration};
@@ -358,8 +362,8 @@ impl Builder {
     /// Builds the runtime. It runs futures while [`Runtime::block_on`] is called.
     ///
     /// # Errors
-    /// If the system has no file descriptor left for the reactor; or if the environment asks for a recording that cannot be
-    /// opened: see [`trace`](crate::trace).
+    /// If the system has no file descriptor left for the reactor; or if the environment asks for a recording that
+    /// cannot be opened: see [`trace`](crate::trace).
     pub fn build(mut self) -> io::Result<Runtime> {
         let recording = Outlets::open(&mut self.observer)?;
         let of_runtime = self.observer.as_ref().and_then(|observer| observer.clone().for_runtime());

@@ -1,7 +1,7 @@
 //! The atomics, locks, cells and thread-locals that tasks, `sync` and the run queue are built on.
 //!
-//! `task/`, `sync/` and `schedule/run_queue.rs` import them from here instead of from `std`. The model checks compile the
-//! same files against a module of the same name with loom's types, so those files need no `cfg`.
+//! `task/`, `sync/` and `schedule/run_queue.rs` import them from here instead of from `std`. The model checks compile
+//! the same files against a module of the same name with loom's types, so those files need no `cfg`.
 
 pub(crate) use reactor::budget;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};

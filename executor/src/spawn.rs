@@ -75,11 +75,11 @@ pub fn spawn_local<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
 /// Runs a blocking call, such as file I/O or a long computation, on a thread of the runtime's pool.
 ///
 /// If no thread of the pool is idle, the pool starts one, up to [a limit](crate::Builder::blocking_threads); beyond it,
-/// calls wait for a thread. A call that has begun cannot be stopped: cancelling its task does not wait for the call, nor
-/// does the end of the runtime.
+/// calls wait for a thread. A call that has begun cannot be stopped: cancelling its task does not wait for the call,
+/// nor does the end of the runtime.
 ///
-/// A [deterministic](crate::Builder::deterministic) runtime has no other threads: it runs the call on its own thread, in a
-/// turn of its own. So a call that blocks until a task or another call does something never returns there.
+/// A [deterministic](crate::Builder::deterministic) runtime has no other threads: it runs the call on its own thread,
+/// in a turn of its own. So a call that blocks until a task or another call does something never returns there.
 ///
 /// # Errors
 /// If the pool has no thread and the system cannot start one, the call is not made. The handle returns
@@ -150,8 +150,8 @@ impl Named {
     #[track_caller]
     pub fn spawn<F: Future<Output: Send> + Send + 'static>(self, future: F) -> JoinHandle<F::Output> {
         let location = Location::caller();
-        // SAFETY: the future is written before `start`. It is 'static. It stays on this thread or, on a custom runtime, may
-        // move to other threads, since it and its output are Send.
+        // SAFETY: the future is written before `start`. It is 'static. It stays on this thread or, on a custom runtime,
+        // may move to other threads, since it and its output are Send.
         unsafe {
             match Spawning::reserve(self, location) {
                 Ok(task) => {
@@ -243,8 +243,8 @@ impl Named {
             let custom: &Custom = custom.unwrap_or_else(|| outside("spawn_blocking", location));
             let Some(pool) = &custom.pool else {
                 panic!(
-                    "executor::spawn_blocking was called at {location} on a custom runtime without a reactor, which the threads of \
-                     the pool need to report results: write \
+                    "executor::spawn_blocking was called at {location} on a custom runtime without a reactor, \
+                     which the threads of the pool need to report results: write \
                      CustomRuntime::builder(scheduler).reactor(reactor.handle()).build()"
                 )
             };
@@ -261,7 +261,8 @@ impl Named {
     }
 }
 
-/// A reserved cell on the runtime of this thread, into which the future is written before the task starts: see [`Reserved`].
+/// A reserved cell on the runtime of this thread, into which the future is written before the task starts: see
+/// [`Reserved`].
 #[must_use = "a cell that does not become a task leaks"]
 pub(crate) struct Spawning<F> {
     core: NonNull<Core>,
@@ -288,8 +289,8 @@ impl<F: Future> Spawning<F> {
     /// Starts the task.
     ///
     /// # Safety
-    /// The caller of `reserve` wrote the future right after that call. The future may be used and dropped on this thread,
-    /// and borrows nothing that ends before the runtime.
+    /// The caller of `reserve` wrote the future right after that call. The future may be used and dropped on this
+    /// thread, and borrows nothing that ends before the runtime.
     #[inline]
     pub(crate) unsafe fn start(self) -> JoinHandle<F::Output> {
         // SAFETY: as the caller promises. A frame below it on the stack runs the core.
@@ -301,16 +302,16 @@ impl<F: Future> Spawning<F> {
 #[track_caller]
 fn outside(what: &str, location: &Location<'_>) -> ! {
     panic!(
-        "executor::{what} was called at {location} on a thread without a runtime, so nothing would run the task: call it \
-         inside executor::block_on(async {{ … }}); or, with an executor of your own, run its loop inside \
+        "executor::{what} was called at {location} on a thread without a runtime, so nothing would run the task: call \
+         it inside executor::block_on(async {{ … }}); or, with an executor of your own, run its loop inside \
          CustomRuntime::builder(scheduler).build().enter(|| …)"
     );
 }
 
 /// Lets every other task that is queued run before this task continues.
 ///
-/// On a [deterministic](crate::Builder::deterministic) runtime the seed chooses the order within a turn: a task that was
-/// queued in the same turn in which this task yields may run after it.
+/// On a [deterministic](crate::Builder::deterministic) runtime the seed chooses the order within a turn: a task that
+/// was queued in the same turn in which this task yields may run after it.
 ///
 /// ```
 /// executor::block_on(async {

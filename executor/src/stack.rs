@@ -1,14 +1,16 @@
 //! Await chains: the stack of calls at each leaf that returns `Poll::Pending`, and the names of its functions.
 //!
-//! A suspended task is a chain of futures. While the task is polled, that chain is a stack of calls. [`await_chains`] polls
-//! a task and captures the stack at every leaf that is about to return `Poll::Pending`. Capturing is cheap, because a stack
-//! is only addresses. Resolving addresses to names is slow, so it happens only when a stack is printed or written.
+//! A suspended task is a chain of futures. While the task is polled, that chain is a stack of calls. [`await_chains`]
+//! polls a task and captures the stack at every leaf that is about to return `Poll::Pending`. Capturing is cheap,
+//! because a stack is only addresses. Resolving addresses to names is slow, so it happens only when a stack is printed
+//! or written.
 //!
 //! Names, files and lines come from the program's debug information: a debug build has it, and a release build has it
 //! with `debug = "limited"` in its profile. Without debug information there are only the names of functions that were
 //! not inlined.
 //!
-//! Used by `watch/dump.rs` for task dumps, and by `task/watch.rs` for observers that want the await chains of each poll.
+//! Used by `watch/dump.rs` for task dumps, and by `task/watch.rs` for observers that want the await chains of each
+//! poll.
 
 use reactor::leaf;
 use std::cell::{Cell, RefCell};
@@ -39,7 +41,8 @@ pub struct Stack(Box<[usize]>);
 thread_local! {
     /// The frames of the task that is being polled lie below this address. `usize::MAX` outside of such a poll.
     static TOP: Cell<usize> = const { Cell::new(usize::MAX) };
-    /// The calls through which a waker was last cloned, if any was. The outer option is `None` where this is not wanted.
+    /// The calls through which a waker was last cloned, if any was. The outer option is `None` where this is not
+    /// wanted.
     static CLONED: RefCell<Option<Option<Stack>>> = const { RefCell::new(None) };
 }
 
@@ -154,7 +157,8 @@ impl fmt::Display for SourceLine {
     }
 }
 
-/// Resolves the addresses of stacks to names and caches them: thousands of tasks are suspended at the same few addresses.
+/// Resolves the addresses of stacks to names and caches them: thousands of tasks are suspended at the same few
+/// addresses.
 #[derive(Debug, Default)]
 pub struct Names {
     /// The lines of each address, each with whether its function is the poll of a future.

@@ -1,11 +1,11 @@
 //! For tests: runs the same program under many seeds, on a simulated network.
 //!
-//! [`explore`] runs a test on [deterministic](crate::Builder::deterministic) runtimes, each with a different seed. Where
-//! events may happen in any order, the seed chooses the order. A run that fails is repeated by its seed.
+//! [`explore`] runs a test on [deterministic](crate::Builder::deterministic) runtimes, each with a different seed.
+//! Where events may happen in any order, the seed chooses the order. A run that fails is repeated by its seed.
 //!
-//! A deterministic runtime makes no system calls, so these tests also run under Miri, sockets included. Miri then finds
-//! undefined behaviour in a program's own `unsafe` code, in every order that the seeds reach. A run takes about a hundred
-//! times as long under Miri, so use few seeds there:
+//! A deterministic runtime needs no operating system, so these tests also run under Miri, sockets included. Miri then
+//! finds undefined behaviour in a program's own `unsafe` code, in every order that the seeds reach. A run takes about a
+//! hundred times as long under Miri, so use few seeds there:
 //!
 //! ```sh
 //! rustup toolchain install nightly --component miri,rust-src
@@ -36,29 +36,29 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 
 /// Runs a test `runs` times, under the seeds 0, 1, 2 and so on.
 ///
-/// Each run has a [deterministic](crate::Builder::deterministic) runtime of its own. The closure is passed the runtime's
-/// [`Network`], and must create everything that the run uses. If `EXECUTOR_SEED` is set in the environment, there is a
-/// single run with that seed. A run that fails is repeated once with a recorder, and its [recording](crate::trace) is saved
-/// in the directory for temporary files.
+/// Each run has a [deterministic](crate::Builder::deterministic) runtime of its own. The closure is passed the
+/// runtime's [`Network`], and must create everything that the run uses. If `EXECUTOR_SEED` is set in the environment,
+/// there is a single run with that seed. A run that fails is repeated once with a recorder, and its
+/// [recording](crate::trace) is saved in the directory for temporary files.
 ///
 /// # Panics
-/// If a run fails: with its seed, its panic message, and the command that repeats it. The panic also says if the repetition
-/// did not fail. If `EXECUTOR_SEED` is not a number.
+/// If a run fails: with its seed, its panic message, and the command that repeats it. The panic also says if the
+/// repetition did not fail. If `EXECUTOR_SEED` is not a number.
 ///
 /// A run fails if
 ///
 /// - the test panics;
 /// - it deadlocks;
-/// - a wake is lost: a suspended task's last waker is dropped without waking it; or a suspended task makes progress in a
-///   poll without having been woken, so a future's condition held and its waker had not been called. To find such tasks,
-///   the run polls its suspended tasks at a deadlock, at its end, and after 1, 2, 4, 8, … seconds of its clock. The failure
-///   names the task, its await chain, and what happened to its waker;
-/// - a panic is unobserved: a task panics and is never joined, because its handle was dropped before or after that. A test
-///   that expects a task to panic awaits its handle. If a handle belongs to a task that the end of the run cancels, dropping
-///   it does not count, since that task might have awaited it.
+/// - a wake is lost: a suspended task's last waker is dropped without waking it; or a suspended task makes progress in
+///   a poll without having been woken, so a future's condition held and its waker had not been called. To find such
+///   tasks, the run polls its suspended tasks at a deadlock, at its end, and after 1, 2, 4, 8, … seconds of its clock.
+///   The failure names the task, its await chain, and what happened to its waker;
+/// - a panic is unobserved: a task panics and is never joined, because its handle was dropped before or after that. A
+///   test that expects a task to panic awaits its handle. If the handle is owned by a task that the end of the
+///   run cancels, dropping it does not count, since that task might have awaited it.
 ///
-/// In the following test, two tasks add 1 to the same number, with an await between reading and writing it. The test passes
-/// if the first task finishes before the second begins, which is always the case on other runtimes:
+/// In the following test, two tasks add 1 to the same number, with an await between reading and writing it. The test
+/// passes if the first task finishes before the second begins, which is always the case on other runtimes:
 ///
 /// ```should_panic
 /// use executor::test::explore;
@@ -196,8 +196,8 @@ fn wanted_seed() -> Option<u64> {
 fn fail(seed: u64, message: &str, location: &Location<'_>, recorder: Option<&Arc<Recorder>>) -> ! {
     let Some(recorder) = recorder else {
         panic!(
-            "seed {seed} fails (explored at {location}): {message}\nthe run did not fail when it was repeated: something \
-             in it does not come from the seed. Use executor::time::now() instead of the system's clock, \
+            "seed {seed} fails (explored at {location}): {message}\nthe run did not fail when it was repeated: \
+             something in it does not come from the seed. Use executor::time::now() instead of the system's clock, \
              executor::test::network().random() for random numbers, and spawn_blocking instead of threads; create \
              everything that a run uses inside the closure; and do not depend on the order of a HashMap"
         )

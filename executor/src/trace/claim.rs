@@ -1,9 +1,9 @@
-//! Decides which process owns the file of a recording. Of the processes with the same `EXECUTOR_TRACE`, the first one owns
-//! the file while it runs; each other one writes a file beside it. Used by `spool.rs`.
+//! Decides which process owns the file of a recording. Of the processes with the same `EXECUTOR_TRACE`, the first one
+//! owns the file while it runs; each other one writes a file beside it. Used by `spool.rs`.
 //!
-//! A file belongs to the process that holds the lock on it (`flock`). The system releases the lock when the process ends in
-//! any way. A recording is moved to its path by renaming. So the new file is locked before it is renamed, and after locking
-//! a file this module checks that it is still the one at the path.
+//! A file belongs to the process that holds the lock on it (`flock`). The system releases the lock when the process
+//! ends in any way. A recording is moved to its path by renaming. So the new file is locked before it is renamed, and
+//! after locking a file this module checks that it is still the one at the path.
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
@@ -26,8 +26,8 @@ struct Claim {
 
 static CLAIMS: Mutex<Vec<Claim>> = Mutex::new(Vec::new());
 
-/// Claims a path for this process and creates a file with these contents there. Returns the path: `asked` or, if another
-/// process owns that, `asked` with this process's ID appended.
+/// Claims a path for this process and creates a file with these contents there. Returns the path: `asked` or, if
+/// another process owns that, `asked` with this process's ID appended.
 pub(super) fn claim(asked: &Path, contents: &[u8]) -> io::Result<PathBuf> {
     let process = process::id();
     let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,8 +113,8 @@ fn new_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     Ok((new, file))
 }
 
-/// Writes a file beside this path and then renames it to the path, so that the file there is complete at any moment. If the
-/// directory does not permit a second file, overwrites the existing one. A claimed path stays claimed.
+/// Writes a file beside this path and then renames it to the path, so that the file there is complete at any moment. If
+/// the directory does not permit a second file, overwrites the existing one. A claimed path stays claimed.
 pub(super) fn replace<T>(path: &Path, write: impl FnOnce(&File) -> io::Result<T>) -> io::Result<(File, T)> {
     let Ok((new, file)) = new_beside(path) else {
         let file = OpenOptions::new().write(true).truncate(true).open(path)?;
@@ -128,7 +128,8 @@ pub(super) fn replace<T>(path: &Path, write: impl FnOnce(&File) -> io::Result<T>
     put.map(|written| (file, written))
 }
 
-/// Renames a new file to the path. If the path is claimed, the claim keeps the new file's lock instead of the old one's.
+/// Renames a new file to the path. If the path is claimed, the claim keeps the new file's lock instead of the old
+/// one's.
 fn put(new: &Path, file: &File, path: &Path) -> io::Result<()> {
     let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(claim) = claims.iter_mut().find(|claim| claim.process == process::id() && claim.path == path) else {

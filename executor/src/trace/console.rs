@@ -1,9 +1,9 @@
-//! The console: sends the recording, as it grows, to the clients of a Unix socket, such as `demo top --connect`. Used by
-//! `env.rs`.
+//! The console: sends the recording, as it grows, to the clients of a Unix socket, such as `demo top --connect`. Used
+//! by `env.rs`.
 //!
-//! A client receives the same lines as the recording's file, from the oldest event on. Events that were not sent yet are
-//! in the recorder, once for all clients; a client's buffer holds only the lines that are being sent. One thread serves all
-//! clients. It belongs to no runtime, so it also works while the runtime hangs.
+//! A client receives the same lines as the recording's file, from the oldest event on. Events that were not sent yet
+//! are in the recorder, once for all clients; a client's buffer holds only the lines that are being sent. One thread
+//! serves all clients. It belongs to no runtime, so it also works while the runtime hangs.
 
 use super::feed::Feed;
 use super::file::write_refused;
@@ -149,10 +149,11 @@ impl Server {
         }
     }
 
-    /// Waits until a client connects, disconnects or accepts more, or there are new events for a client that has everything.
+    /// Waits until a client connects, disconnects or accepts more, or there are new events for a client that has
+    /// everything.
     fn wait(&mut self, has_sent: bool) {
-        // After sending, pauses without awaiting an event. Events that come meanwhile are sent together, and the program's
-        // threads do not wake this thread for each of them.
+        // After sending, pauses without awaiting an event. Events that come meanwhile are sent together, and the
+        // program's threads do not wake this thread for each of them.
         let pause = if has_sent || self.is_full { Some(PAUSE) } else { None };
         let waits_for_more = || self.clients.iter().filter(|client| client.has_all);
         if pause.is_none() && !waits_for_more().all(|client| client.feed.await_more(&self.recorder)) {
@@ -179,8 +180,8 @@ impl Server {
 }
 
 impl Client {
-    /// Sends what is available and the client accepts, but only so much that the other clients get their turn. Returns the
-    /// number of bytes sent.
+    /// Sends what is available and the client accepts, but only so much that the other clients get their turn. Returns
+    /// the number of bytes sent.
     fn send(&mut self, recorder: &Recorder) -> io::Result<usize> {
         const AT_ONCE: usize = 1 << 20;
         let mut all = 0;

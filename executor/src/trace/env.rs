@@ -18,8 +18,8 @@ pub(crate) struct Outlets {
 }
 
 impl Outlets {
-    /// Opens the destinations that the environment asks for. If there are any, adds a recorder to the given observer. If the
-    /// file cannot be written, reports that on standard error; the program continues without it.
+    /// Opens the destinations that the environment asks for. If there are any, adds a recorder to the given observer.
+    /// If the file cannot be written, reports that on standard error; the program continues without it.
     pub(crate) fn open(observer: &mut Option<Arc<dyn Observer>>) -> io::Result<Outlets> {
         let path = |name| env::var_os(name).filter(|path| !path.is_empty());
         let (file, console) = (path("EXECUTOR_TRACE"), path("EXECUTOR_CONSOLE"));

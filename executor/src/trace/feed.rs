@@ -33,12 +33,14 @@ impl Feed {
         Ok(Feed { known: Known::default(), head, lines })
     }
 
-    /// Whether the head is still right. It says whether the clock is virtual, which is known only after a run has begun.
+    /// Whether the head is still right. It says whether the clock is virtual, which is known only after a run has
+    /// begun.
     pub(super) fn has_right_head(&self, recorder: &Recorder) -> bool {
         self.head.simulated == recorder.head().simulated
     }
 
-    /// Adds lines for the next batch of new events. With `now`, adds a line with the current time at the end of the recording.
+    /// Adds lines for the next batch of new events. With `now`, adds a line with the current time at the end of the
+    /// recording.
     pub(super) fn add(&mut self, recorder: &Recorder, now: bool) -> io::Result<Added> {
         let Some(news) = recorder.news(&mut self.known, BATCH) else { return Ok(Added { events: 0, is_all: true }) };
         let to = &mut self.lines;

@@ -75,8 +75,8 @@ pub enum TraceError {
     },
     /// The input is empty.
     #[error(
-        "the recording is empty: the program has built a runtime but not run it, or has just begun, or was killed within \
-         its first 50 ms; let block_on return"
+        "the recording is empty: the program has built a runtime but not run it, or has just begun, or was killed \
+         within its first 50 ms; let block_on return"
     )]
     Empty,
     /// A line is not a line of a recording.
@@ -178,8 +178,8 @@ impl Trace {
         }
     }
 
-    /// Adds a line to the recording; the first line has the number 1. Its content is appended to one of the lists, or sets
-    /// [`head`](Trace::head) or [`now`](Trace::now), or adds to the number of missing events.
+    /// Adds a line to the recording; the first line has the number 1. Its content is appended to one of the lists, or
+    /// sets [`head`](Trace::head) or [`now`](Trace::now), or adds to the number of missing events.
     ///
     /// # Errors
     /// If it is not a line of a recording.

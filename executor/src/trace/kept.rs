@@ -1,8 +1,8 @@
 //! Keeps the events that have left the recording but describe what still exists. Used by `recorder.rs`.
 //!
 //! An old event may be the only one about a task that still exists. So the events of the creation of tasks, sources and
-//! timers, and of the last poll of each task, are kept as long as these exist, and placed at the beginning of the recording.
-//! A recording therefore never refers to something that it does not describe.
+//! timers, and of the last poll of each task, are kept as long as these exist, and placed at the beginning of the
+//! recording. A recording therefore never refers to something that it does not describe.
 
 use super::{Event, Record};
 use std::collections::BTreeMap;
@@ -24,7 +24,8 @@ struct KeptTask {
     polled: Vec<(u64, Record)>,
 }
 
-/// The maximum number of events in `KeptTask::polled`. A scheduler that reports no polls would add to them without limit.
+/// The maximum number of events in `KeptTask::polled`. A scheduler that reports no polls would add to them without
+/// limit.
 const POLLED: usize = 64;
 
 struct KeptSource {

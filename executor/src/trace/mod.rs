@@ -1,7 +1,7 @@
 //! Recordings: which events happened in a run, in which order, when, and where in the source.
 //!
-//! The [`Recorder`] is an ordinary [`Observer`](crate::Observer). Every program on the runtime can be recorded without a
-//! change:
+//! The [`Recorder`] is an ordinary [`Observer`](crate::Observer). Every program on the runtime can be recorded without
+//! a change:
 //!
 //! ```text
 //! EXECUTOR_TRACE=run.jsonl cargo run …
@@ -14,14 +14,14 @@
 //! | `EXECUTOR_TRACE_EVENTS=NUMBER` | Maximum number of events to keep, the newest ones. The default is a million, about a hundred megabytes |
 //! | `EXECUTOR_CONSOLE=PATH` | Sends the recording, as it grows, to up to 16 clients of this Unix socket |
 //!
-//! The file is a complete recording at every moment. It is written beside its path (as `FILE.1234.new`) and then renamed;
-//! later writes append whole lines. While a process runs, the file belongs to it: another process with the same path writes
-//! to `FILE-1234`, with its own process ID. A pipe or a terminal receives the recording once, as it grows; a pipe's reader
-//! must be running before the program starts. If the path cannot be written or the disk is full, the runtime reports that
-//! once on standard error, and the program continues.
+//! The file is a complete recording at every moment. It is written beside its path (as `FILE.1234.new`) and then
+//! renamed; later writes append whole lines. While a process runs, the file belongs to it: another process with the
+//! same path writes to `FILE-1234`, with its own process ID. A pipe or a terminal receives the recording once, as it
+//! grows; a pipe's reader must be running before the program starts. If the path cannot be written or the disk is full,
+//! the runtime reports that once on standard error, and the program continues.
 //!
-//! So a program that is killed, crashes or calls `exit` also leaves a recording, which lacks at most about the last 50 ms.
-//! The recording of a program that is still running can be read from its file or from the socket.
+//! So a program that is killed, crashes or calls `exit` also leaves a recording, which lacks at most about the last 50
+//! ms. The recording of a program that is still running can be read from its file or from the socket.
 //!
 //! # The format
 //! One JSON object per line. This is version 2. The first line is the head:
@@ -30,10 +30,10 @@
 //! {"executor_trace":2,"program":"demo","directory":"/home/me/crawler","simulated":false,"dropped":0}
 //! ```
 //!
-//! `directory` is the program's working directory, below which tools find its sources. `simulated` says whether the clock
-//! was virtual. `dropped` is the number of the oldest events that are missing because the recording was full; of these, the
-//! events that describe tasks, sources and timers that still exist are included nevertheless. Three kinds of lines follow,
-//! in any order, except that a place or a chain precedes the events that refer to it:
+//! `directory` is the program's working directory, below which tools find its sources. `simulated` says whether the
+//! clock was virtual. `dropped` is the number of the oldest events that are missing because the recording was full; of
+//! these, the events that describe tasks, sources and timers that still exist are included nevertheless. Three kinds of
+//! lines follow, in any order, except that a place or a chain precedes the events that refer to it:
 //!
 //! ```json
 //! {"place":0,"file":"src/main.rs","line":7,"column":13}
@@ -42,17 +42,18 @@
 //! ```
 //!
 //! Two more kinds of lines may stand between events. `{"missed":12}` says that 12 events are missing here because the
-//! writer or the reader was too slow; those that describe what still exists are repeated after it. `{"now":52417}` is sent
-//! by a console, and says that it has sent all events up to this time.
+//! writer or the reader was too slow; those that describe what still exists are repeated after it. `{"now":52417}` is
+//! sent by a console, and says that it has sent all events up to this time.
 //!
-//! A place is a location in the source. A chain is a list of futures that await each other, or of functions that call each
-//! other, outermost first. `at` is in nanoseconds since the recording began, by the runtime's clock. `run` is the number of
-//! the call of `block_on`, from 1. `runtime` is the number of the runtime, and left out if it is 1. Tasks are numbered from
-//! 1 in each run, sources and timers in each runtime. The event of a blocking call that outlives its run still names that
-//! run. The events and their fields are those of [`Event`]: names in snake case, times in nanoseconds, empty fields left
-//! out.
+//! A place is a location in the source. A chain is a list of futures that await each other, or of functions that call
+//! each other, outermost first. `at` is in nanoseconds since the recording began, by the runtime's clock. `run` is the
+//! number of the call of `block_on`, from 1. `runtime` is the number of the runtime, and left out if it is 1. Tasks are
+//! numbered from 1 in each run, sources and timers in each runtime. The event of a blocking call that outlives its run
+//! still names that run. The events and their fields are those of [`Event`]: names in snake case, times in nanoseconds,
+//! empty fields left out.
 //!
-//! Version 1 has neither `run` nor `runtime`. It is read as a single runtime, in which a run begins at each `run_begins`.
+//! Version 1 has neither `run` nor `runtime`. It is read as a single runtime, in which a run begins at each
+//! `run_begins`.
 
 mod claim;
 mod console;
@@ -104,7 +105,8 @@ pub enum Event {
     RunBegins,
     /// [`run_ends`](crate::Observer::run_ends).
     RunEnds,
-    /// [`task_spawned`](crate::Observer::task_spawned): `place` is the spawn location, `size` the future's size in bytes.
+    /// [`task_spawned`](crate::Observer::task_spawned): `place` is the spawn location, `size` the future's size in
+    /// bytes.
     Spawned {
         task: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,8 +118,8 @@ pub enum Event {
     },
     /// [`handed_over`](crate::Observer::handed_over): the kind of primitive, and its creation location.
     HandedOver { task: u64, kind: Arc<str>, place: u32 },
-    /// [`task_woken`](crate::Observer::task_woken): what woke it; and the calls that led to the wake, if that is a task or a
-    /// thread.
+    /// [`task_woken`](crate::Observer::task_woken): what woke it; and the calls that led to the wake, if that is a task
+    /// or a thread.
     Woken {
         task: u64,
         by: By,
@@ -158,7 +160,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<Arc<str>>,
     },
-    /// [`task_finished`](crate::Observer::task_finished): its future has been dropped. `wakers` counts the remaining wakers.
+    /// [`task_finished`](crate::Observer::task_finished): its future has been dropped. `wakers` counts the remaining
+    /// wakers.
     Finished {
         task: u64,
         how: How,
@@ -257,7 +260,8 @@ fn is_once(times: &u32) -> bool {
 }
 
 impl Waiting {
-    /// Whether the leaf only waits for the task's next poll, because this poll's budget is spent: see [`reactor::budget`].
+    /// Whether the leaf only waits for the task's next poll, because this poll's budget is spent: see
+    /// [`reactor::budget`].
     pub fn is_out_of_budget(&self) -> bool {
         *self.leaf == *reactor::budget::SPENT
     }

@@ -1,12 +1,13 @@
 //! The recorder: an observer that keeps the events that it is shown. `observe.rs` turns each of them into an [`Event`].
 //!
 //! It keeps a limited number of the newest events in a ring, about eighty bytes each, and of the older ones those that
-//! describe what still exists (`kept.rs`). Each place and each stack is stored once, and events refer to it by its number. A
-//! program has a limited number of places. It also has a limited number of stacks, unless it recurses, so only the first
-//! ones are kept. The addresses of a stack are resolved to names when the recording is read, not when it is made.
+//! describe what still exists (`kept.rs`). Each place and each stack is stored once, and events refer to it by its
+//! number. A program has a limited number of places. It also has a limited number of stacks, unless it recurses, so
+//! only the first ones are kept. The addresses of a stack are resolved to names when the recording is read, not when it
+//! is made.
 //!
-//! Several runtimes may share a recorder, and each may run several times. Each runtime and each run has a `Recorder` of its
-//! own. All of these share one state, and add the numbers of their runtime and run to its events (`timeline.rs`).
+//! Several runtimes may share a recorder, and each may run several times. Each runtime and each run has a `Recorder` of
+//! its own. All of these share one state, and add the numbers of their runtime and run to its events (`timeline.rs`).
 
 use super::kept::Kept;
 use super::timeline::{Clocks, Timeline};
@@ -123,8 +124,8 @@ impl<T: Hash + Eq + Clone> Table<T> {
     }
 }
 
-/// The maximum number of different stacks, since a program that recurses may have any number. Further ones are recorded as
-/// an empty stack.
+/// The maximum number of different stacks, since a program that recurses may have any number. Further ones are recorded
+/// as an empty stack.
 const CHAINS: usize = 16_384;
 /// The maximum number of texts in `State::texts`, since a program may start any number of named threads.
 const TEXTS: usize = 1_024;
@@ -147,8 +148,8 @@ impl State {
         self.chains.number(if is_full { Calls::default() } else { calls })
     }
 
-    /// Returns the shared copy of a text, cut to the maximum length. When there are too many texts, all are forgotten; the
-    /// events keep theirs alive.
+    /// Returns the shared copy of a text, cut to the maximum length. When there are too many texts, all are forgotten;
+    /// the events keep theirs alive.
     pub(super) fn text(&mut self, text: &str) -> Arc<str> {
         let end = (0..=text.len().min(TEXT)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         let text = &text[..end];
@@ -236,8 +237,8 @@ impl Recorder {
         self.shared.chains
     }
 
-    /// Calls `then` after each event, on the thread on which the event happened. That thread continues when `then` returns.
-    /// As a method of an [observer](crate::Observer), `then` must not panic, spawn, wake or cancel.
+    /// Calls `then` after each event, on the thread on which the event happened. That thread continues when `then`
+    /// returns. As a method of an [observer](crate::Observer), `then` must not panic, spawn, wake or cancel.
     ///
     /// # Panics
     /// If a runtime was built with this recorder.
@@ -305,15 +306,15 @@ impl Recorder {
         Head { executor_trace: VERSION, program, directory, simulated, dropped, run: None }
     }
 
-    /// Returns what is new since `known`, at most `limit` events, stacks and places each; `None` if nothing is. What an event
-    /// refers to is returned with it or before it.
+    /// Returns what is new since `known`, at most `limit` events, stacks and places each; `None` if nothing is. What an
+    /// event refers to is returned with it or before it.
     pub(super) fn news(&self, known: &mut Known, limit: usize) -> Option<News> {
         let mut state = self.lock();
         (state.events() != known.events).then(|| state.news(known, limit))
     }
 
-    /// Sets the socket to which a byte is written at the first event after each [`await_more`](Recorder::await_more), and
-    /// when the recording is closed.
+    /// Sets the socket to which a byte is written at the first event after each [`await_more`](Recorder::await_more),
+    /// and when the recording is closed.
     pub(super) fn set_bell(&self, bell: UnixStream) {
         self.lock().bell = Some(Arc::new(bell));
     }
@@ -356,7 +357,8 @@ impl Recorder {
     }
 }
 
-/// Writes a byte to the socket. An error is ignored: if the socket is full, bytes are waiting to be read, and one is enough.
+/// Writes a byte to the socket. An error is ignored: if the socket is full, bytes are waiting to be read, and one is
+/// enough.
 fn ring(bell: Option<Arc<UnixStream>>) {
     bell.inspect(|bell| drop((&**bell).write(&[0])));
 }
@@ -371,8 +373,8 @@ pub(super) struct Known {
 
 /// The part of a recording that is new to a reader.
 pub(super) struct News {
-    /// The number of events that were dropped before the reader saw them. If there are any, `records` begins with the kept
-    /// events.
+    /// The number of events that were dropped before the reader saw them. If there are any, `records` begins with the
+    /// kept events.
     pub(super) missed: u64,
     pub(super) now: u64,
     pub(super) first_place: u32,

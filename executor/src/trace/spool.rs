@@ -1,10 +1,10 @@
-//! Writes the recording while the program runs. So a program that is killed, crashes or calls `exit` leaves a recording too,
-//! and a recording can be read before the program ends. Used by `env.rs`.
+//! Writes the recording while the program runs. So a program that is killed, crashes or calls `exit` leaves a recording
+//! too, and a recording can be read before the program ends. Used by `env.rs`.
 //!
-//! A thread writes the new events. If the destination is a file, the end of each `block_on` waits until the file has all
-//! events; and when the runtime is dropped, the whole recording is written once more and replaces the file. A pipe or a
-//! terminal receives the recording once, as it grows. The program waits for it only at the end and for a limited time,
-//! since it may have no reader.
+//! A thread writes the new events. If the destination is a file, the end of each `block_on` waits until the file has
+//! all events; and when the runtime is dropped, the whole recording is written once more and replaces the file. A pipe
+//! or a terminal receives the recording once, as it grows. The program waits for it only at the end and for a limited
+//! time, since it may have no reader.
 
 use super::claim::{claim, replace};
 use super::feed::Feed;
@@ -59,9 +59,9 @@ struct Writer {
 }
 
 impl Spool {
-    /// Opens the path before the program runs, so that errors are reported early. From the second runtime of the process on,
-    /// the path gets the runtime's number appended. The path is made absolute, so that a change of the working directory does
-    /// not affect it.
+    /// Opens the path before the program runs, so that errors are reported early. From the second runtime of the
+    /// process on, the path gets the runtime's number appended. The path is made absolute, so that a change of the
+    /// working directory does not affect it.
     pub(super) fn create(recorder: Arc<Recorder>, path: &Path, number: usize) -> io::Result<Spool> {
         let path = resolved(path)?;
         let (path, target) = match stream(&path)? {
@@ -132,7 +132,8 @@ fn is_of_process(path: &Path) -> bool {
     ["/dev/std", "/dev/fd/", "/proc/self/fd/"].iter().any(|start| path.to_string_lossy().starts_with(start))
 }
 
-/// Opens what is at the path if it must be written to and not replaced. Returns `None` for a file, or if nothing is there.
+/// Opens what is at the path if it must be written to and not replaced. Returns `None` for a file, or if nothing is
+/// there.
 fn stream(path: &Path) -> io::Result<Option<File>> {
     let Ok(metadata) = fs::metadata(path) else { return Ok(None) };
     let kind = metadata.file_type();
@@ -216,9 +217,9 @@ impl Shared {
         }
     }
 
-    /// Appends new events to a file, and answers `asked` when all events so far are written. Returns `false` when the runtime
-    /// is dropped; and `true` when the file must be replaced, because it has twice the events that the recorder keeps or its
-    /// head is no longer right.
+    /// Appends new events to a file, and answers `asked` when all events so far are written. Returns `false` when the
+    /// runtime is dropped; and `true` when the file must be replaced, because it has twice the events that the recorder
+    /// keeps or its head is no longer right.
     fn append(
         &self,
         mut file: &File,
@@ -267,7 +268,8 @@ impl Shared {
         }
     }
 
-    /// Writes all bytes to a stream, and waits while it is full. Once the runtime is being dropped, waits up to `PATIENCE`.
+    /// Writes all bytes to a stream, and waits while it is full. Once the runtime is being dropped, waits up to
+    /// `PATIENCE`.
     fn write(&self, mut file: &File, mut bytes: &[u8]) -> io::Result<()> {
         let mut waits_since = None;
         while !bytes.is_empty() {

@@ -41,8 +41,8 @@ pub(super) struct Timeline {
     run: AtomicU32,
     has_begun: AtomicBool,
     is_simulated: AtomicBool,
-    /// Reads the virtual clock during a run. The handle's reactor holds the recorder as its observer, so it must be dropped at
-    /// the end of the run, to avoid a cycle.
+    /// Reads the virtual clock during a run. The handle's reactor holds the recorder as its observer, so it must be
+    /// dropped at the end of the run, to avoid a cycle.
     clock: Mutex<Option<Handle>>,
     /// The first reading of the runtime's clock, and the recording's time at that moment.
     start: OnceLock<(Instant, u64)>,
@@ -86,8 +86,8 @@ impl Timeline {
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the current time by this runtime's own clock, since this thread may run another runtime. Between two runs a
-    /// virtual clock does not move.
+    /// Returns the current time by this runtime's own clock, since this thread may run another runtime. Between two
+    /// runs a virtual clock does not move.
     pub(super) fn now(&self, clocks: &mut Clocks) -> u64 {
         let last = self.last.load(Relaxed);
         let now = match self.is_simulated.load(Relaxed) {
@@ -100,8 +100,8 @@ impl Timeline {
         now
     }
 
-    /// Converts a time of the runtime's clock to nanoseconds since the recording began. All runtimes on the system's clock
-    /// share one start; a virtual clock starts at the recording's time when it is first read.
+    /// Converts a time of the runtime's clock to nanoseconds since the recording began. All runtimes on the system's
+    /// clock share one start; a virtual clock starts at the recording's time when it is first read.
     pub(super) fn since_start(&self, clocks: &mut Clocks, time: Instant) -> u64 {
         let (start, base) = *self.start.get_or_init(|| match self.is_simulated.load(Relaxed) {
             true => (time, clocks.last),

@@ -1,11 +1,11 @@
 //! The task dump: all tasks with their await chains. [`tasks`](crate::tasks) returns it.
 //!
-//! A suspended task is a chain of futures, each awaiting the next, down to the leaf that waits for something outside of the
-//! task. No data structure holds this chain, but while the task is polled it is a stack of calls: the poll of each async fn
-//! calls the poll of the future that it awaits. So the dump polls each suspended task once more. Before a leaf returns
-//! `Poll::Pending` it reports what it waits for, and at that moment the stack is captured. Since the task was not woken, no
-//! leaf in it is ready and the poll changes nothing. If the task makes progress nevertheless, its wake was lost: the dump
-//! and the observers report that.
+//! A suspended task is a chain of futures, each awaiting the next, down to the leaf that waits for something outside of
+//! the task. No data structure holds this chain, but while the task is polled it is a stack of calls: the poll of each
+//! async fn calls the poll of the future that it awaits. So the dump polls each suspended task once more. Before a leaf
+//! returns `Poll::Pending` it reports what it waits for, and at that moment the stack is captured. Since the task was
+//! not woken, no leaf in it is ready and the poll changes nothing. If the task makes progress nevertheless, its wake
+//! was lost: the dump and the observers report that.
 
 use crate::stack::{self, AwaitChains};
 pub use crate::stack::{AwaitChain, Names, SourceLine, Stack};
@@ -35,8 +35,8 @@ pub struct TaskDump {
     pub waits: Vec<Wait>,
     /// The number of further waits that are not listed in `waits`.
     pub left_out: usize,
-    /// Whether it made progress when it was polled for this list. Then what it waited for had happened, but its waker had
-    /// not been called. The other fields describe the task after that poll.
+    /// Whether it made progress when it was polled for this list. Then what it waited for had happened, but its waker
+    /// had not been called. The other fields describe the task after that poll.
     pub lost_wake: bool,
     /// Printed if `waits` is empty.
     note: &'static str,

@@ -1,8 +1,8 @@
 //! The executor's events, and the trait [`Observer`], to which a runtime shows them.
 //!
 //! Implement `Observer`, which extends the reactor's [`Observer`](reactor::Observer), and pass it to
-//! [`Builder::observer`](crate::Builder::observer). The runtime then calls its methods at every event. Without an observer
-//! an event costs one predictable branch.
+//! [`Builder::observer`](crate::Builder::observer). The runtime then calls its methods at every event. Without an
+//! observer an event costs one predictable branch.
 
 use super::run::Here;
 use crate::stack::AwaitChain;
@@ -51,11 +51,11 @@ impl From<Cause> for WokenBy {
     }
 }
 
-/// Observes a runtime: its tasks and, through the reactor's trait, its sources and timers. Every method is empty by default:
-/// implement those that you need.
+/// Observes a runtime: its tasks and, through the reactor's trait, its sources and timers. Every method is empty by
+/// default: implement those that you need.
 ///
-/// A method runs on the thread on which the event happens, and that thread continues when it returns. It must not panic,
-/// spawn, wake or cancel.
+/// A method runs on the thread on which the event happens, and that thread continues when it returns. It must not
+/// panic, spawn, wake or cancel.
 ///
 /// ```
 /// use executor::{Observer, ReactorObserver, Runtime, observer::WokenBy, task::TaskRef};
@@ -76,14 +76,14 @@ impl From<Cause> for WokenBy {
 /// ```
 #[allow(unused_variables)]
 pub trait Observer: reactor::Observer {
-    /// A runtime is built with this observer. Returns another observer if that one is to observe the runtime instead. An
-    /// observer that several runtimes share tells them apart in this way.
+    /// A runtime is built with this observer. Returns another observer if that one is to observe the runtime instead.
+    /// An observer that several runtimes share tells them apart in this way.
     fn for_runtime(self: Arc<Self>) -> Option<Arc<dyn Observer>> {
         None
     }
-    /// `block_on` is called. Returns another observer if that one is to observe the tasks and blocking calls of this run
-    /// instead. An observer tells runs apart in this way: each run numbers its tasks from 1, and a blocking call may outlive
-    /// its run. Events of sources and timers belong to the runtime and are still shown to this observer.
+    /// `block_on` is called. Returns another observer if that one is to observe the tasks and blocking calls of this
+    /// run instead. An observer tells runs apart in this way: each run numbers its tasks from 1, and a blocking call
+    /// may outlive its run. Events of sources and timers belong to the runtime and are still shown to this observer.
     ///
     /// ```
     /// use executor::{Observer, ReactorObserver, Runtime, TaskId, observer::PollEnd};
@@ -135,28 +135,30 @@ pub trait Observer: reactor::Observer {
     fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {}
     /// A task was woken. Redundant wakes are not reported.
     fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {}
-    /// Something of [`sync`](mod@crate::sync) handed over to the task what it waited for, such as a permit or a message, and
-    /// is about to wake it.
+    /// Something of [`sync`](mod@crate::sync) handed over to the task what it waited for, such as a permit or a
+    /// message, and is about to wake it.
     fn handed_over(&self, to: TaskRef<'_>, what: Handover) {}
     /// A task was cancelled, which also wakes it.
     fn task_cancelled(&self, task: TaskRef<'_>, by: WokenBy) {}
     /// A task is about to be polled or, if it was cancelled, its future is about to be dropped.
     fn poll_begins(&self, task: TaskRef<'_>) {}
-    /// Whether [`task_waits`](Observer::task_waits) is to be called. Finding the await chains takes a few microseconds per poll.
+    /// Whether [`task_waits`](Observer::task_waits) is to be called. Finding the await chains takes a few microseconds
+    /// per poll.
     fn wants_await_chains(&self) -> bool {
         false
     }
-    /// A poll is about to return `Poll::Pending`, with these await chains: one for each leaf that it waits for.
+    /// A poll returned `Poll::Pending`, with these await chains: one for each leaf that it waits for.
+    /// [`poll_ends`](Observer::poll_ends) follows.
     fn task_waits(&self, task: TaskId, chains: &[AwaitChain]) {}
     /// The poll is over.
     fn poll_ends(&self, task: TaskId, end: PollEnd) {}
-    /// The last waker of a task was dropped without waking it, by a call that is in progress on this thread. If the task is
-    /// suspended, [`task_stranded`](Observer::task_stranded) follows at once. If it is running, its current poll made that
-    /// waker, and may still make another one.
+    /// The last waker of a task was dropped without waking it, by a call that is in progress on this thread. If the
+    /// task is suspended, [`task_stranded`](Observer::task_stranded) follows at once. If it is running, its current
+    /// poll made that waker, and may still make another one.
     fn last_waker_dropped(&self, task: TaskRef<'_>, by: WokenBy) {}
-    /// A task is suspended and has no waker: only a cancel, or the poll by which [`tasks`](crate::tasks) learns its await
-    /// chain, will ever run it again. If `lost` is true, its last waker was dropped; otherwise the poll that now ends left
-    /// none.
+    /// A task is suspended and has no waker: only a cancel, or the poll by which [`tasks`](crate::tasks) learns its
+    /// await chain, will ever run it again. If `lost` is true, its last waker was dropped; otherwise the poll that now
+    /// ends left none.
     fn task_stranded(&self, task: TaskRef<'_>, lost: bool) {}
     /// A task's future panicked. `message` is the panic's payload if that is text.
     fn task_panicked(&self, task: TaskRef<'_>, message: Option<&str>) {}
@@ -166,7 +168,8 @@ pub trait Observer: reactor::Observer {
     fn output_dropped(&self, task: TaskRef<'_>, how: Finish) {}
     /// The last waker or handle of a completed task was dropped, and its memory is about to be freed.
     fn task_freed(&self, task: TaskRef<'_>) {}
-    /// A poll held the thread for about `took`, longer than the limit: see [`Builder::slow_poll`](crate::Builder::slow_poll).
+    /// A poll held the thread for about `took`, longer than the limit: see
+    /// [`Builder::slow_poll`](crate::Builder::slow_poll).
     fn slow_poll(&self, task: TaskId, took: Duration) {}
     /// The task that was just spawned is a blocking call. It waits for a thread of the pool.
     fn blocking_queued(&self, task: TaskId) {}
@@ -175,8 +178,8 @@ pub trait Observer: reactor::Observer {
     /// A blocking call has returned.
     fn blocking_ends(&self, task: TaskId) {}
 
-    /// Calls the method above that matches an event of a task, with the event's cause. A [`Schedule`](crate::task::Schedule)
-    /// of your own passes its events to an observer with this method:
+    /// Calls the method above that matches an event of a task, with the event's cause. A
+    /// [`Schedule`](crate::task::Schedule) of your own passes its events to an observer with this method:
     ///
     /// ```
     /// use executor::task::{Runnable, Schedule, TaskEvent, TaskRef, spawn_with};
