@@ -1,7 +1,7 @@
 //! Sockets, and connecting by name.
 //!
-//! All of [`reactor::net`], which knows addresses only, and what needs the blocking pool:
-//! [`lookup`] asks the system's resolver, [`connect`] tries what it found.
+//! Re-exports all of [`reactor::net`], which handles addresses only, and adds what needs the blocking pool: [`lookup`]
+//! resolves a host name with the system's resolver, and [`connect`] tries the addresses that it returns.
 
 pub use reactor::net::*;
 
@@ -16,11 +16,11 @@ use std::net::ToSocketAddrs;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-/// How long an attempt to connect has the field to itself before the next address is tried beside
-/// it: the "Connection Attempt Delay" of RFC 8305.
+/// The time after which, if an attempt to connect has not finished, the next address is tried in parallel: the
+/// "Connection Attempt Delay" of RFC 8305.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Why a name has no address. It is inside of the [`io::Error`] that [`lookup`] and [`connect`] give.
+/// A host name could not be resolved. The [`io::Error`] that [`lookup`] and [`connect`] return contains this error.
 ///
 /// ```
 /// executor::block_on(async {
@@ -29,24 +29,24 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// });
 /// ```
 #[derive(Debug, thiserror::Error)]
-#[error("looking up {host}: {source}")]
+#[error("cannot look up \"{host}\": {source}")]
 pub struct LookupError {
     host: String,
     source: io::Error,
 }
 
-/// The addresses of a host, as the system's resolver gives them; an address is its own.
+/// Returns the addresses of a host, in the order of the system's resolver. If `host` is an IP address, returns that.
 ///
-/// The port of each is 0: a look-up is of hosts. On a simulated network, the names are those of its hosts.
+/// The port of each address is 0. On a simulated network, `lookup` resolves the names of the network's hosts.
 ///
 /// # Errors
-/// The resolver's, as a [`LookupError`]; also when the system gives no thread to ask it on.
+/// If the resolver fails or the system cannot start a thread for it, an error that contains a [`LookupError`].
 ///
 /// # Panics
-/// Outside of a runtime, for a name.
+/// Outside of a runtime, if `host` is a name.
 ///
 /// # Cancel safety
-/// Dropping it gives the result up. The look-up itself goes on to its end on its thread.
+/// Dropping the future discards the result. A look-up that has begun runs to its end on its thread.
 ///
 /// ```
 /// executor::block_on(async {
@@ -57,17 +57,17 @@ pub struct LookupError {
 /// ```
 pub async fn lookup(host: impl Into<String>) -> io::Result<Vec<SocketAddr>> {
     let host: String = host.into();
-    budget::take().await; // an address needs no look-up
+    budget::take().await; // also for an address, which needs no look-up
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![(ip, 0).into()]);
     }
     if let Some(network) = Network::current() {
         let found = network.lookup(&host).map(|ip| vec![(ip, 0).into()]);
-        let missing = || io::Error::new(io::ErrorKind::NotFound, "no host of the simulated network has that name");
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "the simulated network has no host of that name");
         return found.ok_or_else(|| unresolved(host, missing()));
     }
     let name = host.clone();
-    // A look-up that nobody waits for any more does not begin.
+    // If this future is dropped before the look-up begins, the look-up never does.
     let call = spawn_blocking(move || (name.as_str(), 0).to_socket_addrs()).cancel_on_drop();
     let looked_up = call.await.map_err(io::Error::from).and_then(|addresses| addresses);
     Ok(looked_up.map_err(|source| unresolved(host, source))?.collect())
@@ -79,19 +79,19 @@ fn unresolved(host: String, source: io::Error) -> io::Error {
 
 /// Connects to a host by name.
 ///
-/// Its addresses are tried in the resolver's order, the two families taking turns; when one has not
-/// answered after 250 ms, or failed, the next is tried beside it, and the first connection made
-/// wins ("happy eyeballs", RFC 8305).
+/// `connect` tries the addresses in the resolver's order, alternating between IPv6 and IPv4. When an attempt fails, or
+/// has not finished after 250 ms, it tries the next address in parallel. It returns the first connection that is made
+/// ("happy eyeballs", RFC 8305).
 ///
 /// # Errors
-/// The look-up's; or, if no address could be connected to, the first one's, with all of them in
-/// its message if there were several.
+/// If the look-up fails, its error. If all attempts fail, an error of the first one's kind; its message contains the
+/// errors of all attempts.
 ///
 /// # Panics
 /// Outside of a runtime.
 ///
 /// # Cancel safety
-/// Dropping it gives all attempts up.
+/// Dropping the future abandons all attempts.
 ///
 /// ```
 /// executor::block_on(async {
@@ -109,7 +109,7 @@ pub async fn connect((host, port): (impl Into<String>, u16)) -> io::Result<TcpSt
     connect_any(&host, take_turns(addresses)).await
 }
 
-/// The same addresses, the families taking turns, beginning with that of the first.
+/// Reorders the addresses so that the families alternate, beginning with the family of the first.
 fn take_turns(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let Some(first) = addresses.first().map(SocketAddr::is_ipv6) else { return VecDeque::new() };
     let (mut next, mut other): (VecDeque<_>, VecDeque<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first);
@@ -152,7 +152,7 @@ async fn connect_any(host: &str, mut left: VecDeque<SocketAddr>) -> io::Result<T
     }
 }
 
-/// Polls all attempts: the first connection, if one was made; those that failed go to `errors`.
+/// Polls all attempts, and returns the first connection that was made. Failed attempts move to `errors`.
 fn poll_attempts(
     attempts: &mut Vec<(SocketAddr, Attempt)>,
     errors: &mut Vec<(SocketAddr, io::Error)>,
@@ -175,7 +175,7 @@ fn poll_attempts(
 
 fn all_failed(host: &str, mut errors: Vec<(SocketAddr, io::Error)>) -> io::Error {
     match errors.len() {
-        0 => io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address")),
+        0 => io::Error::new(io::ErrorKind::NotFound, format!("\"{host}\" has no address")),
         1 => errors.remove(0).1,
         _ => {
             let each: Vec<_> = errors.iter().map(|(address, error)| format!("{address}: {error}")).collect();
@@ -195,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn the_families_take_turns_beginning_with_the_resolvers_first() {
+    fn address_families_alternate_beginning_with_the_resolvers_first() {
         let resolved = addresses("[::1]:1 [::2]:1 [::3]:1 1.1.1.1:1 2.2.2.2:1");
         assert_eq!(take_turns(resolved), addresses("[::1]:1 1.1.1.1:1 [::2]:1 2.2.2.2:1 [::3]:1"));
         assert_eq!(take_turns(addresses("1.1.1.1:1 [::1]:1")), addresses("1.1.1.1:1 [::1]:1"));
         assert!(take_turns(Vec::new()).is_empty());
     }
 
-    /// A socket that is bound and does not listen keeps its address, which refuses.
+    /// Binds a socket that does not listen: while it exists, its address refuses connections.
     fn bound() -> (rustix::fd::OwnedFd, SocketAddr) {
         use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
         let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_address_makes_way_for_the_next_at_once() {
+    fn after_a_refused_connection_the_next_address_is_tried_at_once() {
         let (_socket, refusing) = bound();
         block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -225,8 +225,8 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_does_not_answer_has_a_head_start_and_no_more() {
-        // A listener whose queue is full drops further connects without an answer.
+    fn the_next_address_is_tried_when_one_has_not_answered_for_the_head_start() {
+        // A listener whose queue is full drops further connection attempts without an answer.
         let (silent, address) = bound();
         rustix::net::listen(&silent, 0).unwrap();
         let _fill: Vec<_> = (0..8).map(|_| start_connect(address)).collect();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn when_all_fail_the_error_names_each() {
+    fn if_all_attempts_fail_the_error_names_each_address() {
         let ((_a, first), (_b, second)) = (bound(), bound());
         let error = block_on(connect_any("host", [first, second].into())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_an_address_says_so() {
+    fn the_error_for_an_unknown_host_contains_its_name() {
         let error = block_on(connect(("no-such-host.invalid", 80))).unwrap_err();
         assert!(error.get_ref().is_some_and(|inner| inner.is::<LookupError>()), "{error:?}");
         assert!(error.to_string().contains("no-such-host.invalid"), "{error}");

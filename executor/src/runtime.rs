@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 use std::{fmt, io};
 
-/// Runs a future to its end, on this thread, with a runtime of its own.
+/// Runs a future to completion on this thread, on a new single-thread runtime.
 ///
-/// Tasks that the future spawned and that are not done when it is are dropped, on this thread, before
-/// `block_on` returns: nothing outlives it but blocking calls that have begun.
+/// When the future completes, the tasks that have not completed are cancelled: `block_on` drops their futures on this
+/// thread and then returns. Only blocking calls that have begun may outlive it.
 ///
 /// # Panics
-/// When the future does, with the same payload. Inside of another runtime on this thread. When the
-/// system has no file descriptor left for the reactor; [`Runtime::builder`] gives that as an error.
+/// If the future panics, with the same payload. If the thread already runs a runtime. If the system has no file
+/// descriptor left for the reactor; [`Builder::build`] returns that as an error instead.
 ///
 /// ```
 /// use executor::time::{Duration, sleep};
@@ -36,11 +36,11 @@ use std::{fmt, io};
 pub fn block_on<F: Future>(future: F) -> F::Output {
     match Runtime::builder().build() {
         Ok(runtime) => runtime.block_on(future),
-        Err(error) => panic!("executor::block_on could not make a reactor: {error}"),
+        Err(error) => panic!("executor::block_on cannot create a reactor: {error}"),
     }
 }
 
-/// A place to run futures: a reactor, a scheduler and a pool of threads for blocking calls.
+/// A reactor, a scheduler and a pool of threads for blocking calls, which together run futures.
 ///
 /// ```
 /// use executor::Runtime;
@@ -50,7 +50,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Runtime {
-    /// Locked while it runs.
+    /// Locked while `block_on` runs.
     reactor: Mutex<Reactor>,
     shared: Arc<Single>,
     limits: Limits,
@@ -59,12 +59,13 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// What can be chosen about a runtime.
+    /// Returns a builder with the default settings.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// The network in which its TCP sockets live, if it is [deterministic](Builder::deterministic).
+    /// Returns the simulated network of a [deterministic](Builder::deterministic) runtime, on which its TCP sockets
+    /// live.
     ///
     /// ```
     /// use executor::{Runtime, net::TcpListener};
@@ -79,20 +80,21 @@ impl Runtime {
         self.shared.network()
     }
 
-    /// Runs a future to its end on this thread. As [`block_on`](crate::block_on): when it returns,
-    /// no task is left.
+    /// Runs a future to completion on this thread. As with [`block_on`](crate::block_on), no task is left when it
+    /// returns.
     ///
     /// # Panics
-    /// When the future does. Inside of a runtime on this thread, and while this one runs on another.
+    /// If the future panics, with the same payload. If the thread already runs a runtime, or if this runtime already
+    /// runs on another thread.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        let place = Location::caller();
+        let location = Location::caller();
         let is_polled = || with_custom(|custom| custom.is_some()) && with_present(|task| task.is_some());
         if with_core(|core| core.is_some()) || is_polled() {
             panic!(
-                "block_on was called at {place} from inside of a runtime, whose other tasks would stand still \
-                 meanwhile: write `.await` instead; or, in a function that is not async, \
-                 give the work to another thread with spawn_blocking"
+                "block_on was called at {location} inside a runtime, where it would keep all other tasks from running: \
+                 write `.await` instead; or, in a function that is not async, move the work to another thread with \
+                 spawn_blocking"
             );
         }
         let mut reactor = match self.reactor.try_lock() {
@@ -100,31 +102,31 @@ impl Runtime {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
                 panic!(
-                    "block_on was called at {place} on a runtime that already runs on another thread: \
-                        make a runtime for each"
+                    "block_on was called at {location} on a runtime that already runs on another thread: build a \
+                     runtime for each thread"
                 )
             }
         };
         let mut held = Held::empty();
-        // SAFETY: it is written at once.
+        // SAFETY: the future is written here, before `held` is used for anything else.
         unsafe { std::ptr::write(held.future(), future) };
         let _saving = self.recording.saving();
         let shared = self.shared.for_run();
         let pool = Arc::new(Pool::new(self.limits, reactor.handle(), &shared.observers));
         let closing = Closing(pool.clone());
         let core = Core::new(shared, pool, self.settings);
-        let output = core.run(&mut reactor, &mut held, place);
+        let output = core.run(&mut reactor, &mut held, location);
         drop(closing);
-        drop(reactor); // before a panic goes on: it isn't the lock's
+        drop(reactor); // unlocks the mutex first, so that resuming a panic below does not poison it
         match output {
             Ok(output) => output,
             Err(JoinError::Panicked(panic)) => resume_unwind(panic.into_inner()),
-            Err(JoinError::Cancelled) => unreachable!("nobody has a handle to the task of block_on"),
+            Err(JoinError::Cancelled) => unreachable!("block_on returns no handle that could cancel its task"),
         }
     }
 }
 
-// Whatever panics in `block_on`, all tasks are dropped before it is left, and the reactor is whole.
+// If `block_on` unwinds, it has dropped all tasks before, and the reactor is in a consistent state.
 impl UnwindSafe for Runtime {}
 impl RefUnwindSafe for Runtime {}
 
@@ -134,7 +136,7 @@ impl fmt::Debug for Runtime {
     }
 }
 
-/// Closes the pool, whether `block_on` returns or unwinds.
+/// Closes the pool when `block_on` returns or unwinds.
 struct Closing(Arc<Pool>);
 
 impl Drop for Closing {
@@ -143,7 +145,7 @@ impl Drop for Closing {
     }
 }
 
-/// What can be chosen about a [`Runtime`].
+/// Configures and builds a [`Runtime`].
 #[must_use = "a Builder does nothing until `build`"]
 pub struct Builder {
     backend: Option<Box<dyn Backend>>,
@@ -163,7 +165,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Who watches the runtime; nobody unless told.
+    /// Sets the observer of the runtime's events. By default there is none.
     ///
     /// ```
     /// use executor::{Observer, ReactorObserver, Runtime, TaskId, observer::PollEnd};
@@ -190,7 +192,7 @@ impl Builder {
         self
     }
 
-    /// What the reactor waits on; the operating system unless told.
+    /// Sets what the reactor waits on. The default is the operating system.
     ///
     /// ```
     /// use executor::Runtime;
@@ -204,8 +206,8 @@ impl Builder {
         self
     }
 
-    /// Time that takes no time: when nothing can run, the clock jumps to the next deadline. While
-    /// a blocking call is under way it stands still.
+    /// Uses a virtual clock. It moves only when no task can run: then it jumps to the next deadline. It does not move
+    /// while a blocking call is in progress.
     ///
     /// ```
     /// use executor::{Runtime, time::{Duration, now, sleep}};
@@ -222,15 +224,16 @@ impl Builder {
         self.backend(Box::new(Simulation::new()))
     }
 
-    /// A world of its own, in which everything happens the same way each time: time is
-    /// [virtual](Builder::virtual_clock), TCP sockets live in a simulated [`Network`], and all choices come from the
-    /// seed. What is left to choice is the order in which tasks run that are ready at the same time (each of them once,
-    /// before any of them again), and what links with jitter or loss do. Blocking calls are made on this thread, in a
-    /// turn of their own.
+    /// Makes runs repeatable: the same program with the same seed produces the same events.
     ///
-    /// So the same program with the same seed has the same events, and other seeds find other orders: see
-    /// [`test::explore`](crate::test::explore). A deadlock panics, as with [`detect_deadlock`](Builder::detect_deadlock);
-    /// slow polls aren't reported. Sockets other than TCP, and file descriptors, can't be had.
+    /// The clock is [virtual](Builder::virtual_clock), TCP sockets live on a simulated [`Network`], and every choice
+    /// comes from the seed. The seed chooses the order in which queued tasks run (each once before any of them runs
+    /// again), and the behaviour of links with jitter or loss. Blocking calls run on this thread, each in a turn of its
+    /// own.
+    ///
+    /// Other seeds lead to other orders: see [`test::explore`](crate::test::explore). A deadlock panics, as with
+    /// [`detect_deadlock`](Builder::detect_deadlock). Slow polls are not reported. Sockets other than TCP, and other
+    /// file descriptors, are not available.
     ///
     /// ```
     /// use executor::{Runtime, spawn, yield_now};
@@ -256,10 +259,10 @@ impl Builder {
         self.backend(Box::new(Simulation::with_network(seed))).detect_deadlock(true)
     }
 
-    /// How many blocking calls may run at once, each on a thread of its own; 128 unless told.
+    /// Sets the maximum number of blocking calls that run at once, each on a thread of its own. The default is 128.
     ///
     /// # Panics
-    /// On 0, with which no call could ever be made.
+    /// If `threads` is 0.
     ///
     /// ```
     /// use executor::{Runtime, spawn_blocking};
@@ -273,28 +276,28 @@ impl Builder {
     /// ```
     #[track_caller]
     pub fn blocking_threads(mut self, threads: usize) -> Builder {
-        assert!(threads > 0, "a pool without threads could never make a blocking call: give at least 1");
+        assert!(threads > 0, "a pool without threads cannot run blocking calls: blocking_threads must be at least 1");
         self.limits.threads = threads;
         self
     }
 
-    /// How long a thread for blocking calls stays when it has none; 10 s unless told.
+    /// Sets how long an idle thread of the blocking pool is kept. The default is 10 s.
     pub fn blocking_keep_alive(mut self, time: Duration) -> Builder {
         self.limits.keep_alive = time;
         self
     }
 
-    /// How long a poll may hold the thread until that is reported; 100 ms unless told.
+    /// Sets how long a poll may hold the thread before it is reported as slow. The default is 100 ms.
     ///
-    /// The report goes to the standard error, once for each place that spawns such tasks; and, whenever it is known
-    /// whose poll it was, to [`Observer::slow_poll`]. It is good to some milliseconds.
+    /// A slow poll is reported on standard error, once per spawn location; and to [`Observer::slow_poll`], each time
+    /// that the polled task is known. The measurement is accurate to a few milliseconds.
     ///
     /// ```
     /// use executor::{Runtime, time::Duration};
     ///
     /// let runtime = Runtime::builder().slow_poll(Duration::from_millis(10)).build()?;
     /// runtime.block_on(async {
-    ///     std::thread::sleep(Duration::from_millis(20)); // a person can read which task that was, and what to do
+    ///     std::thread::sleep(Duration::from_millis(20)); // standard error shows the task and what to do instead
     /// });
     /// # std::io::Result::Ok(())
     /// ```
@@ -303,16 +306,19 @@ impl Builder {
         self
     }
 
-    /// Whether `block_on` panics, with the list of all tasks, as soon as nothing can run and nothing is there
-    /// that could change that: no timer, no source, no blocking call. Then only another thread's waker could; a
-    /// program in which it will says so with [`Handle::hold`](reactor::Handle::hold).
+    /// Sets whether `block_on` panics at a deadlock and at a lost wake. The default is no.
     ///
-    /// It panics as well when a wake was lost: when a suspended task makes progress in a poll for that list, though it
-    /// was not woken. The panic says which task, where it was suspended, and what became of its waker. Tasks that
-    /// outlive the future of `block_on` are checked for that before they are dropped.
+    /// A deadlock is a state in which no task can run and the runtime has no timer, source or blocking call that could
+    /// change that, so only another thread could wake a task. A program in which another thread will do so declares
+    /// that with [`Handle::hold`](reactor::Handle::hold). The panic contains the task dump.
     ///
-    /// Unless told, the list is printed to the standard error when that has lasted for a second, once, and each lost
-    /// wake that it finds; with a virtual clock, which then shows no second, it is not.
+    /// A wake was lost if a suspended task makes progress in the poll for that task dump, although it was not woken.
+    /// The panic names the task, its await chain, and what happened to its waker. Tasks that have not completed when
+    /// the future of `block_on` completes are also checked for lost wakes, before they are dropped.
+    ///
+    /// By default, a deadlock that has lasted for a second is printed to standard error: the tasks whose wake was lost
+    /// or, if there are none, the task dump, once. With a virtual clock nothing is printed, since its time does not
+    /// advance then.
     ///
     /// ```should_panic
     /// use executor::{Runtime, sync::Mutex};
@@ -321,7 +327,7 @@ impl Builder {
     /// runtime.block_on(async {
     ///     let mutex = Mutex::new(());
     ///     let _first = mutex.lock().await;
-    ///     let _second = mutex.lock().await; // waits for itself
+    ///     let _second = mutex.lock().await; // this task holds the lock
     /// });
     /// ```
     pub fn detect_deadlock(mut self, detect: bool) -> Builder {
@@ -329,17 +335,17 @@ impl Builder {
         self.strict(detect.then_some(Strictness { stranded: false, chains: true }))
     }
 
-    /// What a lost wake does.
+    /// Sets which kinds of lost wakes fail the run.
     pub(crate) fn strict(mut self, strictness: Option<Strictness>) -> Builder {
         self.settings.monitor.strictness = strictness;
         self
     }
 
-    /// How long the thread goes on looking for something to do before it sleeps; not at all unless told.
+    /// Sets how long the thread polls the reactor for events before it parks. The default is not at all.
     ///
-    /// To fall asleep and be woken takes some microseconds, on this thread and on that of whoever wakes it. A
-    /// server whose next request is surely under way answers sooner if it stays awake for as long; the price is
-    /// the processor's time for that, each time it runs out of work. Idle, it sleeps as any other.
+    /// Parking and being unparked takes some microseconds, on this thread and on the thread that unparks it. A server
+    /// that expects its next request within that time responds faster if it stays awake. It pays with processor time
+    /// each time that it runs out of work. A server that stays idle parks after this time.
     ///
     /// ```
     /// use executor::{Runtime, time::Duration};
@@ -353,21 +359,21 @@ impl Builder {
         self
     }
 
-    /// Makes the runtime. It runs when [`Runtime::block_on`] is called.
+    /// Builds the runtime. It runs futures while [`Runtime::block_on`] is called.
     ///
     /// # Errors
-    /// When the system has no file descriptor left for the reactor; or when the environment asks for a recording where none
-    /// can be written: see [`trace`](crate::trace).
+    /// If the system has no file descriptor left for the reactor; or if the environment asks for a recording that
+    /// cannot be opened: see [`trace`](crate::trace).
     pub fn build(mut self) -> io::Result<Runtime> {
         let recording = Outlets::open(&mut self.observer)?;
-        let own = self.observer.as_ref().and_then(|observer| observer.clone().for_runtime());
-        self.observer = own.or(self.observer);
+        let of_runtime = self.observer.as_ref().and_then(|observer| observer.clone().for_runtime());
+        self.observer = of_runtime.or(self.observer);
         let backend = self.backend.map_or_else(backend::operating_system, Ok)?;
         if self.observer.is_some() {
             handover::enable();
         }
-        let watcher = self.observer.clone().map(|observer| observer as Arc<dyn reactor::Observer>);
-        let reactor = Reactor::with(backend, watcher);
+        let of_reactor = self.observer.clone().map(|observer| observer as Arc<dyn reactor::Observer>);
+        let reactor = Reactor::with(backend, of_reactor);
         let shared = Arc::new(Single::new(reactor.handle(), self.observer.clone(), self.settings.monitor.strictness));
         let Builder { limits, settings, .. } = self;
         Ok(Runtime { reactor: Mutex::new(reactor), shared, limits, settings, recording })

@@ -1,15 +1,14 @@
-//! The atomics, cells and thread-locals that the task is built on.
+//! The atomics, locks, cells and thread-locals that tasks, `sync` and the run queue are built on.
 //!
-//! They have this module to themselves so that the model checker can put its own in their place:
-//! `tests/models/` compiles the very files of `task/`, `sync/` and `run_queue.rs` against loom's, without a
-//! `cfg` in them.
+//! `task/`, `sync/` and `schedule/run_queue.rs` import them from here instead of from `std`. The model checks compile
+//! the same files against a module of the same name with loom's types, so those files need no `cfg`.
 
 pub(crate) use reactor::budget;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use std::thread_local;
 
-/// [`std::cell::UnsafeCell`] with the interface of loom's, which sees who accesses it when.
+/// [`std::cell::UnsafeCell`] with the interface of loom's, which checks each access.
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
@@ -18,24 +17,25 @@ impl<T> UnsafeCell<T> {
         UnsafeCell(std::cell::UnsafeCell::new(value))
     }
 
-    /// A look at the value. Whoever dereferences the pointer answers for it.
+    /// Gives read access to the value. The code that dereferences the pointer must justify it.
     #[inline(always)]
     pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
         f(self.0.get())
     }
 
-    /// The value, to change it. Whoever dereferences the pointer answers for it.
+    /// Gives write access to the value. The code that dereferences the pointer must justify it.
     #[inline(always)]
     pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         f(self.0.get())
     }
 }
 
-/// Makes a cell of a union with nothing in it, where it is to be: not by value, which takes room on the stack.
+/// Initializes the memory at `cell` as a cell of a union without a value. It is done in place, because a cell passed by
+/// value would take space on the stack.
 ///
 /// # Safety
-/// There is room for the cell, and `T` is a union.
+/// `cell` points to memory of the cell's size and alignment, and `T` is a union.
 #[inline(always)]
 pub(crate) unsafe fn make_vacant<T>(cell: *mut UnsafeCell<T>) {
-    let _ = cell; // the cell is what is in it
+    let _ = cell; // this UnsafeCell has nothing besides its contents, and a union needs no initialization
 }

@@ -1,4 +1,4 @@
-//! Making tasks: [`spawn`], [`spawn_local`], [`spawn_blocking`] and [`named`]; and [`yield_now`].
+//! Functions that start tasks: [`spawn`], [`spawn_local`], [`spawn_blocking`] and [`named`]; and [`yield_now`].
 
 use crate::schedule::{Core, Custom, core, with_custom};
 use crate::task::{Extras, JoinHandle, Reserved, Schedule};
@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
-/// Starts a task on the runtime of this thread. It first runs after the present task has yielded.
+/// Starts a task on the current runtime. The task is queued; it first runs after the current task has yielded.
 ///
 /// # Panics
 /// Outside of a runtime.
@@ -28,21 +28,21 @@ use std::task::{Context, Poll};
 /// ```
 #[track_caller]
 pub fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> JoinHandle<F::Output> {
-    let place = Location::caller();
-    // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped; or
-    // it is Send.
+    let location = Location::caller();
+    // SAFETY: the future is written before `start`. It is 'static. It stays on this thread or, on a custom runtime, may
+    // move to other threads, since it and its output are Send.
     unsafe {
-        match Spawning::reserve(Named::default(), place) {
+        match Spawning::reserve(Named::default(), location) {
             Ok(task) => {
                 ptr::write(task.future(), future);
                 task.start()
             }
-            Err(named) => named.start_elsewhere(future, false, "spawn", place),
+            Err(named) => named.start_elsewhere(future, false, "spawn", location),
         }
     }
 }
 
-/// As [`spawn`], for a future that has to stay on this thread.
+/// Like [`spawn`], for a future that must stay on this thread.
 ///
 /// # Panics
 /// Outside of a runtime.
@@ -58,32 +58,32 @@ pub fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> JoinHandle<
 /// ```
 #[track_caller]
 pub fn spawn_local<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
-    let place = Location::caller();
-    // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped; or
-    // it is local.
+    let location = Location::caller();
+    // SAFETY: the future is written before `start`. It is 'static, and stays on this thread: for a custom runtime,
+    // `start_elsewhere` marks it as local.
     unsafe {
-        match Spawning::reserve(Named::default(), place) {
+        match Spawning::reserve(Named::default(), location) {
             Ok(task) => {
                 ptr::write(task.future(), future);
                 task.start()
             }
-            Err(named) => named.start_elsewhere(future, true, "spawn_local", place),
+            Err(named) => named.start_elsewhere(future, true, "spawn_local", location),
         }
     }
 }
 
-/// Makes a call that blocks, as file I/O, a name look-up or a long computation, on a thread of the
-/// runtime's pool.
+/// Runs a blocking call, such as file I/O or a long computation, on a thread of the runtime's pool.
 ///
-/// The pool starts a thread when none is idle, up to a limit; then calls wait their turn. A call
-/// that has begun can't be stopped: cancelling it, or the end of the runtime, does not wait for it.
+/// If no thread of the pool is idle, the pool starts one, up to [a limit](crate::Builder::blocking_threads); beyond it,
+/// calls wait for a thread. A call that has begun cannot be stopped: cancelling its task does not wait for the call,
+/// nor does the end of the runtime.
 ///
-/// A [deterministic](crate::Builder::deterministic) runtime has no other threads: it makes the call on its own, in a
-/// turn of its own. There, a call that waits for a task or for another call waits for ever.
+/// A [deterministic](crate::Builder::deterministic) runtime has no other threads: it runs the call on its own thread,
+/// in a turn of its own. So a call that blocks until a task or another call does something never returns there.
 ///
 /// # Errors
-/// When the pool has no thread and the system gives none, the call is not made, and the handle gives
-/// [`JoinError::Panicked`](crate::JoinError::Panicked) with an [`io::Error`](std::io::Error) as the payload, which says so.
+/// If the pool has no thread and the system cannot start one, the call is not made. The handle returns
+/// [`JoinError::Panicked`](crate::JoinError::Panicked) with the [`io::Error`](std::io::Error) as its payload.
 ///
 /// # Panics
 /// Outside of a runtime.
@@ -99,7 +99,7 @@ pub fn spawn_blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'stat
     Named::default().spawn_blocking(call)
 }
 
-/// Gives the task that is spawned next a name, for whoever prints or watches it.
+/// Names a task before it is spawned. The name appears in task dumps, recordings, messages and the debugger.
 ///
 /// ```
 /// executor::block_on(async {
@@ -113,11 +113,11 @@ pub fn named(name: impl Into<String>) -> Named {
     Named { extras: Some(Box::new(Extras::named(name.into()))) }
 }
 
-/// A task to be. Made by [`named`].
+/// The settings of a task that is about to be spawned, returned by [`named`].
 #[derive(Default)]
 #[must_use = "a name does nothing until a task is spawned with it"]
 pub struct Named {
-    /// Nothing is allocated for a task without any.
+    /// `None` for a task without a name or metadata, so that nothing is allocated for it.
     extras: Option<Box<Extras>>,
 }
 
@@ -128,7 +128,8 @@ impl fmt::Debug for Named {
 }
 
 impl Named {
-    /// Gives the task a value for its scheduler to know, as a priority: see [`TaskRef::metadata`](crate::task::TaskRef::metadata).
+    /// Attaches a value to the task that its scheduler can read, such as a priority: see
+    /// [`TaskRef::metadata`](crate::task::TaskRef::metadata).
     ///
     /// ```
     /// executor::block_on(async {
@@ -142,87 +143,86 @@ impl Named {
         self
     }
 
-    /// As [`spawn`](crate::spawn).
+    /// Like [`spawn`](crate::spawn).
     ///
     /// # Panics
     /// Outside of a runtime.
     #[track_caller]
     pub fn spawn<F: Future<Output: Send> + Send + 'static>(self, future: F) -> JoinHandle<F::Output> {
-        let place = Location::caller();
-        // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped; or
-        // it is Send.
+        let location = Location::caller();
+        // SAFETY: the future is written before `start`. It is 'static. It stays on this thread or, on a custom runtime,
+        // may move to other threads, since it and its output are Send.
         unsafe {
-            match Spawning::reserve(self, place) {
+            match Spawning::reserve(self, location) {
                 Ok(task) => {
                     ptr::write(task.future(), future);
                     task.start()
                 }
-                Err(named) => named.start_elsewhere(future, false, "spawn", place),
+                Err(named) => named.start_elsewhere(future, false, "spawn", location),
             }
         }
     }
 
-    /// As [`spawn_local`](crate::spawn_local).
+    /// Like [`spawn_local`](crate::spawn_local).
     ///
     /// # Panics
     /// Outside of a runtime.
     #[track_caller]
     pub fn spawn_local<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
-        let place = Location::caller();
-        // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be dropped; or
-        // it is local.
+        let location = Location::caller();
+        // SAFETY: the future is written before `start`. It is 'static, and stays on this thread: for a custom runtime,
+        // `start_elsewhere` marks it as local.
         unsafe {
-            match Spawning::reserve(self, place) {
+            match Spawning::reserve(self, location) {
                 Ok(task) => {
                     ptr::write(task.future(), future);
                     task.start()
                 }
-                Err(named) => named.start_elsewhere(future, true, "spawn_local", place),
+                Err(named) => named.start_elsewhere(future, true, "spawn_local", location),
             }
         }
     }
 
-    /// Starts a task on a custom runtime.
+    /// Starts a task on the current custom runtime; panics if there is none.
     ///
     /// # Safety
-    /// The future and its output are Send, or it `is_local`.
+    /// The future and its output are Send, or `is_local` is true.
     #[cold]
     pub(crate) unsafe fn start_elsewhere<F: Future + 'static>(
         self,
         future: F,
         is_local: bool,
         what: &str,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> JoinHandle<F::Output> {
         with_custom(|custom| {
-            let custom = custom.unwrap_or_else(|| outside(what, place));
+            let custom = custom.unwrap_or_else(|| outside(what, location));
             // SAFETY: as the caller promises.
-            unsafe { custom.spawn(future, self.extras, is_local, place) }
+            unsafe { custom.spawn(future, self.extras, is_local, location) }
         })
     }
 
-    /// As [`spawn_blocking`](crate::spawn_blocking).
+    /// Like [`spawn_blocking`](crate::spawn_blocking).
     ///
     /// # Panics
     /// Outside of a runtime.
     #[track_caller]
     pub fn spawn_blocking<T: Send + 'static>(self, call: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-        let place = Location::caller();
-        let Some(core) = core() else { return self.call_elsewhere(call, place) };
-        // SAFETY: the core runs in a call below this one.
+        let location = Location::caller();
+        let Some(core) = core() else { return self.call_elsewhere(call, location) };
+        // SAFETY: a frame below this one on the stack runs the core, so it lives until this returns.
         let core: &Core = unsafe { core.as_ref() };
         if core.blocks_itself() {
-            // SAFETY: the future is written first. It is 'static, and made on the thread on which it will run and be
-            // dropped.
+            // SAFETY: the future is written before `spawn`. It is 'static, and runs and is dropped on this thread.
             unsafe {
-                let cell = core.reserve(self.extras, place);
+                let cell = core.reserve(self.extras, location);
                 ptr::write(cell.future(), core.make_here(call));
                 return core.spawn(cell);
             }
         }
-        let meta = core.introduce(self.extras, place);
+        let meta = core.introduce(self.extras, location);
         let cell = core.pool.reserve(meta);
-        // SAFETY: the call is written first.
+        // SAFETY: the call is written before `into_task`.
         let (task, handle) = unsafe {
             ptr::write(cell.future(), core.pool.call(call));
             cell.into_task()
@@ -232,22 +232,24 @@ impl Named {
         handle
     }
 
-    /// As [`spawn_blocking`](Named::spawn_blocking), on a custom runtime.
+    /// Like [`spawn_blocking`](Named::spawn_blocking), on a custom runtime.
     #[cold]
     fn call_elsewhere<T: Send + 'static>(
         self,
         call: impl FnOnce() -> T + Send + 'static,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> JoinHandle<T> {
         with_custom(|custom| {
-            let custom: &Custom = custom.unwrap_or_else(|| outside("spawn_blocking", place));
+            let custom: &Custom = custom.unwrap_or_else(|| outside("spawn_blocking", location));
             let Some(pool) = &custom.pool else {
                 panic!(
-                    "executor::spawn_blocking was called at {place} on a custom runtime without a reactor, to which the pool's threads report: write CustomRuntime::builder(scheduler).reactor(reactor.handle()).build()"
+                    "executor::spawn_blocking was called at {location} on a custom runtime without a reactor, \
+                     which the threads of the pool need to report results: write \
+                     CustomRuntime::builder(scheduler).reactor(reactor.handle()).build()"
                 )
             };
-            let cell = pool.reserve(custom.introduce(self.extras, place));
-            // SAFETY: the call is written first.
+            let cell = pool.reserve(custom.introduce(self.extras, location));
+            // SAFETY: the call is written before `into_task`.
             let (task, handle) = unsafe {
                 ptr::write(cell.future(), pool.call(call));
                 cell.into_task()
@@ -259,52 +261,57 @@ impl Named {
     }
 }
 
-/// A task of this thread's runtime whose future is still to be written: see [`Reserved`].
-#[must_use = "a cell that is not made a task leaks"]
+/// A reserved cell on the runtime of this thread, into which the future is written before the task starts: see
+/// [`Reserved`].
+#[must_use = "a cell that does not become a task leaks"]
 pub(crate) struct Spawning<F> {
     core: NonNull<Core>,
     cell: Reserved<F>,
 }
 
 impl<F: Future> Spawning<F> {
-    /// The name comes back if no [`Runtime`](crate::Runtime) runs on this thread.
+    /// Reserves a cell. Returns `named` as the error if no [`Runtime`](crate::Runtime) runs on this thread.
     #[inline]
-    pub(crate) fn reserve(named: Named, place: &'static Location<'static>) -> Result<Spawning<F>, Named> {
+    pub(crate) fn reserve(named: Named, location: &'static Location<'static>) -> Result<Spawning<F>, Named> {
         let Some(core) = core() else { return Err(named) };
-        // SAFETY: the core runs in a call below the caller. What else there is to promise, `start` asks for.
-        let cell = unsafe { core.as_ref().reserve(named.extras, place) };
+        // SAFETY: a frame below the caller on the stack runs the core, so it lives until this returns. The other
+        // conditions are those of `start`.
+        let cell = unsafe { core.as_ref().reserve(named.extras, location) };
         Ok(Spawning { core, cell })
     }
 
-    /// Where the future is to be written.
+    /// The address at which the caller must write the future.
     #[inline]
     pub(crate) fn future(&self) -> *mut F {
         self.cell.future()
     }
 
+    /// Starts the task.
+    ///
     /// # Safety
-    /// The future was written, by the caller of `reserve` and right after that. It may be used and dropped on this
+    /// The caller of `reserve` wrote the future right after that call. The future may be used and dropped on this
     /// thread, and borrows nothing that ends before the runtime.
     #[inline]
     pub(crate) unsafe fn start(self) -> JoinHandle<F::Output> {
-        // SAFETY: as the caller promises; the core runs in a call below it.
+        // SAFETY: as the caller promises. A frame below it on the stack runs the core.
         unsafe { self.core.as_ref().spawn(self.cell) }
     }
 }
 
 #[cold]
 #[track_caller]
-fn outside(what: &str, place: &Location<'_>) -> ! {
+fn outside(what: &str, location: &Location<'_>) -> ! {
     panic!(
-        "executor::{what} was called at {place} on a thread without a runtime, so there is nothing to run the task: \
-         call it from inside of executor::block_on(async {{ … }}); or, on an executor of your own, run its loop in CustomRuntime::builder(scheduler).build().enter(|| …)"
+        "executor::{what} was called at {location} on a thread without a runtime, so nothing would run the task: call \
+         it inside executor::block_on(async {{ … }}); or, with an executor of your own, run its loop inside \
+         CustomRuntime::builder(scheduler).build().enter(|| …)"
     );
 }
 
-/// Lets every other task that is ready run before this one goes on.
+/// Lets every other task that is queued run before this task continues.
 ///
-/// On a [deterministic](crate::Builder::deterministic) runtime the order of a turn is left to the seed: there, those
-/// that became ready in the same turn as this one yields may also come right after it.
+/// On a [deterministic](crate::Builder::deterministic) runtime the seed chooses the order within a turn: a task that
+/// was queued in the same turn in which this task yields may run after it.
 ///
 /// ```
 /// executor::block_on(async {
@@ -318,7 +325,7 @@ pub fn yield_now() -> impl Future<Output = ()> {
     YieldNow { yielded: false }
 }
 
-/// Returns `Poll::Pending` once, and wakes its task before that.
+/// Wakes its task and returns `Poll::Pending` once; then it is ready.
 #[must_use = "futures do nothing until they are awaited"]
 struct YieldNow {
     yielded: bool,

@@ -1,15 +1,16 @@
-//! Where a task stands when its poll goes pending: the stack of polls under each leaf, and its names.
+//! Await chains: the stack of calls at each leaf that returns `Poll::Pending`, and the names of its functions.
 //!
-//! A task that waits is a chain of futures, and a poll of it makes that chain a stack. Whoever polls a task through
-//! [`listen`] hears of every leaf that goes pending, and has the stack of that moment. To take it is cheap, as it
-//! is addresses only; to give them names is not, and is done when somebody wants to read them.
+//! A suspended task is a chain of futures. While the task is polled, that chain is a stack of calls. [`await_chains`]
+//! polls a task and captures the stack at every leaf that is about to return `Poll::Pending`. Capturing is cheap,
+//! because a stack is only addresses. Resolving addresses to names is slow, so it happens only when a stack is printed
+//! or written.
 //!
-//! Addresses become names, files and lines by the debug information of the program: `cargo build` has it, and
-//! release builds with `debug = "limited"` in their profile. Without, there are names only, and only of functions that
-//! were not inlined.
+//! Names, files and lines come from the program's debug information: a debug build has it, and a release build has it
+//! with `debug = "limited"` in its profile. Without debug information there are only the names of functions that were
+//! not inlined.
 //!
-//! Used by `dump.rs`, which asks each task where it stands, and by `single.rs` for observers that want to know it
-//! of each poll.
+//! Used by `watch/dump.rs` for task dumps, and by `task/watch.rs` for observers that want the await chains of each
+//! poll.
 
 use reactor::leaf;
 use std::cell::{Cell, RefCell};
@@ -19,33 +20,34 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-/// Waits of one task that are told; `join_all` of a thousand futures has as many.
-const WAITS: usize = 16;
-/// Frames of one wait.
+/// The maximum number of await chains per poll; `join_all` of a thousand futures has a thousand.
+const CHAINS: usize = 16;
+/// The maximum number of frames per stack.
 const FRAMES: usize = 256;
 
-/// Where a poll went pending: at which leaf, and through which futures. [`Names::chain`] says which those are.
+/// A leaf at which a poll returned `Poll::Pending`, and the stack under it. [`Names::chain`] names the futures on it.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct AwaitChain {
     /// What the leaf waits for.
     pub leaf: String,
-    /// The stack of that moment.
+    /// The stack of calls when the leaf reported that.
     pub stack: Stack,
 }
 
-/// The calls that were under way at a moment, as return addresses, the innermost first. [`Names`] says which those are.
+/// The calls that were in progress at some moment, as return addresses, innermost first. [`Names`] resolves them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Stack(Box<[usize]>);
 
 thread_local! {
-    /// An address on the stack above which nothing is of the task that is being polled.
+    /// The frames of the task that is being polled lie below this address. `usize::MAX` outside of such a poll.
     static TOP: Cell<usize> = const { Cell::new(usize::MAX) };
-    /// Through which calls a waker was cloned, if any was; none at all where that is not wanted.
+    /// The calls through which a waker was last cloned, if any was. The outer option is `None` where this is not
+    /// wanted.
     static CLONED: RefCell<Option<Option<Stack>>> = const { RefCell::new(None) };
 }
 
 impl Stack {
-    /// The calls that are under way on this thread; if it polls a task that is watched, those of that task.
+    /// Captures the calls in progress on this thread; while the thread polls an observed task, only those of that task.
     ///
     /// ```
     /// use executor::dump::{Names, Stack};
@@ -55,7 +57,7 @@ impl Stack {
     /// }
     ///
     /// let calls = Names::default().calls(&here());
-    /// if let Some(innermost) = calls.last() { // none, in a program without debug information
+    /// if let Some(innermost) = calls.last() { // empty in a program without debug information
     ///     assert!(innermost.function.ends_with("here"));
     /// }
     /// ```
@@ -65,68 +67,69 @@ impl Stack {
             addresses.push(frame.ip().expose_provenance());
             frame.sp().addr() < top && addresses.len() < FRAMES
         };
-        // Without that library's lock, which whoever names addresses holds for a quarter of a second: each poll would wait.
-        // SAFETY: the lock is there for Windows' dbghelp; the unwinders of Unix are made for many threads.
+        // Does not take the library's lock. A thread that resolves names holds it for up to a quarter of a second, and
+        // every poll would wait for that.
+        // SAFETY: the lock protects Windows' dbghelp; the unwinders of Unix may be used from several threads at once.
         unsafe { backtrace::trace_unsynchronized(take) };
         Stack(addresses.into())
     }
 }
 
-/// What was heard in a poll.
+/// The await chains of a poll.
 #[derive(Default)]
-pub(crate) struct Heard {
-    pub(crate) standing: Vec<Standing>,
-    /// So many further leaves are not in there.
+pub(crate) struct AwaitChains {
+    pub(crate) chains: Vec<AwaitChain>,
+    /// The number of further leaves, beyond the limit.
     pub(crate) left_out: usize,
 }
 
-/// Calls `poll` and hears where it stands; if the task is `asked`, also where those of its futures do that
-/// would not have been polled otherwise.
+/// Calls `poll` and returns its await chains. If the task is `asked` for them, combinators also poll children that they
+/// would not have polled otherwise, so that those report their leaves too.
 ///
 /// With `cloned`, a leaf that does not call `leaf::pending` is found by the waker that it clones: see
 /// [`waker_cloned`].
-pub(crate) fn listen(asked: bool, cloned: bool, poll: impl FnOnce()) -> Heard {
-    let mut heard = Heard::default();
-    let marker = 0u8; // lies above all that the poll puts on the stack
-    let within =
-        Within { top: TOP.replace((&raw const marker).addr()), cloned: CLONED.replace(cloned.then_some(None)) };
-    let mut hear = |leaf| {
-        CLONED.with_borrow_mut(|cloned| cloned.iter_mut().for_each(|cloned| *cloned = None)); // that leaf's own
-        match heard.standing.len() < WAITS {
-            true => heard.standing.push(Standing { leaf, stack: Stack::here() }),
-            false => heard.left_out += 1,
+pub(crate) fn await_chains(asked: bool, cloned: bool, poll: impl FnOnce()) -> AwaitChains {
+    let mut found = AwaitChains::default();
+    let marker = 0u8; // lies above everything that the poll puts on the stack
+    let restore =
+        Restore { top: TOP.replace((&raw const marker).addr()), cloned: CLONED.replace(cloned.then_some(None)) };
+    let mut add = |leaf| {
+        CLONED.with_borrow_mut(|cloned| cloned.iter_mut().for_each(|cloned| *cloned = None)); // cloned by this leaf
+        match found.chains.len() < CHAINS {
+            true => found.chains.push(AwaitChain { leaf, stack: Stack::here() }),
+            false => found.left_out += 1,
         }
     };
     match asked {
-        true => leaf::listen(&mut hear, poll),
-        false => leaf::overhear(&mut hear, poll),
+        true => leaf::listen(&mut add, poll),
+        false => leaf::listen_passively(&mut add, poll),
     }
     if let Some(stack) = CLONED.take().flatten() {
-        heard.standing.push(Standing { leaf: UNANNOUNCED.into(), stack });
+        found.chains.push(AwaitChain { leaf: UNANNOUNCED.into(), stack });
     }
-    drop(within);
-    heard
+    drop(restore);
+    found
 }
 
-/// Puts back what was there before, whether the poll returns or unwinds.
-struct Within {
+/// Restores the previous values, whether the poll returns or unwinds.
+struct Restore {
     top: usize,
     cloned: Option<Option<Stack>>,
 }
 
-impl Drop for Within {
+impl Drop for Restore {
     fn drop(&mut self) {
         TOP.set(self.top);
         CLONED.set(self.cloned.take());
     }
 }
 
-/// What a leaf waits for that does not say it.
+/// Stands for what a leaf waits for if the leaf does not report it.
 const UNANNOUNCED: &str = "something that does not call executor::leaf::pending to say what";
 
-/// A waker of the task that is polled on this thread was cloned, which is what a leaf does before it returns
-/// `Pending`. Notes the calls, if that is wanted: should no leaf be announced after it, they lead to the one that
-/// stored the clone.
+/// Notes that a waker of the task that is polled on this thread was cloned, as a leaf does before it returns
+/// `Poll::Pending`. If this is wanted, captures the calls: if no leaf reports itself afterwards, they lead to the leaf
+/// that stored the clone.
 pub(crate) fn waker_cloned() {
     let is_wanted = CLONED.with_borrow(|cloned| *cloned == Some(None));
     if is_wanted {
@@ -134,18 +137,18 @@ pub(crate) fn waker_cloned() {
     }
 }
 
-/// A place in the source.
+/// A line of the source and the function that it is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceLine {
     /// The function, with its path.
     pub function: String,
-    /// The file; empty where the program has no debug information.
+    /// The file; empty if the program has no debug information.
     pub file: PathBuf,
-    /// The line, or 0.
+    /// The line; 0 if it is not known.
     pub line: u32,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => f.write_str(&self.function),
@@ -154,51 +157,53 @@ impl fmt::Display for Place {
     }
 }
 
-/// The names of addresses. Thousands of tasks stand at the same few.
+/// Resolves the addresses of stacks to names and caches them: thousands of tasks are suspended at the same few
+/// addresses.
 #[derive(Debug, Default)]
 pub struct Names {
-    known: HashMap<usize, Arc<[(Place, bool)]>>,
+    /// The lines of each address, each with whether its function is the poll of a future.
+    resolved: HashMap<usize, Arc<[(SourceLine, bool)]>>,
 }
 
 impl Names {
-    /// The futures that await each other there, the outermost first.
-    pub fn chain(&mut self, stack: &Stack) -> Vec<Place> {
-        self.all(stack).filter_map(|(place, is_future)| is_future.then_some(place)).collect()
+    /// The futures on the stack, each awaiting the next, outermost first.
+    pub fn chain(&mut self, stack: &Stack) -> Vec<SourceLine> {
+        self.all(stack).filter_map(|(line, is_future)| is_future.then_some(line)).collect()
     }
 
-    /// The functions of the program that call each other there, futures or not, the outermost first.
-    pub fn calls(&mut self, stack: &Stack) -> Vec<Place> {
-        self.all(stack).map(|(place, _)| place).collect()
+    /// The program's functions on the stack, futures or not, outermost first.
+    pub fn calls(&mut self, stack: &Stack) -> Vec<SourceLine> {
+        self.all(stack).map(|(line, _)| line).collect()
     }
 
-    fn all(&mut self, stack: &Stack) -> impl Iterator<Item = (Place, bool)> {
-        stack.0.iter().rev().flat_map(|address| self.places(*address).to_vec())
+    fn all(&mut self, stack: &Stack) -> impl Iterator<Item = (SourceLine, bool)> {
+        stack.0.iter().rev().flat_map(|address| self.lines(*address).to_vec())
     }
 
-    /// What was inlined at an address is several functions; the outermost comes first. Each with whether it is
-    /// the poll of a future.
-    fn places(&mut self, address: usize) -> Arc<[(Place, bool)]> {
-        if let Some(places) = self.known.get(&address) {
-            return places.clone();
+    /// The functions at an address, outermost first, each with whether it is the poll of a future. There are several
+    /// where functions were inlined.
+    fn lines(&mut self, address: usize) -> Arc<[(SourceLine, bool)]> {
+        if let Some(lines) = self.resolved.get(&address) {
+            return lines.clone();
         }
-        let mut places = Vec::new();
+        let mut lines = Vec::new();
         backtrace::resolve(std::ptr::with_exposed_provenance_mut::<c_void>(address), |symbol| {
             let function = symbol.name().map(|name| format!("{name:#}"));
             let (file, line) = (symbol.filename(), symbol.lineno().unwrap_or(0));
-            let function = function.and_then(|function| told(&function, file));
-            places.extend(function.map(|(function, is_future)| {
-                (Place { function, file: file.map(shortened).unwrap_or_default(), line }, is_future)
+            let function = function.and_then(|function| own_function(&function, file));
+            lines.extend(function.map(|(function, is_future)| {
+                (SourceLine { function, file: file.map(shortened).unwrap_or_default(), line }, is_future)
             }));
         });
-        places.reverse();
-        let places: Arc<[(Place, bool)]> = places.into();
-        self.known.insert(address, places.clone());
-        places
+        lines.reverse();
+        let lines: Arc<[(SourceLine, bool)]> = lines.into();
+        self.resolved.insert(address, lines.clone());
+        lines
     }
 }
 
-/// A file as the compiler names it in a `Location`: relative to the workspace, if it is in this one or in
-/// the present directory.
+/// Returns the path of a file as the compiler writes it in a `Location`: relative to this workspace or to the current
+/// directory if the file is below it.
 fn shortened(file: &Path) -> PathBuf {
     let here = std::env::current_dir().ok();
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
@@ -206,9 +211,9 @@ fn shortened(file: &Path) -> PathBuf {
     short.unwrap_or(file).into()
 }
 
-/// The name of a function as it is told, if it is the program's own and not a library's or the runtime's; and whether it
-/// is the poll of a future: an async fn or block, or one written by hand.
-fn told(function: &str, file: Option<&Path>) -> Option<(String, bool)> {
+/// Returns the name to show for a function, and whether it is the poll of a future: of an async fn or block, or of a
+/// hand-written one. `None` if the function belongs to a library or to the runtime and not to the program.
+fn own_function(function: &str, file: Option<&Path>) -> Option<(String, bool)> {
     const RUNTIME: [&str; 2] = [concat!(env!("CARGO_MANIFEST_DIR"), "/src"), leaf::SOURCE];
     const LIBRARIES: [&str; 5] = ["core::", "alloc::", "std::", "executor::", "reactor::"];
     let is_hidden = match file {
@@ -225,7 +230,7 @@ fn told(function: &str, file: Option<&Path>) -> Option<(String, bool)> {
     if is_hidden {
         return None;
     }
-    // Where the debug information is but lines, that is all there is of what was inlined.
+    // With line tables only, an inlined async fn or block has no other name than this.
     if let Some(kind) = function.strip_prefix("{async_").and_then(|rest| rest.split('#').next()) {
         return Some((format!("an async {kind}"), true));
     }
@@ -237,29 +242,29 @@ fn told(function: &str, file: Option<&Path>) -> Option<(String, bool)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Stack, listen};
+    use super::{Stack, await_chains};
     use std::sync::mpsc::channel;
     use std::time::Duration;
 
     #[test]
-    fn a_stack_is_taken_while_another_thread_gives_names() {
-        let (taken, took) = channel();
+    fn a_stack_is_captured_while_another_thread_resolves_names() {
+        let (captured, result) = channel();
         let mut in_time = None;
-        // In here the library's lock is held, as it is while names are given.
+        // The library's lock is held in this closure, as it is while names are resolved.
         backtrace::trace(|_| {
-            let taken = taken.clone();
-            std::thread::spawn(move || taken.send(Stack::here()));
-            in_time = Some(took.recv_timeout(Duration::from_secs(10)).is_ok());
+            let captured = captured.clone();
+            std::thread::spawn(move || captured.send(Stack::here()));
+            in_time = Some(result.recv_timeout(Duration::from_secs(10)).is_ok());
             false
         });
         assert_eq!(in_time, Some(true));
     }
 
     #[test]
-    fn after_a_poll_a_stack_is_whole_again() {
+    fn after_a_poll_a_stack_has_all_frames_again() {
         let depth = || Stack::here().0.len();
         let before = depth();
-        listen(false, false, || assert!(depth() < before));
+        await_chains(false, false, || assert!(depth() < before));
         assert_eq!(depth(), before);
     }
 }

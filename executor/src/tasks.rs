@@ -3,16 +3,17 @@
 use crate::schedule::{with_core, with_custom};
 use crate::watch::dump::Tasks;
 
-/// Every task of this thread's runtime: what it is, and where it stands now.
+/// Returns the task dump: all tasks of the current runtime with their await chains. Outside of a runtime it is empty.
 ///
-/// Tasks that wait are polled for it, see the top of `watch/dump.rs`; that counts as a poll. One whose wake was lost makes
-/// progress in it, which its entry says ([`TaskDump::lost_wake`]), as does [`Observer::lost_wake`](crate::Observer);
-/// on a runtime with [`detect_deadlock`](crate::Builder::detect_deadlock) the run fails with it. A queued task is not
-/// polled: it is about to run anyway. Outside of a runtime the list is empty.
+/// To learn the await chains, `tasks` polls each suspended task once, which counts as a poll; the module
+/// [`dump`](crate::dump) explains how that works. A task whose wake was lost makes progress in this poll. Its entry
+/// ([`TaskDump::lost_wake`](crate::dump::TaskDump::lost_wake)) and [`Observer::lost_wake`](crate::Observer::lost_wake)
+/// report that, and on a runtime with [`detect_deadlock`](crate::Builder::detect_deadlock) the run fails. Queued tasks
+/// are not polled, since they are about to run anyway.
 ///
 /// # Panics
-/// A hand-written future of yours that panics when it is polled, because it borrows what the caller of this has
-/// borrowed, ends its task. So don't call this with a `RefCell` borrowed that other tasks use.
+/// Never itself. But if the caller holds a borrow of a `RefCell` that a suspended task also borrows in its poll, that
+/// poll panics and ends the task. So release such borrows before you call this.
 ///
 /// ```
 /// use executor::{named, sync::Semaphore, tasks, yield_now};
@@ -31,8 +32,8 @@ use crate::watch::dump::Tasks;
 ///     //     main::enter at src/main.rs:5
 ///     //     waits for: acquire on the semaphore made at src/main.rs:10:37
 ///     assert!(visitor.waits[0].leaf.starts_with("acquire on the semaphore made at "));
-///     if let Some(place) = visitor.waits[0].chain.first() { // none, in a program without debug information
-///         assert!(place.function.ends_with("enter"));
+///     if let Some(line) = visitor.waits[0].chain.first() { // empty in a program without debug information
+///         assert!(line.function.ends_with("enter"));
 ///     }
 /// });
 /// ```

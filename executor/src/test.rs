@@ -1,11 +1,11 @@
-//! For tests: the same program under many seeds, on a simulated network.
+//! For tests: runs the same program under many seeds, on a simulated network.
 //!
-//! [`explore`] runs a test on [deterministic](crate::Builder::deterministic) runtimes, each with another seed: another
-//! order of what could happen in any order. If a run fails, its seed repeats it.
+//! [`explore`] runs a test on [deterministic](crate::Builder::deterministic) runtimes, each with a different seed.
+//! Where events may happen in any order, the seed chooses the order. A run that fails is repeated by its seed.
 //!
-//! A deterministic runtime needs no operating system, so these tests also run under Miri, sockets included: it finds
-//! undefined behaviour in a program's own `unsafe` code, in every order that the seeds reach. Take few seeds, since a
-//! run takes about a hundred times as long:
+//! A deterministic runtime needs no operating system, so these tests also run under Miri, sockets included. Miri then
+//! finds undefined behaviour in a program's own `unsafe` code, in every order that the seeds reach. A run takes about a
+//! hundred times as long under Miri, so use few seeds there:
 //!
 //! ```sh
 //! rustup toolchain install nightly --component miri,rust-src
@@ -31,31 +31,34 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// What repeats the run with one seed.
+/// The environment variable that selects a seed.
 const VARIABLE: &str = "EXECUTOR_SEED";
 
-/// Runs a test under the seeds 0, 1, 2 and so on, `runs` of them.
+/// Runs a test `runs` times, under the seeds 0, 1, 2 and so on.
 ///
-/// Each run has a world of its own: a [deterministic](crate::Builder::deterministic) runtime, whose [`Network`] is
-/// given to the closure: what the run uses has to be made in there. With `EXECUTOR_SEED` in the environment there is
-/// one run, with that seed. A run that fails is made once more, recorded, and the [recording](crate::trace) saved in
-/// the directory for temporary files; if it does not fail again, that is said.
+/// Each run has a [deterministic](crate::Builder::deterministic) runtime of its own. The closure is passed the
+/// runtime's [`Network`], and must create everything that the run uses. If `EXECUTOR_SEED` is set in the environment,
+/// there is a single run with that seed. A run that fails is repeated once with a recorder, and its
+/// [recording](crate::trace) is saved in the directory for temporary files.
 ///
 /// # Panics
-/// When a run does, or can't go on (a deadlock): with its seed, what it said, and the command that repeats it. When
-/// `EXECUTOR_SEED` is no number.
+/// If a run fails: with its seed, its panic message, and the command that repeats it. The panic also says if the
+/// repetition did not fail. If `EXECUTOR_SEED` is not a number.
 ///
-/// A run fails when a wake is lost: when a suspended task's last waker is dropped without waking it; or when a
-/// suspended task makes progress in a poll though it was not woken, so that a future's condition came true and its
-/// waker was not called. The run polls its suspended tasks to find out: at a deadlock, at its end, and after 1, 2, 4,
-/// 8, … seconds of its clock. The failure says which task it was, where it was suspended, and what became of its waker.
+/// A run fails if
 ///
-/// A run fails as well when a task panics that nobody joins, so that nobody would ever hear of it: one that was
-/// detached, or whose handle is dropped after it has panicked. Whoever expects a panic awaits the handle. A handle that
-/// is dropped with a task that the end of the run cancels is none of those: that task might have joined it.
+/// - the test panics;
+/// - it deadlocks;
+/// - a wake is lost: a suspended task's last waker is dropped without waking it; or a suspended task makes progress in
+///   a poll without having been woken, so a future's condition held and its waker had not been called. To find such
+///   tasks, the run polls its suspended tasks at a deadlock, at its end, and after 1, 2, 4, 8, … seconds of its clock.
+///   The failure names the task, its await chain, and what happened to its waker;
+/// - a panic is unobserved: a task panics and is never joined, because its handle was dropped before or after that. A
+///   test that expects a task to panic awaits its handle. If the handle is owned by a task that the end of the
+///   run cancels, dropping it does not count, since that task might have awaited it.
 ///
-/// Two tasks add 1 to the same number, and await in between. That goes well as long as the first is through before the
-/// second begins, as it happens to be on any other runtime:
+/// In the following test, two tasks add 1 to the same number, with an await between reading and writing it. The test
+/// passes if the first task finishes before the second begins, which is always the case on other runtimes:
 ///
 /// ```should_panic
 /// use executor::test::explore;
@@ -64,7 +67,7 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 ///
 /// async fn add_one(number: Rc<Cell<u32>>) {
 ///     let before = number.get();
-///     yield_now().await; // as a request to a database
+///     yield_now().await; // stands for a request to a database
 ///     number.set(before + 1);
 /// }
 ///
@@ -85,17 +88,17 @@ const VARIABLE: &str = "EXECUTOR_SEED";
 pub fn explore<F: Future<Output = ()>>(runs: u64, test: impl Fn(Network) -> F) {
     let (first, runs) = wanted_seed().map_or((0, runs), |seed| (seed, 1));
     for seed in (first..=u64::MAX).take(usize::try_from(runs).unwrap_or(usize::MAX)) {
-        let Err(said) = run_once(seed, None, &test) else { continue };
-        // A failed run is repeated with a recorder. Only the repetition also notes where tasks were suspended.
+        let Err(message) = run_once(seed, None, &test) else { continue };
+        // A failed run is repeated with a recorder. Only the repetition also finds await chains.
         let recorder = Arc::new(Recorder::new());
         match run_once(seed, Some(recorder.clone()), &test) {
-            Err(said) => fail(seed, &said, Location::caller(), Some(&recorder)),
-            Ok(()) => fail(seed, &said, Location::caller(), None),
+            Err(message) => fail(seed, &message, Location::caller(), Some(&recorder)),
+            Ok(()) => fail(seed, &message, Location::caller(), None),
         }
     }
 }
 
-/// One run in a world of its own; if it fails, what it said.
+/// Runs the test once, on a new runtime. Returns the message of the failure if it fails.
 #[track_caller]
 fn run_once<F: Future<Output = ()>>(
     seed: u64,
@@ -103,62 +106,62 @@ fn run_once<F: Future<Output = ()>>(
     test: impl Fn(Network) -> F,
 ) -> Result<(), String> {
     let strictness = Strictness { stranded: true, chains: recorder.is_some() };
-    let unheard = Arc::new(Unheard::default());
+    let panics = Arc::new(UnobservedPanics::default());
     let observer: Arc<dyn Observer> = match recorder {
-        Some(recorder) => Arc::new((recorder, unheard.clone())),
-        None => unheard.clone(),
+        Some(recorder) => Arc::new((recorder, panics.clone())),
+        None => panics.clone(),
     };
     let runtime = Runtime::builder().deterministic(seed).strict(Some(strictness)).observer(observer).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => panic!("executor::test::explore could not make a runtime: {error}"),
+        Err(error) => panic!("executor::test::explore cannot build a runtime: {error}"),
     };
     let network = runtime.network().expect("a deterministic runtime has a network");
     let run = catch_unwind(AssertUnwindSafe(|| runtime.block_on(async { test(network).await })));
-    let unheard = unheard.lock().first.take();
-    match (run.map_err(|panic| Panic::new(panic).to_string()), unheard) {
-        (Err(said), Some(unheard)) => Err(format!("{said}\nbesides, {unheard}")),
-        (Ok(()), Some(said)) | (Err(said), None) => Err(said),
+    let unobserved = panics.lock().first.take();
+    match (run.map_err(|panic| Panic::new(panic).to_string()), unobserved) {
+        (Err(message), Some(unobserved)) => Err(format!("{message}\nalso, {unobserved}")),
+        (Ok(()), Some(message)) | (Err(message), None) => Err(message),
         (Ok(()), None) => Ok(()),
     }
 }
 
-/// Watches a run for the panics of which nobody hears: those of tasks whose output nobody takes.
+/// Observes a run and finds unobserved panics: those of tasks whose output is not taken.
 #[derive(Default)]
-struct Unheard(Mutex<Panics>);
+struct UnobservedPanics(Mutex<Panics>);
 
 #[derive(Default)]
 struct Panics {
-    /// The task of the test itself, which is the first one.
+    /// The task of the test itself, which is spawned first.
     root: Option<TaskId>,
-    /// It is over, and the tasks that are left are being cancelled.
+    /// The root task has completed, and the remaining tasks are being cancelled.
     is_ending: bool,
-    /// What those that have panicked said, of which somebody may still hear.
-    said: BTreeMap<TaskId, String>,
-    /// What the first of those said of which nobody has heard.
+    /// The panicked tasks that may still be joined, each with its message.
+    open: BTreeMap<TaskId, String>,
+    /// The message of the first unobserved panic.
     first: Option<String>,
 }
 
-impl Unheard {
+impl UnobservedPanics {
     fn lock(&self) -> MutexGuard<'_, Panics> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl ReactorObserver for Unheard {}
+impl ReactorObserver for UnobservedPanics {}
 
-impl Observer for Unheard {
+impl Observer for UnobservedPanics {
     fn task_spawned(&self, task: TaskRef<'_>, _: Option<TaskId>) {
         self.lock().root.get_or_insert(task.id());
     }
 
     fn task_panicked(&self, task: TaskRef<'_>, message: Option<&str>) {
         let message = message.unwrap_or(task::NO_MESSAGE);
-        let text = format!("{} panicked, and nobody joined it: {message}", task.info());
+        let text = format!("{} panicked and was never joined: {message}", task.info());
         let mut panics = self.lock();
         match panics.is_ending {
-            false => _ = panics.said.insert(task.id(), text),
-            true => _ = panics.first.get_or_insert(text), // by then, nobody is polled who could join it
+            false => _ = panics.open.insert(task.id(), text),
+            true => _ = panics.first.get_or_insert(text), // no task that could join it is polled any more
         }
     }
 
@@ -169,8 +172,8 @@ impl Observer for Unheard {
 
     fn output_dropped(&self, task: TaskRef<'_>, _: Finish) {
         let mut panics = self.lock();
-        // What goes at the end is a handle whose owner might have gone on to join it.
-        if let Some(text) = panics.said.remove(&task.id()).filter(|_| !panics.is_ending) {
+        // At the end of the run, the task that owned the handle was cancelled and might have joined this one.
+        if let Some(text) = panics.open.remove(&task.id()).filter(|_| !panics.is_ending) {
             panics.first.get_or_insert(text);
         }
     }
@@ -181,38 +184,38 @@ fn wanted_seed() -> Option<u64> {
     match env::var(VARIABLE) {
         Ok(text) => match text.parse() {
             Ok(seed) => Some(seed),
-            Err(_) => panic!("{VARIABLE} is `{text}`, which is no seed: write a number, as {VARIABLE}=17"),
+            Err(_) => panic!("{VARIABLE} is `{text}`, which is not a seed: write a number, such as {VARIABLE}=17"),
         },
         Err(VarError::NotPresent) => None,
-        Err(VarError::NotUnicode(_)) => panic!("{VARIABLE} is no seed: write a number, as {VARIABLE}=17"),
+        Err(VarError::NotUnicode(_)) => panic!("{VARIABLE} is not a seed: write a number, such as {VARIABLE}=17"),
     }
 }
 
-/// Tells of a run that has failed, and of its recording; without, it has not failed again.
+/// Panics because of a run that failed, and saves its recording. `recorder` is `None` if the repetition did not fail.
 #[track_caller]
-fn fail(seed: u64, said: &str, place: &Location<'_>, recorder: Option<&Arc<Recorder>>) -> ! {
+fn fail(seed: u64, message: &str, location: &Location<'_>, recorder: Option<&Arc<Recorder>>) -> ! {
     let Some(recorder) = recorder else {
         panic!(
-            "seed {seed} fails (explored at {place}): {said}\nit did not fail when it was made once more: something in it \
-             does not come from the seed. Use executor::time::now() for the system's clock, \
-             executor::test::network().random() for random numbers, spawn_blocking for threads; make all that a run \
-             uses inside of the closure; and don't go through a HashMap in its order"
+            "seed {seed} fails (explored at {location}): {message}\nthe run did not fail when it was repeated: \
+             something in it does not come from the seed. Use executor::time::now() instead of the system's clock, \
+             executor::test::network().random() for random numbers, and spawn_blocking instead of threads; create \
+             everything that a run uses inside the closure; and do not depend on the order of a HashMap"
         )
     };
-    // The test's name is its thread's, unless tests run on the first thread.
+    // A test's thread has the test's name, unless tests run on the main thread.
     let thread = thread::current();
     let name = thread.name().filter(|name| *name != "main").unwrap_or_default();
     let file = env::temp_dir().join(format!("executor-{}-{seed}.jsonl", name.replace("::", "-")));
     let saved = match recorder.save(&file) {
         Ok(()) => format!("step through it: demo step --replay {}", file.display()),
-        Err(error) => format!("it could not be recorded in {}: {error}", file.display()),
+        Err(error) => format!("cannot save the recording to {}: {error}", file.display()),
     };
     let command = format!("{VARIABLE}={seed} cargo test {name}");
     let command = command.trim_end();
-    panic!("seed {seed} fails (explored at {place}): {said}\nrepeat it: {command}\n{saved}");
+    panic!("seed {seed} fails (explored at {location}): {message}\nrepeat it: {command}\n{saved}");
 }
 
-/// The network of the runtime on this thread.
+/// Returns the simulated network of the current runtime.
 ///
 /// # Panics
 /// On a thread without a [deterministic](crate::Builder::deterministic) runtime.
@@ -225,7 +228,7 @@ fn fail(seed: u64, said: &str, place: &Location<'_>, recorder: Option<&Arc<Recor
 #[track_caller]
 pub fn network() -> Network {
     Network::current().expect(
-        "there is no simulated network on this thread: call it from inside of executor::test::explore, or of a runtime \
-         made with Runtime::builder().deterministic(seed)",
+        "there is no simulated network on this thread: call executor::test::network() inside executor::test::explore, \
+         or on a runtime built with Runtime::builder().deterministic(seed)",
     )
 }

@@ -56,7 +56,7 @@ pub fn listen<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> 
 }
 
 /// Like [`listen`], for the leaves that are polled anyway: [`is_asked`] is false.
-pub fn overhear<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> R {
+pub fn listen_passively<R>(listener: &mut dyn FnMut(String), poll: impl FnOnce() -> R) -> R {
     set_listener(listener, false, poll)
 }
 

@@ -16,7 +16,7 @@ use super::join::Panic;
 use super::state::{State, Suspend, Wake};
 use super::waker::Runnable;
 use crate::shim::{Condvar, Mutex, MutexGuard, Ordering};
-use crate::stack::{self, Standing};
+use crate::stack::{self, AwaitChain};
 use reactor::leaf;
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -38,7 +38,7 @@ pub enum TaskEvent<'a> {
         chains: &'a Cell<Chains>,
     },
     /// The await chains of a poll that is pending, if they were asked for: one for each leaf that it waits for.
-    Waits(&'a [Standing]),
+    Waits(&'a [AwaitChain]),
     /// The poll is over.
     PollEnds(PollEnd),
     /// Its future has panicked; `Finished` comes right after.
@@ -232,8 +232,8 @@ pub(super) unsafe fn run_watched(header: NonNull<Header>) -> Run {
     // to run is used once, and passed on if `suspend` says that it is still there.
     unsafe {
         tell(header, TaskEvent::PollBegins { chains: &chains });
-        let (polled, standing) = poll_listening(header, chains.get());
-        let run = end_poll(header, extras, polled, standing);
+        let (polled, found) = poll_listening(header, chains.get());
+        let run = end_poll(header, extras, polled, found);
         drop_reference(header);
         run
     }
@@ -243,7 +243,7 @@ pub(super) unsafe fn run_watched(header: NonNull<Header>) -> Run {
 ///
 /// # Safety
 /// As for [`run_watched`].
-unsafe fn poll_listening(header: NonNull<Header>, chains: Chains) -> (Polled, Option<Vec<Standing>>) {
+unsafe fn poll_listening(header: NonNull<Header>, chains: Chains) -> (Polled, Option<Vec<AwaitChain>>) {
     // SAFETY: as the caller promises.
     let poll = || unsafe { (header.as_ref().vtable.poll)(header) };
     // A task dump that is under way listens itself.
@@ -251,15 +251,15 @@ unsafe fn poll_listening(header: NonNull<Header>, chains: Chains) -> (Polled, Op
         return (poll(), None);
     }
     let mut polled = Polled::Finished;
-    let heard = stack::listen(false, chains == Chains::All, || polled = poll());
-    (polled, (polled == Polled::Pending).then_some(heard.standing))
+    let found = stack::await_chains(false, chains == Chains::All, || polled = poll());
+    (polled, (polled == Polled::Pending).then_some(found.chains))
 }
 
 /// A poll is over: suspends the task if it is pending, and tells of it.
 ///
 /// # Safety
 /// The caller is its runner, and has another reference besides.
-unsafe fn end_poll(header: NonNull<Header>, extras: &Extras, polled: Polled, standing: Option<Vec<Standing>>) -> Run {
+unsafe fn end_poll(header: NonNull<Header>, extras: &Extras, polled: Polled, found: Option<Vec<AwaitChain>>) -> Run {
     // SAFETY: the caller's reference keeps the cell alive; `suspend` says whether the right to run is still there.
     unsafe {
         let state = &header.as_ref().state;
@@ -276,8 +276,8 @@ unsafe fn end_poll(header: NonNull<Header>, extras: &Extras, polled: Polled, sta
             },
         };
         uncount_waker(header, extras, false);
-        if let Some(standing) = standing {
-            tell(header, TaskEvent::Waits(&standing));
+        if let Some(found) = found {
+            tell(header, TaskEvent::Waits(&found));
         }
         let end = match run {
             Run::Suspended => PollEnd::Pending,

@@ -1,9 +1,9 @@
-//! Which process owns the file of a recording: of the processes with the same `EXECUTOR_TRACE`, the first one owns the file
-//! while it runs, and each other one writes beside it. Used by `spool.rs`.
+//! Decides which process owns the file of a recording. Of the processes with the same `EXECUTOR_TRACE`, the first one
+//! owns the file while it runs; each other one writes a file beside it. Used by `spool.rs`.
 //!
-//! A file belongs to the process that holds the lock on it (`flock`), which the system releases when the process ends,
-//! however that happens. A recording is put into place by renaming; so the lock is taken on the new file before that, and
-//! after a file was locked it is checked to be still the one at that path.
+//! A file belongs to the process that holds the lock on it (`flock`). The system releases the lock when the process
+//! ends in any way. A recording is moved to its path by renaming. So the new file is locked before it is renamed, and
+//! after locking a file this module checks that it is still the one at the path.
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Mutex, PoisonError};
 
-/// A path that this process has for itself until it ends.
+/// A path that this process owns until it ends.
 struct Claim {
-    /// A process that was forked has none of these.
+    /// The process that owns it: a forked process inherits this list, but owns none of the paths.
     process: u32,
     asked: PathBuf,
     path: PathBuf,
@@ -26,8 +26,8 @@ struct Claim {
 
 static CLAIMS: Mutex<Vec<Claim>> = Mutex::new(Vec::new());
 
-/// The path at which this process may write: the given one, or if another process has that, with this one's number at its
-/// end. A file with these contents is there then.
+/// Claims a path for this process and creates a file with these contents there. Returns the path: `asked` or, if
+/// another process owns that, `asked` with this process's ID appended.
 pub(super) fn claim(asked: &Path, contents: &[u8]) -> io::Result<PathBuf> {
     let process = process::id();
     let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,18 +43,18 @@ pub(super) fn claim(asked: &Path, contents: &[u8]) -> io::Result<PathBuf> {
             return Ok(path);
         }
     }
-    Err(io::Error::other("other processes that run record there"))
+    Err(io::Error::other("other running processes already record to this file"))
 }
 
-/// Locks the file at this path and gives it these contents. `None` if another process has it.
+/// Locks the file at this path and writes these contents to it. Returns `None` if another process owns it.
 fn take(path: &Path, contents: &[u8]) -> io::Result<Option<File>> {
-    // Another process may put a file there or take one away at any moment; not for ever.
+    // Other processes may create or remove the file at any moment. The number of attempts is limited.
     for _ in 0..100 {
         match open(path) {
             Ok(file) => match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::WOULDBLOCK) => return Ok(None),
-                // Where the file system has no locks, each process is taken to be alone.
-                _ if is_at(&file, path) => return give(file, path, contents).map(Some),
+                // If the file system has no locks, assume that there is no other process.
+                _ if is_at(&file, path) => return overwrite(file, path, contents).map(Some),
                 _ => {}
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -68,10 +68,10 @@ fn take(path: &Path, contents: &[u8]) -> io::Result<Option<File>> {
     Ok(None)
 }
 
-/// Gives a locked file these contents. The file that is locked then.
-fn give(mut locked: File, path: &Path, contents: &[u8]) -> io::Result<File> {
+/// Replaces a locked file by one with these contents. Returns the file that is locked afterwards.
+fn overwrite(mut locked: File, path: &Path, contents: &[u8]) -> io::Result<File> {
     let Ok((new, mut file)) = new_beside(path) else {
-        // Where no second file may be made.
+        // The directory does not permit a second file.
         return locked.set_len(0).and_then(|()| locked.write_all(contents)).map(|()| locked);
     };
     match file.write_all(contents).and_then(|()| fs::rename(&new, path)) {
@@ -87,13 +87,13 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)
 }
 
-/// Makes a file that is whole, and locked, when it appears. `None` if there is one now.
+/// Creates a file that is complete and locked when it appears at the path. Returns `None` if there is a file by now.
 fn create(path: &Path, contents: &[u8]) -> io::Result<Option<File>> {
     let (new, mut file) = new_beside(path)?;
     let linked = file.write_all(contents).and_then(|()| fs::hard_link(&new, path));
     let linked = match linked {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        // A file system without links.
+        // The file system has no hard links.
         Err(_) if !path.exists() => fs::rename(&new, path).map(|()| Some(file)),
         linked => linked.map(|()| Some(file)),
     };
@@ -101,20 +101,20 @@ fn create(path: &Path, contents: &[u8]) -> io::Result<Option<File>> {
     linked
 }
 
-/// Makes a file beside the one of this path, and locks it.
+/// Creates a file beside this path, and locks it.
 fn new_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let mut new = path.as_os_str().to_owned();
     new.push(format!(".{}.new", process::id()));
     let new = PathBuf::from(new);
-    // One that is there was left by a process of this number that was killed.
+    // A file of that name was left by a killed process that had the same ID.
     let _was_none = fs::remove_file(&new);
     let file = OpenOptions::new().write(true).create_new(true).open(&new)?;
     let _without_locks = flock(&file, FlockOperation::NonBlockingLockExclusive);
     Ok((new, file))
 }
 
-/// Has a file written beside the one of this path and then puts it into its place: so that there is a whole one at any
-/// moment. Where no second file may be made, the first one is written over. A path that was claimed stays so.
+/// Writes a file beside this path and then renames it to the path, so that the file there is complete at any moment. If
+/// the directory does not permit a second file, overwrites the existing one. A claimed path stays claimed.
 pub(super) fn replace<T>(path: &Path, write: impl FnOnce(&File) -> io::Result<T>) -> io::Result<(File, T)> {
     let Ok((new, file)) = new_beside(path) else {
         let file = OpenOptions::new().write(true).truncate(true).open(path)?;
@@ -128,14 +128,15 @@ pub(super) fn replace<T>(path: &Path, write: impl FnOnce(&File) -> io::Result<T>
     put.map(|written| (file, written))
 }
 
-/// Puts a new file into place. If the path was claimed, its lock goes over to the new file.
+/// Renames a new file to the path. If the path is claimed, the claim keeps the new file's lock instead of the old
+/// one's.
 fn put(new: &Path, file: &File, path: &Path) -> io::Result<()> {
     let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(claim) = claims.iter_mut().find(|claim| claim.process == process::id() && claim.path == path) else {
         return fs::rename(new, path);
     };
     if path.exists() && !is_at(&claim.file, path) {
-        return Err(io::Error::other("another program has put a file there, which is left as it is"));
+        return Err(io::Error::other("another program has replaced the file, which is left unchanged"));
     }
     let locked = file.try_clone()?;
     fs::rename(new, path)?;

@@ -1,8 +1,9 @@
-//! The recording as it grows, for the clients of a Unix socket such as `demo top --connect`.
+//! The console: sends the recording, as it grows, to the clients of a Unix socket, such as `demo top --connect`. Used
+//! by `env.rs`.
 //!
-//! A client is sent the lines of the recording's file, from the oldest that there is. What was not sent yet is in the
-//! recorder, once for all clients; each has only the few lines that are on their way to it. One thread serves all of
-//! them. It belongs to no runtime: it also works while that hangs, which is when one wants to look.
+//! A client receives the same lines as the recording's file, from the oldest event on. Events that were not sent yet
+//! are in the recorder, once for all clients; a client's buffer holds only the lines that are being sent. One thread
+//! serves all clients. It belongs to no runtime, so it also works while the runtime hangs.
 
 use super::feed::Feed;
 use super::file::write_refused;
@@ -18,23 +19,23 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// No client sees more than so many pictures a second.
+/// The minimum time between two rounds of sending, which limits how often clients are updated.
 const PAUSE: Duration = Duration::from_millis(20);
-/// So many clients are served at once.
+/// The maximum number of clients.
 const CLIENTS: usize = 16;
-/// A client that has read nothing for so long makes room for a new one where there are too many.
+/// When there are too many clients, a new one replaces a client that has read nothing for this time.
 const STALLED: Duration = Duration::from_secs(1);
 
-/// A socket that shows a recording; while it lives.
+/// A socket that sends a recording, until this is dropped.
 pub(super) struct Console {
     path: PathBuf,
     recorder: Arc<Recorder>,
-    /// Of the process that opened it: one that was forked has no thread that serves.
+    /// The process that opened the socket: a forked process does not have the thread that serves it.
     process: u32,
 }
 
 impl Console {
-    /// Opens the socket, in place of one that no program listens at any more.
+    /// Opens the socket. Replaces a socket on which no program listens any more.
     pub(super) fn open(path: PathBuf, recorder: Arc<Recorder>) -> io::Result<Console> {
         let listener = match UnixListener::bind(&path) {
             Err(error) if error.kind() == ErrorKind::AddrInUse && is_abandoned(&path) => {
@@ -58,37 +59,37 @@ impl Drop for Console {
     fn drop(&mut self) {
         if self.process == std::process::id() {
             self.recorder.close();
-            let _gone_already = std::fs::remove_file(&self.path);
+            let _is_gone = std::fs::remove_file(&self.path);
         }
     }
 }
 
-/// Whether it is a socket, and none that a program listens at.
+/// Whether there is a socket at the path on which no program listens.
 fn is_abandoned(path: &Path) -> bool {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
     is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// What the thread has.
+/// The state of the thread that serves the clients.
 struct Server {
     listener: UnixListener,
-    /// There is a byte in it when more was recorded, or the recording is closed.
+    /// Readable at an awaited event and when the recording is closed.
     bell: UnixStream,
     recorder: Arc<Recorder>,
     clients: Vec<Client>,
-    /// The system has no file descriptor for another client: the listener is not looked at for a moment.
+    /// The process has no file descriptor for another client. The listener is not polled for the length of `PAUSE`.
     is_full: bool,
 }
 
-/// A connection.
+/// A connected client.
 struct Client {
     stream: UnixStream,
     feed: Feed,
-    /// So many bytes of the feed's lines have been sent.
+    /// The number of bytes of the feed's lines that have been sent.
     sent: usize,
-    /// When it last took some, or had all.
+    /// When it last accepted bytes, or had received everything.
     took: Instant,
-    /// All that there was has been sent.
+    /// It has received everything.
     has_all: bool,
 }
 
@@ -104,7 +105,7 @@ impl Server {
                     has_sent |= sent > 0;
                     true
                 }
-                Err(_) => false, // it has gone
+                Err(_) => false, // it has disconnected
             });
             if is_closed {
                 return;
@@ -120,7 +121,7 @@ impl Server {
                 Ok((stream, _)) => self.add(stream),
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
                 Err(error) => {
-                    // Out of file descriptors, most likely: the client goes on waiting.
+                    // Most likely there is no file descriptor left. The client keeps waiting.
                     self.is_full = error.kind() != ErrorKind::WouldBlock;
                     return;
                 }
@@ -130,27 +131,29 @@ impl Server {
 
     fn add(&mut self, stream: UnixStream) {
         if self.clients.len() >= CLIENTS {
-            let laziest =
+            let slowest =
                 (0..CLIENTS).filter(|of| self.clients[*of].is_stalled()).min_by_key(|of| self.clients[*of].took);
-            match laziest {
-                Some(laziest) => drop(self.clients.swap_remove(laziest)),
+            match slowest {
+                Some(slowest) => drop(self.clients.swap_remove(slowest)),
                 None => {
-                    let why = format!("it serves {CLIENTS} clients already, and no more at once");
+                    let why = format!("it already serves the maximum of {CLIENTS} clients");
                     let _gone = stream.set_nonblocking(true).and_then(|()| write_refused(&mut &stream, why));
                     return;
                 }
             }
         }
-        // A client has nothing to say: what it writes is refused by the system.
+        // Clients only read. After this shutdown, the system rejects what they write.
         let set_up = stream.set_nonblocking(true).and_then(|()| stream.shutdown(Shutdown::Read));
         if let (Ok(()), Ok(feed)) = (set_up, Feed::begin(&self.recorder)) {
             self.clients.push(Client { stream, feed, sent: 0, took: Instant::now(), has_all: false });
         }
     }
 
-    /// Waits until a client comes, goes, or takes more, or there is more for one that has all.
+    /// Waits until a client connects, disconnects or accepts more, or there are new events for a client that has
+    /// everything.
     fn wait(&mut self, has_sent: bool) {
-        // What comes meanwhile is sent in one go, and the program is not held up to wake this thread for each event.
+        // After sending, pauses without awaiting an event. Events that come meanwhile are sent together, and the
+        // program's threads do not wake this thread for each of them.
         let pause = if has_sent || self.is_full { Some(PAUSE) } else { None };
         let waits_for_more = || self.clients.iter().filter(|client| client.has_all);
         if pause.is_none() && !waits_for_more().all(|client| client.feed.await_more(&self.recorder)) {
@@ -165,7 +168,7 @@ impl Server {
         let timeout = pause.map(|pause| Timespec { tv_sec: 0, tv_nsec: pause.subsec_nanos().into() });
         match poll(&mut polled, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
-            // The program may have no descriptors, which poll takes for a mistake.
+            // `poll` fails if the limit of file descriptors is below the number of entries.
             Err(_) => thread::sleep(PAUSE),
         }
         let gone = |polled: &PollFd<'_>| polled.revents().intersects(PollFlags::HUP | PollFlags::ERR);
@@ -177,7 +180,8 @@ impl Server {
 }
 
 impl Client {
-    /// Sends what there is, as far as the client takes it and others have their turn. Says how many bytes it took.
+    /// Sends what is available and the client accepts, but only so much that the other clients get their turn. Returns
+    /// the number of bytes sent.
     fn send(&mut self, recorder: &Recorder) -> io::Result<usize> {
         const AT_ONCE: usize = 1 << 20;
         let mut all = 0;

@@ -1,6 +1,4 @@
-//! What the environment asks for: a recording of this program, as a file or at a socket. See `mod.rs`.
-//!
-//! Used by `runtime.rs`.
+//! Opens the recordings that the environment asks for, in a file or at a socket: see `mod.rs`. Used by `runtime.rs`.
 
 use super::console::Console;
 use super::recorder::Recorder;
@@ -12,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Where a recording goes that the environment asks for.
+/// The destinations of the recording that the environment asks for.
 #[derive(Default)]
 pub(crate) struct Outlets {
     file: Option<Spool>,
@@ -20,8 +18,8 @@ pub(crate) struct Outlets {
 }
 
 impl Outlets {
-    /// Looks what the environment asks for; if it does, it is another observer beside the given one. A file that can't be
-    /// written is reported on the standard error, and the program goes on without.
+    /// Opens the destinations that the environment asks for. If there are any, adds a recorder to the given observer.
+    /// If the file cannot be written, reports that on standard error; the program continues without it.
     pub(crate) fn open(observer: &mut Option<Arc<dyn Observer>>) -> io::Result<Outlets> {
         let path = |name| env::var_os(name).filter(|path| !path.is_empty());
         let (file, console) = (path("EXECUTOR_TRACE"), path("EXECUTOR_CONSOLE"));
@@ -35,8 +33,8 @@ impl Outlets {
             Spool::create(recorder.clone(), &path, number).map_err(|error| refused("EXECUTOR_TRACE", &path, &error))
         };
         // A program runs whether or not it can be recorded.
-        let told = |error: io::Error| eprintln!("executor: {error}; the program goes on and is not recorded");
-        let file = file.map(PathBuf::from).and_then(|path| create(path).map_err(told).ok());
+        let report = |error: io::Error| eprintln!("executor: {error}; the program continues without a recording");
+        let file = file.map(PathBuf::from).and_then(|path| create(path).map_err(report).ok());
         let open = |path: PathBuf| {
             let path = numbered(with_process(&path), number);
             Console::open(path.clone(), recorder.clone()).map_err(|error| refused("EXECUTOR_CONSOLE", &path, &error))
@@ -53,7 +51,7 @@ impl Outlets {
         Ok(Outlets { file, _console: console })
     }
 
-    /// While the guard lives, the program runs, and what it does is written down; then all of it is, also if it unwinds.
+    /// Begins to write the file. When the guard is dropped, also by unwinding, the file has all events so far.
     pub(crate) fn saving(&self) -> Saving<'_> {
         Saving(self.file.as_ref().inspect(|file| file.begin()))
     }
@@ -65,7 +63,7 @@ impl Drop for Outlets {
     }
 }
 
-/// As it is asked for.
+/// Returns a recorder with the settings in the environment.
 fn recorder() -> io::Result<Recorder> {
     let mut recorder = Recorder::new();
     if env::var_os("EXECUTOR_TRACE_CHAINS").is_some_and(|chains| chains == "off") {
@@ -74,7 +72,7 @@ fn recorder() -> io::Result<Recorder> {
     if let Some(events) = env::var_os("EXECUTOR_TRACE_EVENTS") {
         let limit = events.to_str().and_then(|events| events.parse().ok()).filter(|limit| *limit > 0);
         let wrong = || {
-            let message = format!("EXECUTOR_TRACE_EVENTS={}: give a number of events, from 1", events.display());
+            let message = format!("EXECUTOR_TRACE_EVENTS={}: must be a number of at least 1", events.display());
             io::Error::new(io::ErrorKind::InvalidInput, message)
         };
         recorder = recorder.with_limit(limit.ok_or_else(wrong)?);
@@ -91,16 +89,16 @@ impl Drop for Saving<'_> {
     }
 }
 
-/// How many runtimes of this process were recorded.
+/// The number of runtimes of this process that were recorded.
 static RUNTIMES: AtomicUsize = AtomicUsize::new(0);
 
-/// The path with the number of the process where it says `%p`.
+/// Returns the path with the process ID in place of each `%p`.
 fn with_process(path: &Path) -> PathBuf {
-    // A path that is no text has no `%p` in it that could be told from other bytes.
+    // In a path that is not UTF-8, `%p` is not replaced.
     path.to_str().map_or_else(|| path.into(), |text| text.replace("%p", &std::process::id().to_string()).into())
 }
 
-/// The path for the runtime of this number: others than the first have it at their end.
+/// Returns the path for the runtime of this number, which is appended unless it is 1.
 fn numbered(path: PathBuf, number: usize) -> PathBuf {
     let mut path = path.into_os_string();
     if number > 1 {
@@ -110,6 +108,6 @@ fn numbered(path: PathBuf, number: usize) -> PathBuf {
 }
 
 fn refused(variable: &str, path: &Path, error: &io::Error) -> io::Error {
-    let message = format!("{variable}={}: {error}; give a path that this program may write to", path.display());
+    let message = format!("{variable}={}: {error}; give a path that this program can write to", path.display());
     io::Error::new(error.kind(), message)
 }

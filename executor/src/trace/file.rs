@@ -1,4 +1,4 @@
-//! A whole recording, read and written. The format is described in `mod.rs`.
+//! Reads and writes recordings. `mod.rs` describes the format.
 
 use super::{Event, Frame, Record, SourcePlace, VERSION};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// A recording.
+/// A recording in memory.
 ///
 /// ```
 /// use executor::{Runtime, trace::{Event, Recorder, Trace}};
@@ -33,14 +33,14 @@ pub struct Trace {
     pub chains: Vec<Vec<Frame>>,
     /// What happened, in order.
     pub records: Vec<Record>,
-    /// How late it was when a console had sent all that there was, in nanoseconds since the recording began.
+    /// The time at which a console had sent all events so far, in nanoseconds since the recording began.
     pub now: Option<u64>,
 }
 
-/// No line of a recording has so many bytes.
+/// The length in bytes that every line of a recording must stay below.
 const LINE: u64 = 16 << 20;
 
-/// The version of the format before this one.
+/// The previous version of the format, which does not number runs.
 const WITHOUT_RUNS: u32 = 1;
 
 /// About a recording as a whole.
@@ -50,62 +50,61 @@ pub struct Head {
     pub executor_trace: u32,
     /// The name of the program.
     pub program: String,
-    /// The directory that it ran in; the files of places are mostly called by their way from there. Empty if it is not
-    /// known.
+    /// The program's working directory; the paths of most source files are relative to it. Empty if it is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub directory: String,
     /// Whether the clock was virtual.
     pub simulated: bool,
     /// How many of the oldest events are missing.
     pub dropped: u64,
-    /// The run of the last event that was read, where the file is of version 1, which does not say it.
+    /// The run of the last event that was read from a file of version 1, which does not number runs.
     #[serde(skip)]
     pub(super) run: Option<u32>,
 }
 
-/// Why something is not a recording.
+/// An error in reading a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
-    /// It can't be read.
+    /// Reading failed.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The error of the system.
         source: io::Error,
     },
-    /// There is nothing in it.
+    /// The input is empty.
     #[error(
-        "the recording is empty: the program has made a runtime and not run it, or only just begun, or ended by force \
-         within a twentieth of a second; let block_on return"
+        "the recording is empty: the program has built a runtime but not run it, or has just begun, or was killed \
+         within its first 50 ms; let block_on return"
     )]
     Empty,
-    /// A line is none of a recording.
-    #[error("line {line} is not one of a recording ({source}): record one with EXECUTOR_TRACE=run.jsonl")]
+    /// A line is not a line of a recording.
+    #[error("line {line} is not a line of a recording ({source}): record one with EXECUTOR_TRACE=run.jsonl")]
     Line {
         /// Its number, from 1.
         line: usize,
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// A line has no end.
+    /// A line is too long.
     #[error("line {line} has more than {LINE} bytes: that is not a recording")]
     Long {
         /// Its number, from 1.
         line: usize,
     },
-    /// The console has sent no recording, but this.
-    #[error("the console does not show the program: {0}")]
+    /// The console refused to send a recording, for this reason.
+    #[error("the console refused the connection: {0}")]
     Refused(String),
-    /// It refers to what is not there.
-    #[error("line {line} refers to a place or chain that no line before it describes: is the file whole?")]
+    /// An event refers to a place or chain that the recording does not contain.
+    #[error("line {line} refers to a place or chain that no line before it describes: is the file complete?")]
     Unknown {
         /// Its number, from 1.
         line: usize,
     },
-    /// The format is another one.
+    /// The format has an unknown version.
     #[error(
-        "the recording is of version {0} and this program reads versions {WITHOUT_RUNS} and {VERSION}: record it anew"
+        "the recording has version {0}, and this program reads versions {WITHOUT_RUNS} and {VERSION}: record it again"
     )]
     Version(u32),
 }
@@ -123,19 +122,19 @@ struct ChainLine {
     frames: Vec<Frame>,
 }
 
-/// Events are missing between the lines before this one and those behind it.
+/// Events are missing between the lines before and after this one.
 #[derive(Serialize, Deserialize)]
 struct MissedLine {
     missed: u64,
 }
 
-/// A console serves no more clients.
+/// A console refuses a client, for this reason.
 #[derive(Serialize, Deserialize)]
 struct RefusedLine {
     refused: String,
 }
 
-/// All that there is has been sent.
+/// A console has sent all events up to this time.
 #[derive(Serialize, Deserialize)]
 struct NowLine {
     now: u64,
@@ -145,7 +144,7 @@ impl Trace {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it can't be read, or is not a recording.
+    /// If the file cannot be read or is not a recording.
     pub fn open(path: impl AsRef<Path>) -> Result<Trace, TraceError> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|source| TraceError::Io { path: path.into(), source })?;
@@ -155,7 +154,7 @@ impl Trace {
         })
     }
 
-    /// Reads a recording to its end; if that is in the midst of a line, up to there.
+    /// Reads a recording to its end. If the last line is cut short, it is ignored.
     ///
     /// # Errors
     /// As [`open`](Trace::open).
@@ -172,18 +171,18 @@ impl Trace {
                 return Err(TraceError::Long { line: number });
             }
             match trace.add_line(text.trim_end(), number) {
-                // The file was cut short in the midst of a line: all that is whole before it is there.
+                // The file was cut short within this line; all lines before it are complete.
                 Err(TraceError::Line { .. }) if number > 1 && !text.ends_with('\n') => return Ok(trace),
                 added => added?,
             }
         }
     }
 
-    /// Adds a line to what has been read; the first one has the number 1. What it says goes to the end of one of
-    /// the lists, or into [`now`](Trace::now), or into the number of events that are missing.
+    /// Adds a line to the recording; the first line has the number 1. Its content is appended to one of the lists, or
+    /// sets [`head`](Trace::head) or [`now`](Trace::now), or adds to the number of missing events.
     ///
     /// # Errors
-    /// When it is not one of a recording.
+    /// If it is not a line of a recording.
     pub fn add_line(&mut self, text: &str, line: usize) -> Result<(), TraceError> {
         let is_known = match text {
             _ if line == 1 && text.starts_with("{\"refused\"") => {
@@ -244,10 +243,10 @@ impl Trace {
         }
     }
 
-    /// Writes all of it.
+    /// Writes the recording.
     ///
     /// # Errors
-    /// The writer's.
+    /// If the writer fails.
     pub fn write(&self, to: impl Write) -> io::Result<()> {
         let mut to = BufWriter::new(to);
         write_line(&mut to, &Head { executor_trace: VERSION, ..self.head.clone() })?;
@@ -270,7 +269,7 @@ pub(super) fn write_now(to: &mut impl Write, now: u64) -> io::Result<()> {
     write_line(to, &NowLine { now })
 }
 
-/// A console tells a client that it is not served.
+/// Tells a client of a console why it is refused.
 pub(super) fn write_refused(to: &mut impl Write, why: String) -> io::Result<()> {
     write_line(to, &RefusedLine { refused: why })
 }
@@ -280,13 +279,13 @@ pub(super) fn write_line(to: &mut impl Write, line: &impl Serialize) -> io::Resu
     to.write_all(b"\n")
 }
 
-/// `first` is the number of the first one.
+/// Writes a line for each place. `first` is the number of the first one.
 pub(super) fn write_places(to: &mut impl Write, places: &[SourcePlace], first: u32) -> io::Result<()> {
     let mut lines = (first..).zip(places.iter().cloned());
     lines.try_for_each(|(place, at)| write_line(to, &PlaceLine { place, at }))
 }
 
-/// `first` is the number of the first one.
+/// Writes a line for each chain. `first` is the number of the first one.
 pub(super) fn write_chains(to: &mut impl Write, chains: &[Vec<Frame>], first: u32) -> io::Result<()> {
     let mut lines = (first..).zip(chains.iter().cloned());
     lines.try_for_each(|(chain, frames)| write_line(to, &ChainLine { chain, frames }))

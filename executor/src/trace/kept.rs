@@ -1,16 +1,17 @@
-//! Events that are older than the recording and tell of what is still there. Used by `recorder.rs`.
+//! Keeps the events that have left the recording but describe what still exists. Used by `recorder.rs`.
 //!
-//! An old event may be the only one about a task that is still there. So the events about the beginning of a task, a source
-//! or a timer, and about the last poll of a task, are kept until that is over, and stand at the front: a recording is always
-//! whole.
+//! An old event may be the only one about a task that still exists. So the events of the creation of tasks, sources and
+//! timers, and of the last poll of each task, are kept as long as these exist, and placed at the beginning of the
+//! recording. A recording therefore never refers to something that it does not describe.
 
 use super::{Event, Record};
 use std::collections::BTreeMap;
 
-/// The events, each with its number. Tasks go by their run and number, sources and timers by their runtime and number.
+/// The kept events, each with its number. The key of a task is its run and number, that of a source or timer is its
+/// runtime and number.
 #[derive(Default)]
 pub(super) struct Kept {
-    /// The beginning of the run that each runtime is in.
+    /// The beginning of each runtime's current run.
     runs: BTreeMap<u32, (u64, Record)>,
     tasks: BTreeMap<(u32, u64), KeptTask>,
     sources: BTreeMap<(u32, u64), KeptSource>,
@@ -19,26 +20,27 @@ pub(super) struct Kept {
 
 struct KeptTask {
     spawned: (u64, Record),
-    /// Its last poll, and what was done to it since.
+    /// The events of its last poll, and since then.
     polled: Vec<(u64, Record)>,
 }
 
-/// At most so many events of a task are kept since its last poll; a scheduler that reports no polls has no end of them.
+/// The maximum number of events in `KeptTask::polled`. A scheduler that reports no polls would add to them without
+/// limit.
 const POLLED: usize = 64;
 
 struct KeptSource {
     added: (u64, Record),
-    /// The last waits to read and to write.
+    /// The last events of waiting to read and to write.
     waits: [Option<(u64, Record)>; 2],
 }
 
 impl Kept {
-    /// The event of this number is dropped from the recording.
+    /// Adds the event of this number, which was dropped from the recording, or forgets what it ends.
     pub(super) fn add(&mut self, number: u64, record: Record) {
         let (run, runtime) = (record.run, record.runtime);
         match record.event {
             Event::RunBegins => {
-                // This bounds what is kept of a scheduler that never reports the end of a task.
+                // Limits what is kept for a scheduler that never reports the end of a task.
                 self.tasks.retain(|(of, _), task| task.spawned.1.runtime != runtime || *of == run);
                 self.runs.insert(runtime, (number, record));
             }
@@ -85,7 +87,7 @@ impl Kept {
         }
     }
 
-    /// In their order.
+    /// Returns the kept events in the order in which they happened.
     pub(super) fn records(&self) -> Vec<Record> {
         let tasks = self.tasks.values().flat_map(|task| [&task.spawned].into_iter().chain(&task.polled));
         let sources = self.sources.values();

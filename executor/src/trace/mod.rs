@@ -1,7 +1,7 @@
-//! A recording of a run: what happened in which order, when, and where in the source.
+//! Recordings: which events happened in a run, in which order, when, and where in the source.
 //!
-//! [`Recorder`] is an [`Observer`](crate::Observer) like any other. Every program on the runtime can be recorded
-//! without a change:
+//! The [`Recorder`] is an ordinary [`Observer`](crate::Observer). Every program on the runtime can be recorded without
+//! a change:
 //!
 //! ```text
 //! EXECUTOR_TRACE=run.jsonl cargo run …
@@ -9,31 +9,31 @@
 //!
 //! | variable | what it does |
 //! |---|---|
-//! | `EXECUTOR_TRACE=FILE` | writes the recording there while the program runs; when the runtime goes, it is written anew, as a whole. Further runtimes of the process write `FILE-2`, …; `%p` becomes the process's number |
-//! | `EXECUTOR_TRACE_CHAINS=off` | leaves out where polls went pending, which is what takes longest to record |
-//! | `EXECUTOR_TRACE_EVENTS=NUMBER` | keeps so many of the newest events; a million unless told, about a hundred megabytes |
-//! | `EXECUTOR_CONSOLE=PATH` | shows the recording as it grows to up to 16 clients of this Unix socket |
+//! | `EXECUTOR_TRACE=FILE` | Writes the recording to this file while the program runs, and once more as a whole when the runtime is dropped. Further runtimes of the process write to `FILE-2`, …; `%p` stands for the process ID |
+//! | `EXECUTOR_TRACE_CHAINS=off` | Leaves out await chains, which take the most time to record |
+//! | `EXECUTOR_TRACE_EVENTS=NUMBER` | Maximum number of events to keep, the newest ones. The default is a million, about a hundred megabytes |
+//! | `EXECUTOR_CONSOLE=PATH` | Sends the recording, as it grows, to up to 16 clients of this Unix socket |
 //!
-//! A file is a whole recording at every moment: it is put into place by renaming one that was written beside it
-//! (`FILE.1234.new`), and gets whole lines. While a process runs, the file is its own: another process that is to record
-//! into the same one writes `FILE-1234`, with its own number. A pipe or a terminal is sent the recording once, as it grows;
-//! its reader must be there before the program. A path that can't be written, or a disk that is full, is reported on the
-//! standard error, once; the program goes on.
+//! The file is a complete recording at every moment. It is written beside its path (as `FILE.1234.new`) and then
+//! renamed; later writes append whole lines. While a process runs, the file belongs to it: another process with the
+//! same path writes to `FILE-1234`, with its own process ID. A pipe or a terminal receives the recording once, as it
+//! grows; a pipe's reader must be running before the program starts. If the path cannot be written or the disk is full,
+//! the runtime reports that once on standard error, and the program continues.
 //!
-//! So a program that is killed, crashes or calls `exit` leaves a recording too, of all but about its last twentieth of
-//! a second; one that still runs can be looked at in its file or at the socket.
+//! So a program that is killed, crashes or calls `exit` also leaves a recording, which lacks at most about the last 50
+//! ms. The recording of a program that is still running can be read from its file or from the socket.
 //!
 //! # The format
-//! JSON, a line each; this is version 2. The first line is the head:
+//! One JSON object per line. This is version 2. The first line is the head:
 //!
 //! ```json
 //! {"executor_trace":2,"program":"demo","directory":"/home/me/crawler","simulated":false,"dropped":0}
 //! ```
 //!
-//! `directory` is the one that the program ran in, for whoever looks for its sources; `simulated` says that the clock
-//! was virtual, `dropped` how many of the oldest events are missing because the recording was full; what they said of
-//! tasks, sources and timers that are still there is said again. Then there are three kinds of lines, in any order, but
-//! that a place or a chain is there before what refers to it:
+//! `directory` is the program's working directory, below which tools find its sources. `simulated` says whether the
+//! clock was virtual. `dropped` is the number of the oldest events that are missing because the recording was full; of
+//! these, the events that describe tasks, sources and timers that still exist are included nevertheless. Three kinds of
+//! lines follow, in any order, except that a place or a chain precedes the events that refer to it:
 //!
 //! ```json
 //! {"place":0,"file":"src/main.rs","line":7,"column":13}
@@ -41,17 +41,19 @@
 //! {"at":52417,"run":1,"event":"spawned","task":2,"by":1,"name":"visitor","place":0,"size":120}
 //! ```
 //!
-//! There may be two more, between events: `{"missed":12}` says that so many are missing here, as whoever writes or
-//! reads them was too slow, and that what they said of what is still there is said again; `{"now":52417}`, from a
-//! console, that this is all so far.
+//! Two more kinds of lines may stand between events. `{"missed":12}` says that 12 events are missing here because the
+//! writer or the reader was too slow; those that describe what still exists are repeated after it. `{"now":52417}` is
+//! sent by a console, and says that it has sent all events up to this time.
 //!
-//! A chain is the futures that await each other, or the functions that call each other, the outermost first. `at` is
-//! in nanoseconds since the recording began, by the runtime's clock. `run` is the number of the `block_on`, from 1, and
-//! `runtime` that of the runtime; it is left out if it is 1. Tasks are numbered from 1 in each run, sources and timers
-//! in each runtime: the event of a blocking call that outlives its run still names that run. The events and their fields
-//! are those of [`Event`]: names in snake case, times in nanoseconds, fields that are empty left out.
+//! A place is a location in the source. A chain is a list of futures that await each other, or of functions that call
+//! each other, outermost first. `at` is in nanoseconds since the recording began, by the runtime's clock. `run` is the
+//! number of the call of `block_on`, from 1. `runtime` is the number of the runtime, and left out if it is 1. Tasks are
+//! numbered from 1 in each run, sources and timers in each runtime. The event of a blocking call that outlives its run
+//! still names that run. The events and their fields are those of [`Event`]: names in snake case, times in nanoseconds,
+//! empty fields left out.
 //!
-//! Version 1 had neither `run` nor `runtime`. It is read as one runtime, whose runs begin at each `run_begins`.
+//! Version 1 has neither `run` nor `runtime`. It is read as a single runtime, in which a run begins at each
+//! `run_begins`.
 
 mod claim;
 mod console;
@@ -81,11 +83,11 @@ pub const VERSION: u32 = 2;
 pub struct Record {
     /// Nanoseconds since the recording began.
     pub at: u64,
-    /// The run that it belongs to, from 1: that of the task, or for what has none, that in which the runtime was. Tasks are
-    /// numbered in each run anew.
+    /// The run that the event belongs to, from 1: the run of its task, or the current run of the runtime if the event
+    /// concerns no task. Each run numbers its tasks from 1.
     #[serde(default)]
     pub run: u32,
-    /// The runtime, from 1. Sources and timers are numbered in each runtime anew.
+    /// The runtime, from 1. Each runtime numbers its sources and timers from 1.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub runtime: u32,
     /// What happened.
@@ -93,17 +95,18 @@ pub struct Record {
     pub event: Event,
 }
 
-/// Something that happened in a runtime. Tasks, sources and timers go by their numbers, places and chains by
-/// their index in the [`Trace`].
+/// An event in a runtime. It refers to tasks, sources and timers by their numbers, and to places and chains by their
+/// index in the [`Trace`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[allow(missing_docs)] // the fields say what they are, or are those of the method that is named
+#[allow(missing_docs)] // the fields are those of the method to which each variant's doc links
 pub enum Event {
-    /// [`run_begins`](crate::Observer::run_begins): the tasks of this run are numbered from 1.
+    /// [`run_begins`](crate::Observer::run_begins). The tasks of this run are numbered from 1.
     RunBegins,
     /// [`run_ends`](crate::Observer::run_ends).
     RunEnds,
-    /// [`task_spawned`](crate::Observer::task_spawned): where, and how many bytes its future has.
+    /// [`task_spawned`](crate::Observer::task_spawned): `place` is the spawn location, `size` the future's size in
+    /// bytes.
     Spawned {
         task: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,16 +116,17 @@ pub enum Event {
         place: u32,
         size: u64,
     },
-    /// [`handed_over`](crate::Observer::handed_over): at what kind of thing, and where that was made.
+    /// [`handed_over`](crate::Observer::handed_over): the kind of primitive, and its creation location.
     HandedOver { task: u64, kind: Arc<str>, place: u32 },
-    /// [`task_woken`](crate::Observer::task_woken): by whom; and through which calls, if it is a task or a thread.
+    /// [`task_woken`](crate::Observer::task_woken): what woke it; and the calls that led to the wake, if that is a task
+    /// or a thread.
     Woken {
         task: u64,
         by: By,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         chain: Option<u32>,
     },
-    /// [`task_cancelled`](crate::Observer::task_cancelled): by whom, where, and why, as far as that was said.
+    /// [`task_cancelled`](crate::Observer::task_cancelled): what cancelled it; where and why, if that is known.
     Cancelled {
         task: u64,
         by: By,
@@ -141,7 +145,7 @@ pub enum Event {
     PollEnds { task: u64, end: End },
     /// [`lost_wake`](crate::Observer::lost_wake).
     LostWake { task: u64 },
-    /// [`last_waker_dropped`](crate::Observer::last_waker_dropped): by whom, and through which calls.
+    /// [`last_waker_dropped`](crate::Observer::last_waker_dropped): what dropped it, and the calls that led to that.
     WakerDropped {
         task: u64,
         by: By,
@@ -156,7 +160,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<Arc<str>>,
     },
-    /// [`task_finished`](crate::Observer::task_finished): its future has been dropped. So many wakers are left.
+    /// [`task_finished`](crate::Observer::task_finished): its future has been dropped. `wakers` counts the remaining
+    /// wakers.
     Finished {
         task: u64,
         how: How,
@@ -183,20 +188,20 @@ pub enum Event {
     SourceWaits { source: u64, direction: Direction },
     /// [`source_left`](reactor::Observer::source_left).
     SourceLeft { source: u64, direction: Direction },
-    /// [`source_ready`](reactor::Observer::source_ready): what for, and how many waiters are woken.
+    /// [`source_ready`](reactor::Observer::source_ready): its readiness, and how many waiters are woken.
     SourceReady {
         source: u64,
         #[serde(with = "readiness")]
         readiness: reactor::backend::Readiness,
         woken: usize,
     },
-    /// [`timer_set`](reactor::Observer::timer_set): `deadline` is by the same clock as `at`.
+    /// [`timer_set`](reactor::Observer::timer_set): `deadline` is on the same clock as `at`.
     TimerSet { timer: u64, deadline: u64, place: u32 },
     /// [`timer_cancelled`](reactor::Observer::timer_cancelled).
     TimerCancelled { timer: u64 },
     /// [`timer_fired`](reactor::Observer::timer_fired).
     TimerFired { timer: u64 },
-    /// [`wait_begins`](reactor::Observer::wait_begins): without a timeout, for ever.
+    /// [`wait_begins`](reactor::Observer::wait_begins): without a timeout, the wait is unlimited.
     WaitBegins {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timeout: Option<u64>,
@@ -208,7 +213,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The task that it concerns, if it is one of a task.
+    /// Returns the task that the event concerns, if it concerns one.
     pub fn task(&self) -> Option<u64> {
         use Event::*;
         match *self {
@@ -226,14 +231,14 @@ impl Event {
     }
 }
 
-/// One leaf that a task waits for.
+/// A leaf future that a task waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
-    /// What it waits for.
+    /// What the leaf waits for.
     pub leaf: Arc<str>,
-    /// Through which futures.
+    /// The await chain, from the task down to the leaf.
     pub chain: u32,
-    /// So many times the same.
+    /// The number of equal leaves in a row that this entry stands for.
     #[serde(default = "once", skip_serializing_if = "is_once")]
     pub times: u32,
 }
@@ -255,7 +260,8 @@ fn is_once(times: &u32) -> bool {
 }
 
 impl Waiting {
-    /// Whether it could go on, but has done so much in this poll that others come first: see [`reactor::budget`].
+    /// Whether the leaf only waits for the task's next poll, because this poll's budget is spent: see
+    /// [`reactor::budget`].
     pub fn is_out_of_budget(&self) -> bool {
         *self.leaf == *reactor::budget::SPENT
     }
@@ -265,17 +271,17 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Who woke or cancelled a task.
+/// What woke or cancelled a task, or dropped its last waker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
-    /// A task, perhaps itself.
+    /// A task, possibly the same task.
     Task(u64),
     /// A file descriptor that became ready.
     Source(u64),
-    /// A timer whose deadline came.
+    /// A timer whose deadline was reached.
     Timer(u64),
-    /// Code that ran in no task, on a thread with this name.
+    /// Code outside of any task, on a thread with this name.
     Thread(Arc<str>),
 }
 
@@ -293,7 +299,7 @@ impl fmt::Display for By {
 /// How a poll ended: see [`PollEnd`](crate::observer::PollEnd).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // see there
+#[allow(missing_docs)] // documented at `PollEnd`
 pub enum End {
     Pending,
     PendingWoken,
@@ -303,26 +309,26 @@ pub enum End {
 /// How a task ended: see [`Finish`](crate::task::Finish).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // see there
+#[allow(missing_docs)] // documented at `Finish`
 pub enum How {
     Ready,
     Cancelled,
     Panicked,
 }
 
-/// Which half of a source somebody waits for: see [`Direction`](reactor::observer::Direction).
+/// Whether a task waits to read or to write: see [`Direction`](reactor::observer::Direction).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // see there
+#[allow(missing_docs)] // documented at the reactor's `Direction`
 pub enum Direction {
     Read = 0,
     Write = 1,
 }
 
-/// A place in the source.
+/// A location in the source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SourcePlace {
-    /// The file, as the compiler was told of it.
+    /// The file, as it was passed to the compiler.
     pub file: Arc<str>,
     /// The line, from 1.
     pub line: u32,
@@ -336,13 +342,13 @@ impl fmt::Display for SourcePlace {
     }
 }
 
-/// One future of a chain.
+/// A future or function of a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Frame {
     /// The function, with its path.
     pub function: Arc<str>,
     /// The file; empty if the program has no debug information.
     pub file: Arc<str>,
-    /// The line of the `.await`, or 0.
+    /// The line of the `.await` or of the call; 0 if it is not known.
     pub line: u32,
 }

@@ -1,11 +1,11 @@
-//! What the recorder records of each event. Its methods are called by runtimes; see `recorder.rs`.
+//! Turns each event that a runtime shows to the recorder into a record. Runtimes call these methods; see `recorder.rs`.
 
 use super::recorder::{Calls, Recorder};
 use super::timeline::nanoseconds;
 use super::{Direction, End, Event, How, Waiting};
 use crate::sync::Handover;
 use crate::task::{Finish, TaskId, TaskRef};
-use crate::watch::dump::{Stack, Standing};
+use crate::watch::dump::{AwaitChain, Stack};
 use crate::watch::observer::{Observer, PollEnd, WokenBy};
 use reactor::Handle;
 use reactor::backend::Readiness;
@@ -38,7 +38,7 @@ impl Observer for Recorder {
 
     fn run_ends(&self) {
         self.record(|_| Event::RunEnds);
-        let _dropped_unlocked = self.timeline.take_clock();
+        let _dropped_without_lock = self.timeline.take_clock();
     }
 
     fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {
@@ -48,7 +48,7 @@ impl Observer for Recorder {
     }
 
     fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {
-        // What the reactor wakes is woken by no line of the program.
+        // For a wake by the reactor, no line of the program is on the stack.
         let is_called = matches!(by, WokenBy::Task(_) | WokenBy::Outside) && self.has_chains();
         let stack = is_called.then(|| Calls::All(Stack::here()));
         self.record(|state| {
@@ -92,14 +92,14 @@ impl Observer for Recorder {
         self.record(|_| Event::PollBegins { task: task.id().0 });
     }
 
-    fn wants_standing(&self) -> bool {
+    fn wants_await_chains(&self) -> bool {
         self.has_chains()
     }
 
-    fn task_waits(&self, task: TaskId, standing: &[Standing]) {
+    fn task_waits(&self, task: TaskId, chains: &[AwaitChain]) {
         self.record(|state| {
             let mut waits: Vec<Waiting> = Vec::new();
-            for Standing { leaf, stack } in standing {
+            for AwaitChain { leaf, stack } in chains {
                 let chain = state.chain(Calls::Futures(stack.clone()));
                 match waits.last_mut().filter(|last| last.chain == chain && *last.leaf == **leaf) {
                     Some(last) => last.times += 1,

@@ -1,4 +1,4 @@
-//! What a source is ready for, as a list of words.
+//! Serializes the readiness of a source as a list of words. Used by `mod.rs`.
 
 use reactor::backend::Readiness;
 use serde::de::Error as _;
@@ -12,7 +12,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Readines
     let words = Vec::<String>::deserialize(from)?;
     let flag = |word: &String| {
         let known = Readiness::from_name(&word.to_uppercase());
-        known.ok_or_else(|| D::Error::custom(format!("`{word}` is nothing that a source can be ready for")))
+        known.ok_or_else(|| D::Error::custom(format!("`{word}` is not a readiness of a source")))
     };
     words.iter().map(flag).collect()
 }

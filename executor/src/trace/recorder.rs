@@ -1,17 +1,18 @@
-//! The recorder: an observer that keeps what it is shown. `observe.rs` says what of each event.
+//! The recorder: an observer that keeps the events that it is shown. `observe.rs` turns each of them into an [`Event`].
 //!
-//! It keeps the newest events, a limited number of them, as values of some eighty bytes in a ring, and of older ones those
-//! that tell of what is still there (`kept.rs`). Places and stacks are kept once and go by numbers; there are only so
-//! many in a program, unless it recurses, where each way down is a stack of its own: of those it keeps the first ones.
-//! Names are given to the addresses of a stack when the recording is read out, not when it is made.
+//! It keeps a limited number of the newest events in a ring, about eighty bytes each, and of the older ones those that
+//! describe what still exists (`kept.rs`). Each place and each stack is stored once, and events refer to it by its
+//! number. A program has a limited number of places. It also has a limited number of stacks, unless it recurses, so
+//! only the first ones are kept. The addresses of a stack are resolved to names when the recording is read, not when it
+//! is made.
 //!
-//! A recorder can be given to several runtimes, and each runs several times. Each runtime has a `Recorder` of its own,
-//! and so has each run; all of them record into the same place under the numbers of theirs (`timeline.rs`).
+//! Several runtimes may share a recorder, and each may run several times. Each runtime and each run has a `Recorder` of
+//! its own. All of these share one state, and add the numbers of their runtime and run to its events (`timeline.rs`).
 
 use super::kept::Kept;
 use super::timeline::{Clocks, Timeline};
 use super::{By, Event, Frame, Head, Record, SourcePlace, Trace, VERSION};
-use crate::watch::dump::{Names, Stack};
+use crate::watch::dump::{Names, SourceLine, Stack};
 use crate::watch::observer::WokenBy;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -21,9 +22,9 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{env, fmt, path::Path, thread};
 
-/// Keeps what happens in a runtime: see [`trace`](crate::trace).
+/// An observer that records the events of a runtime: see [`trace`](crate::trace).
 ///
-/// An event takes a tenth of a microsecond; to find out where a poll went pending takes some microseconds more.
+/// Recording an event takes about 0.1 µs. Capturing the await chains of a poll takes a few microseconds more.
 ///
 /// ```
 /// use executor::{Runtime, trace::{Event, Recorder}};
@@ -41,24 +42,24 @@ use std::{env, fmt, path::Path, thread};
 pub struct Recorder {
     shared: Arc<Shared>,
     pub(super) timeline: Arc<Timeline>,
-    /// The run whose events these are; without one, that which the timeline is in.
+    /// The run whose events this records; if `None`, the timeline's current run.
     run: Option<u32>,
 }
 
-/// What the recorders of several runtimes and runs have in common.
+/// The state that the recorders of all runtimes and runs share.
 struct Shared {
-    /// Where the program was when it began.
+    /// The working directory when the recorder was created.
     directory: String,
     limit: usize,
     chains: bool,
     then: Option<Box<Then>>,
     state: Mutex<State>,
-    told: Mutex<Told>,
+    resolved: Mutex<Resolved>,
 }
 
-/// The chains that have been given names.
+/// The chains whose addresses have been resolved to names, from the first on.
 #[derive(Default)]
-struct Told {
+struct Resolved {
     names: Names,
     chains: Vec<Vec<Frame>>,
 }
@@ -68,24 +69,24 @@ pub(super) struct State {
     pub(super) clocks: Clocks,
     pub(super) simulated: bool,
     records: VecDeque<Record>,
-    /// How many have gone.
+    /// The number of events that are no longer in `records`.
     dropped: u64,
     kept: Kept,
     pub(super) places: Table<Location<'static>>,
     chains: Table<Calls>,
-    /// Names of threads and of kinds of things, each once.
+    /// Names of threads and kinds of primitives, each stored once.
     texts: HashSet<Arc<str>>,
-    /// A byte is written there when more is recorded, or the end has come.
+    /// A byte is written to it at an awaited event and when the recording is closed.
     bell: Option<Arc<UnixStream>>,
-    /// A byte is to be written at the next event.
+    /// The next event rings the bell.
     is_awaited: bool,
-    /// There will be no more.
+    /// No more events will come.
     closed: bool,
 }
 
 type Then = dyn Fn(&Record) + Send + Sync;
 
-/// A stack, of which the futures are told or everything.
+/// A stack, and which of its functions the recording contains: the futures, or all.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Calls {
     Futures(Stack),
@@ -98,7 +99,7 @@ impl Default for Calls {
     }
 }
 
-/// Values that are numbered in the order in which they came.
+/// Values, numbered from 0 in the order in which they were added.
 pub(super) struct Table<T> {
     numbers: HashMap<T, u32>,
     values: Vec<T>,
@@ -111,6 +112,7 @@ impl<T> Default for Table<T> {
 }
 
 impl<T: Hash + Eq + Clone> Table<T> {
+    /// Returns the number of a value, and adds the value if it is new.
     pub(super) fn number(&mut self, value: T) -> u32 {
         if let Some(number) = self.numbers.get(&value) {
             return *number;
@@ -122,10 +124,12 @@ impl<T: Hash + Eq + Clone> Table<T> {
     }
 }
 
-/// So many different stacks are kept; a program that recurses may have any number. Others are shown as empty.
+/// The maximum number of different stacks, since a program that recurses may have any number. Further ones are recorded
+/// as an empty stack.
 const CHAINS: usize = 16_384;
-/// So many names of threads are kept, each of so many bytes: a program may start threads, and name them, without end.
+/// The maximum number of texts in `State::texts`, since a program may start any number of named threads.
 const TEXTS: usize = 1_024;
+/// The maximum length of a text, in bytes.
 const TEXT: usize = 128;
 
 impl State {
@@ -144,8 +148,8 @@ impl State {
         self.chains.number(if is_full { Calls::default() } else { calls })
     }
 
-    /// A text that is kept once, up to some length. Where there are too many, those so far are forgotten: each event keeps
-    /// its own.
+    /// Returns the shared copy of a text, cut to the maximum length. When there are too many texts, all are forgotten;
+    /// the events keep theirs alive.
     pub(super) fn text(&mut self, text: &str) -> Arc<str> {
         let end = (0..=text.len().min(TEXT)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         let text = &text[..end];
@@ -177,67 +181,67 @@ impl Default for Recorder {
 }
 
 impl Recorder {
-    /// Keeps the newest million of events, with where each poll went pending.
+    /// Returns a recorder that keeps the newest million events, with the await chains of each poll.
     pub fn new() -> Recorder {
-        let (then, state, told) = Default::default();
+        let (then, state, resolved) = Default::default();
         let directory = env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok());
         let directory = directory.unwrap_or_default();
-        let shared = Shared { directory, limit: 1_000_000, chains: true, then, state, told };
+        let shared = Shared { directory, limit: 1_000_000, chains: true, then, state, resolved };
         Recorder { shared: Arc::new(shared), timeline: Arc::default(), run: None }
     }
 
-    /// The same recording, for another runtime.
+    /// Returns a recorder that adds to the same recording, for another runtime.
     pub(super) fn of_runtime(&self) -> Recorder {
         Recorder { shared: self.shared.clone(), timeline: Arc::default(), run: None }
     }
 
-    /// The same recording, for a run of this runtime that is about to begin.
+    /// Returns a recorder that adds to the same recording, for a run of this runtime that is about to begin.
     pub(super) fn of_run(&self) -> Recorder {
         let run = Some(self.timeline.begin(&mut self.lock().clocks));
         Recorder { shared: self.shared.clone(), timeline: self.timeline.clone(), run }
     }
 
-    /// Whether it is of one run, whose number it has already.
+    /// Whether it records a single run, which is numbered already.
     pub(super) fn is_of_run(&self) -> bool {
         self.run.is_some()
     }
 
     fn setting(&mut self) -> &mut Shared {
-        Arc::get_mut(&mut self.shared).expect("a recorder is set up before a runtime is built with it")
+        Arc::get_mut(&mut self.shared).expect("a recorder must be configured before a runtime is built with it")
     }
 
-    /// Keeps so many of the newest events.
+    /// Sets the maximum number of events to keep, the newest ones.
     ///
     /// # Panics
-    /// On 0. When a runtime was built with it.
+    /// If `events` is 0. If a runtime was built with this recorder.
     #[must_use]
     #[track_caller]
     pub fn with_limit(mut self, events: usize) -> Recorder {
-        assert!(events > 0, "a recorder that keeps no event records nothing: give at least 1");
+        assert!(events > 0, "the limit of a recorder must be at least 1 event");
         self.setting().limit = events;
         self
     }
 
-    /// Leaves out where polls went pending, which is what takes longest.
+    /// Leaves out await chains, which take the most time to record.
     ///
     /// # Panics
-    /// When a runtime was built with it.
+    /// If a runtime was built with this recorder.
     #[must_use]
     pub fn without_chains(mut self) -> Recorder {
         self.setting().chains = false;
         self
     }
 
-    /// Whether it records where polls went pending.
+    /// Whether it records await chains.
     pub(super) fn has_chains(&self) -> bool {
         self.shared.chains
     }
 
-    /// Calls `then` after each event, on the thread on which it happened, which stands still until that returns. As
-    /// for every [observer](crate::Observer), it must neither panic nor spawn, wake or cancel.
+    /// Calls `then` after each event, on the thread on which the event happened. That thread continues when `then`
+    /// returns. As a method of an [observer](crate::Observer), `then` must not panic, spawn, wake or cancel.
     ///
     /// # Panics
-    /// When a runtime was built with it.
+    /// If a runtime was built with this recorder.
     ///
     /// ```
     /// use executor::{Runtime, trace::Recorder};
@@ -253,39 +257,40 @@ impl Recorder {
         self
     }
 
-    /// What has been recorded up to now.
+    /// Returns the recording so far.
     pub fn trace(&self) -> Trace {
         let state = self.lock();
         let records = state.kept.records().into_iter().chain(state.records.iter().cloned()).collect();
         let places = state.places.values.iter().map(source_place).collect();
         let (head, chains) = (self.head_of(&state), state.chains.values.clone());
-        drop(state); // to name what is on the stacks takes long
-        Trace { head, places, chains: self.tell(0, &chains), records, now: None }
+        drop(state); // resolving names takes long
+        Trace { head, places, chains: self.resolve(0, &chains), records, now: None }
     }
 
-    /// The names of what is on these stacks. The number of the first is given; those below it have been told.
-    pub(super) fn tell(&self, first: usize, stacks: &[Calls]) -> Vec<Vec<Frame>> {
-        let mut told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let Told { names, chains } = &mut *told;
+    /// Resolves the addresses of these stacks to names. `first` is the number of the first stack; all stacks with lower
+    /// numbers must have been resolved before.
+    pub(super) fn resolve(&self, first: usize, stacks: &[Calls]) -> Vec<Vec<Frame>> {
+        let mut resolved = self.shared.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        let Resolved { names, chains } = &mut *resolved;
         let new = stacks.iter().skip(chains.len().saturating_sub(first));
         chains.extend(new.map(|calls| frames(names, calls)));
         chains[first..first + stacks.len()].to_vec()
     }
 
-    /// How many events it keeps.
+    /// Returns the maximum number of events that it keeps.
     pub(super) fn limit(&self) -> usize {
         self.shared.limit
     }
 
-    /// How many events have been recorded, those included that have gone.
+    /// Returns the number of events recorded so far, including those that are no longer kept.
     pub fn events(&self) -> u64 {
         self.lock().events()
     }
 
-    /// Writes what has been recorded up to now into a file.
+    /// Writes the recording so far to a file, which is created or overwritten.
     ///
     /// # Errors
-    /// The system's.
+    /// If the file cannot be created or written.
     pub fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.trace().write(std::fs::File::create(path)?)
     }
@@ -301,20 +306,20 @@ impl Recorder {
         Head { executor_trace: VERSION, program, directory, simulated, dropped, run: None }
     }
 
-    /// What has come since, up to so many events, stacks or places; `None` if nothing has. What an event refers to comes
-    /// with it or before.
+    /// Returns what is new since `known`, at most `limit` events, stacks and places each; `None` if nothing is. What an
+    /// event refers to is returned with it or before it.
     pub(super) fn news(&self, known: &mut Known, limit: usize) -> Option<News> {
         let mut state = self.lock();
         (state.events() != known.events).then(|| state.news(known, limit))
     }
 
-    /// From now on a byte is written there at the first event after [`await_more`](Recorder::await_more), and when the
-    /// recording is closed.
+    /// Sets the socket to which a byte is written at the first event after each [`await_more`](Recorder::await_more),
+    /// and when the recording is closed.
     pub(super) fn set_bell(&self, bell: UnixStream) {
         self.lock().bell = Some(Arc::new(bell));
     }
 
-    /// The bell rings at the next event. `false` if more than that is there already, or the recording is closed.
+    /// Has the bell ring at the next event. Returns `false` if there are new events already or the recording is closed.
     pub(super) fn await_more(&self, known: &Known) -> bool {
         let mut state = self.lock();
         state.is_awaited = state.events() == known.events && !state.closed;
@@ -325,7 +330,7 @@ impl Recorder {
         self.lock().closed
     }
 
-    /// There will be no more events: rings the bell for the last time.
+    /// Closes the recording: no more events will come. Rings the bell for the last time.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -340,8 +345,8 @@ impl Recorder {
 
     pub(super) fn record(&self, event: impl FnOnce(&mut State) -> Event) {
         let mut state = self.lock();
-        let (runtime, present) = self.timeline.numbers(&mut state.clocks);
-        let (at, run) = (self.timeline.now(&mut state.clocks), self.run.unwrap_or(present));
+        let (runtime, current) = self.timeline.numbers(&mut state.clocks);
+        let (at, run) = (self.timeline.now(&mut state.clocks), self.run.unwrap_or(current));
         let record = Record { at, run, runtime, event: event(&mut state) };
         let shown = self.shared.then.as_ref().map(|then| (then, record.clone()));
         state.push(record, self.shared.limit);
@@ -352,12 +357,13 @@ impl Recorder {
     }
 }
 
-/// The socket takes no more only if it has not been read from since, and then one byte is as good as two.
+/// Writes a byte to the socket. An error is ignored: if the socket is full, bytes are waiting to be read, and one is
+/// enough.
 fn ring(bell: Option<Arc<UnixStream>>) {
     bell.inspect(|bell| drop((&**bell).write(&[0])));
 }
 
-/// How much of a recording a reader has seen.
+/// The part of a recording that a reader has seen.
 #[derive(Default)]
 pub(super) struct Known {
     events: u64,
@@ -365,9 +371,10 @@ pub(super) struct Known {
     chains: usize,
 }
 
-/// What came since.
+/// The part of a recording that is new to a reader.
 pub(super) struct News {
-    /// So many events have gone that were not seen; what is left of all before is said again.
+    /// The number of events that were dropped before the reader saw them. If there are any, `records` begins with the
+    /// kept events.
     pub(super) missed: u64,
     pub(super) now: u64,
     pub(super) first_place: u32,
@@ -375,17 +382,17 @@ pub(super) struct News {
     pub(super) places: Vec<SourcePlace>,
     pub(super) chains: Vec<Calls>,
     pub(super) records: Vec<Record>,
-    /// This is all that there is.
+    /// Nothing newer exists.
     pub(super) is_all: bool,
 }
 
 impl State {
-    /// What has come since. If events were missed, what is left of them comes first, and at once.
+    /// Returns what is new since `known`. If events were missed, the kept ones come first, without regard to `limit`.
     fn news(&mut self, known: &mut Known, limit: usize) -> News {
         let (first_place, first_chain) = (known.places, known.chains);
         known.places = self.places.values.len().min(first_place + limit);
         known.chains = self.chains.values.len().min(first_chain + limit);
-        // Events may refer to any of them.
+        // Events may refer to any place or chain, so these come first.
         let has_all = known.places == self.places.values.len() && known.chains == self.chains.values.len();
         let (missed, records) = if has_all { self.new_records(known, limit) } else { (0, Vec::new()) };
         News {
@@ -420,16 +427,16 @@ fn source_place(place: &Location<'static>) -> SourcePlace {
 }
 
 pub(super) fn frames(names: &mut Names, calls: &Calls) -> Vec<Frame> {
-    let frame = |place: crate::watch::dump::Place| Frame {
-        function: place.function.into(),
-        file: place.file.to_string_lossy().into(),
-        line: place.line,
+    let frame = |line: SourceLine| Frame {
+        function: line.function.into(),
+        file: line.file.to_string_lossy().into(),
+        line: line.line,
     };
-    let places = match calls {
+    let lines = match calls {
         Calls::Futures(stack) => names.chain(stack),
         Calls::All(stack) => names.calls(stack),
     };
-    places.into_iter().map(frame).collect()
+    lines.into_iter().map(frame).collect()
 }
 
 impl fmt::Debug for Recorder {
@@ -444,7 +451,7 @@ mod tests {
     use super::{State, TEXT, TEXTS};
 
     #[test]
-    fn names_of_threads_are_bounded_in_number_and_length() {
+    fn the_names_of_threads_are_limited_in_number_and_length() {
         let mut state = State::default();
         for number in 0..5 * TEXTS {
             let name = format!("thread {number}");

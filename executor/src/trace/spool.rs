@@ -1,9 +1,10 @@
-//! Where the recording goes while the program runs: so that there is one also of a program that is killed, crashes or
-//! calls `exit`, and one can look into it before its end.
+//! Writes the recording while the program runs. So a program that is killed, crashes or calls `exit` leaves a recording
+//! too, and a recording can be read before the program ends. Used by `env.rs`.
 //!
-//! A thread writes down what has come. A file is waited for when a `block_on` ends; and when the runtime goes, the whole
-//! recording takes its place, written as it is known then. A pipe or a terminal gets all of it once, as it comes, and is
-//! never waited for longer than a moment: its reader may be gone, or may have never been there. Used by `env.rs`.
+//! A thread writes the new events. If the destination is a file, the end of each `block_on` waits until the file has
+//! all events; and when the runtime is dropped, the whole recording is written once more and replaces the file. A pipe
+//! or a terminal receives the recording once, as it grows. The program waits for it only at the end and for a limited
+//! time, since it may have no reader.
 
 use super::claim::{claim, replace};
 use super::feed::Feed;
@@ -20,17 +21,17 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// So much of what happened last is lost if the program is killed.
+/// The time between two writes: if the program is killed, at most the events of about this time are lost.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The end of the program waits no longer than this for a reader that takes nothing.
+/// The maximum time for which the end of the runtime waits for a reader that does not read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A recording that is written somewhere.
+/// A recording that is being written to a file, a pipe or a terminal.
 pub(super) struct Spool {
     shared: Arc<Shared>,
-    /// The thread that writes, since the first `block_on`.
+    /// The thread that writes, from the first `block_on` on; `None` if it could not be started.
     writer: OnceLock<Option<Writer>>,
-    /// The process whose thread that is: one that was forked has no such thread, and the file is not its.
+    /// The process that created this: a forked process has no such thread, and does not own the file.
     process: u32,
 }
 
@@ -38,29 +39,29 @@ struct Shared {
     recorder: Arc<Recorder>,
     path: PathBuf,
     target: Target,
-    /// A failure was printed.
+    /// A failure has been printed.
     has_failed: AtomicBool,
-    /// The runtime goes.
+    /// The runtime is being dropped.
     ends: AtomicBool,
 }
 
 enum Target {
     /// A file that can be replaced.
     File,
-    /// What is written there stays. Writing never blocks.
+    /// A pipe, terminal or other stream: what was written cannot be replaced. The descriptor is non-blocking.
     Stream(Mutex<File>),
 }
 
-/// A thread that writes a recording down, and answers when all is there.
+/// The thread that writes a recording. It answers a request when all events so far are written.
 struct Writer {
     asked: Sender<Sender<()>>,
     thread: JoinHandle<()>,
 }
 
 impl Spool {
-    /// Opens what is at the path, so that a path that can't be written is reported before the program runs. From the second
-    /// runtime of the process on, this is a path of its own beside the given one. It stays the same when the program changes
-    /// its directory.
+    /// Opens the path before the program runs, so that errors are reported early. From the second runtime of the
+    /// process on, the path gets the runtime's number appended. The path is made absolute, so that a change of the
+    /// working directory does not affect it.
     pub(super) fn create(recorder: Arc<Recorder>, path: &Path, number: usize) -> io::Result<Spool> {
         let path = resolved(path)?;
         let (path, target) = match stream(&path)? {
@@ -72,24 +73,24 @@ impl Spool {
         Ok(Spool { shared, writer: OnceLock::new(), process: std::process::id() })
     }
 
-    /// A `block_on` begins.
+    /// Starts the thread when the first `block_on` begins.
     pub(super) fn begin(&self) {
         if self.process == std::process::id() {
             self.writer.get_or_init(|| Writer::start(self.shared.clone()));
         }
     }
 
-    /// A `block_on` has ended: a file has all of it when this returns.
+    /// Waits, at the end of a `block_on`, until a file has all events so far.
     pub(super) fn catch_up(&self) {
         if self.process != std::process::id() || matches!(self.shared.target, Target::Stream(_)) {
             return;
         }
         if let Some(Some(writer)) = self.writer.get() {
-            let _has_failed_and_said_so = writer.catch_up();
+            let _failure_was_reported = writer.catch_up();
         }
     }
 
-    /// The runtime goes: puts the whole recording into place.
+    /// Ends the thread when the runtime is dropped, and replaces a file by the whole recording.
     pub(super) fn finish(&mut self) {
         if self.process != std::process::id() {
             return;
@@ -108,13 +109,13 @@ impl Spool {
     }
 }
 
-/// The path without links, so that a link stays one, and what it leads to is replaced.
+/// Resolves symbolic links, so that the file that a link leads to is replaced and not the link.
 fn resolved(path: &Path) -> io::Result<PathBuf> {
     let mut path = std::path::absolute(path)?;
     if is_of_process(&path) {
         return Ok(path);
     }
-    // A link may lead to a file that is not there yet.
+    // A link may lead to a file that does not exist yet, which `canonicalize` does not resolve.
     for _ in 0..40 {
         match (path.canonicalize(), path.read_link()) {
             (Ok(known), _) => return Ok(known),
@@ -125,12 +126,14 @@ fn resolved(path: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// What stands for one of this process's own descriptors, such as `/dev/stdout`: it may be a file, but must not be replaced.
+/// Whether the path stands for a descriptor of this process, such as `/dev/stdout`. This may be a file, but must not be
+/// replaced.
 fn is_of_process(path: &Path) -> bool {
     ["/dev/std", "/dev/fd/", "/proc/self/fd/"].iter().any(|start| path.to_string_lossy().starts_with(start))
 }
 
-/// What is at the path, if it can be written but not replaced.
+/// Opens what is at the path if it must be written to and not replaced. Returns `None` for a file, or if nothing is
+/// there.
 fn stream(path: &Path) -> io::Result<Option<File>> {
     let Ok(metadata) = fs::metadata(path) else { return Ok(None) };
     let kind = metadata.file_type();
@@ -144,7 +147,7 @@ fn stream(path: &Path) -> io::Result<Option<File>> {
     } else if kind.is_file() && !is_of_process(path) {
         return Ok(None);
     }
-    // With a pipe, neither this nor a write waits for a reader.
+    // With NONBLOCK, neither opening nor writing to a pipe waits for a reader.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let opened = OpenOptions::new().append(true).custom_flags(flags.bits() as i32).open(path);
     let file = match opened {
@@ -153,15 +156,15 @@ fn stream(path: &Path) -> io::Result<Option<File>> {
         }
         opened => opened?,
     };
-    // What a device does with what it is sent is unknown, unless it throws it away, or says that it is full.
+    // Refuses other devices, since writing to a device may have any effect. The three here only discard or refuse data.
     let is = |device: &&str| fs::metadata(device).is_ok_and(|device| device.rdev() == metadata.rdev());
     if kind.is_char_device() && !file.is_terminal() && !["/dev/null", "/dev/zero", "/dev/full"].iter().any(is) {
-        return refused("it is a device, and no terminal");
+        return refused("it is a device and not a terminal");
     }
     Ok(Some(file))
 }
 
-/// Makes the file of the runtime of this number: others than the first have it at their end.
+/// Creates the file for the runtime of this number, which is appended to the path unless it is 1.
 fn file(recorder: &Recorder, path: &Path, number: usize) -> io::Result<PathBuf> {
     let head = Feed::begin(recorder)?.lines;
     let first = claim(path, &head)?;
@@ -176,16 +179,16 @@ fn file(recorder: &Recorder, path: &Path, number: usize) -> io::Result<PathBuf> 
 }
 
 impl Shared {
-    /// Prints the first failure, as there is no caller to return it to, and no other.
+    /// Prints the first failure and ignores further ones. It is printed because there is no caller to return it to.
     fn report(&self, written: io::Result<()>) {
         let Err(error) = written else { return };
         if !self.has_failed.swap(true, Ordering::Relaxed) {
             let path = self.path.display();
-            eprintln!("executor: EXECUTOR_TRACE={path}: {error}; the recording ends here, and the program goes on");
+            eprintln!("executor: EXECUTOR_TRACE={path}: {error}; the recording ends here and the program continues");
         }
     }
 
-    /// Writes what comes, until the runtime goes.
+    /// Writes new events until the runtime is dropped.
     fn follow(&self, asks: &Receiver<Sender<()>>) -> io::Result<()> {
         if let Target::Stream(file) = &self.target {
             return self.stream(&file.lock().unwrap_or_else(PoisonError::into_inner), asks);
@@ -199,7 +202,7 @@ impl Shared {
         }
     }
 
-    /// Writes all that there is, and says how many events that are.
+    /// Writes the events so far to a new file, and returns their number.
     fn begin(&self, mut file: &File) -> io::Result<(Feed, usize)> {
         let (mut feed, mut events, limit) = (Feed::begin(&self.recorder)?, 0, self.recorder.limit());
         loop {
@@ -207,15 +210,16 @@ impl Shared {
             file.write_all(&feed.lines)?;
             feed.lines.clear();
             events += added.events;
-            // A program may be faster than this.
+            // The limit ends this loop if the program records faster than this writes.
             if added.is_all || events >= limit {
                 return Ok((feed, events));
             }
         }
     }
 
-    /// Adds to a file what comes; `false` when the runtime goes, `true` when the file is to be begun anew since it still has
-    /// what was forgotten in the meantime. Answers `asked` when all is there.
+    /// Appends new events to a file, and answers `asked` when all events so far are written. Returns `false` when the
+    /// runtime is dropped; and `true` when the file must be replaced, because it has twice the events that the recorder
+    /// keeps or its head is no longer right.
     fn append(
         &self,
         mut file: &File,
@@ -230,14 +234,14 @@ impl Shared {
             events += added.events;
             let before = file.stream_position()?;
             if let Err(error) = file.write_all(&feed.lines) {
-                // A line that is not whole is none.
+                // Removes a line that was written in part.
                 let _is_cut = file.set_len(before).and_then(|()| file.seek(SeekFrom::Start(before)));
                 return Err(error);
             }
             feed.lines.clear();
             if added.is_all {
                 if let Some(done) = asked.take() {
-                    let _waits_no_more = done.send(());
+                    let _may_be_gone = done.send(());
                 }
                 *asked = match asks.recv_timeout(PAUSE) {
                     Err(RecvTimeoutError::Disconnected) => return Ok(false),
@@ -248,6 +252,7 @@ impl Shared {
         Ok(true)
     }
 
+    /// Writes new events to a stream, until the runtime is dropped and all events are written.
     fn stream(&self, file: &File, asks: &Receiver<Sender<()>>) -> io::Result<()> {
         let mut feed = Feed::begin(&self.recorder)?;
         loop {
@@ -263,7 +268,8 @@ impl Shared {
         }
     }
 
-    /// Writes all of it to what may have no room. Only the end is in a hurry.
+    /// Writes all bytes to a stream, and waits while it is full. Once the runtime is being dropped, waits up to
+    /// `PATIENCE`.
     fn write(&self, mut file: &File, mut bytes: &[u8]) -> io::Result<()> {
         let mut waits_since = None;
         while !bytes.is_empty() {
@@ -278,7 +284,7 @@ impl Shared {
                     let ends = self.ends.load(Ordering::Relaxed);
                     let since = *waits_since.get_or_insert_with(Instant::now);
                     if ends && since.elapsed() >= PATIENCE {
-                        return Err(io::Error::new(ErrorKind::TimedOut, "its reader takes no more"));
+                        return Err(io::Error::new(ErrorKind::TimedOut, "its reader has stopped reading"));
                     }
                     let pause = Timespec { tv_sec: 0, tv_nsec: PAUSE.subsec_nanos().into() };
                     let _interrupted = poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&pause));
@@ -294,12 +300,12 @@ impl Writer {
     fn start(shared: Arc<Shared>) -> Option<Writer> {
         let (asked, asks) = channel();
         let follow = move || shared.report(shared.follow(&asks));
-        // Without a thread, the file is written when the runtime goes.
+        // If no thread can be started, the file is written when the runtime is dropped.
         let thread = thread::Builder::new().name("executor-trace".into()).spawn(follow).ok()?;
         Some(Writer { asked, thread })
     }
 
-    /// Waits until all that has happened is in the file. `false` if the thread has failed.
+    /// Waits until the file has all events so far. Returns `false` if the thread has failed.
     fn catch_up(&self) -> bool {
         let (done, is_done) = channel();
         self.asked.send(done).is_ok() && is_done.recv().is_ok()

@@ -1,19 +1,19 @@
-//! What a recorder knows of one runtime: its number in the recording, the run that is under way, and its clock.
+//! What a recorder knows of one runtime: its number in the recording, its current run, and its clock.
 //!
-//! Used by `recorder.rs` and `observe.rs`. Everything here changes only under the recorder's lock.
+//! Used by `recorder.rs` and `observe.rs`. All of this changes only under the recorder's lock.
 
 use reactor::Handle;
 use reactor::time::{Duration, Instant};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// What all runtimes of a recording have in common.
+/// The state that all runtimes of a recording share.
 #[derive(Default)]
 pub(super) struct Clocks {
-    /// How many runtimes and runs have been numbered.
+    /// The number of runtimes, and of runs, that have been numbered.
     runtimes: u32,
     runs: u32,
-    /// When the system's clock was first read, and what time of the recording that was.
+    /// The first reading of the system's clock, and the recording's time at that moment.
     start: Option<(Instant, u64)>,
     /// The time of the latest event.
     last: u64,
@@ -25,7 +25,7 @@ impl Clocks {
         self.runs
     }
 
-    /// How late it is. Virtual clocks are told by their events.
+    /// Returns the current time of the recording. A virtual clock counts up to its latest event.
     pub(super) fn now(&self) -> u64 {
         let since = |(start, base): (Instant, u64)| base.saturating_add(nanoseconds(start.elapsed()));
         self.start.map_or(0, since).max(self.last)
@@ -41,17 +41,17 @@ pub(super) struct Timeline {
     run: AtomicU32,
     has_begun: AtomicBool,
     is_simulated: AtomicBool,
-    /// Tells the virtual time, during a run. Its reactor holds the recorder as its observer, so that it must go when the
-    /// run ends.
+    /// Reads the virtual clock during a run. The handle's reactor holds the recorder as its observer, so it must be
+    /// dropped at the end of the run, to avoid a cycle.
     clock: Mutex<Option<Handle>>,
-    /// When the runtime's clock was first read, and what time of the recording that was.
+    /// The first reading of the runtime's clock, and the recording's time at that moment.
     start: OnceLock<(Instant, u64)>,
-    /// The time of its last event.
+    /// The time of the runtime's latest event.
     last: AtomicU64,
 }
 
 impl Timeline {
-    /// The numbers of the runtime and of its present run.
+    /// Returns the numbers of the runtime and of its current run.
     pub(super) fn numbers(&self, clocks: &mut Clocks) -> (u32, u32) {
         if self.runtime.load(Relaxed) == 0 {
             clocks.runtimes += 1;
@@ -63,7 +63,7 @@ impl Timeline {
         (self.runtime.load(Relaxed), self.run.load(Relaxed))
     }
 
-    /// Numbers a new run, and returns its number. What happened before the first run belongs to that one.
+    /// Numbers a new run, and returns its number. Events before the first run belong to the first run.
     pub(super) fn begin(&self, clocks: &mut Clocks) -> u32 {
         if self.has_begun.swap(true, Relaxed) || self.run.load(Relaxed) == 0 {
             self.run.store(clocks.next_run(), Relaxed);
@@ -71,13 +71,13 @@ impl Timeline {
         self.run.load(Relaxed)
     }
 
-    /// The clock from now on: this one, or the system's.
+    /// Sets the clock: the given virtual one, or the system's.
     pub(super) fn set_clock(&self, clock: Option<Handle>) {
         self.is_simulated.store(clock.is_some(), Relaxed);
         *self.clock() = clock;
     }
 
-    /// The run is over. Returns the clock, to be dropped outside of the recorder's lock.
+    /// Ends the run. Returns the clock, which must be dropped outside of the recorder's lock.
     pub(super) fn take_clock(&self) -> Option<Handle> {
         self.clock().take()
     }
@@ -86,8 +86,8 @@ impl Timeline {
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The present time by the runtime's own clock: this thread may run another one. Between two runs, a virtual clock
-    /// stands still.
+    /// Returns the current time by this runtime's own clock, since this thread may run another runtime. Between two
+    /// runs a virtual clock does not move.
     pub(super) fn now(&self, clocks: &mut Clocks) -> u64 {
         let last = self.last.load(Relaxed);
         let now = match self.is_simulated.load(Relaxed) {
@@ -100,8 +100,8 @@ impl Timeline {
         now
     }
 
-    /// A time of the runtime's clock, in nanoseconds since the recording began. Clocks of the system's share their start;
-    /// a virtual one starts where the recording is when it is first read.
+    /// Converts a time of the runtime's clock to nanoseconds since the recording began. All runtimes on the system's
+    /// clock share one start; a virtual clock starts at the recording's time when it is first read.
     pub(super) fn since_start(&self, clocks: &mut Clocks, time: Instant) -> u64 {
         let (start, base) = *self.start.get_or_init(|| match self.is_simulated.load(Relaxed) {
             true => (time, clocks.last),

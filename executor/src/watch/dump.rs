@@ -1,59 +1,58 @@
-//! Where every task stands: [`tasks`].
+//! The task dump: all tasks with their await chains. [`tasks`](crate::tasks) returns it.
 //!
-//! A task that waits is a chain of futures, each in its caller's `.await`, down to the leaf that waits for
-//! something outside. Nobody keeps that chain; but when the task is polled it becomes a stack: the leaf's
-//! `poll` is called by the poll of the async fn that awaits it, and so on up to the executor. So each task
-//! that waits is polled once more, with a listener that every leaf tells what it waits for before it returns
-//! `Pending`, and that looks at the stack just then. As nothing has woken the task nothing in it goes on. A task that
-//! makes progress all the same is one whose wake was lost: the dump and the observers say so.
+//! A suspended task is a chain of futures, each awaiting the next, down to the leaf that waits for something outside of
+//! the task. No data structure holds this chain, but while the task is polled it is a stack of calls: the poll of each
+//! async fn calls the poll of the future that it awaits. So the dump polls each suspended task once more. Before a leaf
+//! returns `Poll::Pending` it reports what it waits for, and at that moment the stack is captured. Since the task was
+//! not woken, no leaf in it is ready and the poll changes nothing. If the task makes progress nevertheless, its wake
+//! was lost: the dump and the observers report that.
 
-use crate::stack::{self, Heard};
-pub use crate::stack::{Names, Place, Stack, Standing};
+use crate::stack::{self, AwaitChains};
+pub use crate::stack::{AwaitChain, Names, SourceLine, Stack};
 use crate::task::{TaskInfo, TaskRef, TaskState, with_present};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// All tasks of a runtime. Printing it prints each. Made by [`tasks`].
+/// All tasks of a runtime, returned by [`tasks`](crate::tasks). Its `Display` prints each of them.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks(Vec<TaskDump>);
 
-/// A task and where it stands. Printing it takes some lines.
+/// A task with its await chains. Its `Display` prints several lines.
 #[derive(Clone, Debug)]
 pub struct TaskDump {
-    /// Number, name and place of the spawn.
+    /// Its number, name and spawn location.
     pub task: TaskInfo,
-    /// Where it is in its life.
+    /// Its state.
     pub state: TaskState,
-    /// Since about when it exists.
+    /// The approximate time since it was spawned.
     pub age: Duration,
-    /// How often it was polled.
+    /// The number of times it was polled.
     pub polls: u64,
-    /// Who asked for its end, where and why, if somebody did.
+    /// What cancelled it, where and why, if it was cancelled.
     pub cancellation: Option<crate::task::Cancellation>,
-    /// What it waits for. More than one, if it awaits several futures at once; none, if it is running, or
-    /// about to run.
+    /// What it waits for: several entries if it awaits several futures at once; none if it is running or queued.
     pub waits: Vec<Wait>,
-    /// So many further waits are not in there.
+    /// The number of further waits that are not listed in `waits`.
     pub left_out: usize,
-    /// It made progress when it was polled for this list: what it waited for had come, and its waker was not called.
-    /// The other fields say what has become of it in that poll.
+    /// Whether it made progress when it was polled for this list. Then what it waited for had happened, but its waker
+    /// had not been called. The other fields describe the task after that poll.
     pub lost_wake: bool,
-    /// What there is to say of it otherwise.
+    /// Printed if `waits` is empty.
     note: &'static str,
 }
 
 /// One thing that a task waits for.
 #[derive(Clone, Debug)]
 pub struct Wait {
-    /// The futures that await each other, the outermost first.
-    pub chain: Vec<Place>,
-    /// What the innermost one waits for.
+    /// The await chain: the futures that await each other, outermost first.
+    pub chain: Vec<SourceLine>,
+    /// What the leaf waits for.
     pub leaf: String,
 }
 
 impl Tasks {
-    /// In the order of their spawning.
+    /// Sorts the tasks by when they were spawned.
     pub(crate) fn new(mut tasks: Vec<TaskDump>) -> Tasks {
         tasks.sort_by_key(|task| task.task.id);
         Tasks(tasks)
@@ -61,16 +60,16 @@ impl Tasks {
 }
 
 impl TaskDump {
-    /// A task with its await chains, which `poll` finds unless it runs right now.
+    /// Dumps a task with its await chains. `poll` polls the task, to find them; the current task is not polled.
     pub(crate) fn asked(task: TaskRef<'_>, age: Duration, names: &mut Names, poll: &mut dyn FnMut()) -> TaskDump {
         let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
-        let heard = if is_present { Heard::default() } else { stack::listen(true, true, poll) };
-        let waits = heard.standing.into_iter();
-        let waits = waits.map(|standing| Wait { chain: names.chain(&standing.stack), leaf: standing.leaf }).collect();
-        TaskDump { left_out: heard.left_out, waits, ..TaskDump::of(task, age) }
+        let found = if is_present { AwaitChains::default() } else { stack::await_chains(true, true, poll) };
+        let waits = found.chains.into_iter();
+        let waits = waits.map(|chain| Wait { chain: names.chain(&chain.stack), leaf: chain.leaf }).collect();
+        TaskDump { left_out: found.left_out, waits, ..TaskDump::of(task, age) }
     }
 
-    /// The same, with whether its wake was lost.
+    /// Sets whether the task's wake was lost.
     pub(super) fn with(self, lost_wake: bool) -> TaskDump {
         TaskDump { lost_wake, ..self }
     }
@@ -98,26 +97,26 @@ impl TaskDump {
 }
 
 impl TaskDump {
-    /// What several waits have in common is printed once, and what each has for itself further in.
+    /// Prints one wait. Lines that it shares with the wait before are not repeated; the others are indented below them.
     fn print_wait(&self, number: usize, wait: &Wait, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let branches: Vec<usize> = self.waits.windows(2).map(|pair| pair[0].shares_with(&pair[1])).collect();
         let indent = |depth| 4 + 2 * branches.iter().filter(|branch| **branch <= depth).count();
         let known = if number == 0 { 0 } else { branches[number - 1] };
-        for (depth, place) in wait.chain.iter().enumerate().skip(known) {
-            write!(f, "\n{:1$}{place}", "", indent(depth))?;
+        for (depth, line) in wait.chain.iter().enumerate().skip(known) {
+            write!(f, "\n{:1$}{line}", "", indent(depth))?;
         }
         write!(f, "\n{:1$}waits for: {2}", "", indent(wait.chain.len()), wait.leaf)
     }
 }
 
 impl Wait {
-    /// How many places from the outermost on both have.
+    /// Counts the lines that both chains have in common, from the outermost on.
     fn shares_with(&self, other: &Wait) -> usize {
         self.chain.iter().zip(&other.chain).take_while(|(ours, theirs)| ours == theirs).count()
     }
 }
 
-/// A blocking call that is not over.
+/// A blocking call that has not completed.
 pub(crate) struct Call {
     pub(crate) task: TaskInfo,
     pub(crate) has_begun: bool,

@@ -13,7 +13,7 @@
 //! Used by `monitor.rs`, which polls the tasks, and by `observers.rs`, which passes their events on.
 
 use super::observer::WokenBy;
-use crate::stack::{Names, Stack, Standing};
+use crate::stack::{AwaitChain, Names, Stack};
 use crate::task::{Canceller, TaskEvent, TaskId, TaskInfo, TaskRef};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -79,7 +79,7 @@ pub(crate) struct Checks {
 #[derive(Default)]
 struct Seen {
     /// The await chains of its last poll.
-    standing: Vec<Standing>,
+    chains: Vec<AwaitChain>,
     /// The calls that dropped its last waker, and what was running.
     dropped: Option<(Stack, WokenBy)>,
 }
@@ -100,8 +100,8 @@ impl Checks {
     }
 
     /// A poll returned `Pending`, with these await chains.
-    fn suspended(&self, task: TaskId, standing: &[Standing]) {
-        self.tasks().insert(task, Seen { standing: standing.to_vec(), dropped: None });
+    fn suspended(&self, task: TaskId, chains: &[AwaitChain]) {
+        self.tasks().insert(task, Seen { chains: chains.to_vec(), dropped: None });
     }
 
     /// Forgets the tasks of an earlier run, which had the same numbers.
@@ -118,7 +118,7 @@ impl Checks {
     /// Notes an event of a task; `by` returns what is running.
     pub(crate) fn happened(&self, task: TaskRef<'_>, what: &TaskEvent<'_>, by: impl FnOnce() -> WokenBy) {
         match what {
-            TaskEvent::Waits(standing) => self.suspended(task.id(), standing),
+            TaskEvent::Waits(chains) => self.suspended(task.id(), chains),
             TaskEvent::LastWakerDropped => {
                 let dropped = Some((Stack::here(), by()));
                 self.tasks().entry(task.id()).or_default().dropped = dropped;
@@ -158,8 +158,8 @@ impl Checks {
     fn details(&self, task: TaskRef<'_>, wakers: usize) -> String {
         let (tasks, mut names, mut text) = (self.tasks(), Names::default(), String::new());
         let nothing = Seen::default();
-        let Seen { standing, dropped } = tasks.get(&task.id()).unwrap_or(&nothing);
-        for Standing { leaf, stack } in standing {
+        let Seen { chains, dropped } = tasks.get(&task.id()).unwrap_or(&nothing);
+        for AwaitChain { leaf, stack } in chains {
             for place in names.chain(stack) {
                 let _ = write!(text, "\n    {place}");
             }

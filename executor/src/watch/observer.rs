@@ -1,11 +1,11 @@
-//! The executor's events, for whoever wants to watch.
+//! The executor's events, and the trait [`Observer`], to which a runtime shows them.
 //!
-//! Implement [`Observer`], which is the reactor's [`Observer`](reactor::Observer) and more, and
-//! hand it to [`Builder::observer`](crate::Builder::observer): every event of that runtime is shown
-//! to it. With no observer an event costs one predictable branch.
+//! Implement `Observer`, which extends the reactor's [`Observer`](reactor::Observer), and pass it to
+//! [`Builder::observer`](crate::Builder::observer). The runtime then calls its methods at every event. Without an
+//! observer an event costs one predictable branch.
 
 use super::run::Here;
-use crate::stack::Standing;
+use crate::stack::AwaitChain;
 use crate::sync::{Handover, handover};
 pub use crate::task::PollEnd;
 use crate::task::{Chains, Finish, TaskEvent, TaskId, TaskRef, with_present};
@@ -18,14 +18,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who woke a task.
+/// What woke or cancelled a task, or dropped its last waker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WokenBy {
-    /// A task, in its poll; perhaps itself.
+    /// A task, in its poll; possibly the same task.
     Task(TaskId),
     /// A file descriptor that became ready.
     Source(SourceId),
-    /// A timer whose deadline came.
+    /// A timer whose deadline was reached.
     Timer(TimerId),
     /// Another thread, or this one outside of a poll.
     Outside,
@@ -51,11 +51,11 @@ impl From<Cause> for WokenBy {
     }
 }
 
-/// Watches a runtime: its tasks, and through the reactor's trait its sources and timers. Every
-/// method is empty by default: implement those that you need.
+/// Observes a runtime: its tasks and, through the reactor's trait, its sources and timers. Every method is empty by
+/// default: implement those that you need.
 ///
-/// A method runs on the thread on which the event happens and holds that thread up for as long as
-/// it takes. It must not panic, nor spawn, wake or cancel.
+/// A method runs on the thread on which the event happens, and that thread continues when it returns. It must not
+/// panic, spawn, wake or cancel.
 ///
 /// ```
 /// use executor::{Observer, ReactorObserver, Runtime, observer::WokenBy, task::TaskRef};
@@ -76,14 +76,14 @@ impl From<Cause> for WokenBy {
 /// ```
 #[allow(unused_variables)]
 pub trait Observer: reactor::Observer {
-    /// A runtime is built with this observer. Returns the observer of that runtime's events, if it is not this one: so
-    /// that one which several runtimes share can tell them apart.
+    /// A runtime is built with this observer. Returns another observer if that one is to observe the runtime instead.
+    /// An observer that several runtimes share tells them apart in this way.
     fn for_runtime(self: Arc<Self>) -> Option<Arc<dyn Observer>> {
         None
     }
-    /// `block_on` is called. Returns the observer of what the tasks and blocking calls of this run do, if it is not
-    /// this one: each run numbers its tasks from 1, and a blocking call may outlive its run. The events of sources and
-    /// timers, which belong to the runtime, go on to come here.
+    /// `block_on` is called. Returns another observer if that one is to observe the tasks and blocking calls of this
+    /// run instead. An observer tells runs apart in this way: each run numbers its tasks from 1, and a blocking call
+    /// may outlive its run. Events of sources and timers belong to the runtime and are still shown to this observer.
     ///
     /// ```
     /// use executor::{Observer, ReactorObserver, Runtime, TaskId, observer::PollEnd};
@@ -121,9 +121,9 @@ pub trait Observer: reactor::Observer {
     fn for_run(self: Arc<Self>) -> Option<Arc<dyn Observer>> {
         None
     }
-    /// [`Runtime::block_on`](crate::Runtime::block_on) begins; its first task is about to be spawned.
+    /// [`Runtime::block_on`](crate::Runtime::block_on) begins. Its first task is about to be spawned.
     fn run_begins(&self) {}
-    /// `block_on` is about to return: all tasks are gone.
+    /// `block_on` is about to return. All tasks have completed.
     fn run_ends(&self) {}
     /// A suspended task is about to be polled though it was not woken, to learn its await chain:
     /// [`poll_begins`](Observer::poll_begins) comes right after.
@@ -131,52 +131,55 @@ pub trait Observer: reactor::Observer {
     /// The task made progress in that poll: its condition held, but it had not been woken.
     /// [`poll_ends`](Observer::poll_ends) came before, perhaps with polls of other tasks in between.
     fn lost_wake(&self, task: TaskRef<'_>) {}
-    /// A task was made, by a task or from outside, and queued.
+    /// A task was spawned and queued. `by` is the task that spawned it; `None` if code outside of any task did.
     fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {}
-    /// A task that was not woken yet was.
+    /// A task was woken. Redundant wakes are not reported.
     fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {}
-    /// The task is about to be woken because it was given what it waited for at something of
-    /// [`sync`](mod@crate::sync): a permit, a message, a turn.
+    /// Something of [`sync`](mod@crate::sync) handed over to the task what it waited for, such as a permit or a
+    /// message, and is about to wake it.
     fn handed_over(&self, to: TaskRef<'_>, what: Handover) {}
     /// A task was cancelled, which also wakes it.
     fn task_cancelled(&self, task: TaskRef<'_>, by: WokenBy) {}
-    /// A task is about to be polled; or its future dropped, if it was cancelled.
+    /// A task is about to be polled or, if it was cancelled, its future is about to be dropped.
     fn poll_begins(&self, task: TaskRef<'_>) {}
-    /// Whether [`task_waits`](Observer::task_waits) is wanted, which takes some microseconds a poll.
-    fn wants_standing(&self) -> bool {
+    /// Whether [`task_waits`](Observer::task_waits) is to be called. Finding the await chains takes a few microseconds
+    /// per poll.
+    fn wants_await_chains(&self) -> bool {
         false
     }
-    /// Where a poll that is about to end pending stands, at each leaf that it waits for.
-    fn task_waits(&self, task: TaskId, standing: &[Standing]) {}
+    /// A poll returned `Poll::Pending`, with these await chains: one for each leaf that it waits for.
+    /// [`poll_ends`](Observer::poll_ends) follows.
+    fn task_waits(&self, task: TaskId, chains: &[AwaitChain]) {}
     /// The poll is over.
     fn poll_ends(&self, task: TaskId, end: PollEnd) {}
-    /// The last waker of a task was dropped without waking it, by the calls that are under way on this thread. If the
-    /// task is suspended, [`task_stranded`](Observer::task_stranded) comes right after; if it is running, its poll had
-    /// made that waker, and may still make another one.
+    /// The last waker of a task was dropped without waking it, by a call that is in progress on this thread. If the
+    /// task is suspended, [`task_stranded`](Observer::task_stranded) follows at once. If it is running, its current
+    /// poll made that waker, and may still make another one.
     fn last_waker_dropped(&self, task: TaskRef<'_>, by: WokenBy) {}
-    /// A task is suspended and no waker of it exists: nothing will ever run it again but a cancel, or the poll with
-    /// which [`tasks`](crate::tasks) learns its await chain. `lost` says that
-    /// there was one, which was dropped; else the poll that now ends has not even made one.
+    /// A task is suspended and has no waker: only a cancel, or the poll by which [`tasks`](crate::tasks) learns its
+    /// await chain, will ever run it again. If `lost` is true, its last waker was dropped; otherwise the poll that now
+    /// ends left none.
     fn task_stranded(&self, task: TaskRef<'_>, lost: bool) {}
-    /// A task's future has panicked, with this message if it is text.
+    /// A task's future panicked. `message` is the panic's payload if that is text.
     fn task_panicked(&self, task: TaskRef<'_>, message: Option<&str>) {}
-    /// A task's future is gone, and whoever joins it about to be woken.
+    /// A task completed: its future was dropped, and the task that joins it is about to be woken.
     fn task_finished(&self, task: TaskRef<'_>, how: Finish) {}
-    /// A task is over, and nobody will ever take its output: its handle is gone.
+    /// The output of a completed task is about to be dropped: its join handle was dropped without taking it.
     fn output_dropped(&self, task: TaskRef<'_>, how: Finish) {}
-    /// A task is over, and the last of its wakers and handles is gone.
+    /// The last waker or handle of a completed task was dropped, and its memory is about to be freed.
     fn task_freed(&self, task: TaskRef<'_>) {}
-    /// A poll held the thread for so long, more or less: see [`Builder::slow_poll`](crate::Builder::slow_poll).
+    /// A poll held the thread for about `took`, longer than the limit: see
+    /// [`Builder::slow_poll`](crate::Builder::slow_poll).
     fn slow_poll(&self, task: TaskId, took: Duration) {}
-    /// The task that was just spawned is a blocking call: it waits for a thread of the pool, not to be run.
+    /// The task that was just spawned is a blocking call. It waits for a thread of the pool.
     fn blocking_queued(&self, task: TaskId) {}
-    /// A blocking call was given to a thread of the pool, on which this is called.
+    /// A blocking call begins, on the thread of the pool that calls this method.
     fn blocking_begins(&self, task: TaskId) {}
-    /// That call has returned.
+    /// A blocking call has returned.
     fn blocking_ends(&self, task: TaskId) {}
 
-    /// Calls the method above that matches an event of a task, with its cause. With this, an observer of the
-    /// runtime also works for a [`Schedule`](crate::task::Schedule) of your own:
+    /// Calls the method above that matches an event of a task, with the event's cause. A
+    /// [`Schedule`](crate::task::Schedule) of your own passes its events to an observer with this method:
     ///
     /// ```
     /// use executor::task::{Runnable, Schedule, TaskEvent, TaskRef, spawn_with};
@@ -203,14 +206,14 @@ pub trait Observer: reactor::Observer {
     ///
     /// let stack = Arc::new(Stack::default());
     /// let (task, sum) = spawn_with(async { 1 + 2 }, stack.clone());
-    /// stack.recorder.run_begins(); // the loop says when it begins and ends
+    /// stack.recorder.run_begins(); // the loop reports when it begins and ends
     /// assert!(task.run().is_none());
     /// stack.recorder.run_ends();
     /// let records = stack.recorder.trace().records;
     /// assert!(records.iter().any(|record| record.event == Event::PollBegins { task: sum.id().0 }));
     /// ```
     fn show(&self, task: TaskRef<'_>, what: TaskEvent<'_>) {
-        // Numbers of another executor's tasks would be mistaken for this one's.
+        // The number of a task of another executor would be mistaken for a task of this one.
         show(self, task, what, || {
             let is_beside = with_present(|present| present.is_some_and(|present| present.is_beside(task)));
             if is_beside { Here::Own } else { Here::Outside }
@@ -218,7 +221,7 @@ pub trait Observer: reactor::Observer {
     }
 }
 
-/// Shows an event of a task to the observer. `is_here` says whose thread it happens on.
+/// Shows an event of a task to the observer. `is_here` returns which run the thread belongs to.
 pub(crate) fn show<O>(observer: &O, task: TaskRef<'_>, what: TaskEvent<'_>, is_here: impl FnOnce() -> Here)
 where
     O: Observer + ?Sized,
@@ -234,12 +237,12 @@ where
         }
         TaskEvent::Cancelled => observer.task_cancelled(task, current_cause(is_here())),
         TaskEvent::PollBegins { chains } => {
-            if observer.wants_standing() {
+            if observer.wants_await_chains() {
                 chains.set(Chains::Announced);
             }
             observer.poll_begins(task);
         }
-        TaskEvent::Waits(standing) if observer.wants_standing() => observer.task_waits(task.id(), standing),
+        TaskEvent::Waits(chains) if observer.wants_await_chains() => observer.task_waits(task.id(), chains),
         TaskEvent::Waits(_) => {}
         TaskEvent::PollEnds(end) => observer.poll_ends(task.id(), end),
         TaskEvent::Panicked(panic) => observer.task_panicked(task, panic.message()),
@@ -251,7 +254,7 @@ where
     }
 }
 
-/// Two observers are one, which shows all to the first and then to the second.
+/// A pair of observers is an observer: it shows every event to the first and then to the second.
 impl<A: Observer + ?Sized + 'static, B: Observer + ?Sized + 'static> Observer for (Arc<A>, Arc<B>) {
     fn for_runtime(self: Arc<Self>) -> Option<Arc<dyn Observer>> {
         either(&self, self.0.clone().for_runtime(), self.1.clone().for_runtime())
@@ -271,7 +274,7 @@ impl<A: Observer + ?Sized + 'static, B: Observer + ?Sized + 'static> Observer fo
         handed_over(to: TaskRef<'_>, what: Handover);
         task_cancelled(task: TaskRef<'_>, by: WokenBy);
         poll_begins(task: TaskRef<'_>);
-        task_waits(task: TaskId, standing: &[Standing]);
+        task_waits(task: TaskId, chains: &[AwaitChain]);
         poll_ends(task: TaskId, end: PollEnd);
         last_waker_dropped(task: TaskRef<'_>, by: WokenBy);
         task_stranded(task: TaskRef<'_>, lost: bool);
@@ -285,8 +288,8 @@ impl<A: Observer + ?Sized + 'static, B: Observer + ?Sized + 'static> Observer fo
         blocking_ends(task: TaskId);
     }
 
-    fn wants_standing(&self) -> bool {
-        self.0.wants_standing() || self.1.wants_standing()
+    fn wants_await_chains(&self) -> bool {
+        self.0.wants_await_chains() || self.1.wants_await_chains()
     }
 }
 
@@ -304,7 +307,7 @@ fn either<A: Observer + ?Sized + 'static, B: Observer + ?Sized + 'static>(
     })
 }
 
-/// What is waking or cancelling on this thread right now.
+/// Returns what is running on this thread, and so what causes the wake or cancel in progress.
 pub(crate) fn current_cause(here: Here) -> WokenBy {
     match reactor::cause::current().filter(|_| here != Here::Other) {
         Some(cause) => cause.into(),
@@ -312,7 +315,7 @@ pub(crate) fn current_cause(here: Here) -> WokenBy {
     }
 }
 
-/// The task that runs on this thread, if it is of the same run.
+/// Returns the current task, if it belongs to the run of the event.
 fn current_id(here: Here) -> Option<TaskId> {
     with_present(|task| task.map(TaskRef::id)).filter(|_| here == Here::Own)
 }

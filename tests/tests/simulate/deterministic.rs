@@ -295,7 +295,7 @@ fn a_panic_of_which_nobody_hears_fails_the_run() {
     });
     let said = "`detached` (spawned at tests/tests/simulate/deterministic.rs:";
     assert!(
-        told.contains(said) && told.contains(") panicked, and nobody joined it: the second came first\n"),
+        told.contains(said) && told.contains(") panicked and was never joined: the second came first\n"),
         "{told}"
     );
     let again = format!("repeat it: EXECUTOR_SEED={} cargo test", seed_in(&told));
@@ -325,7 +325,7 @@ fn a_panic_of_which_nobody_hears_fails_the_run() {
                 yield_now().await;
             });
         }),
-        ("the test itself\nbesides, task 2", || {
+        ("the test itself\nalso, task 2", || {
             explore(1, |_| async {
                 spawn_local(async { panics("and a task") });
                 sleep(Duration::from_secs(1)).await;
@@ -335,7 +335,7 @@ fn a_panic_of_which_nobody_hears_fails_the_run() {
     ];
     for (what, run) in unheard {
         let told = message(run);
-        assert!(told.contains(what) && told.contains("panicked, and nobody joined it"), "{what}: {told}");
+        assert!(told.contains(what) && told.contains("panicked and was never joined"), "{what}: {told}");
     }
 }
 

@@ -26,7 +26,7 @@ fn what_is_no_recording_is_refused_with_the_line() {
         ran.says(&format!("{}: ", file.display())).says(what);
     }
     std::fs::write(place.path("run.jsonl"), "{}\n").unwrap();
-    place.run(&["step", "--replay", "run.jsonl", "--lint"]).exits(1).says("demo: run.jsonl: line 1 is not one");
+    place.run(&["step", "--replay", "run.jsonl", "--lint"]).exits(1).says("demo: run.jsonl: line 1 is not a line");
     place.run(&["step", "--replay", "nowhere.jsonl"]).exits(1).says("nowhere.jsonl");
     place.run(&["step", "--source", "nowhere", "--lint"]).exits(2).says("there is no directory");
     place.run(&["step"]).exits(1).says("a terminal is needed").says("--html");

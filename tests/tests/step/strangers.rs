@@ -179,7 +179,7 @@ fn nothing_in_a_recording_is_obeyed_by_the_terminal() {
     let bad = as_lines(&[trace[0].clone(), json!({ "at": 1, "event": evil })]);
     fs::write(place.path("run.jsonl"), bad).unwrap();
     for args in [["step", "--replay", "run.jsonl", "--lint"], ["top", "--replay", "run.jsonl", "--once"]] {
-        let ran = place.run(&args).exits(1).says("line 2 is not one of a recording");
+        let ran = place.run(&args).exits(1).says("line 2 is not a line of a recording");
         assert!(!ran.stderr.contains(obeyed), "{:?}", ran.stderr);
     }
 }

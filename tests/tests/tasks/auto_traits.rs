@@ -140,9 +140,9 @@ auto_traits! {
     dump::Tasks                                          => send sync unpin unwind ref_unwind;
     dump::TaskDump                                       => send sync unpin unwind ref_unwind;
     dump::Wait                                           => send sync unpin unwind ref_unwind;
-    dump::Standing                                       => send sync unpin unwind ref_unwind;
+    dump::AwaitChain                                       => send sync unpin unwind ref_unwind;
     dump::Stack                                          => send sync unpin unwind ref_unwind;
-    dump::Place                                          => send sync unpin unwind ref_unwind;
+    dump::SourceLine                                          => send sync unpin unwind ref_unwind;
     dump::Names                                          => send sync unpin unwind ref_unwind;
     observer::WokenBy                                    => send sync unpin unwind ref_unwind;
     observer::PollEnd                                    => send sync unpin unwind ref_unwind;

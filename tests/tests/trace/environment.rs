@@ -330,7 +330,7 @@ fn what_the_environment_asks_for_and_cant_be_is_said_before_the_program_runs() {
     hello("EXECUTOR_TRACE", "run.jsonl").exits(0);
     let mut limited = std::process::Command::new(executor_examples().join("hello"));
     limited.current_dir(place.path("")).env("EXECUTOR_TRACE", "run.jsonl").env("EXECUTOR_TRACE_EVENTS", "many");
-    Running::start(&mut limited).wait().says("EXECUTOR_TRACE_EVENTS=many: give a number of events, from 1");
+    Running::start(&mut limited).wait().says("EXECUTOR_TRACE_EVENTS=many: must be a number of at least 1");
 }
 
 #[test]
@@ -455,7 +455,7 @@ fn a_recording_goes_by_the_clock_of_its_own_runtime() {
 }
 
 #[test]
-#[should_panic(expected = "give at least 1")]
+#[should_panic(expected = "at least 1")]
 fn a_recorder_for_no_events_is_refused() {
     let _ = Recorder::new().with_limit(0);
 }
@@ -486,13 +486,13 @@ fn broken_files_are_told_with_the_line_and_what_to_do() {
     assert!(matches!(empty, TraceError::Empty) && empty.to_string().contains("let block_on return"), "{empty}");
     for none in ["hello\n", "[1]\n", "\u{0}\u{1}\n"] {
         let error = Trace::read(none.as_bytes()).unwrap_err().to_string();
-        assert!(error.starts_with("line 1 is not one of a recording ("), "{error}");
+        assert!(error.starts_with("line 1 is not a line of a recording ("), "{error}");
         assert!(error.ends_with("record one with EXECUTOR_TRACE=run.jsonl"), "{error}");
     }
     let other = Trace::read(HEAD.replace("\":1", "\":3").as_bytes()).unwrap_err();
     assert_eq!(
         other.to_string(),
-        "the recording is of version 3 and this program reads versions 1 and 2: record it anew"
+        "the recording has version 3, and this program reads versions 1 and 2: record it again"
     );
 
     for line in [
@@ -503,7 +503,7 @@ fn broken_files_are_told_with_the_line_and_what_to_do() {
         "",
     ] {
         let error = refused(line);
-        assert!(error.starts_with("line 2 is not one of a recording ("), "{line}: {error}");
+        assert!(error.starts_with("line 2 is not a line of a recording ("), "{line}: {error}");
     }
     for line in [
         r#"{"place":1,"file":"a.rs","line":1,"column":1}"#,
@@ -516,7 +516,7 @@ fn broken_files_are_told_with_the_line_and_what_to_do() {
     ] {
         assert_eq!(
             refused(line),
-            "line 2 refers to a place or chain that no line before it describes: is the file whole?",
+            "line 2 refers to a place or chain that no line before it describes: is the file complete?",
             "{line}"
         );
     }

@@ -159,13 +159,13 @@ fn what_is_no_file_is_refused_and_the_program_goes_on() {
         ("socket", "it is a socket"),
         ("file/run.jsonl", "Not a directory"),
         ("no/such/run.jsonl", "No such file or directory"),
-        ("/dev/random", "it is a device, and no terminal"),
+        ("/dev/random", "it is a device and not a terminal"),
     ] {
         let ran = hello(&place, path);
         assert!(ran.stdout.contains("1 + 2 = 3"), "{ran:?}");
         assert_eq!(ran.stderr.matches("EXECUTOR_TRACE").count(), 1, "once: {}", ran.stderr);
         ran.says(&format!("executor: EXECUTOR_TRACE={path}: {why}"))
-            .says("give a path that this program may write to; the program goes on and is not recorded");
+            .says("give a path that this program can write to; the program continues without a recording");
     }
     assert_eq!(named(&place), ["file", "folder", "socket"]);
 }
@@ -223,7 +223,9 @@ fn a_reader_that_takes_nothing_holds_neither_the_program_nor_its_end_up() {
         }
         server.running.signal(Signal::INT);
         eventually("an interrupt ends it", || server.running.is_over());
-        eventually("it says so, once", || server.running.stderr().matches("its reader takes no more").count() == 1);
+        eventually("it says so, once", || {
+            server.running.stderr().matches("its reader has stopped reading").count() == 1
+        });
         drop(reader);
     });
 }
@@ -277,7 +279,7 @@ fn what_another_program_puts_there_meanwhile_is_left_as_it_is() {
         eventually("it ends", || server.running.is_over());
         assert_eq!(fs::read_to_string(place.path("run.jsonl")).unwrap(), "precious");
         assert!(
-            server.running.stderr().contains("another program has put a file there"),
+            server.running.stderr().contains("another program has replaced the file"),
             "{}",
             server.running.stderr()
         );

@@ -17,16 +17,16 @@ use models::shim;
 /// As `executor/src/stack.rs`, without stacks: no model asks for await chains.
 mod stack {
     #[derive(Clone, Debug)]
-    pub struct Standing;
+    pub struct AwaitChain;
 
     #[derive(Default)]
-    pub(crate) struct Heard {
-        pub(crate) standing: Vec<Standing>,
+    pub(crate) struct AwaitChains {
+        pub(crate) chains: Vec<AwaitChain>,
     }
 
-    pub(crate) fn listen(_: bool, _: bool, poll: impl FnOnce()) -> Heard {
+    pub(crate) fn await_chains(_: bool, _: bool, poll: impl FnOnce()) -> AwaitChains {
         poll();
-        Heard::default()
+        AwaitChains::default()
     }
 
     pub(crate) fn waker_cloned() {}

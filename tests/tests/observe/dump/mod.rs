@@ -41,7 +41,7 @@ fn dump_of(name: &str) -> TaskDump {
 
 /// Function and line of each frame of a wait, all of which are in this folder.
 fn chain(dump: &TaskDump, wait: usize) -> Vec<(String, u32)> {
-    let place = |place: &executor::dump::Place| {
+    let place = |place: &executor::dump::SourceLine| {
         assert!(place.file.parent().is_some_and(|folder| folder.ends_with("tests/observe/dump")), "{place}");
         (place.function.rsplit("::").next().unwrap().to_owned(), place.line)
     };

@@ -123,7 +123,7 @@ fn what_is_no_console_is_said_with_what_to_do() {
     let listener = UnixListener::bind(place.path("other")).unwrap();
     let other = place.start(&["top", "--connect", "other", "--once"]);
     listener.accept().unwrap().0.write_all(b"220 mail ready\r\n").unwrap();
-    other.wait().exits(1).says("demo: other: line 1 is not one of a recording");
+    other.wait().exits(1).says("demo: other: line 1 is not a line of a recording");
     let silent = place.start(&["top", "--connect", "other", "--once"]);
     drop(listener.accept().unwrap());
     silent.wait().exits(1).says("other says nothing");
@@ -145,7 +145,7 @@ fn a_recording_is_shown_with_what_is_over_and_as_it_was() {
     assert_eq!(line(&text, "Bob  demo")[1], "50.0ms", "its timer is due then: {text}");
     place.run(&["top", "--replay", "none.jsonl"]).exits(1).says("none.jsonl: No such file");
     fs::write(place.path("broken.jsonl"), "{}\n").unwrap();
-    place.run(&["top", "--replay", "broken.jsonl"]).exits(1).says("demo: broken.jsonl: line 1 is not one");
+    place.run(&["top", "--replay", "broken.jsonl"]).exits(1).says("demo: broken.jsonl: line 1 is not a line");
 }
 
 /// The semaphore's program, in the middle of its run.

@@ -150,7 +150,7 @@ fn a_nested_block_on_panics_and_says_what_to_write() {
         let task = spawn(async { block_on(async { 1 }) });
         panic_message(task.await)
     });
-    assert!(text.contains("from inside of a runtime") && text.contains(".await"), "{text}");
+    assert!(text.contains("inside a runtime") && text.contains(".await"), "{text}");
     assert!(text.contains(file!()), "it names the place: {text}");
 }
 
