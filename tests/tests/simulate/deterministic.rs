@@ -294,10 +294,7 @@ fn a_panic_of_which_nobody_hears_fails_the_run() {
         });
     });
     let said = "`detached` (spawned at tests/tests/simulate/deterministic.rs:";
-    assert!(
-        told.contains(said) && told.contains(") panicked and was never joined: the second came first\n"),
-        "{told}"
-    );
+    assert!(told.contains(said) && told.contains(") panicked and was never joined: the second came first\n"), "{told}");
     let again = format!("repeat it: EXECUTOR_SEED={} cargo test", seed_in(&told));
     assert!(told.contains(&again) && told.contains("demo step --replay"), "{told}");
 

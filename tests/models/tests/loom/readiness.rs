@@ -7,13 +7,13 @@ use super::kit::{Bell, RingBy, every_interleaving, interleavings_with};
 use loom::sync::Arc as LoomArc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
+use models::block_on;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool as StdAtomicBool;
 use std::task::{Context, Poll, Wake, Waker};
-use models::block_on;
 
 #[path = "../../../../reactor/src/readiness.rs"]
 mod readiness;
