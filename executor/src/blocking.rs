@@ -7,7 +7,7 @@
 use crate::dump::Call;
 use crate::observer::{self, Here, Observer};
 use crate::single::{elsewhere, with_core};
-use crate::task::{Meta, Reserved, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_present};
+use crate::task::{Meta, Reserved, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_current};
 use reactor::{Handle, Hold, budget};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -149,7 +149,7 @@ impl Pool {
 }
 
 impl Schedule for Pool {
-    fn is_watched(&self) -> bool {
+    fn is_observed(&self) -> bool {
         self.observer.is_some()
     }
 
@@ -250,7 +250,7 @@ impl<F: FnOnce() -> T, T> Future for BlockingCall<F> {
         let call = self.call.take().expect("a blocking call was made twice");
         let _not_counted = budget::leave(); // it may block its thread on futures
         let Some(observer) = &self.observer else { return Poll::Ready(call()) };
-        let task = with_present(|task| task.expect("a blocking call is made as a task").id());
+        let task = with_current(|task| task.expect("a blocking call is made as a task").id());
         observer.blocking_begins(task);
         let _ends = Ends(&**observer, task);
         Poll::Ready(call())

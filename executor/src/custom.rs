@@ -12,7 +12,7 @@ use crate::lost_wake::Asked;
 use crate::observer::{self, Here, Observer};
 use crate::single::{elsewhere, with_core};
 use crate::task::{
-    Canceller, Extras, Finish, JoinHandle, Meta, Present, Registry, Run, Runnable, Schedule, TaskEvent, TaskId,
+    Canceller, CurrentTask, Extras, Finish, JoinHandle, Meta, Registry, Run, Runnable, Schedule, TaskEvent, TaskId,
     TaskRef, at_home, reserve,
 };
 use reactor::{Handle, budget};
@@ -119,7 +119,7 @@ impl CustomRuntime {
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         let _reactor = self.shared.reactor.as_ref().map(Handle::enter);
         // Clears the current task, so that events in the loop are not attributed to a task that calls this.
-        let _no_task = Present::nobody();
+        let _no_task = CurrentTask::clear();
         let enter = || {
             let _before = Before(CURRENT.replace(&raw const *self.shared));
             within(None, f)
@@ -175,7 +175,7 @@ impl Drop for Ends {
 trait Inner: Send + Sync {
     fn schedule(&self, task: Runnable);
     fn finished(&self, task: TaskRef<'_>, how: Finish);
-    fn is_watched(&self) -> bool;
+    fn is_observed(&self) -> bool;
     fn happened(&self, task: TaskRef<'_>, what: TaskEvent<'_>);
 }
 
@@ -188,8 +188,8 @@ impl<S: Schedule> Inner for Arc<S> {
         S::finished(self, task, how);
     }
 
-    fn is_watched(&self) -> bool {
-        S::is_watched(self)
+    fn is_observed(&self) -> bool {
+        S::is_observed(self)
     }
 
     fn happened(&self, task: TaskRef<'_>, what: TaskEvent<'_>) {
@@ -219,15 +219,15 @@ impl Schedule for Custom {
         self.scheduler.finished(task, how);
     }
 
-    fn is_watched(&self) -> bool {
-        self.observer.is_some() || self.scheduler.is_watched()
+    fn is_observed(&self) -> bool {
+        self.observer.is_some() || self.scheduler.is_observed()
     }
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
         if let Some(observer) = &self.observer {
             observer::show(&**observer, task, what, || self.here());
         }
-        if self.scheduler.is_watched() {
+        if self.scheduler.is_observed() {
             self.scheduler.happened(task, what);
         }
     }

@@ -12,7 +12,7 @@ use crate::lost_wake::{self, Asked, Suspect};
 use crate::single::{Core, with_core};
 use crate::stack::{self, Heard};
 pub use crate::stack::{Names, Place, Stack, Standing};
-use crate::task::{Canceller, TaskInfo, TaskRef, TaskState, with_present};
+use crate::task::{Canceller, TaskInfo, TaskRef, TaskState, with_current};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -141,8 +141,8 @@ pub struct Wait {
 impl TaskDump {
     /// A task with its await chains, which `poll` finds unless it runs right now.
     fn asked(task: TaskRef<'_>, age: Duration, names: &mut Names, poll: &mut dyn FnMut()) -> TaskDump {
-        let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
-        let heard = if is_present { Heard::default() } else { stack::listen(true, true, poll) };
+        let is_current = with_current(|current| current.is_some_and(|current| current.id() == task.id()));
+        let heard = if is_current { Heard::default() } else { stack::listen(true, true, poll) };
         let waits = heard.standing.into_iter();
         let waits = waits.map(|standing| Wait { chain: names.chain(&standing.stack), leaf: standing.leaf }).collect();
         TaskDump { left_out: heard.left_out, waits, ..TaskDump::of(task, age) }
@@ -234,7 +234,7 @@ impl fmt::Display for Tasks {
 
 impl fmt::Display for TaskDump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TaskInfo { id, name, place } = &self.task;
+        let TaskInfo { id, name, spawned_at } = &self.task;
         write!(f, "task {id}")?;
         if let Some(name) = name {
             write!(f, " `{name}`")?;
@@ -246,7 +246,7 @@ impl fmt::Display for TaskDump {
             0 => write!(f, "new")?,
             _ => write!(f, "{age:.1?} old")?,
         }
-        write!(f, ", spawned at {place})")?;
+        write!(f, ", spawned at {spawned_at})")?;
         if let Some(cancellation) = &self.cancellation {
             write!(f, "\n    {cancellation}")?;
         }

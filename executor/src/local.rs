@@ -3,7 +3,7 @@
 #[doc(hidden)] // for `task_local!`
 pub use crate::lent::Lent;
 use crate::lent::{lend, with_lent};
-use crate::task::present_address;
+use crate::task::current_address;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -92,7 +92,7 @@ impl<T: 'static> TaskLocal<T> {
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Option<R> {
         with_lent(self.current, |of| {
             // A task that is dropped with its group runs inside of another one's poll, and must not see its value.
-            let of = of.filter(|of| of.task == present_address())?;
+            let of = of.filter(|of| of.task == current_address())?;
             Some(f(&of.value))
         })
     }
@@ -147,6 +147,6 @@ impl<T: 'static, F: Future> Future for TaskLocalScope<T, F> {
 
 /// Calls `f` while the task that runs on this thread has that value.
 fn in_scope<T: 'static, R>(local: &'static TaskLocal<T>, value: &mut Of<T>, f: impl FnOnce() -> R) -> R {
-    value.task = present_address();
+    value.task = current_address();
     lend(local.current, Some(value), f)
 }

@@ -7,7 +7,7 @@
 use crate::stack::Standing;
 use crate::sync::{Handover, handover};
 pub use crate::task::PollEnd;
-use crate::task::{Chains, Finish, TaskEvent, TaskId, TaskRef, with_present};
+use crate::task::{Chains, Finish, TaskEvent, TaskId, TaskRef, with_current};
 pub use reactor::Observer as ReactorObserver;
 pub use reactor::backend::Readiness;
 use reactor::cause::Cause;
@@ -192,7 +192,7 @@ pub trait Observer: reactor::Observer {
     ///     fn schedule(self: &Arc<Self>, task: Runnable) {
     ///         self.tasks.lock().unwrap().push(task);
     ///     }
-    ///     fn is_watched(&self) -> bool {
+    ///     fn is_observed(&self) -> bool {
     ///         true
     ///     }
     ///     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
@@ -211,7 +211,7 @@ pub trait Observer: reactor::Observer {
     fn show(&self, task: TaskRef<'_>, what: TaskEvent<'_>) {
         // Numbers of another executor's tasks would be mistaken for this one's.
         show(self, task, what, || {
-            let is_beside = with_present(|present| present.is_some_and(|present| present.is_beside(task)));
+            let is_beside = with_current(|current| current.is_some_and(|current| current.is_beside(task)));
             if is_beside { Here::Own } else { Here::Outside }
         });
     }
@@ -337,5 +337,5 @@ pub(crate) fn present_cause(here: Here) -> WokenBy {
 
 /// The task that runs on this thread, if it is of the same run.
 fn present_id(here: Here) -> Option<TaskId> {
-    with_present(|task| task.map(TaskRef::id)).filter(|_| here == Here::Own)
+    with_current(|task| task.map(TaskRef::id)).filter(|_| here == Here::Own)
 }

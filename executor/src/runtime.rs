@@ -6,7 +6,7 @@ use crate::lost_wake::Strictness;
 use crate::observer::Observer;
 use crate::single::{Core, Deadlock, Settings, Single, with_core};
 use crate::sync::handover;
-use crate::task::{Held, JoinError, with_present};
+use crate::task::{Held, JoinError, with_current};
 use crate::trace::Outlets;
 use reactor::Reactor;
 use reactor::backend::{self, Backend, Network, Simulation};
@@ -89,7 +89,7 @@ impl Runtime {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let place = Location::caller();
-        let is_polled = || with_custom(|custom| custom.is_some()) && with_present(|task| task.is_some());
+        let is_polled = || with_custom(|custom| custom.is_some()) && with_current(|task| task.is_some());
         if with_core(|core| core.is_some()) || is_polled() {
             panic!(
                 "block_on was called at {place} from inside of a runtime, whose other tasks would stand still \

@@ -29,8 +29,8 @@ use crate::run_queue::{Inbox, RunQueue};
 use crate::simulated::Simulated;
 use crate::slow::{Polled, SlowPolls};
 use crate::task::{
-    Canceller, Chains, Entered, Extras, Finish, Held, JoinError, JoinHandle, Meta, Present, Reserved, Run, Runnable,
-    Schedule, Slabs, TaskEvent, TaskId, TaskInfo, TaskRef, reserve,
+    Canceller, Chains, CurrentTask, Entered, Extras, Finish, Held, JoinError, JoinHandle, Meta, Reserved, Run,
+    Runnable, Schedule, Slabs, TaskEvent, TaskId, TaskInfo, TaskRef, reserve,
 };
 use reactor::backend::{Host, Network};
 use reactor::panics::FirstPanic;
@@ -122,7 +122,7 @@ impl Schedule for Single {
         });
     }
 
-    fn is_watched(&self) -> bool {
+    fn is_observed(&self) -> bool {
         self.observer.is_some() || self.checks.is_some()
     }
 
@@ -295,7 +295,7 @@ impl Core {
         let (drops, left_over) = Default::default();
         let (slabs, slow, deadlock) = (Slabs::new(), SlowPolls::new(settings.slow_poll), Cell::new(settings.deadlock));
         let simulated = shared.reactor.network().map(Simulated::new).map(Box::new);
-        let is_plain = simulated.is_none() && !shared.is_watched();
+        let is_plain = simulated.is_none() && !shared.is_observed();
         Core {
             shared,
             pool,
@@ -333,7 +333,7 @@ impl Core {
         place: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
         // A blocking call of another runtime may run this one: its tasks are not that call's doing, nor on its host.
-        let (_nobody, _no_host) = (Present::nobody(), Host::leave());
+        let (_nobody, _no_host) = (CurrentTask::clear(), Host::leave());
         let _counted = budget::enter();
         self.shared.checks.iter().for_each(Checks::reset); // what an earlier run has left
         let _reactor = self.shared.reactor.enter();

@@ -52,7 +52,7 @@ pub(crate) struct Polled {
 impl Polled {
     #[inline]
     pub(crate) fn of(task: TaskRef<'_>) -> Polled {
-        Polled { id: task.id(), place: task.place() }
+        Polled { id: task.id(), place: task.spawned_at() }
     }
 }
 
@@ -145,6 +145,6 @@ impl SlowPolls {
         let finished = self.finished.borrow();
         let named = finished.as_ref().filter(|task| task.id == poll.id).cloned();
         let name = named.or_else(|| crate::single::find(poll.id));
-        name.unwrap_or(TaskInfo { id: poll.id, name: None, place: poll.place }).to_string()
+        name.unwrap_or(TaskInfo { id: poll.id, name: None, spawned_at: poll.place }).to_string()
     }
 }

@@ -75,7 +75,7 @@ fn the_list_has_every_task_in_the_order_of_their_numbers() {
         let all = tasks();
         let ids: Vec<_> = all.iter().map(|task| task.task.id).collect();
         assert_eq!(ids, [TaskId(1), first.id(), unnamed.id(), queued.id(), late.id()]);
-        assert_eq!((all.len(), all[1].task.place.line()), (5, line));
+        assert_eq!((all.len(), all[1].task.spawned_at.line()), (5, line));
         assert_eq!((all[1].task.name.as_deref(), all[2].task.name.as_deref()), (Some("first"), None));
         assert_eq!((all[1].age, all[4].age), (ms(1_500), Duration::ZERO));
         assert_eq!((all[0].state, all[0].waits.len()), (TaskState::Running, 0));
@@ -226,7 +226,7 @@ fn leaves_say_what_they_are_and_where_it_was_made() {
             let (_tx, rx) = channel::<u32>(1);
             named("receives").spawn(async move { _ = rx.recv().await });
             let target = named("target").spawn(sleep(ms(60_000)));
-            let (id, place) = (target.id(), target.place());
+            let (id, place) = (target.id(), target.spawned_at());
             named("joins").spawn(async move { drop(target.await) });
             yield_now().await;
             sleep(ms(5)).await;

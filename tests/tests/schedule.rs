@@ -23,7 +23,7 @@ impl Schedule for Fifo {
         self.queue.lock().unwrap().push_back(task);
     }
 
-    fn is_watched(&self) -> bool {
+    fn is_observed(&self) -> bool {
         true
     }
 
@@ -253,7 +253,7 @@ impl Schedule for Order {
         });
     }
 
-    fn is_watched(&self) -> bool {
+    fn is_observed(&self) -> bool {
         true
     }
 

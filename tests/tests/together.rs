@@ -670,8 +670,8 @@ fn the_first_error_ends_a_group_and_comes_out_with_its_task() {
         assert_eq!((took, alive.count()), (5, 0));
         assert_eq!(at_end.len(), 1);
         let task = error.task().unwrap().clone();
-        assert_eq!((task.name.as_deref(), task.place.line()), (Some("fails"), line.get()));
-        let text = format!("task {} `fails` (spawned at {}) failed: no luck", task.id, task.place);
+        assert_eq!((task.name.as_deref(), task.spawned_at.line()), (Some("fails"), line.get()));
+        let text = format!("task {} `fails` (spawned at {}) failed: no luck", task.id, task.spawned_at);
         assert_eq!(error.to_string(), text);
         assert!(matches!(&error, GroupError::Failed { task: Some(_), error: "no luck" }));
         assert_eq!(error.into_error(), Some("no luck"));
@@ -1806,7 +1806,7 @@ fn a_cancel_says_who_asked_for_it_where_and_why() {
         });
         let killer_id = killer.id();
         killer.await.unwrap();
-        let place = victim.place();
+        let place = victim.spawned_at();
         let error = victim.explained().await.unwrap_err();
         let cancellation = error.cancellation.clone().unwrap();
         assert_eq!(cancellation.by, CancelledBy::Task { id: killer_id, name: Some("killer".into()) });
@@ -1821,7 +1821,7 @@ fn a_cancel_says_who_asked_for_it_where_and_why() {
 
         // Without names and reasons.
         let victim = spawn(pending::<()>());
-        let (id, place, line) = (victim.id(), victim.place(), line!() + 1);
+        let (id, place, line) = (victim.id(), victim.spawned_at(), line!() + 1);
         victim.cancel();
         let error = victim.explained().await.unwrap_err();
         let at = error.cancellation.as_ref().unwrap().at;
@@ -1920,7 +1920,7 @@ fn an_explained_error_tells_of_panics_and_of_the_end_of_the_runtime() {
                 panic!("on purpose")
             }
         });
-        let (id, place) = (task.id(), task.place());
+        let (id, place) = (task.id(), task.spawned_at());
         let error = task.explained().await.unwrap_err();
         assert_eq!(error.to_string(), format!("task {id} `fragile` (spawned at {place}) panicked: on purpose"));
         assert!(error.cancellation.is_none() && error.error.is_panic());

@@ -19,7 +19,7 @@ static ALLOCATOR: Spoiling = Spoiling;
 pub(crate) struct Slot {
     slot: LoomArc<Shared>,
     freed: Tracked,
-    is_watched: bool,
+    is_observed: bool,
 }
 
 pub(crate) struct Shared {
@@ -56,8 +56,8 @@ impl Schedule for Slot {
         self.slot.bell.notify_one();
     }
 
-    fn is_watched(&self) -> bool {
-        self.is_watched
+    fn is_observed(&self) -> bool {
+        self.is_observed
     }
 
     fn happened(self: &Arc<Self>, _: TaskRef<'_>, what: TaskEvent<'_>) {
@@ -133,13 +133,13 @@ where
     spawn_in(future, true)
 }
 
-fn spawn_in<F>(future: F, is_watched: bool) -> (LoomArc<Shared>, JoinHandle<F::Output>, LoomArc<Drops>)
+fn spawn_in<F>(future: F, is_observed: bool) -> (LoomArc<Shared>, JoinHandle<F::Output>, LoomArc<Drops>)
 where
     F: Future<Output: Send> + Send + 'static,
 {
     let slot = LoomArc::new(Shared { ready: Mutex::new(Ready::default()), bell: Condvar::new() });
     let freed = Drops::new();
-    let scheduler = Arc::new(Slot { slot: slot.clone(), freed: Tracked::new(&freed), is_watched });
+    let scheduler = Arc::new(Slot { slot: slot.clone(), freed: Tracked::new(&freed), is_observed });
     let (task, handle) = spawn_with(future, scheduler);
     slot.put(task);
     (slot, handle, freed)
