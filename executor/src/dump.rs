@@ -41,7 +41,7 @@ use std::time::Duration;
 ///     yield_now().await;
 ///     let visitor = &tasks()[1];
 ///     println!("{visitor}");
-///     // task 2 `visitor` (pending, 2 polls, new, spawned at src/main.rs:10:22)
+///     // task 2 `visitor` (suspended, 2 polls, new, spawned at src/main.rs:10:22)
 ///     //     main::enter at src/main.rs:5
 ///     //     waits for: acquire on the semaphore made at src/main.rs:10:37
 ///     assert!(visitor.waits[0].leaf.starts_with("acquire on the semaphore made at "));
@@ -143,16 +143,18 @@ impl TaskDump {
     fn asked(task: TaskRef<'_>, age: Duration, names: &mut Names, poll: &mut dyn FnMut()) -> TaskDump {
         let is_current = with_current(|current| current.is_some_and(|current| current.id() == task.id()));
         let heard = if is_current { Heard::default() } else { stack::listen(true, true, poll) };
+        // Read the state before the lookup of names, which is slow: another thread may wake the task meanwhile.
+        let dump = TaskDump::of(task, age);
         let waits = heard.standing.into_iter();
         let waits = waits.map(|standing| Wait { chain: names.chain(&standing.stack), leaf: standing.leaf }).collect();
-        TaskDump { left_out: heard.left_out, waits, ..TaskDump::of(task, age) }
+        TaskDump { left_out: heard.left_out, waits, ..dump }
     }
 
     fn of(task: TaskRef<'_>, age: Duration) -> TaskDump {
         let (waits, state) = (Vec::new(), task.state());
         let note = match state {
-            TaskState::Pending if task.header().state.is_woken() => "is about to run",
-            TaskState::Pending => "waits for: something that does not call executor::leaf::pending to say what",
+            TaskState::Queued => "is about to run",
+            TaskState::Suspended => "waits for: something that does not call executor::leaf::pending to say what",
             _ => "",
         };
         let cancellation = task.cancellation().cloned();
@@ -200,7 +202,7 @@ impl Call {
     fn dump(self, age: Duration) -> TaskDump {
         let (state, note) = match self.has_begun {
             true => (TaskState::Running, "is a blocking call on a thread of the pool"),
-            false => (TaskState::Pending, "is a blocking call that waits for a thread of the pool"),
+            false => (TaskState::Queued, "is a blocking call that waits for a thread of the pool"),
         };
         let (polls, waits, cancellation) = (u64::from(self.has_begun), Vec::new(), None);
         TaskDump { task: self.task, state, age, polls, cancellation, waits, left_out: 0, lost_wake: false, note }

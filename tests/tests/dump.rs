@@ -79,11 +79,11 @@ fn the_list_has_every_task_in_the_order_of_their_numbers() {
         assert_eq!((all[1].task.name.as_deref(), all[2].task.name.as_deref()), (Some("first"), None));
         assert_eq!((all[1].age, all[4].age), (ms(1_500), Duration::ZERO));
         assert_eq!((all[0].state, all[0].waits.len()), (TaskState::Running, 0));
-        assert_eq!((all[1].state, all[4].state), (TaskState::Pending, TaskState::Pending));
+        assert_eq!((all[1].state, all[4].state), (TaskState::Suspended, TaskState::Queued));
         assert_eq!((all[1].polls, all[4].polls), (2, 0));
         let texts: Vec<_> = all.iter().map(ToString::to_string).collect();
         assert!(texts[0].starts_with("task 1 (running, "), "{}", texts[0]);
-        let begin = format!("task 2 `first` (pending, 2 polls, 1.5s old, spawned at {}:{line}:", file!());
+        let begin = format!("task 2 `first` (suspended, 2 polls, 1.5s old, spawned at {}:{line}:", file!());
         assert!(texts[1].starts_with(&begin), "{}", texts[1]);
         assert!(texts[1].ends_with("\n    waits for: something of its own"), "{}", texts[1]);
         assert!(texts[2].contains("sleep for another 3.5s (made at tests/tests/dump.rs:"), "{}", texts[2]);
@@ -435,10 +435,10 @@ fn the_list_may_be_asked_for_in_a_task_a_destructor_a_future_of_ones_own_and_at_
             pending_announced().await;
         });
         yield_now().await;
-        use TaskState::{Pending, Running};
-        assert_eq!(lists.take(), [[(1, Pending), (2, Running), (3, Pending)]]);
+        use TaskState::{Queued, Running, Suspended};
+        assert_eq!(lists.take(), [[(1, Queued), (2, Running), (3, Queued)]]);
         assert_eq!(tasks().len(), 3);
-        assert_eq!(lists.take(), [[(1, Running), (2, Running), (3, Pending)]]);
+        assert_eq!(lists.take(), [[(1, Running), (2, Running), (3, Suspended)]]);
         yield_now().await;
         lists.take();
         asks.cancel();
@@ -474,7 +474,7 @@ fn blocking_calls_are_in_the_list() {
             assert_eq!((dump.state, dump.task.id, dump.polls), (TaskState::Running, first.id(), 1));
             assert!(dump.to_string().ends_with("\n    is a blocking call on a thread of the pool"), "{dump}");
             let dump = dump_of("second call");
-            assert_eq!((dump.state, dump.task.id, dump.polls), (TaskState::Pending, second.id(), 0));
+            assert_eq!((dump.state, dump.task.id, dump.polls), (TaskState::Queued, second.id(), 0));
             assert!(
                 dump.to_string().ends_with("\n    is a blocking call that waits for a thread of the pool"),
                 "{dump}"
@@ -734,7 +734,7 @@ fn a_deadlock_is_a_panic_at_once_if_that_is_wished_with_the_list_in_it() {
             assert!(start.elapsed() < Duration::from_millis(900) || cfg!(debug_assertions));
             let text = *caught.unwrap_err().downcast::<String>().unwrap();
             assert!(text.starts_with("deadlock: nothing in this runtime can run"), "{text}");
-            assert!(text.contains(" 2 tasks\ntask 1 (pending, "), "{text}");
+            assert!(text.contains(" 2 tasks\ntask 1 (suspended, "), "{text}");
             assert!(text.contains("\n    waits for: acquire on the semaphore made at tests/tests/dump.rs:"), "{text}");
             assert!(text.contains("\ntask 2 `bystander` ("), "{text}");
             assert_eq!(drops.len(), 1);
@@ -832,7 +832,7 @@ fn deadlock_child() {
 fn a_deadlock_is_printed_once_after_a_second() {
     let text = child("deadlock_child");
     assert_eq!(text.matches("executor: nothing in this runtime can run").count(), 1, "{text}");
-    assert!(text.contains(" 2 tasks\ntask 1 (pending, "), "{text}");
+    assert!(text.contains(" 2 tasks\ntask 1 (suspended, "), "{text}");
     assert!(text.contains("    waits for: another thread\n"), "{text}");
     assert!(text.contains("`stuck` (") && text.contains("    waits for: something of its own\n"), "{text}");
 }

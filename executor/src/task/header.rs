@@ -262,7 +262,8 @@ impl<'a> TaskRef<'a> {
     /// Whether the task is queued or suspended, and no shield protects its future. For the thread that runs it.
     pub(crate) fn can_be_dropped(self) -> bool {
         let scope = self.header().extras().and_then(|extras| extras.scope.get());
-        self.state() == TaskState::Pending && !scope.is_some_and(|scope| scope.has_shields())
+        matches!(self.state(), TaskState::Queued | TaskState::Suspended)
+            && !scope.is_some_and(|scope| scope.has_shields())
     }
 
     /// Calls the callbacks of a task that has completed.

@@ -163,9 +163,9 @@ impl<T> JoinHandle<T> {
     ///
     /// executor::block_on(async {
     ///     let task = executor::spawn(async {});
-    ///     assert_eq!(task.state(), TaskState::Pending);
+    ///     assert_eq!(task.state(), TaskState::Queued);
     ///     executor::yield_now().await;
-    ///     assert_eq!(task.state().to_string(), "done");
+    ///     assert_eq!(task.state().to_string(), "completed");
     /// });
     /// ```
     pub fn state(&self) -> TaskState {

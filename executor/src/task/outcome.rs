@@ -7,36 +7,40 @@ use std::panic::Location;
 /// The state of a task, as seen from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum TaskState {
-    /// It is queued or suspended.
-    Pending,
+    /// It was spawned or woken, and is to be polled.
+    Queued,
     /// It is being polled.
     Running,
-    /// It returned or panicked.
-    Done,
-    /// It was cancelled, and its future was dropped.
-    Cancelled,
+    /// Its last poll returned [`Poll::Pending`](std::task::Poll), and nothing has woken it since.
+    Suspended,
+    /// Its future is gone, and its output is there or was taken.
+    Completed(Finish),
 }
 
 impl TaskState {
     /// Whether the task has completed: it is never polled again.
     pub fn is_over(self) -> bool {
-        matches!(self, TaskState::Done | TaskState::Cancelled)
+        matches!(self, TaskState::Completed(_))
     }
 }
 
+/// Prints `queued`, `running`, `suspended` or `completed`; and `cancelled` or `panicked` for a task that completed in that
+/// way.
 impl fmt::Display for TaskState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            TaskState::Pending => "pending",
+            TaskState::Queued => "queued",
             TaskState::Running => "running",
-            TaskState::Done => "done",
-            TaskState::Cancelled => "cancelled",
+            TaskState::Suspended => "suspended",
+            TaskState::Completed(Finish::Ready) => "completed",
+            TaskState::Completed(Finish::Cancelled) => "cancelled",
+            TaskState::Completed(Finish::Panicked) => "panicked",
         })
     }
 }
 
 /// How a task completed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Finish {
     /// Its future returned an output.
     Ready,

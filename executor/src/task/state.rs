@@ -326,10 +326,10 @@ impl State {
     pub(crate) fn describe(&self) -> TaskState {
         let word = self.0.load(Ordering::Relaxed);
         match () {
-            () if word & (COMPLETE | CANCELLED) == COMPLETE | CANCELLED => TaskState::Cancelled,
-            () if word & COMPLETE != 0 => TaskState::Done,
+            () if word & COMPLETE != 0 => TaskState::Completed(finish(word)),
             () if word & RUNNING != 0 => TaskState::Running,
-            () => TaskState::Pending,
+            () if word & NOTIFIED != 0 => TaskState::Queued,
+            () => TaskState::Suspended,
         }
     }
 
