@@ -14,7 +14,7 @@ use std::ptr::NonNull;
 
 /// Cancels a task. Made by [`JoinHandle::canceller`](super::JoinHandle::canceller).
 ///
-/// It keeps the task's memory, but neither the task nor its output.
+/// It keeps the task's memory allocated, but neither the future nor the output.
 pub struct Canceller {
     header: NonNull<Header>,
 }

@@ -1,4 +1,4 @@
-//! What a task leaves in place of an output: [`JoinError`], [`Panic`] and [`TaskError`].
+//! What a task leaves in place of an output: [`JoinError`], [`Panic`] and [`TaskError`]. For any file.
 
 use super::id::TaskInfo;
 use super::outcome::Cancellation;
@@ -89,6 +89,14 @@ pub(crate) const NO_MESSAGE: &str = "a value that is not a message";
 /// What a task panicked with. Prints its message.
 ///
 /// Dropping it never panics, even if the payload's destructor does.
+///
+/// ```
+/// executor::block_on(async {
+///     let Err(executor::JoinError::Panicked(panic)) = executor::spawn(async { panic!("no luck") }).await else { return };
+///     assert_eq!(panic.to_string(), "no luck");
+///     assert!(panic.into_inner().is::<&'static str>());
+/// });
+/// ```
 pub struct Panic(
     /// `Some` until the payload is dropped or given away.
     Option<Box<dyn Any + Send>>,

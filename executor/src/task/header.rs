@@ -1,6 +1,6 @@
 //! The header of a task cell: the part that does not depend on the type of the future; and what a [`TaskRef`] reads in it.
 //!
-//! Wakers, `Runnable`s and handles point to it. Which field belongs to whom at which moment is decided by the state word
+//! Wakers, `Runnable`s and handles point to it, and all files above this one reach a task through it. Which field belongs to whom at which moment is decided by the state word
 //! alone: see `state.rs`.
 
 use super::error::ignore_panic;

@@ -25,7 +25,16 @@ impl fmt::Debug for TaskId {
     }
 }
 
-/// A reference to a task: its number, name and state, but neither its future nor its output.
+/// A reference to a task. It reads the task's number, name, state and the like, but reaches neither its future nor its output.
+///
+/// ```
+/// executor::block_on(async {
+///     let canceller = executor::named("page").spawn(async { 7 }).canceller();
+///     let task = canceller.task();
+///     assert_eq!((task.name(), task.polls()), (Some("page"), 0));
+///     println!("{task:?}"); // task 2 `page` (queued, spawned at src/main.rs:2:52)
+/// });
+/// ```
 #[derive(Clone, Copy)]
 pub struct TaskRef<'a>(NonNull<()>, PhantomData<&'a ()>);
 

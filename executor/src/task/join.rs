@@ -1,4 +1,6 @@
 //! [`JoinHandle`]: the right to a task's output, and to cancel it.
+//!
+//! `create.rs` makes one for each task; users hold it. There is exactly one per task, and it has a reference of its own.
 
 use super::canceller::Canceller;
 use super::chain;
@@ -125,6 +127,16 @@ impl<T> JoinHandle<T> {
 
     /// Turns this into a handle whose error says more: which task it is about, and who cancelled that task, where and why;
     /// or what it panicked with.
+    ///
+    /// ```
+    /// executor::block_on(async {
+    ///     let task = executor::named("page").spawn(std::future::pending::<()>());
+    ///     task.cancel_because("it is not needed");
+    ///     let error = task.explained().await.unwrap_err();
+    ///     assert_eq!(error.task.name.as_deref(), Some("page"));
+    ///     assert_eq!(error.cancellation.unwrap().reason.as_deref(), Some("it is not needed"));
+    /// });
+    /// ```
     pub fn explained(self) -> Explained<T> {
         Explained(self)
     }
@@ -256,9 +268,7 @@ impl<T> JoinHandle<T> {
         }
         offered
     }
-}
 
-impl<T> JoinHandle<T> {
     /// Returns `Ready` if the output of a completed task may be taken although the budget is spent: if an earlier poll of the
     /// handle returned `Pending`. Then there is a waker in its field, or a mark in place of one.
     #[cold]

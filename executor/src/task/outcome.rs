@@ -5,6 +5,18 @@ use std::fmt;
 use std::panic::Location;
 
 /// The state of a task, as seen from outside.
+///
+/// ```
+/// use executor::task::{Finish, TaskState};
+///
+/// executor::block_on(async {
+///     let task = executor::spawn(async {});
+///     assert_eq!(task.state(), TaskState::Queued);
+///     executor::yield_now().await;
+///     assert_eq!(task.state(), TaskState::Completed(Finish::Ready));
+///     assert!(task.state().is_over());
+/// });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum TaskState {
     /// It was spawned or woken, and is to be polled.

@@ -1,4 +1,4 @@
-//! [`Schedule`]: what a scheduler implements so that tasks can be spawned onto it.
+//! [`Schedule`]: what a scheduler implements so that tasks can be spawned onto it. `cell.rs` calls it.
 
 use super::event::TaskEvent;
 use super::id::{TaskId, TaskRef};

@@ -1,7 +1,8 @@
 //! The state word of a task and its transitions, nothing else.
 //!
 //! One atomic word holds the task's state, what was asked of it, who may touch which of its fields, the number of
-//! references to it and the number of its polls. Each edge of the picture is the function of that name:
+//! references to it and the number of its polls. `waker.rs`, `observed.rs`, `cell.rs`, `canceller.rs` and `join.rs` make the
+//! transitions; all other files only read. Each edge of the picture is the function of that name:
 //!
 //! ```text
 //!                   State::new
