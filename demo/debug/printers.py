@@ -21,7 +21,7 @@ STATE = {  # executor/src/task/state.rs
     "JOIN": 1 << 5,
     "JOIN_WAKER": 1 << 6,
     "CALLBACKS": 1 << 7,
-    "WATCHED": 1 << 8,
+    "OBSERVED": 1 << 8,
     "LISTED": 1 << 9,
     "REFERENCE": 1 << 10,
     "REFERENCES": (1 << 27) - 1,
@@ -64,7 +64,7 @@ def number(value):
     return int(peel(value))
 
 
-def pointer(value, kind="executor::task::cell::Header"):
+def pointer(value, kind="executor::task::header::Header"):
     """What an `Option` of a pointer points to, or None: it is the pointer itself, and null if there is none."""
     address = int.from_bytes(gdb.selected_inferior().read_memory(value.address, 8).tobytes(), "little")
     return at(address, kind)
@@ -129,7 +129,7 @@ def plural(count, what):
 
 def life(word):
     """Where a task is in its life: the boxes of the picture in `state.rs`."""
-    boxes = {"COMPLETE": "complete", "RUNNING": "running", "NOTIFIED": "queued"}
+    boxes = {"COMPLETE": "completed", "RUNNING": "running", "NOTIFIED": "queued"}
     return next((name for bit, name in boxes.items() if word & STATE[bit]), "suspended")
 
 
@@ -191,7 +191,7 @@ class Task:
 
 def task_of_state(state):
     """The task that a state word belongs to: the word is a field of its header."""
-    header = gdb.lookup_type("executor::task::cell::Header")
+    header = gdb.lookup_type("executor::task::header::Header")
     offset = next(field.bitpos // 8 for field in header.fields() if field.name == "state")
     return Task(at(int(state.address) - offset, header))
 
@@ -201,7 +201,7 @@ def task_of_waker(waker):
     raw = waker["waker"] if waker.type.name == "core::task::wake::Waker" else waker
     clone = functions_at(int(raw["vtable"]["clone"]))
     ours = any("executor::task::waker::WAKER" in function for function in clone)
-    return Task(at(int(raw["data"]), "executor::task::cell::Header")) if ours else None
+    return Task(at(int(raw["data"]), "executor::task::header::Header")) if ours else None
 
 
 def functions_at(address):
@@ -221,7 +221,7 @@ def woken_by(waker):
 def header_in(value):
     """The header that a handle, a waker's address or a pointer leads to."""
     value = peel(value)
-    return value.dereference() if value.type.code == gdb.TYPE_CODE_PTR else value
+    return at(int(value), "executor::task::header::Header") if value.type.code == gdb.TYPE_CODE_PTR else value
 
 
 class Waker:
@@ -283,7 +283,7 @@ class Inbox(Queue):
 
     def lines(self):
         head = 0 if self.head == self.SLEEPING else self.head
-        return [task.label() for task in linked(at(head, "executor::task::cell::Header"))]
+        return [task.label() for task in linked(at(head, "executor::task::header::Header"))]
 
 
 class Timers(Queue):
@@ -477,7 +477,7 @@ def all_tasks(core):
     for index in range(classes.type.range()[1] + 1):
         for each in vec(classes[index]["value"]["value"]["slabs"]):
             tasks += tasks_of_slab(peel(each).dereference())
-    return sorted((task for task in tasks if life(task.word) != "complete"), key=lambda task: task.id)
+    return sorted((task for task in tasks if life(task.word) != "completed"), key=lambda task: task.id)
 
 
 def tasks_of_slab(slab):
@@ -485,7 +485,7 @@ def tasks_of_slab(slab):
     size, align, is_alone = int(shape["size"]), int(shape["align"]), bool(shape["alone"])
     first = int(slab.address) + -(-slab.type.sizeof // align) * align
     taken = (1 if is_alone else (1 << 63) - 1) & ~free
-    header = gdb.lookup_type("executor::task::cell::Header")
+    header = gdb.lookup_type("executor::task::header::Header")
     return [Task(at(first + bit * size, header)) for bit in range(63) if taken >> bit & 1]
 
 
@@ -505,7 +505,7 @@ def sources(shared):
 def calls(core):
     """Calls that block: their numbers, whether a thread makes them or has yet to be found, and who asked."""
     pool = locked(arc(core["pool"])["state"])
-    begun = [(number(call["id"]), "its thread", place(call["place"].dereference())) for call in vec(pool["begun"])]
+    begun = [(number(call["id"]), "its thread", place(call["spawned_at"].dereference())) for call in vec(pool["begun"])]
     queued = [Task(header_in(call["__0"])) for call in ring(pool["queue"])]
     return begun + [(task.id, "a thread", task.spawned_at()) for task in queued]
 
@@ -572,7 +572,7 @@ task that waits in a wait list, as for a mutex or a channel, nothing is said: su
 def check_types():
     """A release knows the names of types for its backtraces, and nothing of what is in them."""
     try:
-        fields = gdb.lookup_type("executor::task::cell::Header").fields()
+        fields = gdb.lookup_type("executor::task::header::Header").fields()
     except (gdb.error, TypeError):
         fields = []
     if not fields:
@@ -588,10 +588,10 @@ def printers():
     core, sync = "executor::task", "executor::sync"
     known = [
         ("state", rf"^{core}::state::State$", State),
-        ("header", rf"^{core}::cell::Header$", Task),
-        ("cell", rf"^{core}::cell::Place<.*>$", cell),
-        ("task", rf"^{core}::(waker::Runnable|join::(JoinHandle<.*>|Canceller)|cell::TaskRef)$", task),
-        ("pointer", rf"^core::ptr::non_null::NonNull<{core}::cell::Header>$", task),
+        ("header", rf"^{core}::header::Header$", Task),
+        ("cell", rf"^{core}::cell::TaskCell<.*>$", cell),
+        ("task", rf"^{core}::(waker::Runnable|canceller::Canceller|join::JoinHandle<.*>|id::TaskRef)$", task),
+        ("pointer", rf"^core::ptr::non_null::NonNull<{core}::header::Header>$", task),
         ("waker", r"^core::task::wake::Waker$", Waker),
         ("run queue", r"^executor::run_queue::RunQueue$", RunQueue),
         ("inbox", r"^executor::run_queue::Inbox$", Inbox),

@@ -225,7 +225,7 @@ Stop(
     lambda frame: number(frame.read_var("readiness")) & READINESS["READABLE"],
 )
 Stop(
-    "executor::task::cell::wake",
+    "executor::task::waker::wake",
     "A waker is called: suspended becomes queued",
     """One atomic instruction sets NOTIFIED. The task was suspended, so whoever set the bit has the right to run it,
     and queues it. Had it been queued or running already, that would have been all.""",

@@ -1,4 +1,4 @@
-//! The states of a task, from its spawn to its end. When printed, it also shows where it was spawned.
+//! The states of a task: queued, running, suspended, completed. Printed, a task says where it was spawned.
 //!
 //! ```sh
 //! cargo run -p executor --example states
@@ -19,7 +19,7 @@ async fn work(millis: u64) -> String {
 fn main() {
     block_on(async {
         let task = named("worker").spawn(work(50));
-        println!("{task:?}"); // its number, name, state and spawn location
+        println!("{task:?}"); // task 2 `worker` (queued, spawned at …)
         yield_now().await;
         println!("{task:?}");
         let mut task = task;

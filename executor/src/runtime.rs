@@ -2,7 +2,7 @@
 
 use crate::schedule::{Core, Limits, Pool, Settings, Single, with_core, with_custom};
 use crate::sync::handover;
-use crate::task::{Held, JoinError, with_present};
+use crate::task::{Held, JoinError, with_current};
 use crate::trace::Outlets;
 use crate::watch::observer::Observer;
 use crate::watch::{Deadlock, MonitorSettings, Strictness};
@@ -89,7 +89,7 @@ impl Runtime {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let location = Location::caller();
-        let is_polled = || with_custom(|custom| custom.is_some()) && with_present(|task| task.is_some());
+        let is_polled = || with_custom(|custom| custom.is_some()) && with_current(|task| task.is_some());
         if with_core(|core| core.is_some()) || is_polled() {
             panic!(
                 "block_on was called at {location} inside a runtime, where it would keep all other tasks from running: \

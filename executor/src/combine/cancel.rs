@@ -9,7 +9,7 @@
 //! `time::timeout`, `select`, and the end of the runtime.
 
 use super::lent::{Lent, lend, with_lent};
-use crate::task::{Scope, with_present};
+use crate::task::{Scope, with_current};
 use pin_project_lite::pin_project;
 use reactor::time::{Duration, Elapsed, Instant, Sleep, after, now, sleep_until};
 use std::future::Future;
@@ -27,7 +27,7 @@ thread_local! {
 pub(crate) fn current() -> Option<Arc<Scope>> {
     let innermost = with_lent(&INNERMOST, |scope| scope.cloned());
     innermost.or_else(|| {
-        with_present(|task| {
+        with_current(|task| {
             let scope = &task?.header().make_extras().scope;
             Some(scope.get_or_init(|| Scope::new(None, None)).clone())
         })

@@ -9,7 +9,7 @@
 use super::cancel::{current, within};
 use crate::schedule::{CoreId, run_cancelled};
 use crate::spawn::{Named, Spawning, named};
-use crate::task::{Canceller, Extras, Group, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_present};
+use crate::task::{Canceller, Extras, Group, JoinHandle, Panic, Scope, TaskInfo, TaskRef, with_current};
 use pin_project_lite::pin_project;
 use reactor::panics::{discard, wake_all};
 use reactor::{budget, leaf};
@@ -403,7 +403,7 @@ impl<E: Send + 'static> Ends<E> {
     fn new(shared: &Arc<Shared<E>>) -> Ends<E> {
         let group: Weak<dyn Group> = Arc::<Shared<E>>::downgrade(shared);
         let task =
-            with_present(|task| task.map(|task| (task.canceller(), task.header().make_extras().add_group(group))));
+            with_current(|task| task.map(|task| (task.canceller(), task.header().make_extras().add_group(group))));
         Ends { shared: shared.clone(), task }
     }
 }
@@ -459,7 +459,7 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Child<F, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let mut this = self.project();
         let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
-        let task = || with_present(|task| task.map(TaskRef::info));
+        let task = || with_current(|task| task.map(TaskRef::info));
         let failure = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(output))) => return Poll::Ready(output),

@@ -3,7 +3,7 @@
 #[doc(hidden)] // for `task_local!`
 pub use super::lent::Lent;
 use super::lent::{lend, with_lent};
-use crate::task::present_address;
+use crate::task::current_address;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -94,7 +94,7 @@ impl<T: 'static> TaskLocal<T> {
         with_lent(self.current, |scoped| {
             // A task that is dropped with its group is dropped inside another task's poll, and must not see that task's
             // value.
-            let scoped = scoped.filter(|scoped| scoped.task == present_address())?;
+            let scoped = scoped.filter(|scoped| scoped.task == current_address())?;
             Some(f(&scoped.value))
         })
     }
@@ -149,6 +149,6 @@ impl<T: 'static, F: Future> Future for TaskLocalScope<T, F> {
 
 /// Calls `f` while `value` is the value of the current task.
 fn in_scope<T: 'static, R>(local: &'static TaskLocal<T>, value: &mut Scoped<T>, f: impl FnOnce() -> R) -> R {
-    value.task = present_address();
+    value.task = current_address();
     lend(local.current, Some(value), f)
 }

@@ -11,7 +11,7 @@ use super::single::elsewhere;
 use crate::combine::cancel::within;
 use crate::stack::Names;
 use crate::task::{
-    Canceller, Extras, Finish, JoinHandle, Meta, Present, Registry, Run, Runnable, Schedule, TaskEvent, TaskId,
+    Canceller, CurrentTask, Extras, Finish, JoinHandle, Meta, Registry, Run, Runnable, Schedule, TaskEvent, TaskId,
     TaskRef, at_home, reserve,
 };
 use crate::watch::dump::{TaskDump, Tasks};
@@ -122,7 +122,7 @@ impl CustomRuntime {
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         let _reactor = self.shared.reactor.as_ref().map(Handle::enter);
         // Clears the current task, so that events in the loop are not attributed to a task that calls this.
-        let _no_task = Present::nobody();
+        let _no_task = CurrentTask::clear();
         elsewhere(|| {
             let _run = enter_run(self.shared.observers.run());
             let _before = Before(CURRENT.replace(&raw const *self.shared));

@@ -5,7 +5,7 @@
 //!
 //! Used by `single.rs` and `custom.rs`.
 
-use crate::task::{Meta, Reserved, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_present};
+use crate::task::{Meta, Reserved, Runnable, Schedule, TaskEvent, TaskId, TaskInfo, TaskRef, reserve, with_current};
 use crate::watch::dump::Call;
 use crate::watch::observer::Observer;
 use crate::watch::{Observers, enter_run};
@@ -208,7 +208,7 @@ impl<F: FnOnce() -> T, T> Future for BlockingCall<F> {
         let call = self.call.take().expect("a blocking call was made twice");
         let _not_counted = budget::leave(); // the call may block its thread on futures
         let Some(observer) = &self.observer else { return Poll::Ready(call()) };
-        let task = with_present(|task| task.expect("a blocking call is made as a task").id());
+        let task = with_current(|task| task.expect("a blocking call is made as a task").id());
         observer.blocking_begins(task);
         let _ends = Ends(&**observer, task);
         Poll::Ready(call())

@@ -24,8 +24,8 @@ use super::pool::{BlockingCall, Pool};
 use super::run_queue::{InjectionQueue, RunQueue};
 use crate::combine::cancel::within;
 use crate::task::{
-    Canceller, Chains, Entered, Extras, Finish, Held, JoinError, JoinHandle, Meta, Present, Reserved, Run, Runnable,
-    Schedule, Slabs, TaskEvent, TaskId, TaskInfo, TaskRef, reserve,
+    Canceller, Chains, CurrentTask, Entered, Extras, Finish, Held, JoinError, JoinHandle, Meta, Reserved, Run,
+    Runnable, Schedule, Slabs, TaskEvent, TaskId, TaskInfo, TaskRef, reserve,
 };
 use crate::watch::dump::{Call, Tasks};
 use crate::watch::observer::Observer;
@@ -223,7 +223,7 @@ impl Core {
         place: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
         // A blocking call of another runtime may run this one: neither its current task nor its host are this run's.
-        let (_nobody, _no_host) = (Present::nobody(), Host::leave());
+        let (_nobody, _no_host) = (CurrentTask::clear(), Host::leave());
         let _counted = budget::enter();
         let _reactor = self.shared.reactor.enter();
         let _run = enter_run(self.shared.observers.run());

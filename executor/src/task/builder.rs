@@ -1,11 +1,14 @@
-//! Making tasks for a scheduler of your own: [`spawn_with`], and [`builder`] for those with a name, a number, metadata or
-//! a thread that they may not leave.
+//! Making tasks for a scheduler of your own: [`spawn_with`], and [`builder`] for tasks with a name, a number, metadata or a
+//! thread that they must not leave.
 //!
-//! For whoever implements [`Schedule`]. What runs on a [`Runtime`](crate::Runtime) calls [`spawn`](crate::spawn()).
+//! For code that implements [`Schedule`]. Code that runs on a [`Runtime`](crate::Runtime) calls [`spawn`](crate::spawn()).
 
-use super::cell::{Meta, Schedule, TaskId, allocate};
+use super::create::allocate;
 use super::extras::Extras;
+use super::header::Meta;
+use super::id::TaskId;
 use super::join::JoinHandle;
+use super::schedule::Schedule;
 use super::waker::Runnable;
 use std::any::Any;
 use std::fmt;
@@ -17,10 +20,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::{self, Thread};
 
-/// Makes a task of a future: the right to run it the first time, and the handle for its output.
+/// Makes a task of a future. Returns the right to run it the first time, and the handle for its output.
 ///
-/// Nothing happens until the [`Runnable`] is run or scheduled; dropping it cancels the task. The task has the number
-/// that its scheduler [gives it](Schedule::next_id); [`builder`] makes one with a name, and more.
+/// Nothing happens until the [`Runnable`] is run or scheduled; dropping it cancels the task. The task's number is
+/// [`Schedule::next_id`]. [`builder`] makes tasks with a name and more.
 ///
 /// ```
 /// use executor::task::{Runnable, Schedule, spawn_with};
@@ -45,12 +48,12 @@ pub fn spawn_with<F: Future<Output: Send> + Send + 'static, S: Schedule>(
     builder().spawn(future, scheduler)
 }
 
-/// A task to be, for a scheduler of your own: see [`Builder`].
+/// Starts to describe a task for a scheduler of your own: see [`Builder`].
 pub fn builder() -> Builder {
     Builder::default()
 }
 
-/// A task to be, for a scheduler of your own. Made by [`builder`].
+/// Describes a task for a scheduler of your own, and makes it. Made by [`builder`].
 ///
 /// ```
 /// use executor::task::{Runnable, Schedule, TaskId, builder};
@@ -86,27 +89,27 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The name of the task, for people: in lists, recordings and errors.
+    /// Sets the name of the task. Lists, recordings and errors show it.
     pub fn name(mut self, name: impl Into<String>) -> Builder {
         self.extras.get_or_insert_default().name = Some(name.into().into());
         self
     }
 
-    /// The number of the task. It should differ from those of all other tasks that are observed together; unless given,
-    /// it is [`Schedule::next_id`].
+    /// Sets the number of the task. It should differ from those of all other tasks that are observed together. The default is
+    /// [`Schedule::next_id`].
     pub fn id(mut self, id: TaskId) -> Builder {
         self.id = Some(id);
         self
     }
 
-    /// A value for the scheduler to know, as a priority: see [`TaskRef::metadata`](super::TaskRef::metadata). The last one
-    /// counts.
+    /// Attaches a value for the scheduler, such as a priority: see [`TaskRef::metadata`](super::TaskRef::metadata). A second
+    /// call replaces the value.
     pub fn metadata(mut self, metadata: impl Any + Send + Sync) -> Builder {
         self.extras.get_or_insert_default().set_metadata(metadata);
         self
     }
 
-    /// Makes the task: as [`spawn_with`].
+    /// Makes the task, as [`spawn_with`] does.
     #[track_caller]
     pub fn spawn<F: Future<Output: Send> + Send + 'static, S: Schedule>(
         self,
@@ -114,15 +117,15 @@ impl Builder {
         scheduler: Arc<S>,
     ) -> (Runnable, JoinHandle<F::Output>) {
         let meta = self.meta(&*scheduler);
-        // SAFETY: it is 'static and may be used and dropped on any thread.
+        // SAFETY: the future is 'static and may be used and dropped on any thread.
         unsafe { allocate(future, None, &scheduler, meta) }
     }
 
-    /// Makes a task of a future that may not leave this thread. [`TaskRef::home`](super::TaskRef::home) says which one that
-    /// is, for the scheduler to bring each of its [`Runnable`]s there.
+    /// Makes a task of a future that must not leave this thread. [`TaskRef::home`](super::TaskRef::home) returns that thread,
+    /// so that the scheduler can bring each of the task's [`Runnable`]s there.
     ///
-    /// A [`Runnable`] that is run or dropped on another thread ends the task with a panic that says so; the
-    /// future, which may not be dropped there, is leaked.
+    /// If a [`Runnable`] is run or dropped on another thread, the task ends with a panic that says so; the future must not be
+    /// dropped there, and is leaked.
     ///
     /// ```
     /// use executor::task::{Runnable, Schedule, builder};
@@ -149,7 +152,7 @@ impl Builder {
         extras.set_size(size_of::<F>());
         let future = at_home(future, extras, Location::caller());
         let meta = self.meta(&*scheduler);
-        // SAFETY: it is 'static; and on other threads than this one it uses and drops nothing of the future.
+        // SAFETY: the future is 'static; and on other threads than this one, the wrapper neither uses nor drops it.
         unsafe { allocate(future, None, &scheduler, meta) }
     }
 
@@ -167,7 +170,7 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// A future that is used and dropped on this thread only, whatever thread its task is run or dropped on.
+/// Wraps a future so that it is used and dropped on this thread only, whatever thread its task is run or dropped on.
 pub(crate) fn at_home<F: Future>(
     future: F,
     extras: &mut Extras,
@@ -182,9 +185,9 @@ pub(crate) fn at_home<F: Future>(
 struct AtHome<F> {
     home: Thread,
     spawned_at: &'static Location<'static>,
-    /// It was polled elsewhere, and has panicked.
+    /// Whether it was polled on another thread, and panicked there.
     is_reported: bool,
-    /// Touched on the home thread only.
+    /// Used on the home thread only.
     future: ManuallyDrop<F>,
 }
 
@@ -210,7 +213,7 @@ impl<F: Future> Future for AtHome<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: the future is never moved out; it is dropped where it lies, or never.
+        // SAFETY: the future is never moved out; it is dropped in place, or never.
         let this = unsafe { self.get_unchecked_mut() };
         if !this.is_here() {
             this.is_reported = true;

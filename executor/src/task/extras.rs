@@ -1,22 +1,23 @@
-//! What few tasks have, in a box of its own so that the others don't pay for it: a name, metadata, callbacks, a scope,
-//! who cancelled it, and what is counted of those that are watched.
+//! What only few tasks have: a name, metadata, callbacks, a scope, who cancelled it, and the bookkeeping of observed tasks.
+//!
+//! It lies in a box of its own, so that other tasks pay one null pointer for it. The header owns the box; schedulers fill
+//! it before they spawn.
 
-use super::cell::{Finish, TaskId, TaskRef};
+use super::id::TaskRef;
+use super::outcome::{Cancellation, Finish};
 use super::scope::Scope;
-use super::watch::Told;
-use crate::shim::{AtomicBool, AtomicUsize};
+use crate::shim::{AtomicBool, AtomicUsize, Condvar, Mutex as ShimMutex};
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::ThreadId;
 
-pub(crate) type Callback = Box<dyn FnOnce(TaskRef<'_>, Finish) + Send>;
+pub(super) type Callback = Box<dyn FnOnce(TaskRef<'_>, Finish) + Send>;
 
-/// A task group, as the task knows it whose future holds the group.
+/// A task group, as seen by the task whose future holds it.
 pub(crate) trait Group: Send + Sync {
-    /// Ends the group: cancels its tasks, and shows `f` those of them that belong to the runtime of this thread.
+    /// Ends the group: cancels its tasks, and passes those that belong to this thread's runtime to `f`.
     fn end(&self, f: &mut dyn FnMut(TaskRef<'_>));
 }
 
@@ -24,27 +25,46 @@ pub(crate) trait Group: Send + Sync {
 pub(crate) struct Extras {
     pub(super) name: Option<Box<str>>,
     pub(super) metadata: Option<Box<dyn Any + Send + Sync>>,
-    /// The thread that its future may not leave.
+    /// The thread that the task's future must not leave.
     pub(super) home: Option<ThreadId>,
-    /// How large its future is, where that is not what lies in the cell.
+    /// The size of the future, if the cell holds only a pointer to it.
     pub(super) size: Option<usize>,
-    /// Written by the first who cancels the task.
+    /// Written by the first cancel.
     pub(crate) cancellation: OnceLock<Cancellation>,
     pub(crate) scope: OnceLock<Arc<Scope>>,
     callbacks: Mutex<Vec<Callback>>,
-    /// The groups that its future holds, by a number of their own: the order in which they were made.
+    /// The groups that the task's future holds, by a number that grows in the order in which they were made.
     groups: Mutex<BTreeMap<u64, Weak<dyn Group>>>,
-    /// How many there are, of a task that is watched; a poll that goes on has one, too.
-    pub(super) wakers: AtomicUsize,
-    /// Whether one has been made since its last poll began.
-    pub(super) left_waker: AtomicBool,
-    /// It was woken again while it was queued, since [`Canceller::wake_up`](super::Canceller): a wake that no event tells of.
-    pub(super) woken_again: AtomicBool,
-    /// What has been told of it, if it is watched.
-    pub(super) told: Told,
+    pub(super) observed: Observed,
 }
 
-// All that changes in here is behind locks, or set once.
+/// The bookkeeping of an observed task. `observed.rs` maintains it.
+#[derive(Default)]
+pub(super) struct Observed {
+    /// The number of wakers. A poll counts as one while it goes on.
+    pub(super) wakers: AtomicUsize,
+    /// Whether a waker was cloned since the last poll began.
+    pub(super) left_waker: AtomicBool,
+    /// Whether a redundant wake came since [`Canceller::wake_up`](super::Canceller): no event shows it.
+    pub(super) woken_again: AtomicBool,
+    pub(super) reported: ShimMutex<Reported>,
+    /// Notified when a field of `reported` is set that the runner waits for.
+    pub(super) changed: Condvar,
+}
+
+/// Which events were reported.
+#[derive(Default)]
+pub(super) struct Reported {
+    /// The wake that came since the last poll began.
+    pub(super) woken: bool,
+    pub(super) cancelled: bool,
+    /// The end of the task. Later wakes and cancels are not reported.
+    pub(super) finished: bool,
+    /// Whether the runner waits for a report. Notifying a condition variable is a system call even if no thread waits.
+    pub(super) awaited: bool,
+}
+
+// Everything that changes after the spawn is behind a lock, atomic, or set once.
 impl UnwindSafe for Extras {}
 impl RefUnwindSafe for Extras {}
 
@@ -61,7 +81,7 @@ impl Extras {
         self.metadata = Some(Box::new(metadata));
     }
 
-    /// The size of a future that lies in a box of its own.
+    /// Sets the size of a future that lies in a box of its own.
     pub(crate) fn set_size(&mut self, size: usize) {
         self.size = Some(size);
     }
@@ -74,7 +94,7 @@ impl Extras {
         std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Enters a group among those of the task. Returns the number to remove it by.
+    /// Adds a group to those that the task's future holds. Returns the number to remove it by.
     pub(crate) fn add_group(&self, group: Weak<dyn Group>) -> u64 {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         let number = groups.last_key_value().map_or(0, |(last, _)| last + 1);
@@ -84,68 +104,11 @@ impl Extras {
 
     pub(crate) fn remove_group(&self, number: u64) {
         let group = self.groups.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
-        drop(group); // with the lock released
+        drop(group); // after the lock is released
     }
 
     /// The groups that the task's future holds.
     pub(crate) fn groups(&self) -> Vec<Arc<dyn Group>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade).collect()
-    }
-}
-
-/// Who cancelled a task, where, and why.
-///
-/// ```
-/// use executor::{block_on, spawn};
-///
-/// block_on(async {
-///     let page = spawn(std::future::pending::<()>());
-///     page.cancel_because("nobody looks at it any more");
-///     let error = page.explained().await.unwrap_err();
-///     // task 2 (spawned at src/main.rs:4:16) was cancelled by task 1 at src/main.rs:5:10: nobody looks …
-///     assert!(error.to_string().ends_with(": nobody looks at it any more"));
-/// });
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cancellation {
-    /// Who asked.
-    pub by: CancelledBy,
-    /// Where in the source.
-    pub at: &'static Location<'static>,
-    /// What for, if that was said.
-    pub reason: Option<Box<str>>,
-}
-
-/// Who asked for the end of a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CancelledBy {
-    /// A task, in its poll.
-    Task {
-        /// Its number.
-        id: TaskId,
-        /// Its name, if it has one.
-        name: Option<Box<str>>,
-    },
-    /// A thread that polled no task, with this name.
-    Thread(Box<str>),
-}
-
-impl fmt::Display for Cancellation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cancelled by {} at {}", self.by, self.at)?;
-        match &self.reason {
-            Some(reason) => write!(f, ": {reason}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for CancelledBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CancelledBy::Task { id, name: Some(name) } => write!(f, "task {id} `{name}`"),
-            CancelledBy::Task { id, name: None } => write!(f, "task {id}"),
-            CancelledBy::Thread(name) => write!(f, "thread `{name}`"),
-        }
     }
 }

@@ -1,10 +1,11 @@
-//! [`Scope`]: a part of a program that may be cancelled as a whole, and what in it is shielded from that.
+//! [`Scope`]: a part of a program that can be cancelled as a whole, and the shields in it that delay that.
 //!
-//! Scopes form a tree: a task is one, as is a deadline and a task group, in another one. Who cancels a
-//! scope asks it first: while something in it is shielded, the end has to wait, and whoever brings it leaves
-//! a waker to be called when the last shield is gone.
+//! Scopes form a tree: a task, a deadline and a task group each have one, which lies in another. Before a scope is cancelled,
+//! its shields are checked: while there is one, the cancel has to wait, and leaves a waker to be called when the last shield
+//! is gone.
 //!
-//! Used by `cell.rs`, which asks before it drops a cancelled future, and by `cancel.rs` and `group.rs`.
+//! Knows nothing of tasks. Used by the header, which checks it before a cancelled future is dropped, and by deadlines and
+//! groups.
 
 use reactor::panics::FirstPanic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use std::time::Instant;
 
 pub(crate) struct Scope {
     parent: Option<Arc<Scope>>,
-    /// When it will be cancelled, at the latest.
+    /// When the scope is cancelled, at the latest.
     deadline: Option<Instant>,
     shields: Mutex<Shields>,
 }
@@ -21,15 +22,15 @@ pub(crate) struct Scope {
 #[derive(Default)]
 struct Shields {
     count: usize,
-    /// They hold nobody up any more.
+    /// Whether shields have no effect any more.
     pierced: bool,
-    /// Whoever wants to cancel the scope and could not.
+    /// The waker of a cancel that waits for the shields.
     waiting: Option<Waker>,
 }
 
 impl Drop for Scope {
-    /// Frees the scopes that only this one kept, in a loop: as the destructor of its field, each would free the next in a
-    /// call of its own, and a long chain would overflow the stack.
+    /// Frees the scopes that only this one kept, in a loop. If each destructor freed the next scope by dropping its field, a
+    /// long chain would overflow the stack.
     fn drop(&mut self) {
         let mut parent = self.parent.take();
         while let Some(scope) = parent {
@@ -45,12 +46,12 @@ impl Scope {
         Arc::new(Scope { parent, deadline, shields: Mutex::default() })
     }
 
-    /// The earliest deadline of this and all that it lies in.
+    /// The earliest deadline of this scope and those that contain it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Whether something in here is shielded: then the waker is called when nothing is any more.
+    /// Whether there is a shield in this scope. If so, the waker is called when the last one is gone.
     pub(crate) fn is_shielded(&self, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut shields = self.lock();
@@ -68,17 +69,17 @@ impl Scope {
         shields.count > 0 && !shields.pierced
     }
 
-    /// From now on, shields in here are not asked for: whoever ends this can't wait.
+    /// From now on, shields in this scope have no effect: its end cannot wait.
     pub(crate) fn pierce(&self) {
         self.lock().pierced = true;
     }
 
-    /// A shield for something in here goes up.
+    /// Puts up a shield in this scope.
     pub(crate) fn shield(&self) {
         self.chain().for_each(|scope| scope.lock().count += 1);
     }
 
-    /// It comes down: ends that had to wait may come.
+    /// Takes a shield down. Wakes the cancels that waited for the last one.
     pub(crate) fn unshield(&self) {
         let mut calls = FirstPanic::default();
         for scope in self.chain() {
@@ -90,7 +91,7 @@ impl Scope {
         }
     }
 
-    /// This one and all that it lies in.
+    /// This scope and those that contain it, the innermost first.
     fn chain(&self) -> impl Iterator<Item = &Scope> {
         std::iter::successors(Some(self), |scope| scope.parent.as_deref())
     }

@@ -43,7 +43,7 @@ impl Observer for Recorder {
 
     fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {
         let (name, size) = (task.name().map(Arc::from), task.size() as u64);
-        let (task, by, place) = (task.id().0, by.map(|by| by.0), task.place());
+        let (task, by, place) = (task.id().0, by.map(|by| by.0), task.spawned_at());
         self.record(|state| Event::Spawned { task, by, name, place: state.places.number(*place), size });
     }
 

@@ -9,7 +9,7 @@
 
 use crate::stack::{self, AwaitChains};
 pub use crate::stack::{AwaitChain, Names, SourceLine, Stack};
-use crate::task::{TaskInfo, TaskRef, TaskState, with_present};
+use crate::task::{TaskInfo, TaskRef, TaskState, with_current};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -62,11 +62,13 @@ impl Tasks {
 impl TaskDump {
     /// Dumps a task with its await chains. `poll` polls the task, to find them; the current task is not polled.
     pub(crate) fn asked(task: TaskRef<'_>, age: Duration, names: &mut Names, poll: &mut dyn FnMut()) -> TaskDump {
-        let is_present = with_present(|present| present.is_some_and(|present| present.id() == task.id()));
-        let found = if is_present { AwaitChains::default() } else { stack::await_chains(true, true, poll) };
+        let is_current = with_current(|current| current.is_some_and(|current| current.id() == task.id()));
+        let found = if is_current { AwaitChains::default() } else { stack::await_chains(true, true, poll) };
+        // Read the state before the lookup of names, which is slow: another thread may wake the task meanwhile.
+        let dump = TaskDump::of(task, age);
         let waits = found.chains.into_iter();
         let waits = waits.map(|chain| Wait { chain: names.chain(&chain.stack), leaf: chain.leaf }).collect();
-        TaskDump { left_out: found.left_out, waits, ..TaskDump::of(task, age) }
+        TaskDump { left_out: found.left_out, waits, ..dump }
     }
 
     /// Sets whether the task's wake was lost.
@@ -77,8 +79,8 @@ impl TaskDump {
     fn of(task: TaskRef<'_>, age: Duration) -> TaskDump {
         let (waits, state) = (Vec::new(), task.state());
         let note = match state {
-            TaskState::Pending if task.header().state.is_woken() => "is about to run",
-            TaskState::Pending => "waits for: something that does not call executor::leaf::pending to say what",
+            TaskState::Queued => "is about to run",
+            TaskState::Suspended => "waits for: something that does not call executor::leaf::pending to say what",
             _ => "",
         };
         let cancellation = task.cancellation().cloned();
@@ -126,7 +128,7 @@ impl Call {
     pub(crate) fn dump(self, age: Duration) -> TaskDump {
         let (state, note) = match self.has_begun {
             true => (TaskState::Running, "is a blocking call on a thread of the pool"),
-            false => (TaskState::Pending, "is a blocking call that waits for a thread of the pool"),
+            false => (TaskState::Queued, "is a blocking call that waits for a thread of the pool"),
         };
         let (polls, waits, cancellation) = (u64::from(self.has_begun), Vec::new(), None);
         TaskDump { task: self.task, state, age, polls, cancellation, waits, left_out: 0, lost_wake: false, note }
@@ -160,7 +162,7 @@ impl fmt::Display for Tasks {
 
 impl fmt::Display for TaskDump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TaskInfo { id, name, place } = &self.task;
+        let TaskInfo { id, name, spawned_at } = &self.task;
         write!(f, "task {id}")?;
         if let Some(name) = name {
             write!(f, " `{name}`")?;
@@ -172,7 +174,7 @@ impl fmt::Display for TaskDump {
             0 => write!(f, "new")?,
             _ => write!(f, "{age:.1?} old")?,
         }
-        write!(f, ", spawned at {place})")?;
+        write!(f, ", spawned at {spawned_at})")?;
         if let Some(cancellation) = &self.cancellation {
             write!(f, "\n    {cancellation}")?;
         }

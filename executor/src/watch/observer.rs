@@ -8,7 +8,7 @@ use super::run::Here;
 use crate::stack::AwaitChain;
 use crate::sync::{Handover, handover};
 pub use crate::task::PollEnd;
-use crate::task::{Chains, Finish, TaskEvent, TaskId, TaskRef, with_present};
+use crate::task::{Chains, Finish, TaskEvent, TaskId, TaskRef, with_current};
 pub use reactor::Observer as ReactorObserver;
 pub use reactor::backend::Readiness;
 use reactor::cause::Cause;
@@ -215,7 +215,7 @@ pub trait Observer: reactor::Observer {
     fn show(&self, task: TaskRef<'_>, what: TaskEvent<'_>) {
         // The number of a task of another executor would be mistaken for a task of this one.
         show(self, task, what, || {
-            let is_beside = with_present(|present| present.is_some_and(|present| present.is_beside(task)));
+            let is_beside = with_current(|current| current.is_some_and(|current| current.is_beside(task)));
             if is_beside { Here::Own } else { Here::Outside }
         });
     }
@@ -317,5 +317,5 @@ pub(crate) fn current_cause(here: Here) -> WokenBy {
 
 /// Returns the current task, if it belongs to the run of the event.
 fn current_id(here: Here) -> Option<TaskId> {
-    with_present(|task| task.map(TaskRef::id)).filter(|_| here == Here::Own)
+    with_current(|task| task.map(TaskRef::id)).filter(|_| here == Here::Own)
 }

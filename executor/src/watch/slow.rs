@@ -46,13 +46,13 @@ pub(crate) struct SlowPolls {
 #[derive(Clone, Copy)]
 pub(crate) struct PolledTask {
     id: TaskId,
-    place: &'static Location<'static>,
+    spawned_at: &'static Location<'static>,
 }
 
 impl PolledTask {
     #[inline]
     pub(crate) fn of(task: TaskRef<'_>) -> PolledTask {
-        PolledTask { id: task.id(), place: task.place() }
+        PolledTask { id: task.id(), spawned_at: task.spawned_at() }
     }
 }
 
@@ -139,8 +139,11 @@ impl SlowPolls {
             observer.slow_poll(poll.id, took);
         }
         let mut reported = self.reported.borrow_mut();
-        let new: Vec<_> =
-            polled.iter().filter(|poll| reported.insert(poll.place)).map(|poll| self.describe(poll, &find)).collect();
+        let new: Vec<_> = polled
+            .iter()
+            .filter(|poll| reported.insert(poll.spawned_at))
+            .map(|poll| self.describe(poll, &find))
+            .collect();
         if !new.is_empty() {
             let one_of = if polls > 1 { "one of " } else { "" };
             eprintln!(
@@ -157,6 +160,6 @@ impl SlowPolls {
         let finished = self.finished.borrow();
         let named = finished.as_ref().filter(|task| task.id == poll.id).cloned();
         let name = named.or_else(|| find(poll.id));
-        name.unwrap_or(TaskInfo { id: poll.id, name: None, place: poll.place }).to_string()
+        name.unwrap_or(TaskInfo { id: poll.id, name: None, spawned_at: poll.spawned_at }).to_string()
     }
 }

@@ -47,7 +47,7 @@ fn callbacks_are_called_once_with_how_it_ended_before_or_after_the_end() {
                     assert_eq!(calls.len(), 1, "at once");
                     note(2);
                 }
-                let state = if how == Finish::Cancelled { TaskState::Cancelled } else { TaskState::Done };
+                let state = TaskState::Completed(how);
                 let call = |n| (n, Some("watched".to_owned()), how, state);
                 assert_eq!(calls.take(), [call(1), call(2)]);
                 assert_eq!(task.state(), state);
@@ -153,7 +153,7 @@ fn a_callback_holds_up_the_end_of_a_blocking_call_on_its_own_thread() {
 }
 
 #[test]
-fn states_say_where_a_task_is() {
+fn a_task_is_queued_running_suspended_or_completed() {
     virtually(async {
         let own: Rc<RefCell<Option<JoinHandle<()>>>> = Rc::default();
         let seen = Rc::new(Cell::new(None));
@@ -164,33 +164,40 @@ fn states_say_where_a_task_is() {
                 pending::<()>().await;
             }
         });
-        assert_eq!(task.state(), TaskState::Pending);
+        assert_eq!(task.state(), TaskState::Queued);
         *own.borrow_mut() = Some(task);
         yield_now().await;
         assert_eq!(seen.get(), Some(TaskState::Running));
         let task = own.take().unwrap();
-        assert_eq!(task.state(), TaskState::Pending);
+        assert_eq!(task.state(), TaskState::Queued);
         task.cancel();
-        assert_eq!((task.state(), task.state().is_over()), (TaskState::Pending, false), "it is still to be dropped");
+        assert_eq!(
+            (task.state(), task.state().is_over()),
+            (TaskState::Queued, false),
+            "its future is still to be dropped"
+        );
         yield_now().await;
-        assert_eq!((task.state(), task.state().is_over()), (TaskState::Cancelled, true));
+        assert_eq!((task.state(), task.state().is_over()), (TaskState::Completed(Finish::Cancelled), true));
         let panicked = spawn(async {
             if true {
                 panic!("on purpose")
             }
         });
         yield_now().await;
-        assert_eq!((panicked.state(), panicked.state().is_over()), (TaskState::Done, true));
-        let states = [TaskState::Pending, TaskState::Running, TaskState::Done, TaskState::Cancelled];
-        assert_eq!(states.map(|state| state.to_string()), ["pending", "running", "done", "cancelled"]);
-        assert_eq!(states.map(TaskState::is_over), [false, false, true, true]);
-        // One that was cancelled and finished all the same is done.
+        assert_eq!((panicked.state(), panicked.state().is_over()), (TaskState::Completed(Finish::Panicked), true));
+        let states = [TaskState::Queued, TaskState::Running, TaskState::Suspended];
+        assert_eq!(states.map(|state| state.to_string()), ["queued", "running", "suspended"]);
+        assert_eq!(states.map(TaskState::is_over), [false; 3]);
+        let states = [Finish::Ready, Finish::Cancelled, Finish::Panicked].map(TaskState::Completed);
+        assert_eq!(states.map(|state| state.to_string()), ["completed", "cancelled", "panicked"]);
+        assert_eq!(states.map(TaskState::is_over), [true; 3]);
+        // A task that was cancelled and returned all the same has not completed as a cancelled one.
         let task = spawn(shield(yield_now()));
         yield_now().await;
         task.cancel();
         yield_now().await;
         yield_now().await;
-        assert_eq!(task.state(), TaskState::Done);
+        assert_eq!(task.state(), TaskState::Completed(Finish::Ready));
         task.await.unwrap();
     });
 }

@@ -1,7 +1,7 @@
 //! Who cancelled a task, and why.
 
 use super::{Alive, ms, shielded, virtually};
-use executor::task::{CancelledBy, TaskState};
+use executor::task::{CancelledBy, Finish, TaskState};
 use executor::time::sleep;
 use executor::{block_on, named, spawn, yield_now};
 use futures_lite::future::pending;
@@ -27,7 +27,7 @@ fn a_cancel_says_who_asked_for_it_where_and_why() {
         });
         let killer_id = killer.id();
         killer.await.unwrap();
-        let place = victim.place();
+        let place = victim.spawned_at();
         let error = victim.explained().await.unwrap_err();
         let cancellation = error.cancellation.clone().unwrap();
         assert_eq!(cancellation.by, CancelledBy::Task { id: killer_id, name: Some("killer".into()) });
@@ -42,7 +42,7 @@ fn a_cancel_says_who_asked_for_it_where_and_why() {
 
         // Without names and reasons.
         let victim = spawn(pending::<()>());
-        let (id, place, line) = (victim.id(), victim.place(), line!() + 1);
+        let (id, place, line) = (victim.id(), victim.spawned_at(), line!() + 1);
         victim.cancel();
         let error = victim.explained().await.unwrap_err();
         let at = error.cancellation.as_ref().unwrap().at;
@@ -141,7 +141,7 @@ fn an_explained_error_tells_of_panics_and_of_the_end_of_the_runtime() {
                 panic!("on purpose")
             }
         });
-        let (id, place) = (task.id(), task.place());
+        let (id, place) = (task.id(), task.spawned_at());
         let error = task.explained().await.unwrap_err();
         assert_eq!(error.to_string(), format!("task {id} `fragile` (spawned at {place}) panicked: on purpose"));
         assert!(error.cancellation.is_none() && error.error.is_panic());
@@ -161,7 +161,7 @@ fn a_handle_that_cancels_on_drop_does_so_unless_its_task_is_over() {
         yield_now().await;
         drop(task.cancel_on_drop());
         yield_now().await;
-        assert_eq!((alive.count(), canceller.task().state()), (0, TaskState::Cancelled));
+        assert_eq!((alive.count(), canceller.task().state()), (0, TaskState::Completed(Finish::Cancelled)));
         let cancellation = canceller.task().cancellation().unwrap();
         assert_eq!(cancellation.reason.as_deref(), Some("its handle was dropped"));
 
@@ -169,7 +169,7 @@ fn a_handle_that_cancels_on_drop_does_so_unless_its_task_is_over() {
         let canceller = task.canceller();
         assert_eq!(task.cancel_on_drop().await.unwrap(), 7);
         assert!(canceller.task().cancellation().is_none());
-        assert_eq!(canceller.task().state(), TaskState::Done);
+        assert_eq!(canceller.task().state(), TaskState::Completed(Finish::Ready));
 
         let task = spawn(async { 7 });
         let canceller = task.canceller();
@@ -191,7 +191,7 @@ fn a_canceller_outlives_the_handle_the_task_and_the_runtime_and_keeps_neither_fu
         drop(task.await.unwrap());
         assert_eq!(alive.count(), 0);
         done.cancel();
-        assert_eq!(done.task().state(), TaskState::Done);
+        assert_eq!(done.task().state(), TaskState::Completed(Finish::Ready));
 
         let task = named("parked").spawn(alive.clone().park::<()>());
         let canceller = task.canceller().clone();

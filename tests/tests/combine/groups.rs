@@ -108,8 +108,8 @@ fn the_first_error_ends_a_group_and_comes_out_with_its_task() {
         assert_eq!((took, alive.count()), (5, 0));
         assert_eq!(at_end.len(), 1);
         let task = error.task().unwrap().clone();
-        assert_eq!((task.name.as_deref(), task.place.line()), (Some("fails"), line.get()));
-        let text = format!("task {} `fails` (spawned at {}) failed: no luck", task.id, task.place);
+        assert_eq!((task.name.as_deref(), task.spawned_at.line()), (Some("fails"), line.get()));
+        let text = format!("task {} `fails` (spawned at {}) failed: no luck", task.id, task.spawned_at);
         assert_eq!(error.to_string(), text);
         assert!(matches!(&error, GroupError::Failed { task: Some(_), error: "no luck" }));
         assert_eq!(error.into_error(), Some("no luck"));

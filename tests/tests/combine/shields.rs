@@ -23,7 +23,7 @@ fn a_task_that_is_cancelled_while_shielded_ends_at_the_next_await_after_that() {
         sleep(ms(2)).await;
         task.cancel();
         sleep(ms(2)).await;
-        assert_eq!((task.state(), task.is_finished()), (TaskState::Pending, false));
+        assert_eq!((task.state(), task.is_finished()), (TaskState::Suspended, false));
         let (took, joined) = taken(task).await;
         assert!(joined.unwrap_err().is_cancelled());
         assert_eq!((took, &steps.take()[..]), (6, &WHOLE[..]));

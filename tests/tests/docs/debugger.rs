@@ -123,7 +123,7 @@ fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
             "task 2 `reader`",
             "suspended (no bit), 2 references, 1 poll",
             "cause    source",
-            "cell::wake",
+            "waker::wake",
             "Reactor::wake",
             "the reader has read 1 byte",
         ],
@@ -150,7 +150,7 @@ fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
             "running (RUNNING CANCELLED JOIN JOIN_WAKER), 3 references, 2 polls",
             "Sleep::cancel",
             "sleep::drop",
-            "Place::drop_future",
+            "TaskCell::drop_future",
             "that was the last one",
         ],
     ];

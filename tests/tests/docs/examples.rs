@@ -42,7 +42,7 @@ fn states_are_printed_with_where_the_task_was_spawned() {
     let lines = printed("states");
     in_order(
         &lines,
-        &["`worker` (pending, spawned at executor/examples/states.rs:", "running: true", "`worker` (done, "],
+        &["`worker` (queued, spawned at executor/examples/states.rs:", "running: true", "`worker` (completed, "],
     );
     in_order(&lines, &["after 50 ms", "task 3 (cancelled, "]);
 }
@@ -94,7 +94,7 @@ fn cancel_lists_the_tasks_and_says_who_ended_them_and_why() {
     let lines = printed("cancel");
     in_order(
         &lines,
-        &["3 tasks", "`10 s` (pending", "cancel::work at executor/examples/cancel.rs:", "waits for: sleep"],
+        &["3 tasks", "`10 s` (suspended", "cancel::work at executor/examples/cancel.rs:", "waits for: sleep"],
     );
     let by = "was cancelled by task 1 at executor/examples/cancel.rs:";
     in_order(&lines, &["done after 1 s", by, by]);
@@ -143,7 +143,7 @@ fn deadlock_is_said_with_all_who_wait() {
     let output = run("deadlock");
     assert!(!output.status.success());
     let stderr = String::from_utf8(output.stderr).unwrap();
-    for wanted in ["deadlock: nothing in this runtime can run", "`ann to bob` (pending", "`bob to ann` (pending"] {
+    for wanted in ["deadlock: nothing in this runtime can run", "`ann to bob` (suspended", "`bob to ann` (suspended"] {
         assert!(stderr.contains(wanted), "{stderr}");
     }
     let waits = "waits for: acquire on the mutex made at executor/examples/deadlock.rs:";

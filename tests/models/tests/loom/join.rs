@@ -256,7 +256,7 @@ fn a_cancel_that_may_come_too_late_and_what_the_state_says() {
         cancels.join().unwrap();
         let state = handle.state();
         let was_cancelled = matches!(block_on(handle, false), Err(JoinError::Cancelled));
-        assert_eq!(state == TaskState::Cancelled, was_cancelled);
+        assert_eq!(state == TaskState::Completed(Finish::Cancelled), was_cancelled);
         assert!(state.is_over());
         assert_eq!(freed.count(), 1);
     });

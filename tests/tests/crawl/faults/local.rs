@@ -258,7 +258,7 @@ fn an_interrupt_also_ends_the_wait_for_another_try() {
 
 /// Where the two workers stand that read from a server that stalls.
 const WORKER_STANDS: [&str; 5] = [
-    "` (pending, ",
+    "` (suspended, ",
     "\n    demo::crawl::worker at demo/src/crawl/mod.rs:",
     "demo::http::buffer::Buffer::fill at demo/src/http/buffer.rs:",
     "waits for: readable on the socket to 127.0.0.1:",
@@ -277,7 +277,7 @@ fn asked_by_a_signal_it_prints_where_every_task_stands_and_goes_on() {
         for text in WORKER_STANDS {
             running.until_it_says(text);
         }
-        running.until_it_says("`progress` (pending");
+        running.until_it_says("`progress` (suspended");
         running.until_it_says("waits for: a page to fetch");
         running.signal(Signal::INT);
         running.until_it_says("interrupted");

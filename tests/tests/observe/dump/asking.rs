@@ -152,10 +152,10 @@ fn the_list_may_be_asked_for_in_a_task_a_destructor_a_future_of_ones_own_and_at_
             pending_announced().await;
         });
         yield_now().await;
-        use TaskState::{Pending, Running};
-        assert_eq!(lists.take(), [[(1, Pending), (2, Running), (3, Pending)]]);
+        use TaskState::{Queued, Running, Suspended};
+        assert_eq!(lists.take(), [[(1, Queued), (2, Running), (3, Queued)]]);
         assert_eq!(tasks().len(), 3);
-        assert_eq!(lists.take(), [[(1, Running), (2, Running), (3, Pending)]]);
+        assert_eq!(lists.take(), [[(1, Running), (2, Running), (3, Suspended)]]);
         yield_now().await;
         lists.take();
         asks.cancel();
@@ -191,7 +191,7 @@ fn blocking_calls_are_in_the_list() {
             assert_eq!((dump.state, dump.task.id, dump.polls), (TaskState::Running, first.id(), 1));
             assert!(dump.to_string().ends_with("\n    is a blocking call on a thread of the pool"), "{dump}");
             let dump = dump_of("second call");
-            assert_eq!((dump.state, dump.task.id, dump.polls), (TaskState::Pending, second.id(), 0));
+            assert_eq!((dump.state, dump.task.id, dump.polls), (TaskState::Queued, second.id(), 0));
             assert!(
                 dump.to_string().ends_with("\n    is a blocking call that waits for a thread of the pool"),
                 "{dump}"

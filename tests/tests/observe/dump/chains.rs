@@ -101,7 +101,7 @@ fn leaves_say_what_they_are_and_where_it_was_made() {
             let (_tx, rx) = channel::<u32>(1);
             named("receives").spawn(async move { _ = rx.recv().await });
             let target = named("target").spawn(sleep(ms(60_000)));
-            let (id, place) = (target.id(), target.place());
+            let (id, place) = (target.id(), target.spawned_at());
             named("joins").spawn(async move { drop(target.await) });
             yield_now().await;
             sleep(ms(5)).await;

@@ -40,7 +40,7 @@ fn a_deadlock_is_a_panic_at_once_if_that_is_wished_with_the_list_in_it() {
             assert!(start.elapsed() < Duration::from_millis(900) || cfg!(debug_assertions));
             let text = *caught.unwrap_err().downcast::<String>().unwrap();
             assert!(text.starts_with("deadlock: nothing in this runtime can run"), "{text}");
-            assert!(text.contains(" 2 tasks\ntask 1 (pending, "), "{text}");
+            assert!(text.contains(" 2 tasks\ntask 1 (suspended, "), "{text}");
             assert!(
                 text.contains(
                     "\n    waits for: acquire on the semaphore made at tests/tests/observe/dump/deadlocks.rs:"
@@ -143,7 +143,7 @@ fn deadlock_child() {
 fn a_deadlock_is_printed_once_after_a_second() {
     let text = super::child(module_path!(), "deadlock_child");
     assert_eq!(text.matches("executor: nothing in this runtime can run").count(), 1, "{text}");
-    assert!(text.contains(" 2 tasks\ntask 1 (pending, "), "{text}");
+    assert!(text.contains(" 2 tasks\ntask 1 (suspended, "), "{text}");
     assert!(text.contains("    waits for: another thread\n"), "{text}");
     assert!(text.contains("`stuck` (") && text.contains("    waits for: something of its own\n"), "{text}");
 }

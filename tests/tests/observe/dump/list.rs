@@ -20,15 +20,15 @@ fn the_list_has_every_task_in_the_order_of_their_numbers() {
         let all = tasks();
         let ids: Vec<_> = all.iter().map(|task| task.task.id).collect();
         assert_eq!(ids, [TaskId(1), first.id(), unnamed.id(), queued.id(), late.id()]);
-        assert_eq!((all.len(), all[1].task.place.line()), (5, line));
+        assert_eq!((all.len(), all[1].task.spawned_at.line()), (5, line));
         assert_eq!((all[1].task.name.as_deref(), all[2].task.name.as_deref()), (Some("first"), None));
         assert_eq!((all[1].age, all[4].age), (ms(1_500), Duration::ZERO));
         assert_eq!((all[0].state, all[0].waits.len()), (TaskState::Running, 0));
-        assert_eq!((all[1].state, all[4].state), (TaskState::Pending, TaskState::Pending));
+        assert_eq!((all[1].state, all[4].state), (TaskState::Suspended, TaskState::Queued));
         assert_eq!((all[1].polls, all[4].polls), (2, 0));
         let texts: Vec<_> = all.iter().map(ToString::to_string).collect();
         assert!(texts[0].starts_with("task 1 (running, "), "{}", texts[0]);
-        let begin = format!("task 2 `first` (pending, 2 polls, 1.5s old, spawned at {}:{line}:", file!());
+        let begin = format!("task 2 `first` (suspended, 2 polls, 1.5s old, spawned at {}:{line}:", file!());
         assert!(texts[1].starts_with(&begin), "{}", texts[1]);
         assert!(texts[1].ends_with("\n    waits for: something of its own"), "{}", texts[1]);
         assert!(texts[2].contains("sleep for another 3.5s (made at tests/tests/observe/dump/list.rs:"), "{}", texts[2]);

@@ -68,7 +68,7 @@ impl reactor::Observer for Lines {
 
 impl executor::Observer for Lines {
     fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {
-        let (id, name, place) = (task.id(), task.name().unwrap_or("-"), at(task.place()));
+        let (id, name, place) = (task.id(), task.name().unwrap_or("-"), at(task.spawned_at()));
         self.line(format_args!("{id:?} spawned by {by:?}, name {name}, at {place}"));
     }
     fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {

@@ -150,9 +150,9 @@ fn tasks_are_numbered_in_the_order_of_their_spawning_and_say_what_they_are() {
         let text = format!("{second:?}");
         assert!(text.starts_with("task 3 `second` (pending, spawned at ") && text.contains(file!()), "{text}");
         yield_now().await;
-        assert!(format!("{first:?}").contains("(pending"));
+        assert!(format!("{first:?}").contains("(suspended"));
         first.cancel();
-        assert!(format!("{first:?}").contains("(pending"));
+        assert!(format!("{first:?}").contains("(suspended"));
         yield_now().await;
         assert!(format!("{first:?}").contains("(cancelled"));
     });
