@@ -15,6 +15,7 @@ use super::chain;
 use super::current::CurrentTask;
 use super::error::{JoinError, Panic, ignore_panic};
 use super::event::TaskEvent;
+use super::extras::Extras;
 use super::header::{Header, Meta, Polled, Stage, VTable};
 use super::id::TaskRef;
 use super::observed::{report, report_cancel, report_finish};
@@ -277,17 +278,32 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
 
     unsafe fn free(header: NonNull<Header>) {
         // SAFETY: the last reference is gone. The stage is empty by now, so neither the future nor the output is dropped
-        // here, on whatever thread this is; the fields that own something are dropped.
+        // here, on whatever thread this is; the fields that own something are dropped. An observed task has extras.
         unsafe {
             let waker = header.as_ref().join_waker.with_mut(|waker| (*waker).take());
             let extras = header.as_ref().take_extras();
-            // Their destructors may be foreign code, which must not find a current task that is being freed.
-            let _none = (extras.is_some() || waker.is_some()).then(CurrentTask::clear);
+            if waker.is_some() || extras.is_some() {
+                return Self::free_with(header, waker, extras);
+            }
+            slab::give_back::<Self, S>(header.cast(), (*header.as_ptr()).slot);
+        }
+    }
+
+    /// Frees a cell that owned these.
+    ///
+    /// # Safety
+    /// The last reference is gone.
+    #[cold]
+    unsafe fn free_with(header: NonNull<Header>, waker: Option<Box<Waker>>, extras: Option<Box<Extras>>) {
+        // The destructors may be foreign code, which must not find a current task that is being freed.
+        let _none = CurrentTask::clear();
+        // SAFETY: as the caller promises.
+        unsafe {
             report(header, || TaskEvent::Freed);
             extras.into_iter().for_each(discard);
             slab::give_back::<Self, S>(header.cast(), (*header.as_ptr()).slot);
-            waker.into_iter().for_each(drop_join_waker);
         }
+        waker.into_iter().for_each(drop_join_waker);
     }
 }
 

@@ -307,13 +307,18 @@ impl State {
     #[inline]
     pub(crate) fn drop_reference(&self) -> (Dropped, bool) {
         let before = self.0.fetch_sub(REFERENCE, Ordering::AcqRel);
+        let is_observed = before & OBSERVED != 0;
+        // The common case comes first: a waker goes while the future and the handle exist.
+        if references(before) > 2 {
+            return (Dropped::Shared, is_observed);
+        }
         let dropped = match references(before) {
             1 => Dropped::Last,
             // Of a suspended task without a handle, the remaining reference is the future's.
-            2 if before & (NOTIFIED | RUNNING | COMPLETE | JOIN | LISTED) == 0 => Dropped::Orphaned,
+            _ if before & (NOTIFIED | RUNNING | COMPLETE | JOIN | LISTED) == 0 => Dropped::Orphaned,
             _ => Dropped::Shared,
         };
-        (dropped, before & OBSERVED != 0)
+        (dropped, is_observed)
     }
 
     /// Whether the only references are those of one waker; an observed task has two for each. Out of date at once, unless
