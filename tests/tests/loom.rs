@@ -48,7 +48,7 @@ mod kit;
 #[path = "loom/orphan.rs"]
 mod orphan;
 #[path = "loom/readiness.rs"]
-mod readiness;
+mod readiness_models;
 #[path = "loom/runtime.rs"]
 mod runtime;
 #[path = "loom/sync.rs"]
