@@ -42,7 +42,7 @@ accept! {
     (Ipv6Addr, u16) => |address| Ok(address.into()),
     ([u8; 4], u16) => |address| Ok(address.into()),
     ([u16; 8], u16) => |address| Ok(address.into()),
-    (&str, u16) => |address| Ok((address.0.parse::<IpAddr>().map_err(|_| not_an_address(address.0))?, address.1).into()),
+    (&str, u16) => |pair| Ok((pair.0.parse::<IpAddr>().map_err(|_| not_an_address(pair.0))?, pair.1).into()),
     &str => |text| text.parse().map_err(|_| not_an_address(text)),
     &String => |text| text.as_str().into_socket_addr(),
     String => |text| text.as_str().into_socket_addr(),

@@ -41,7 +41,7 @@ impl Link {
         let (latency, jitter) = (self.latency, self.jitter);
         assert!(
             latency <= YEAR && jitter <= YEAR,
-            "the latency and the jitter of a link are at most a year, not {latency:?} and {jitter:?}: to deliver \
+            "a link may have a latency and a jitter of up to a year, not {latency:?} and {jitter:?}: to deliver \
              nothing, use Network::partition"
         );
     }

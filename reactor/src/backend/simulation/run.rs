@@ -80,8 +80,8 @@ impl<F: Future> Future for Run<F> {
         let is_here = Handle::with_current(|reactor| reactor?.network().map(|network| *network == host.network));
         assert!(
             is_here == Some(true),
-            "a future that runs on {host:?} (made at {made_at}) was polled in a runtime that does not have this host's \
-             network: await it in the runtime that the host came from, made with Runtime::builder().deterministic(seed)"
+            "a future on {host:?} (made at {made_at}) was polled in a runtime that does not have its network: \
+             await it in the runtime that the host came from, made with Runtime::builder().deterministic(seed)"
         );
         let _entered = host.enter();
         let waker = cx.waker().clone();

@@ -43,7 +43,8 @@ mod injected;
 mod join;
 mod kit;
 mod orphan;
-mod readiness;
+#[path = "readiness.rs"]
+mod readiness_models;
 mod runtime;
 #[path = "sync.rs"]
 mod sync_models;
