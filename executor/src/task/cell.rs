@@ -171,8 +171,10 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
             unsafe { report(header, || TaskEvent::OutputDropped(finish)) };
             discard(cell.take_result());
         }
-        // SAFETY: this was the future's reference, and it is not used again.
-        unsafe { drop_reference(header) };
+        if cell.header.state.drop_completed() {
+            // SAFETY: the future's reference was the last.
+            unsafe { Self::free(header) };
+        }
     }
 
     /// Drops the future in place. Returns the panic of its destructor, if there was one.

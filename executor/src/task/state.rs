@@ -321,6 +321,12 @@ impl State {
         (dropped, is_observed)
     }
 
+    /// Drops the future's reference of a completed task, which is never orphaned. Returns whether it was the last.
+    #[inline]
+    pub(crate) fn drop_completed(&self) -> bool {
+        references(self.0.fetch_sub(REFERENCE, Ordering::AcqRel)) == 1
+    }
+
     /// Whether the only references are those of one waker; an observed task has two for each. Out of date at once, unless
     /// the waker is the caller's.
     #[inline]
