@@ -9,7 +9,7 @@ use std::process::Command;
 use tests::demo::{Place, Program, Running, example};
 
 const PRINTERS: &str = include_str!("../../../demo/debug/printers.py");
-const TOUR: &str = include_str!("../../../demo/examples/tour.rs");
+const TOUR: &str = include_str!("../../../executor/examples/tour.rs");
 
 fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is a folder of the workspace")
@@ -57,7 +57,7 @@ impl Debugger {
 #[track_caller]
 fn line(text: &str) -> String {
     let at = TOUR.lines().position(|line| line.contains(text)).unwrap_or_else(|| panic!("no `{text}` in tour.rs"));
-    format!("demo/examples/tour.rs:{}", at + 1)
+    format!("executor/examples/tour.rs:{}", at + 1)
 }
 
 /// Sees to it that these stand in the text, in this order; gives what follows the last.
