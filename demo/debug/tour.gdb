@@ -1,6 +1,6 @@
 # The tour of the runtime, at the top of the workspace:
 #
-#     cargo build -p demo --example tour
+#     cargo build -p executor --example tour
 #     rust-gdb -x demo/debug/tour.gdb --args target/debug/examples/tour
 #
 # and then `continue` from stop to stop; or all at once, with `-batch` and `-ex rest`.

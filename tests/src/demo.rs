@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 /// No run in these tests needs longer, on a machine that does other things too.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The demo's program, built in the profile and the target directory of the tests that run.
 ///
@@ -26,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// If it can't be built.
 pub fn demo() -> &'static Path {
     static DEMO: OnceLock<PathBuf> = OnceLock::new();
-    DEMO.get_or_init(|| build("demo", &[]).join("demo"))
+    // With an example, as without one cargo would choose other features of the packages below, and compile all of them again.
+    DEMO.get_or_init(|| build(&["--bin", "demo", "--example", "hello"]).join("demo"))
 }
 
 /// The program of an example of the demo's, built likewise.
@@ -37,7 +38,7 @@ pub fn example(name: &str) -> PathBuf {
     // Built once; tests that want the same one meanwhile wait.
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let build = || build("demo", &["--example", name]).join("examples").join(name);
+    let build = || build(&["--example", name]).join("examples").join(name);
     built.entry(name.to_owned()).or_insert_with(build).clone()
 }
 
@@ -47,11 +48,19 @@ pub fn example(name: &str) -> PathBuf {
 /// If they can't be built.
 pub fn executor_examples() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("executor", &["--examples"]).join("examples"))
+    BUILT.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../executor/examples");
+        let files = fs::read_dir(folder).expect("the executor has examples");
+        let names = files.filter_map(|file| Some(file.ok()?.path().file_stem()?.to_str()?.to_owned()));
+        let choice: Vec<_> = names.flat_map(|name| ["--example".to_owned(), name]).collect();
+        build(&choice.iter().map(String::as_str).collect::<Vec<_>>()).join("examples")
+    })
 }
 
-/// Builds what these arguments of cargo's choose of a package, and gives the folder it is built in.
-fn build(package: &str, what: &[&str]) -> PathBuf {
+/// Builds what these arguments of cargo's choose, and returns the folder it is built in.
+///
+/// The choice is among all packages of the workspace: so cargo uses what `cargo test --workspace` has compiled already.
+fn build(what: &[&str]) -> PathBuf {
     // We are target/<profile>/deps/<test>-<hash>.
     let this = env::current_exe().expect("a test knows its own path");
     let folder = this.ancestors().nth(2).expect("a test is two folders below its profile's");
@@ -61,9 +70,9 @@ fn build(package: &str, what: &[&str]) -> PathBuf {
         Some(name) => name,
     };
     let mut build = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-    build.args(["build", "--quiet", "--package", package, "--profile", profile, "--target-dir"]).arg(target);
+    build.args(["build", "--quiet", "--workspace", "--profile", profile, "--target-dir"]).arg(target);
     let built = build.args(what).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-    assert!(built.status.success(), "{package} can't be built:\n{}", String::from_utf8_lossy(&built.stderr));
+    assert!(built.status.success(), "cargo build {what:?}:\n{}", String::from_utf8_lossy(&built.stderr));
     folder.to_owned()
 }
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use tests::demo::{Place, Program, Running, example};
 
 const PRINTERS: &str = include_str!("../../../demo/debug/printers.py");
-const TOUR: &str = include_str!("../../../demo/examples/tour.rs");
+const TOUR: &str = include_str!("../../../executor/examples/tour.rs");
 
 fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is a folder of the workspace")
@@ -57,7 +57,7 @@ impl Debugger {
 #[track_caller]
 fn line(text: &str) -> String {
     let at = TOUR.lines().position(|line| line.contains(text)).unwrap_or_else(|| panic!("no `{text}` in tour.rs"));
-    format!("demo/examples/tour.rs:{}", at + 1)
+    format!("executor/examples/tour.rs:{}", at + 1)
 }
 
 /// Sees to it that these stand in the text, in this order; gives what follows the last.
@@ -82,24 +82,19 @@ fn deadline(stop: &str, task: &str) -> f64 {
     seconds.unwrap_or_else(|| panic!("no timer of `{task}` in {stop}"))
 }
 
-#[test]
-fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
-    let Some(debugger) = Debugger::find() else { return };
-    let tour = debugger.runs(&["source demo/debug/tour.gdb", "rest"]);
-    let stops = stops(&tour);
-    assert_eq!(stops.len(), 10, "the stops of {tour}");
-    let (spawned, main) = (line("named(\"reader\")"), line("runtime.block_on("));
-    let wanted: [&[&str]; 10] = [
-        &["1 ── block_on", &main, "no timer is set", "Core::new"],
-        &[
+/// What each stop shows, in this order.
+fn shown<'a>(main: &'a str, spawned: &'a str, event: &'a str) -> [Vec<&'a str>; 10] {
+    [
+        vec!["1 ── block_on", main, "no timer is set", "Core::new"],
+        vec![
             "2 ── spawn",
             "task 2 `reader`",
-            &spawned,
+            spawned,
             "queued (NOTIFIED JOIN), 2 references, 0 polls",
             "is empty",
             "Core::spawn",
         ],
-        &[
+        vec![
             "3 ── A pass",
             "running (RUNNING), 1 reference, 1 poll",
             "task 3 `waiter`, task 4 `dreamer`, task 5 `writer`\n",
@@ -107,8 +102,14 @@ fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
             "Core::pass",
             "Runtime::block_on",
         ],
-        &["4 ── Pending", "task 5 `writer`", "running (RUNNING), 2 references, 1 poll", "Sleep::wait", "tour::write"],
-        &[
+        vec![
+            "4 ── Pending",
+            "task 5 `writer`",
+            "running (RUNNING), 2 references, 1 poll",
+            "Sleep::wait",
+            "tour::write",
+        ],
+        vec![
             "5 ── Nothing is ready",
             "queue    empty",
             "source 1 (",
@@ -117,8 +118,8 @@ fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
             "nobody waits",
             "Reactor::turn",
         ],
-        &["6 ── An event", "event    READABLE WRITABLE\n", ": task 2 `reader` waits to read", "Source::report"],
-        &[
+        vec!["6 ── An event", "event    READABLE WRITABLE\n", ": task 2 `reader` waits to read", "Source::report"],
+        vec![
             "7 ── A waker is called",
             "task 2 `reader`",
             "suspended (no bit), 2 references, 1 poll",
@@ -127,16 +128,16 @@ fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
             "Reactor::wake",
             "the reader has read 1 byte",
         ],
-        &[
+        vec![
             "8 ── From task to task",
             "task 2 `reader`",
             "running (RUNNING), 1 reference, 2 polls",
             "event made at",
-            &line("Event::new()"),
+            event,
             "task 3 `waiter`, WAITING",
             "Event::set",
         ],
-        &[
+        vec![
             "9 ── The end",
             "task 3 `waiter`",
             "running (RUNNING JOIN JOIN_WAKER), 2 references, 2 polls",
@@ -144,7 +145,7 @@ fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
             "wakes    task 1\n",
             "State::complete",
         ],
-        &[
+        vec![
             "10 ── Cancelled",
             "task 4 `dreamer`",
             "running (RUNNING CANCELLED JOIN JOIN_WAKER), 3 references, 2 polls",
@@ -153,9 +154,19 @@ fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
             "TaskCell::drop_future",
             "that was the last one",
         ],
-    ];
+    ]
+}
+
+#[test]
+fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
+    let Some(debugger) = Debugger::find() else { return };
+    let tour = debugger.runs(&["source demo/debug/tour.gdb", "rest"]);
+    let stops = stops(&tour);
+    assert_eq!(stops.len(), 10, "the stops of {tour}");
+    let (main, spawned, event) = (line("runtime.block_on("), line("named(\"reader\")"), line("Event::new()"));
+    let wanted = shown(&main, &spawned, &event);
     for (stop, wanted) in stops.iter().zip(wanted) {
-        in_order(stop, wanted);
+        in_order(stop, &wanted);
     }
     let (soon, late) = (deadline(stops[3], "writer"), deadline(stops[3], "dreamer"));
     assert!((0.02..40.0).contains(&soon), "20 ms after some time under gdb: {soon}");

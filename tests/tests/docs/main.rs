@@ -5,4 +5,6 @@
 mod debugger;
 mod examples;
 mod instructions;
+mod layers;
 mod outside;
+mod readme;

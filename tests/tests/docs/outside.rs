@@ -19,6 +19,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn cargo(folder: &Path, args: &[&str]) -> (bool, String) {
+    // As in `io/backends.rs`: cargo compiles the crates of the clone once for both tests.
     let target = env::current_exe().unwrap().ancestors().nth(3).unwrap().join("outside");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.current_dir(folder).args(["test", "--offline", "--target-dir"]).arg(target).args(args);

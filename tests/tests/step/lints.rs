@@ -16,7 +16,7 @@ use std::task::Poll;
 use tests::demo::{Place, executor_examples};
 
 /// So often at most.
-const RUNS: usize = 5;
+const RUNS: usize = 20;
 
 /// What is found in the first run in which nothing else is than what is `wanted`, or in the last.
 fn found(run: impl Fn() -> Vec<Finding>, wanted: &[Kind]) -> Vec<Finding> {

@@ -7,7 +7,6 @@ use executor::sync::{
 };
 use futures_lite::StreamExt;
 use std::future::Future;
-use std::pin::Pin;
 
 /// The file that the primitives below are made in, as their texts name it.
 const HERE: &str = file!();
@@ -63,86 +62,63 @@ fn why_it_waits(future: impl Future<Output = ()>) -> String {
     panic_text(|| runtime.block_on(future))
 }
 
+/// A task that waits for ever is listed with the primitive that it waits for, and where that was made.
+#[track_caller]
+fn waits_for(kind: &str, wait: impl Future<Output = ()> + 'static) {
+    let text = why_it_waits(wait);
+    let place = format!("{kind} made at {HERE}:");
+    assert!(text.contains(&place), "`{place}` is not in:\n{text}");
+}
+
 #[test]
-fn who_waits_for_ever_is_told_for_what() {
-    let said = |kind: &str, wait: Pin<Box<dyn Future<Output = ()>>>| {
-        let text = why_it_waits(wait);
-        let place = format!("{kind} made at {HERE}:");
-        assert!(text.contains(&place), "`{place}` is not in:\n{text}");
-    };
-    said("acquire on the semaphore", Box::pin(async { drop(Semaphore::new(0).acquire().await) }));
-    said(
-        "acquire on the mutex",
-        Box::pin(async {
-            let mutex = Mutex::new(());
-            let _guard = mutex.lock().await;
-            drop(mutex.lock().await);
-        }),
-    );
-    said(
-        "acquire on the read-write lock",
-        Box::pin(async {
-            let lock = RwLock::new(());
-            let _guard = lock.read().await;
-            drop(lock.write().await);
-        }),
-    );
-    said("wait for the event", Box::pin(async { Event::new().wait().await }));
-    said(
-        "wait for the condition",
-        Box::pin(async {
-            let mutex = Mutex::new(());
-            drop(Condvar::new().wait(mutex.lock().await).await);
-        }),
-    );
-    said("wait for the others at the barrier", Box::pin(async { assert!(Barrier::new(2).wait().await) }));
-    said(
-        "receive on the channel",
-        Box::pin(async {
-            let (_tx, rx) = channel::<()>(1);
-            rx.recv().await.unwrap();
-        }),
-    );
-    said(
-        "receive on the channel",
-        Box::pin(async {
-            let (_tx, mut rx) = unbounded::<()>();
-            rx.next().await;
-        }),
-    );
-    said(
-        "send on the channel",
-        Box::pin(async {
-            let (tx, _rx) = channel(0);
-            tx.send(()).await.unwrap();
-        }),
-    );
-    said(
-        "receive on the oneshot channel",
-        Box::pin(async {
-            let (_tx, rx) = oneshot::<()>();
-            rx.await.unwrap();
-        }),
-    );
-    said(
-        "wait for the close of the oneshot channel",
-        Box::pin(async {
-            let (mut tx, _rx) = oneshot::<()>();
-            tx.closed().await;
-        }),
-    );
-    said(
-        "receive on the broadcast channel",
-        Box::pin(async {
-            let (_tx, mut rx) = broadcast::<()>(1);
-            rx.recv().await.unwrap();
-        }),
-    );
-    said(
-        "wait for a change of the watched value",
-        Box::pin(async {
-            let (_tx, mut rx) = watch(());
-            rx.changed().await.unwrap();
-        }),
-    );
+fn a_task_that_waits_for_a_lock_or_a_signal_is_listed_with_it() {
+    waits_for("acquire on the semaphore", async { drop(Semaphore::new(0).acquire().await) });
+    waits_for("acquire on the mutex", async {
+        let mutex = Mutex::new(());
+        let _guard = mutex.lock().await;
+        drop(mutex.lock().await);
+    });
+    waits_for("acquire on the read-write lock", async {
+        let lock = RwLock::new(());
+        let _guard = lock.read().await;
+        drop(lock.write().await);
+    });
+    waits_for("wait for the event", async { Event::new().wait().await });
+    waits_for("wait for the condition", async {
+        let mutex = Mutex::new(());
+        drop(Condvar::new().wait(mutex.lock().await).await);
+    });
+    waits_for("wait for the others at the barrier", async { assert!(Barrier::new(2).wait().await) });
+}
+
+#[test]
+fn a_task_that_waits_for_a_message_is_listed_with_its_channel() {
+    waits_for("receive on the channel", async {
+        let (_tx, rx) = channel::<()>(1);
+        rx.recv().await.unwrap();
+    });
+    waits_for("receive on the channel", async {
+        let (_tx, mut rx) = unbounded::<()>();
+        rx.next().await;
+    });
+    waits_for("send on the channel", async {
+        let (tx, _rx) = channel(0);
+        tx.send(()).await.unwrap();
+    });
+    waits_for("receive on the oneshot channel", async {
+        let (_tx, rx) = oneshot::<()>();
+        rx.await.unwrap();
+    });
+    waits_for("wait for the close of the oneshot channel", async {
+        let (mut tx, _rx) = oneshot::<()>();
+        tx.closed().await;
+    });
+    waits_for("receive on the broadcast channel", async {
+        let (_tx, mut rx) = broadcast::<()>(1);
+        rx.recv().await.unwrap();
+    });
+    waits_for("wait for a change of the watched value", async {
+        let (_tx, mut rx) = watch(());
+        rx.changed().await.unwrap();
+    });
 }

@@ -322,7 +322,16 @@ fn flood_child() {
 
 #[test]
 fn a_slow_poll_in_a_flood_of_quick_ones_is_told_with_those_around_it_at_most() {
-    let text = super::child(module_path!(), "flood_child");
+    // On a busy machine, tasks are slow that are preempted, and the clock ticks among the quick ones: then the child runs
+    // again. A wrong report comes each time.
+    let finds_fault = || catch_unwind(|| flood_is_reported(&super::child(module_path!(), "flood_child"))).is_err();
+    if (0..4).all(|_| finds_fault()) {
+        flood_is_reported(&super::child(module_path!(), "flood_child"));
+    }
+}
+
+#[track_caller]
+fn flood_is_reported(text: &str) {
     // On a busy machine, others are slow as well: the one that spawns all of them, or one that is preempted.
     let is_meant = |line: &&str| line.contains(" `drowned` ") || line.contains(" `exact` ");
     let is_of_flood = |line: &&str| line.starts_with("executor: ") && is_meant(line);

@@ -1,7 +1,7 @@
 //! A moment in the life of five tasks, for the debugger's tour of the runtime: see `demo/debug/README.md`.
 //!
 //! ```sh
-//! cargo build -p demo --example tour
+//! cargo build -p executor --example tour
 //! rust-gdb -x demo/debug/tour.gdb --args target/debug/examples/tour
 //! ```
 //!
