@@ -1,20 +1,16 @@
-//! The keys, what they hold, and until when.
+//! The keys, their values and their deadlines.
 //!
-//! A key whose time is over is gone for every command at that moment; the task [`expire`] removes it
-//! right after, so that its memory is free also if nobody asks for it again.
+//! From its deadline on, a key is gone for every command. The task in `expiry.rs` removes it right after, so that its
+//! memory is freed even if no command names the key again.
 
 use crate::large::Part;
-use crate::server::Server;
 use executor::leaf;
-use executor::time::{Instant, now, sleep_until};
-use executor::yield_now;
+use executor::time::{Instant, now};
 // The one of std defends against anybody, at a price for each look-up that shows in the benchmark. This
 // one has secret seeds too, a weaker defence, and takes a few nanoseconds.
 use foldhash::fast::RandomState;
-use futures_lite::future;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
-use std::future::poll_fn;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -166,7 +162,7 @@ impl Db {
     }
 
     /// Removes keys whose time is over. Whether there may be more.
-    fn sweep(&mut self, now: Instant) -> bool {
+    pub fn sweep(&mut self, now: Instant) -> bool {
         for _ in 0..SWEEP {
             if self.next_deadline().is_none_or(|next| now < next) {
                 return false;
@@ -179,7 +175,8 @@ impl Db {
         true
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
+    /// The soonest deadline.
+    pub fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
@@ -192,28 +189,12 @@ impl Db {
     }
 
     /// Ready when a deadline was set that is sooner than all others.
-    fn poll_sooner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_sooner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if std::mem::take(&mut self.sooner) {
             return Poll::Ready(());
         }
         self.waker = Some(cx.waker().clone());
         leaf::pending(|| "a key with a sooner deadline".into());
         Poll::Pending
-    }
-}
-
-/// Removes each key when its time is over. The one task for that sleeps until the next deadline.
-pub async fn expire(server: Rc<Server>) {
-    let db = &server.db;
-    loop {
-        let next = db.borrow().next_deadline();
-        let sooner = poll_fn(|cx| db.borrow_mut().poll_sooner(cx));
-        match next {
-            Some(deadline) => future::or(sleep_until(deadline), sooner).await,
-            None => sooner.await,
-        }
-        while db.borrow_mut().sweep(now()) {
-            yield_now().await;
-        }
     }
 }

@@ -11,22 +11,28 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `server.rs` | what all clients share; accepting them |
+//! | `accept.rs` | accepting clients |
 //! | `client.rs` | one client: reads, answers, sends |
-//! | `buffers.rs` | the bytes on their way in and out, and who is too slow |
-//! | `large.rs` | large values, which are never copied |
-//! | `resp.rs` | the protocol: requests are parsed in place, replies appended |
 //! | `commands/` | the table of commands, and what each does |
-//! | `db.rs` | the keys, and the task that removes those whose time is over |
-//! | `pubsub.rs` | who subscribed to what |
+//! | `expiry.rs` | the task that removes keys at their deadlines |
+//! | `server.rs` | the state that all clients share |
+//! | `db.rs` | the keys, their values and their deadlines |
+//! | `pubsub.rs` | channels, patterns and their subscribers |
+//! | `buffers.rs` | input and output buffers, and the limit for slow subscribers |
+//! | `resp.rs` | the protocol: requests are parsed in place, replies appended |
+//! | `large.rs` | large values, which are never copied |
+//!
+//! Each file uses only files below it in this table.
 //!
 //! On one thread a command runs from its first byte to its last without another in between. So there
 //! are no locks here, and INCR is atomic without anybody having seen to it.
 
+mod accept;
 mod buffers;
 mod client;
 mod commands;
 mod db;
+mod expiry;
 mod large;
 mod pubsub;
 mod resp;
@@ -100,10 +106,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     let (address, listener) = bound.await.map_err(|error| Failure::Listen(cli.listen, error))?;
     println!("listening on {address}");
     let server = Rc::new(Server::default());
-    executor::named("expiry").spawn_local(db::expire(server.clone()));
+    executor::named("expiry").spawn_local(expiry::expire(server.clone()));
     let interrupted = async {
         interrupts.next().await;
         Ok(())
     };
-    future::or(interrupted, async { Err(Failure::Accept(server::accept(listener, server).await)) }).await
+    future::or(interrupted, async { Err(Failure::Accept(accept::accept(listener, server).await)) }).await
 }

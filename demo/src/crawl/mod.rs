@@ -5,6 +5,7 @@
 //! crawl is over. All of it runs on one thread; files are written and pages parsed on the pool for
 //! blocking calls.
 
+mod args;
 mod fetch;
 mod frontier;
 mod links;
@@ -15,7 +16,8 @@ mod scope;
 mod store;
 mod urls;
 
-use crate::cli::CrawlArgs;
+pub use args::CrawlArgs;
+
 use crate::http::{Limits, Pool};
 use crate::signals::{Interrupts, Signals};
 use crate::site::{self, Site};

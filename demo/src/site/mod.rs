@@ -1,12 +1,13 @@
 //! `demo serve`: the built-in site, or files from disk, on the runtime itself.
 
+mod args;
 mod files;
 mod pages;
 
+pub use args::ServeArgs;
 pub use files::Files;
 pub use pages::Site;
 
-use crate::cli::ServeArgs;
 use crate::descriptors;
 use crate::http::server::serve_at_most;
 use crate::signals::{Interrupts, print_tasks_on_request};

@@ -12,6 +12,7 @@
 //! | `html/` | the run as one page for a browser |
 //! | `perfetto.rs` | the run for ui.perfetto.dev |
 
+mod args;
 mod html;
 pub mod lints;
 pub mod model;
@@ -22,12 +23,12 @@ mod source;
 pub mod tui;
 pub mod words;
 
+pub use args::StepArgs;
 pub(crate) use printable::clean_last;
 pub use printable::printable;
 pub use programs::Program;
 pub use source::Sources;
 
-use crate::cli::StepArgs;
 use crate::{Exit, Failure};
 use executor::trace::{Event, Record, Trace};
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ use tui::{App, Live};
 /// A recording that can't be read, a file that can't be written.
 pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
     let sources = Sources::new(args.source.clone());
-    let program = args.program.unwrap_or(Program::PingPong);
+    let program = args.program;
     if args.live {
         tui::show(App::live(program.title(), Live::start(program), sources))?;
         return Ok(Exit::Success);

@@ -9,6 +9,7 @@
 //! | `draw.rs` | how it looks |
 //! | `terminal.rs` | keys in, pictures out |
 
+mod args;
 pub mod draw;
 mod feed;
 pub mod screen;
@@ -16,9 +17,9 @@ mod tables;
 mod terminal;
 pub mod watched;
 
+pub use args::TopArgs;
 pub use tables::Column;
 
-use crate::cli::TopArgs;
 use crate::{Exit, Failure, step};
 use feed::Feed;
 use screen::Screen;

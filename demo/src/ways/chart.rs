@@ -1,6 +1,7 @@
 //! The rows as a picture: two panels of bars, for time and for processor time.
 
-use super::{Row, Way};
+use super::measure::Row;
+use super::way::Way;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

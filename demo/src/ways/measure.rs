@@ -1,6 +1,6 @@
 //! What a way takes: told by its own process when it is done, and by looking at it while it runs.
 
-use super::{Server, Way};
+use super::way::Way;
 use crate::Failure;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,6 +34,20 @@ pub struct Measured {
     pub bytes: u64,
     /// Stands for those bytes.
     pub digest: u64,
+}
+
+/// What a way took for a number of pages: a row of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The way.
+    pub way: Way,
+    /// The number of pages.
+    pub pages: usize,
+    /// How many times as fast as `blocking` it was, if that ran too.
+    pub times_faster: Option<f64>,
+    /// What it took.
+    #[serde(flatten)]
+    pub measured: Measured,
 }
 
 impl Measured {
@@ -84,9 +99,9 @@ impl Used {
 }
 
 /// Lets a process of its own download, and watches it.
-pub(super) fn measure(server: &Server, way: Way, pages: usize, unpooled: bool) -> Result<Measured, Failure> {
+pub fn measure(server: SocketAddr, way: Way, pages: usize, unpooled: bool) -> Result<Measured, Failure> {
     let mut command = Command::new(std::env::current_exe().map_err(Failure::Process)?);
-    command.args(["ways-run", way.name(), &server.address.to_string(), &pages.to_string()]);
+    command.args(["ways-run", way.name(), &server.to_string(), &pages.to_string()]);
     command.args(unpooled.then_some("--unpooled")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().map_err(Failure::Process)?;
     let seen = watch(&mut process).map_err(Failure::Process)?;

@@ -1,7 +1,7 @@
 //! The rows as a table with bars, as JSON or as CSV.
 
-use super::Row;
-use crate::cli::{Format, WaysArgs};
+use super::args::{Format, WaysArgs};
+use super::measure::Row;
 use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 use std::io::{self, Write};
