@@ -59,6 +59,7 @@ fn without_arguments_the_built_in_site_is_crawled_whole() {
     let place = Place::new();
     let ran = place.run(&[]).exits(0);
     assert_eq!(ran.stdout, "");
+    assert!(place.path("download/built-in-site/index.html").exists(), "whatever the port");
     let files = place.files();
     assert_eq!(names(&files), all_pages());
     assert_eq!(files.len(), 166);
@@ -199,7 +200,7 @@ fn pages_that_fail_are_counted_and_named_and_the_exit_code_is_3() {
         let line = ran.stderr.lines().find(|line| line.contains(url)).unwrap_or_default();
         assert!(line.starts_with("failed: ") && line.contains(why), "about {url}: {}", ran.stderr);
     }
-    ran.says("1 page saved").says("3 failed");
+    ran.says("1 page saved").says("3 pages failed");
     assert_eq!(place.names(), ["ring/0"]);
 }
 
@@ -405,7 +406,7 @@ fn a_report_that_cannot_be_written_is_named_before_anything_is_fetched() {
     let server = FaultServer::start(|visit| visit.page(""));
     let place = Place::new();
     let ran = place.run(&["crawl", &server.url("/"), "--report", "/no/such/dir/x"]).exits(1);
-    ran.says("can't write the report /no/such/dir/x: No such file");
+    ran.says("cannot write the report /no/such/dir/x: No such file");
     assert_eq!(server.requests().len(), 0);
     place.has_no_parts();
 }
@@ -524,7 +525,7 @@ fn help_fits_100_columns_and_names_all_options_and_exit_codes() {
         "--help",
     ];
     let serve = ["--listen", "--delay", "--root", "--help"];
-    let exits = ["0  all well", "1  our own failure", "2  wrong usage", "3  some URLs failed", "130  interrupted"];
+    let exits = ["0  success", "1  internal error", "2  wrong usage", "3  some URLs failed", "130  interrupted"];
     for (args, expected) in [
         (&["--help"] as &[_], &[&options[..], &exits, &["crawl", "serve", "--version"]].concat()),
         (&["-h"], &options.to_vec()),
@@ -597,16 +598,16 @@ fn a_second_server_on_the_same_port_says_so_and_exits_with_1() {
     let first = Serving::start(&place, &[]);
     let address = first.address.to_string();
     let ran = place.run(&["serve", "--listen", &address]).exits(1);
-    ran.says(&format!("can't serve at {address}")).says("in use").says("--listen");
+    ran.says(&format!("cannot listen on {address}")).says("in use").says("--listen");
     assert_eq!(first.get("/").status, 200);
 }
 
 #[test]
 fn a_directory_that_is_not_there_cannot_be_served() {
     let place = Place::new();
-    place.run(&["serve", "--listen", "127.0.0.1:0", "--root", "nowhere"]).exits(1).says("can't serve nowhere");
+    place.run(&["serve", "--listen", "127.0.0.1:0", "--root", "nowhere"]).exits(1).says("cannot serve nowhere");
     fs::write(place.path("file"), "").unwrap();
-    place.run(&["serve", "--listen", "127.0.0.1:0", "--root", "file"]).exits(1).says("can't serve file");
+    place.run(&["serve", "--listen", "127.0.0.1:0", "--root", "file"]).exits(1).says("cannot serve file");
 }
 
 /// The head of an answer without its date: a second may have gone by since another answer.

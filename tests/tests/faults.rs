@@ -567,7 +567,7 @@ fn a_port_that_nobody_listens_at_is_not_tried_again_and_named() {
     let place = Place::new();
     let ran = place.crawl(&[&format!("http://127.0.0.1:{port}/"), "--retries", "20"]).exits(3);
     ran.says(&format!("127.0.0.1:{port}"));
-    place.report().of("/").failed(None, &format!("connecting to 127.0.0.1:{port}: "));
+    place.report().of("/").failed(None, &format!("cannot connect to `127.0.0.1:{port}`: "));
     place.has_no_parts();
 }
 
@@ -593,12 +593,12 @@ fn a_circle_of_redirects_ends_at_the_first_url_seen_twice() {
         "/worse" => visit.redirect("/worst"),
         _ => visit.redirect("/bad"),
     });
-    let met = met.fails(302, "a circle of redirects", 3);
+    let met = met.fails(302, "a cycle of redirects", 3);
     for path in ["/bad", "/worse", "/worst"] {
         assert_eq!(met.server.hits(path), 1, "requests of {path}");
     }
-    meet(&[], |visit| visit.redirect("/bad")).fails(302, "a circle of redirects", 1);
-    meet(&[], |visit| visit.redirect("bad#again")).fails(302, "a circle of redirects", 1);
+    meet(&[], |visit| visit.redirect("/bad")).fails(302, "a cycle of redirects", 1);
+    meet(&[], |visit| visit.redirect("bad#again")).fails(302, "a cycle of redirects", 1);
 }
 
 /// The pages of a circle may each be linked as well. Then none of them is saved, and that is a failure:
@@ -611,7 +611,7 @@ fn a_circle_of_redirects_is_a_failure_also_if_each_of_it_is_linked() {
         _ => visit.redirect("/a"),
     });
     let place = Place::new();
-    place.crawl(&[&server.url("/")]).exits(3).says("circle");
+    place.crawl(&[&server.url("/")]).exits(3).says("cycle");
 }
 
 #[test]
@@ -808,8 +808,8 @@ fn a_symbolic_link_that_leads_out_is_never_written_through() {
     // What can't be saved without leaving is a failure; what can is saved in place of the link.
     ran.exits(3);
     let report = place.report();
-    report.of("/folder/x").failed(Some(200), "saving it");
-    report.of("/absolute/x").failed(Some(200), "saving it");
+    report.of("/folder/x").failed(Some(200), "cannot save it");
+    report.of("/absolute/x").failed(Some(200), "cannot save it");
     for path in ["/file", "/dangling", "/good"] {
         report.of(path).is_saved();
         assert_eq!(fs::read_to_string(ours.join(&path[1..])).unwrap(), "written by the crawl");
@@ -824,7 +824,7 @@ fn a_folder_for_parts_that_is_a_symbolic_link_leading_out_is_refused() {
     fs::create_dir_all(place.path("download")).unwrap();
     fs::create_dir(place.path("outside")).unwrap();
     symlink("../outside", place.path("download/.parts")).unwrap();
-    place.crawl(&[&server.url("/")]).exits(1).says("can't save under download");
+    place.crawl(&[&server.url("/")]).exits(1).says("cannot save under download");
     assert_eq!(fs::read_dir(place.path("outside")).unwrap().count(), 0);
     assert_eq!(server.requests().len(), 0, "it is seen before anything is fetched");
 }
@@ -1003,7 +1003,7 @@ fn with_few_descriptors_the_site_that_comes_along_is_crawled_whole() {
         let place = Place::new();
         // Where one waited for the other until a timeout, the page would have failed.
         let crawl = place.start_crawl_with_descriptors(descriptors, &["-j", "64", "-x", "64", "--retries", "0"]);
-        crawl.wait().exits(0).says("file descriptors are enough for");
+        crawl.wait().exits(0).says("enough file descriptors for");
         place.has_no_parts();
         assert_eq!((place.names().len(), place.report().0.len()), (166, 172), "{:?}", place.names());
     }
@@ -1107,7 +1107,7 @@ fn a_full_disk_ends_the_crawl_and_is_named() {
         _ => visit.page(GOOD),
     });
     let ran = place.crawl(&[&server.url("/"), "-j", "1"]).exits(1);
-    ran.says("can't save under download").says("No space left").says("-P");
+    ran.says("cannot save under download").says("No space left").says("-P");
     assert_eq!(place.names(), ["index.html", "small"], "what was complete stays, what was not is gone");
     assert_eq!(server.hits("/after"), 0, "nothing new is begun on a full disk");
     place.report().of("/small").is_saved();
@@ -1119,9 +1119,9 @@ fn a_folder_that_cannot_be_written_is_named_before_anything_is_fetched() {
     let server = FaultServer::start(|visit| visit.page(GOOD));
     let place = Place::new();
     let ran = place.crawl(&[&server.url("/"), "-P", "/proc/x"]).exits(1);
-    ran.says("can't save under /proc/x").says("-P");
+    ran.says("cannot save under /proc/x").says("-P");
     fs::write(place.path("file"), "").unwrap();
-    place.crawl(&[&server.url("/"), "-P", "file"]).exits(1).says("can't save under file");
+    place.crawl(&[&server.url("/"), "-P", "file"]).exits(1).says("cannot save under file");
     assert_eq!(server.requests().len(), 0);
 }
 
@@ -1152,10 +1152,10 @@ fn an_interrupt_lets_the_pages_under_way_finish_and_begins_no_other() {
         let mut running = place.start_crawl(&[&server.url("/"), "-j", "2"]);
         server.until_requests(3);
         running.signal(signal);
-        running.until_it_says("interrupted: finishing the 2 pages under way");
+        running.until_it_says("interrupted: finishing the 2 pages in progress");
         server.open(&gate);
         let ran = running.wait().exits(130);
-        ran.says("3 pages saved under download").says("18 known and not fetched");
+        ran.says("3 pages saved under download").says("18 pages known and not fetched");
         assert_eq!(server.requests().len(), 3);
         assert_eq!(place.report().urls(), ["/", "/0", "/1"]);
         place.report().0.iter().for_each(|line| assert!(line.is_saved().text("error").is_none()));
@@ -1184,7 +1184,7 @@ fn a_second_interrupt_ends_it_at_once_though_the_server_stalls() {
         running.signal(second);
         let ran = running.wait().exits(130);
         assert!(before.elapsed() < Duration::from_secs(5), "at once, not after {:?}", before.elapsed());
-        ran.says("1 page saved under download").says("18 known and not fetched");
+        ran.says("1 page saved under download").says("18 pages known and not fetched");
         assert_eq!(place.report().urls(), ["/"], "each line is whole");
         assert_eq!(place.names(), ["index.html"], "no half page, under no name");
         place.has_no_parts();
@@ -1244,7 +1244,7 @@ fn interrupted_with_v_it_prints_where_every_task_stands_and_without_does_not() {
         let mut running = place.start_crawl(&[options, &[&server.url("/")]].concat());
         server.until_requests(before + 1);
         running.signal(Signal::INT);
-        running.until_it_says("interrupted: finishing the 1 page under way");
+        running.until_it_says("interrupted: finishing the 1 page in progress");
         running.signal(Signal::INT);
         let ran = running.wait().exits(130);
         for text in WORKER_STANDS {

@@ -68,9 +68,11 @@ fn arrow_keys_step_and_the_page_says_what_happens() {
     browse(|browser, place| {
         let page = page_of(place, "ping-pong");
         browser.open(&page, DESKTOP);
+        assert_eq!((kind(browser), json!(index(browser) - 1)), ("woken".into(), first_wake(browser)), "it opens there");
+        browser.key("Home");
         assert_eq!((index(browser), kind(browser)), (1, "run_begins".into()));
         browser.key("ArrowLeft");
-        assert_eq!(index(browser), 1, "there is nothing before it");
+        assert_eq!((index(browser), browser.text("#said")), (1, "This is the first event.".into()));
         for (number, says) in [
             (2, "Task 1 `main` is spawned at demo/src/step/programs/mod.rs:"),
             (3, "Task 1 `main` is polled for the 1st time"),
@@ -97,11 +99,67 @@ fn arrow_keys_step_and_the_page_says_what_happens() {
     });
 }
 
+/// The number of the first wake, from 0.
+fn first_wake(browser: &mut Browser) -> Value {
+    browser.eval("recorded.events.findIndex(({ event }) => event === 'woken')")
+}
+
+#[test]
+fn the_axis_has_a_name_and_the_page_explains_it() {
+    browse(|browser, place| {
+        browser.open(&page_of(place, "two-sleeps"), DESKTOP);
+        let name = "(() => {
+            const texts = [];
+            chart.context.fillText = (text) => texts.push(text);
+            chart.drawUnit();
+            delete chart.context.fillText;
+            return texts;
+        })()";
+        assert_eq!(browser.eval(name), json!(["event number →"]));
+        assert!(browser.text("#axis").starts_with("Axis by event: every event is equally wide"));
+        browser.key("t");
+        assert_eq!(browser.eval(name), json!(["time since start →"]));
+        assert!(browser.text("#axis").starts_with("Axis by time: "), "{}", browser.text("#axis"));
+    });
+}
+
+/// The texts in which a comma begins a line, in the sentences about every event.
+const COMMAS: &str = "recorded.events.flatMap(({ index }) => {
+    panes.show(index);
+    const found = [];
+    for (const box of document.querySelectorAll('#about, #says, #facts, #cause, #task dd, #task .leaf')) {
+      const texts = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
+      let before = null;
+      for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+        for (let at = 0; at < text.length; at++) {
+          const range = document.createRange();
+          range.setStart(text, at);
+          range.setEnd(text, at + 1);
+          const [place] = range.getClientRects();
+          if (place && before && text.data[at] === ',' && place.top >= before.bottom - 2) found.push(box.textContent);
+          before = place ?? before;
+        }
+      }
+    }
+    return found;
+})";
+
+#[test]
+fn on_a_phone_no_line_begins_with_a_comma() {
+    browse(|browser, place| {
+        for program in ["two-sleeps", "cancel", "semaphore", "ping-pong"] {
+            browser.open(&page_of(place, program), PHONE);
+            assert_eq!(browser.eval(COMMAS), json!([]), "{program}");
+        }
+    });
+}
+
 #[test]
 fn search_finds_every_event_whose_sentence_or_kind_has_the_words() {
     browse(|browser, place| {
         let page = page_of(place, "ping-pong");
         browser.open(&page, DESKTOP);
+        browser.key("Home");
         browser.key("/");
         browser.write("handed_over");
         browser.key("Enter");
@@ -138,11 +196,10 @@ fn a_wake_is_followed_to_its_cause_and_back() {
     browse(|browser, place| {
         let page = page_of(place, "two-sleeps");
         browser.open(&page, DESKTOP);
-        browser.key("w");
         assert!(browser.text("#says").starts_with("Timer 2 wakes task 3 `toast`"), "{}", browser.text("#says"));
         let wake = index(browser);
         for (kind_of_cause, says) in [
-            ("timer_fired", "Timer 2 is due"),
+            ("timer_fired", "Timer 2 fires"),
             ("timer_set", "Task 3 `toast` sets timer 2, due in 200 ms"),
             ("poll_begins", "Task 3 `toast` is polled for the 1st time"),
             ("spawned", "Task 1 `main` spawns task 3 `toast`"),
@@ -266,6 +323,7 @@ fn a_shielded_poll_drops_nothing_and_a_simulated_socket_has_no_descriptor() {
             assert!(shielded.await.unwrap_err().is_cancelled());
         });
         browser.open(&replayed(place, &recorder.trace()), DESKTOP);
+        browser.key("Home");
         let mut says = Vec::new();
         for _ in 0..recorder.trace().records.len() {
             says.push(browser.text("#says"));
@@ -274,7 +332,7 @@ fn a_shielded_poll_drops_nothing_and_a_simulated_socket_has_no_descriptor() {
         let has = |wanted: &str| assert!(says.iter().any(|says| says == wanted), "no `{wanted}` in {says:#?}");
         has("Source 1 is registered, a simulated socket");
         has("Task 2 `shielded` is polled for the 2nd time");
-        has("Task 2 `shielded` runs once more: cancelled, it drops its future");
+        has("Task 2 `shielded` runs once more, to drop its future: it was cancelled");
     });
 }
 
@@ -348,7 +406,9 @@ impl State {
         match *event {
             Event::RunBegins => *self = State::default(),
             Event::Spawned { task, .. } => self.become_queued(task, !blocking.contains(&task)),
-            Event::Woken { task, .. } | Event::Cancelled { task, .. } if self.tasks.get(&task) == Some(&"waiting") => {
+            Event::Woken { task, .. } | Event::Cancelled { task, .. }
+                if self.tasks.get(&task) == Some(&"suspended") =>
+            {
                 self.become_queued(task, true);
             }
             Event::PollBegins { task } => {
@@ -359,7 +419,7 @@ impl State {
             Event::PollEnds { task, end } => {
                 self.running.retain(|running| *running != task);
                 match end {
-                    End::Pending => drop(self.tasks.insert(task, "waiting")),
+                    End::Pending => drop(self.tasks.insert(task, "suspended")),
                     End::PendingWoken => self.become_queued(task, true),
                     End::Finished => {}
                 }
@@ -439,6 +499,7 @@ fn a_task_that_is_woken_often_is_searched_at_once() {
     let trace = recorder.trace();
     browse(move |browser, place| {
         browser.open(&replayed(place, &trace), DESKTOP);
+        browser.key("Home");
         let start = Instant::now();
         browser.key("/");
         browser.write("wakes itself");
@@ -533,6 +594,7 @@ fn every_text_can_be_read_by_day_and_by_night() {
 fn up_and_down_choose_in_the_list() {
     browse(|browser, place| {
         browser.open(&page_of(place, "ping-pong"), DESKTOP);
+        browser.key("Home");
         browser.eval("document.querySelector('#list').focus()");
         ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"].into_iter().for_each(|key| browser.key(key));
         assert_eq!(index(browser), 3);
@@ -557,7 +619,7 @@ fn a_line_that_a_file_does_not_have_is_said_to_be_of_another() {
         place.run(&["step", "ping-pong", "--source", "old", "--html", "page.html"]).exits(0);
         browser.open(&place.path("page.html#4"), DESKTOP);
         let source = browser.text("#source pre");
-        assert!(source.starts_with("The file has no line 9: it is not the one that was run."), "{source}");
+        assert!(source.starts_with("The file has no line 9, so it is not the file that ran."), "{source}");
     });
 }
 
@@ -599,7 +661,7 @@ fn names_are_text_whatever_is_in_them() {
     trace.head.program = format!("{name}{}", "long".repeat(50));
     browse(move |browser, place| {
         browser.open(&replayed(place, &trace), PHONE);
-        assert_eq!(browser.text("h1"), format!("A run of {}", trace.head.program.replace(name, &shown)));
+        assert_eq!(browser.text("h1"), format!("A run of `{}`", trace.head.program.replace(name, &shown)));
         assert_eq!(browser.eval(CUT_OFF), json!([]));
         browser.open(&replayed(place, &trace), DESKTOP);
         browser.key("End");
@@ -625,6 +687,7 @@ fn findings_are_listed_and_chosen_by_keys_mouse_and_touch() {
         assert!(listed.starts_with("lost wake · event ") && listed.contains(of_task), "{listed}");
 
         let choose = |browser: &mut Browser, how: &dyn Fn(&mut Browser)| {
+            browser.key("Home");
             assert_eq!(index(browser), 1);
             how(browser);
             assert_eq!(kind(browser), "waker_dropped");
@@ -696,7 +759,7 @@ fn a_lane_with_a_finding_is_marked_and_so_are_those_with_the_same() {
         browser.settle();
         assert_eq!(kind(browser), "stranded");
         let task = browser.text("#task");
-        assert!(task.starts_with("task 3") && task.contains("as with task 2: task 2 (spawned at"), "{task}");
+        assert!(task.starts_with("task 3") && task.contains("as for task 2: task 2 (spawned at"), "{task}");
     });
 }
 
@@ -712,6 +775,7 @@ fn a_recording_without_its_beginning_opens_too() {
     trace.records.retain(|record| !matches!(record.event, Event::Spawned { .. } | Event::TimerSet { .. }));
     browse(move |browser, place| {
         browser.open(&replayed(place, &trace), DESKTOP);
+        browser.key("Home");
         for _ in 0..trace.records.len() {
             browser.key("ArrowRight");
             assert!(!browser.text("#says").contains("undefined"), "{}", browser.text("#says"));
@@ -787,7 +851,7 @@ fn perfettos_threads_tell_what_each_task_does_all_the_time() {
     let names = events.iter().filter(|event| event["name"] == "thread_name");
     let names: Vec<_> = names.map(|event| (&event["tid"], event["args"]["name"].as_str().unwrap())).collect();
     let all: Vec<_> = names.iter().map(|(_, name)| *name).collect();
-    assert_eq!(all, ["the reactor", "task 1 (main)", "task 2 (holds)", "task 3 (waits)"]);
+    assert_eq!(all, ["the reactor", "task 1 `main`", "task 2 `holds`", "task 3 `waits`"]);
 
     // One slice after the other, without a gap, from the spawn to the end.
     let mut told = String::new();
@@ -802,7 +866,7 @@ fn perfettos_threads_tell_what_each_task_does_all_the_time() {
             writeln!(told, "{name}: {} for {ms} ms", slice["name"].as_str().unwrap()).unwrap();
         }
     }
-    let waits = "task 3 (waits): ready, in the queue for 0 ms\ntask 3 (waits): poll for 0 ms\ntask 3 (waits): acquire on the \
+    let waits = "task 3 `waits`: queued for 0 ms\ntask 3 `waits`: poll for 0 ms\ntask 3 `waits`: acquire on the \
                  semaphore made at demo/src/step/programs/cancel.rs:10:25 for 50 ms\n";
     assert!(told.contains(waits), "{told}");
     let cancelled = events.iter().find(|event| event["name"] == "cancelled").unwrap();

@@ -6,8 +6,8 @@
 //! redis-benchmark -t get,set -P 16
 //! ```
 //!
-//! Strings with expiry, publish and subscribe, over RESP2 as redis-cli and every library speak it. Nothing is
-//! saved. What is said is what Redis 7.0 says, byte for byte, errors included.
+//! It offers strings with expiry, publish and subscribe, over RESP2, which redis-cli and all client libraries speak. Nothing
+//! is saved. Replies are those of Redis 7.0, byte for byte, errors included.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -24,8 +24,8 @@
 //!
 //! Each file uses only files below it in this table.
 //!
-//! On one thread a command runs from its first byte to its last without another in between. So there
-//! are no locks here, and INCR is atomic without anybody having seen to it.
+//! On one thread, a command runs to its end before another starts. So there are no locks, and INCR is atomic without
+//! further code.
 
 mod accept;
 mod buffers;
@@ -52,25 +52,25 @@ use std::rc::Rc;
 /// A small Redis on one thread: strings with expiry, publish and subscribe.
 #[derive(Parser)]
 struct Cli {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6379")]
     listen: SocketAddr,
-    /// How long to look for requests before falling asleep. The next one mostly is under way, and to be woken takes
-    /// longer for both sides
+    /// How long to poll for requests before parking. The next request is often already on its way, and a wake-up would
+    /// delay both sides
     #[arg(long, value_name = "TIME", default_value = "10us")]
     stay_awake: humantime::Duration,
 }
 
-/// Why it could not serve.
+/// Why the server failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("no runtime can be made: {0}")]
+    #[error("cannot build the runtime: {0}")]
     Runtime(#[source] io::Error),
-    #[error("Ctrl-C can't be handled: {0}")]
+    #[error("cannot handle Ctrl-C: {0}")]
     Signals(#[source] io::Error),
-    #[error("can't listen at {0}: {1}; choose another address with --listen, as --listen 127.0.0.1:0 for a free port")]
+    #[error("cannot listen on {0}: {1}; choose another address with --listen, as --listen 127.0.0.1:0 for a free port")]
     Listen(SocketAddr, #[source] io::Error),
-    #[error("no client can be accepted any more: {0}")]
+    #[error("cannot accept clients any more: {0}")]
     Accept(#[source] io::Error),
 }
 
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Each client takes a descriptor, of which a shell by default allows a thousand and the system more.
+/// Raises the limit on file descriptors, of which each client takes one. A shell's default is about a thousand.
 fn allow_many_clients() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
@@ -95,7 +95,7 @@ fn allow_many_clients() {
     }
 }
 
-/// Serves until Ctrl-C. The clients' tasks end with the runtime.
+/// Serves until Ctrl-C. The clients' tasks are dropped with the runtime.
 async fn run(cli: Cli) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new().map_err(Failure::Signals)?;
     print_tasks_on_request(|tasks| eprintln!("{tasks}")).map_err(Failure::Signals)?;

@@ -32,6 +32,7 @@ pub use args::{Format, WaysArgs, WaysRunArgs, WaysWorkerArgs};
 pub use measure::{Measured, Row};
 pub use way::Way;
 
+use crate::step::words::count;
 use crate::{Exit, Failure, descriptors};
 use clap::ValueEnum;
 use indicatif::ProgressBar;
@@ -40,9 +41,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Downloads in each way and shows what that took.
+/// Downloads in each way and prints what that took.
+///
+/// # Errors
+/// Fails if a process can't be started, or a way fails or downloads other bytes than the others.
 pub fn run(args: &WaysArgs) -> Result<Exit, Failure> {
-    descriptors::raise_limit(); // a page under way takes one, here and at the server
+    descriptors::raise_limit(); // each download takes one here and one at the server
     let server = Server::start(args.delay)?;
     let ways = if args.ways.is_empty() { Way::value_variants() } else { &args.ways[..] };
     let progress = ProgressBar::new_spinner();
@@ -52,7 +56,7 @@ pub fn run(args: &WaysArgs) -> Result<Exit, Failure> {
         let mut runs = vec![Vec::new(); ways.len()];
         for run in 1..=args.runs {
             for (way, measured) in ways.iter().zip(&mut runs) {
-                progress.set_message(format!("{pages} pages, {}, run {run} of {}", way.name(), args.runs));
+                progress.set_message(format!("{}, `{}`, run {run} of {}", count(pages, "page"), way.name(), args.runs));
                 measured.push(measure::measure(server.address, *way, pages, args.unpooled)?);
             }
         }
@@ -75,19 +79,19 @@ pub fn run(args: &WaysArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Every way must have brought the same bytes.
+/// Checks that every way downloaded the same bytes.
 fn check_same(ways: &[Way], runs: &[Vec<Measured>], pages: usize) -> Result<(), Failure> {
     let expected = runs[0][0].digest;
     match ways.iter().zip(runs).find(|(_, runs)| runs.iter().any(|run| run.digest != expected)) {
         None => Ok(()),
         Some((way, _)) => Err(Failure::Way {
             way: way.name(),
-            why: format!("of {pages} pages it brought other bytes than `{}`", ways[0].name()),
+            why: format!("for {} it downloaded other bytes than `{}`", count(pages, "page"), ways[0].name()),
         }),
     }
 }
 
-/// What the process of one way does: downloads, and says on standard output what that took.
+/// Runs in the process of one way: downloads, and prints what that took as JSON.
 pub fn run_one(args: &WaysRunArgs) -> Result<Exit, Failure> {
     let paths = page::paths(args.pages);
     let measured = measure::around(|| download(args, &paths));
@@ -109,7 +113,7 @@ fn download(args: &WaysRunArgs, paths: &[String]) -> io::Result<Vec<Vec<u8>>> {
     }
 }
 
-/// What a process of the pool of `processes` does.
+/// Runs in a process of the pool of `processes`.
 pub fn work(args: &WaysWorkerArgs) -> Result<Exit, Failure> {
     let worked = processes::work(args.server, &args.paths);
     worked.map(|()| Exit::Success).map_err(|why| Failure::Way { way: "processes", why: why.to_string() })
