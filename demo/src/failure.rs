@@ -1,4 +1,4 @@
-//! How the program ends: its exit codes, and what it says when it can't do its work.
+//! The exit codes of the program, and its failures.
 
 use executor::JoinError;
 use executor::trace::TraceError;
@@ -7,16 +7,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// How a run ended that could do its work.
+/// An exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// All well.
+    /// The command succeeded.
     Success,
-    /// Some URLs failed; or something is wrong with a run that was looked at.
+    /// Some URLs failed, or a lint found something.
     SomeFailed,
-    /// Ctrl-C.
+    /// The command was interrupted by Ctrl-C or SIGTERM.
     Interrupted,
-    /// Our own failure.
+    /// The command failed.
     Failure,
     /// The command line is wrong.
     Usage,
@@ -34,129 +34,129 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why the program could not do its work.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// What was given on the command line can't be crawled.
+    /// URLs of the command line can't be crawled.
     #[error("{}", .0.join("\ndemo: "))]
     Urls(Vec<String>),
-    /// The runtime can't be made.
-    #[error("the runtime can't start: {0}")]
+    /// The runtime can't be built.
+    #[error("cannot build the runtime: {0}")]
     Runtime(#[source] io::Error),
-    /// The handler of Ctrl-C can't be set.
-    #[error("Ctrl-C can't be handled: {0}")]
+    /// The handler of Ctrl-C can't be installed.
+    #[error("cannot handle Ctrl-C: {0}")]
     Signals(#[source] io::Error),
-    /// The server's address can't be had.
-    #[error("can't serve at {address}: {source}; choose another address with --listen")]
+    /// The server can't listen.
+    #[error("cannot listen on {address}: {source}; choose another address with --listen")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// What was given as a recording, or came from a console, is none.
+    /// A file, or what a console sent, is not a recording.
     #[error("{}: {}", .path.display(), shortened(.source))]
     Recording {
         /// The file or the socket.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: TraceError,
     },
     /// A file can't be read.
-    #[error("can't read {}: {source}", .path.display())]
+    #[error("cannot read {}: {source}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// There is nobody to look at it.
-    #[error("a terminal is needed to step: --html FILE writes the run as a page, --perfetto FILE for ui.perfetto.dev")]
+    /// The stepper has no terminal.
+    #[error("stepping needs a terminal; --html FILE writes the run as a page, --perfetto FILE for ui.perfetto.dev")]
     NoTerminal,
-    /// The program that is to be watched can't be reached.
-    #[error("nobody shows itself at {}: {source}; start the program with EXECUTOR_CONSOLE={}, and look while it runs", .path.display(), .path.display())]
+    /// The console of a program can't be reached.
+    #[error("cannot connect to {}: {source}; is the program running with EXECUTOR_CONSOLE={}?", .path.display(), .path.display())]
     Console {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// The program that is to be watched says nothing.
-    #[error("{} says nothing: is it a console that a program has opened with EXECUTOR_CONSOLE, and has it begun to run?", .path.display())]
+    /// The console of a program sends nothing.
+    #[error("{} sent no events; did a program open it with EXECUTOR_CONSOLE, and has its runtime started?", .path.display())]
     Silent {
         /// The socket.
         path: PathBuf,
     },
     /// A file can't be written.
-    #[error("can't write {}: {source}", .path.display())]
+    #[error("cannot write {}: {source}", .path.display())]
     Written {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// The directory that is to be served can't be opened.
-    #[error("can't serve {}: {source}", .path.display())]
+    /// The directory to serve can't be opened.
+    #[error("cannot serve {}: {source}", .path.display())]
     Root {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// Nothing can be saved.
-    #[error("can't save under {}: {source}; choose another directory with -P", .path.display())]
+    /// Pages can't be saved.
+    #[error("cannot save under {}: {source}; choose another directory with -P", .path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
     /// The report can't be written.
-    #[error("can't write the report {}: {source}", .path.display())]
+    #[error("cannot write the report {}: {source}", .path.display())]
     Report {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// Not even one page can be fetched.
+    /// There are too few file descriptors to fetch a page.
     #[error("there are too few file descriptors for a single page: raise the limit of open files (ulimit -n)")]
     Descriptors,
-    /// Another process of this program can't be started or watched.
-    #[error("can't run another process of this program: {0}")]
+    /// Another process of this program can't be started or observed.
+    #[error("cannot run another process of this program: {0}")]
     Process(#[source] io::Error),
-    /// A way of `demo ways` went wrong.
+    /// A way of `demo ways` failed.
     #[error("the way `{way}` failed: {why}")]
     Way {
         /// Its name.
         way: &'static str,
-        /// What it said.
+        /// Its error.
         why: String,
     },
-    /// The end of standard input can't be waited for.
-    #[error("can't wait for the end of standard input: {0}; give a pipe or a terminal, or leave --until-eof out")]
+    /// Standard input can't be polled.
+    #[error("cannot wait for the end of standard input: {0}; use a pipe or a terminal, or omit --until-eof")]
     Input(#[source] io::Error),
     /// The result can't be printed.
-    #[error("can't write to standard output: {0}")]
+    #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
     /// The chart can't be written.
-    #[error("can't draw the chart {}: {why}", .path.display())]
+    #[error("cannot draw the chart {}: {why}", .path.display())]
     Chart {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         why: String,
     },
-    /// The system gives no thread.
+    /// No thread can be started.
     #[error("{0}; raise the limit of processes and threads (ulimit -u)")]
     Threads(#[source] io::Error),
-    /// A task of ours panicked.
+    /// A task of this program panicked.
     #[error("a bug in demo: {0}")]
     Bug(#[source] JoinError),
 }
 
 impl From<JoinError> for Failure {
-    /// A blocking call that no thread could be started for ends with the system's error.
+    /// If no thread can be started for a blocking call, the call ends with the system's error.
     fn from(error: JoinError) -> Failure {
         match error {
             JoinError::Panicked(panic) if panic.is_io_error() => Failure::Threads(JoinError::Panicked(panic).into()),
@@ -165,7 +165,7 @@ impl From<JoinError> for Failure {
     }
 }
 
-/// What is wrong with a recording, which may come from a stranger and be quoted there.
+/// The error of a recording, shortened and printable: it may quote a recording that comes from a stranger.
 fn shortened(source: &TraceError) -> String {
     const MOST: usize = 500;
     let text = crate::step::printable(&source.to_string()).into_owned();
@@ -184,10 +184,10 @@ impl Failure {
         }
     }
 
-    /// What is at this path can't be shown as a recording.
+    /// The failure to open a recording at this path.
     pub(crate) fn recording(path: &Path, source: TraceError) -> Failure {
         match source {
-            // It names the file itself.
+            // This error names the file.
             TraceError::Io { path, source } => Failure::Unreadable { path, source },
             source => Failure::Recording { path: path.into(), source },
         }

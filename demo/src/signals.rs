@@ -1,7 +1,6 @@
-//! Signals, as something to await: Ctrl-C, and the wish to know where every task stands.
+//! Signals to await: interrupts, and requests for a task dump.
 //!
-//! `signal-hook` writes a byte into a socket pair when a signal comes; the other end is a stream
-//! of the runtime like any other.
+//! For each signal, `signal-hook` writes a byte to a socket pair, whose other end is a stream of the runtime.
 
 use executor::dump::Tasks;
 use executor::net::UnixStream;
@@ -11,7 +10,7 @@ use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use std::io;
 use std::os::unix::net;
 
-/// A stream with a byte for each of these signals that comes from now on.
+/// A stream that receives a byte for each of these signals from now on.
 fn listen(signals: [i32; 2]) -> io::Result<UnixStream> {
     let (ours, hook) = net::UnixStream::pair()?;
     for signal in signals {
@@ -20,24 +19,24 @@ fn listen(signals: [i32; 2]) -> io::Result<UnixStream> {
     UnixStream::from_std(ours)
 }
 
-/// Waits for the next one.
+/// Waits for the next signal.
 async fn next(signals: &mut UnixStream) {
-    // One byte a signal. The hook's end is never closed, so neither an end nor an error comes.
+    // The hook's end is never closed, so the read returns neither an end nor an error.
     let mut byte = [0];
     let _ = signals.read(&mut byte).await;
 }
 
-/// Whom the crawl listens to while it goes on.
+/// The signals that a crawl handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signals {
-    /// Whoever sends signals to this process.
+    /// The signals of this process.
     OfProcess,
-    /// Nobody: there are none where the runtime is not in the real world.
+    /// None, as in a simulation.
     None,
 }
 
 impl Signals {
-    /// The interrupts that come from now on.
+    /// The interrupts from now on.
     pub fn interrupts(self) -> io::Result<Interrupts> {
         match self {
             Signals::OfProcess => Interrupts::new(),
@@ -54,16 +53,16 @@ impl Signals {
     }
 }
 
-/// The interrupts that come from now on.
+/// The interrupts of this process, or none.
 pub struct Interrupts(Option<UnixStream>);
 
 impl Interrupts {
-    /// Takes over SIGINT and SIGTERM.
+    /// Handles SIGINT and SIGTERM from now on.
     pub fn new() -> io::Result<Interrupts> {
         Ok(Interrupts(Some(listen([SIGINT, SIGTERM])?)))
     }
 
-    /// Waits for the next one.
+    /// Waits for the next interrupt.
     pub async fn next(&mut self) {
         match &mut self.0 {
             Some(signals) => next(signals).await,
@@ -72,7 +71,7 @@ impl Interrupts {
     }
 }
 
-/// From now on SIGUSR1, and SIGQUIT, which is Ctrl-\\ on a terminal, have `print` called with all tasks.
+/// Calls `print` with a task dump at each SIGUSR1 and SIGQUIT (Ctrl-\\ on a terminal) from now on.
 pub fn print_tasks_on_request(print: impl Fn(Tasks) + 'static) -> io::Result<()> {
     let mut requests = listen([SIGUSR1, SIGQUIT])?;
     executor::named("SIGUSR1, SIGQUIT").spawn_local(async move {

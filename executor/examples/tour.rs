@@ -1,12 +1,12 @@
-//! A moment in the life of five tasks, for the debugger's tour of the runtime: see `demo/debug/README.md`.
+//! Five tasks for the debugger's tour of the runtime: see `demo/debug/README.md`.
 //!
 //! ```sh
 //! cargo build -p executor --example tour
 //! rust-gdb -x demo/debug/tour.gdb --args target/debug/examples/tour
 //! ```
 //!
-//! Each waits at another kind of leaf: the reader at a socket, the waiter in a wait list, the dreamer and the
-//! writer for timers, and the task of `block_on` for the end of another. The sockets are a pair within this process.
+//! They wait for different leaves: the reader for a socket, the waiter in a wait list, the dreamer and the writer for
+//! timers, and the task of `block_on` for the end of another task. The sockets are a pair within this process.
 
 use executor::net::UnixStream;
 use executor::sync::Event;
@@ -15,7 +15,7 @@ use executor::{JoinHandle, Runtime, named};
 use std::io;
 use std::sync::Arc;
 
-/// Waits for a byte, and rings.
+/// Waits for a byte, and sets the event.
 async fn read(socket: UnixStream, bell: Arc<Event>) -> io::Result<()> {
     let read = socket.read(&mut [0; 16]).await?;
     println!("the reader has read {read} byte, and rings");
@@ -28,7 +28,7 @@ async fn wait(bell: Arc<Event>) {
     bell.wait().await;
 }
 
-/// Sleeps for longer than anybody will wait.
+/// Sleeps for longer than the program runs.
 async fn dream() {
     sleep(Duration::from_secs(3600)).await;
 }
@@ -39,15 +39,15 @@ async fn write(socket: UnixStream) -> io::Result<usize> {
     socket.write(b"!").await
 }
 
-/// Waits for the end of one task, and makes an end of the other.
+/// Joins one task, and cancels the other.
 async fn join(waiter: JoinHandle<()>, dreamer: JoinHandle<()>) {
-    waiter.await.expect("nobody cancels the waiter");
+    waiter.await.expect("the waiter is not cancelled");
     dreamer.cancel_because("the others are done");
     println!("{}", dreamer.explained().await.expect_err("it was cancelled"));
 }
 
 fn main() -> io::Result<()> {
-    // A debugger holds a poll for as long as its user reads: that is not to be reported as a slow one.
+    // A poll that is stopped in a debugger is not to be reported as slow.
     let runtime = Runtime::builder().slow_poll(Duration::MAX).build()?;
     runtime.block_on(async {
         let (here, there) = UnixStream::pair()?;

@@ -333,7 +333,8 @@ impl Place {
         let mut files = BTreeMap::new();
         for (path, bytes) in files_below(&self.path("download")) {
             let (server, rest) = path.split_once('/').unwrap_or(("", &path));
-            let name = if server.starts_with("127.0.0.1_") { rest } else { &path };
+            let is_a_site = server.starts_with("127.0.0.1_") || server == "built-in-site";
+            let name = if is_a_site { rest } else { &path };
             assert!(files.insert(name.to_owned(), bytes).is_none(), "two servers' files: {name}");
         }
         files

@@ -1,8 +1,8 @@
 //! The bytes between a socket and the commands: [`Input`] and [`Outbox`].
 //!
-//! A client that waits holds no buffer. It takes the server's spare one when there is something to read
-//! or to say, and gives it back when that is dealt with, which for most is at once. So ten thousand
-//! idle clients take no memory for buffers, and busy ones all use the same, which stays in the cache.
+//! An idle client holds no buffer. To read or reply it takes the server's spare buffer, and gives it back when it is done,
+//! usually at once. So ten thousand idle clients take no memory for buffers, and busy ones share a buffer that stays in the
+//! cache.
 
 use crate::large::Part;
 use executor::net::TcpStream;
@@ -12,24 +12,24 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-/// Room for one read; all clients share it.
+/// The size of a read.
 const READ: usize = 64 * 1024;
-/// With less room than this a read is not worth its system call.
+/// The least room that is worth the system call of a read.
 const LEAST_ROOM: usize = READ / 4;
-/// A request may have so many bytes; the client of a longer one is disconnected, as by Redis.
+/// The longest request, in bytes. Like Redis, the server disconnects the client of a longer one.
 const REQUEST_LIMIT: usize = 1 << 30;
-/// A buffer grows by so much at once, at most: new memory is zeroed, and then read into, which holds all clients up.
+/// The most bytes by which a buffer grows at once. New memory is zeroed first, which delays all clients.
 const GROWTH: usize = 256 * 1024;
-/// What it grows by. To copy it is fast in builds without optimisation, too.
+/// Copied to grow a buffer, which is fast even in builds without optimization.
 static ZEROS: [u8; GROWTH] = [0; GROWTH];
-/// So much of a large value is written by one system call.
+/// Bytes of a large value that are written by one system call.
 const WRITE: usize = 64 * 1024;
-/// Buffers that grew beyond this go back to the system.
+/// A larger buffer is freed instead of kept as the spare one.
 const SPARE_LIMIT: usize = READ;
-/// A subscriber that is so far behind is disconnected: Redis's `client-output-buffer-limit pubsub`.
+/// Unsent bytes after which a subscriber is disconnected: Redis's `client-output-buffer-limit pubsub`.
 pub const BEHIND_LIMIT: usize = 32 * 1024 * 1024;
 
-/// A buffer that nobody uses just now.
+/// A buffer that no client uses, or none.
 #[derive(Default)]
 pub struct Spare(Cell<Vec<u8>>);
 
@@ -41,29 +41,27 @@ impl Spare {
     }
 }
 
-/// What a client sent and we have not yet understood.
+/// The input of a client that has not been parsed yet.
 #[derive(Default)]
 pub struct Input {
-    /// Initialised as a whole, so that a read needs no zeroing before it.
+    /// Always initialized, so a read needs no zeroing. The unread bytes are `bytes[start..end]`.
     bytes: Vec<u8>,
-    /// The unread ones are from here …
     start: usize,
-    /// … to here.
     end: usize,
 }
 
 impl Input {
-    /// What is there.
+    /// The unread bytes.
     pub fn unread(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..self.end]
     }
 
-    /// Uses up the first `count` bytes.
+    /// Consumes the first `count` unread bytes.
     pub fn consume(&mut self, count: usize) {
         self.start += count;
     }
 
-    /// Takes the first `count` bytes out, with the memory they are in.
+    /// Takes the first `count` unread bytes out, together with their memory.
     pub fn detach(&mut self, count: usize) -> Part {
         let (start, end) = (self.start, self.start + count);
         let rest = self.bytes[end..self.end].to_vec();
@@ -74,7 +72,7 @@ impl Input {
         Part::new(bytes, start)
     }
 
-    /// Reads what has come, behind what is there. 0 at the end of the stream.
+    /// Reads more bytes after the unread ones. 0 at the end of the stream.
     pub fn poll_fill(
         &mut self,
         mut stream: &TcpStream,
@@ -91,8 +89,8 @@ impl Input {
         polled
     }
 
-    /// While the client waits it keeps what it needs to keep. Much of it stays where it is: it would be
-    /// copied again and again while a large value comes in small pieces.
+    /// Keeps only the unread bytes while the client is idle. Many unread bytes stay in place: they would be copied again and
+    /// again while a large value arrives in small pieces.
     fn park(&mut self, spare: &Spare) {
         let unread = self.end - self.start;
         if unread < READ {
@@ -102,12 +100,12 @@ impl Input {
         }
     }
 
-    /// Whether the last read took all it had room for: then there is more.
+    /// Whether the last read filled the buffer, so there is probably more.
     pub fn is_full(&self) -> bool {
         self.end == self.bytes.len()
     }
 
-    /// Grows with what has come, never with what was announced.
+    /// Makes room for a read. The buffer grows with the bytes that arrived, never with an announced length.
     fn make_room(&mut self, spare: &Spare) -> io::Result<()> {
         let unread = self.end - self.start;
         if self.bytes.len() < READ {
@@ -135,23 +133,22 @@ impl Input {
     }
 }
 
-/// What the socket of a client has not yet taken: replies, and messages that others publish.
+/// The output of a client: replies, and messages that others publish.
 ///
-/// Both in one buffer, so they go out in the order in which they came about. The client's task
-/// sends; others only add to it and wake that task.
+/// Both are in one buffer, so they are sent in order. Only the client's task sends; other tasks append and wake it.
 #[derive(Default)]
 pub struct Outbox {
     bytes: Cell<Vec<u8>>,
-    /// So many of them are sent.
+    /// The number of bytes that are sent.
     sent: Cell<usize>,
-    /// A large value that follows them, and the end of its line after that. While it is there, nothing may be added.
+    /// A large value after these bytes; its line end follows. While there is one, nothing may be appended.
     large: Cell<Option<Box<Part>>>,
     overrun: Cell<bool>,
     waker: Cell<Option<Waker>>,
 }
 
 impl Outbox {
-    /// The buffer, to append replies to; `put` it back. Nothing in it is sent yet.
+    /// Takes the buffer, to append replies; `put` it back. Nothing in it is sent yet.
     pub fn take(&self, spare: &Spare) -> Vec<u8> {
         let mut bytes = self.bytes.take();
         if bytes.capacity() == 0 {
@@ -161,17 +158,17 @@ impl Outbox {
         bytes
     }
 
-    /// Gives the buffer back.
+    /// Puts the buffer back.
     pub fn put(&self, bytes: Vec<u8>) {
         self.bytes.set(bytes);
     }
 
-    /// Has a large value follow what is in the buffer.
+    /// Appends a large value.
     pub fn follow(&self, value: Part) {
         self.large.set(Some(Box::new(value)));
     }
 
-    /// Adds a message from somebody else. One too many, and the client will be disconnected.
+    /// Appends a published message. If the client is too far behind, it is disconnected instead.
     pub fn push(&self, message: &[u8]) {
         if self.overrun.get() {
             return;
@@ -182,25 +179,25 @@ impl Outbox {
             return self.overrun();
         }
         if sent > bytes.len() / 2 {
-            bytes.drain(..sent); // moves less than was sent since the last time
+            bytes.drain(..sent); // moves fewer bytes than were sent since the last time
             self.sent.set(0);
         }
         bytes.extend_from_slice(message);
         self.bytes.set(bytes);
-        // With something unsent in it the task waits for the socket already.
+        // With unsent bytes in the buffer, the task already waits for the socket.
         if was_empty {
             self.wake();
         }
     }
 
-    /// Disconnects the client, as it is too far behind.
+    /// Disconnects the client, because it is too far behind.
     pub fn overrun(&self) {
         self.overrun.set(true);
-        self.bytes.take(); // now: the task that is woken may have to wait its turn
+        self.bytes.take(); // frees the memory now: the task may run much later
         self.wake();
     }
 
-    /// Sends all that is in it.
+    /// Sends everything in the buffer.
     pub fn poll_send(&self, mut stream: &TcpStream, spare: &Spare, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.overrun.get() {
             return Poll::Ready(Err(io::Error::other("the client is too far behind its messages")));
@@ -245,7 +242,7 @@ impl Outbox {
         Poll::Ready(Ok(()))
     }
 
-    /// Has `waker` called when somebody adds a message.
+    /// Stores the waker to call when a message is appended.
     pub fn listen(&self, waker: &Waker) {
         let before = self.waker.take().filter(|before| before.will_wake(waker));
         self.waker.set(before.or_else(|| Some(waker.clone())));
@@ -254,7 +251,7 @@ impl Outbox {
     fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake_by_ref();
-            self.waker.set(Some(waker)); // a task keeps its waker for life
+            self.waker.set(Some(waker)); // a task's waker never changes
         }
     }
 }

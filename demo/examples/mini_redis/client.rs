@@ -1,4 +1,4 @@
-//! One client: reads what it sends, runs every request that is whole, sends all replies in one go.
+//! One client: reads requests, runs those that are complete, sends all their replies at once.
 
 use crate::buffers::{Input, Outbox};
 use crate::commands;
@@ -14,9 +14,9 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-/// So many bytes of replies are sent before more requests are run.
+/// Bytes of replies after which they are sent before more requests are run.
 const BATCH: usize = 1024 * 1024;
-/// So long a refused client may go on sending before the connection is reset.
+/// The time a refused client may go on sending before the connection is reset.
 const LINGER: Duration = Duration::from_secs(1);
 
 pub struct Client {
@@ -25,9 +25,9 @@ pub struct Client {
     session: Session,
     parser: Parser,
     input: Input,
-    /// No whole request is left in the input.
+    /// The input has no complete request.
     starved: bool,
-    /// It sends no more.
+    /// The client has closed its side.
     ended: bool,
 }
 
@@ -45,13 +45,13 @@ impl Client {
         }
     }
 
-    /// Serves it until it goes, or has to. What goes wrong here concerns that client alone.
+    /// Serves the client until it leaves or is disconnected. Errors affect only this client.
     pub async fn serve(mut self) {
         let _ = self.stream.set_nodelay(true);
         while let Ok(true) = poll_fn(|cx| self.poll_more(cx)).await {
             self.answer();
             if self.input.is_full() {
-                yield_now().await; // one that always has more to say does not keep the others waiting
+                yield_now().await; // a client that keeps sending must not starve the others
             }
         }
         if self.session.closing && !self.ended {
@@ -59,10 +59,10 @@ impl Client {
         }
     }
 
-    /// Sends what there is to send, then waits for more to answer. `false` when it is over.
+    /// Sends the replies, then waits for more input. `false` when the client is to be disconnected.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         self.session.outbox.listen(cx.waker());
-        // Who does not take in the replies has no more requests read, so they can't pile up.
+        // While a client does not read its replies, no more of its requests are read, so replies cannot pile up.
         ready!(self.session.outbox.poll_send(&self.stream, &self.server.output, cx))?;
         if self.session.closing || self.ended {
             return Poll::Ready(Ok(false));
@@ -73,7 +73,7 @@ impl Client {
         Poll::Ready(Ok(true))
     }
 
-    /// Runs all requests that are whole, as long as the replies are not too many.
+    /// Runs the complete requests, until their replies reach the limit.
     fn answer(&mut self) {
         let mut replies = self.session.outbox.take(&self.server.output);
         self.starved = false;
@@ -104,8 +104,8 @@ impl Client {
         }
     }
 
-    /// Reads over what is still coming: closing with bytes unread resets the connection, and the client
-    /// would never see why.
+    /// Discards further input for a while: closing with unread bytes would reset the connection, and the client would not
+    /// see the error.
     async fn linger(&mut self) {
         self.server.pubsub.borrow_mut().leave_all(&mut self.session);
         let _ = self.stream.shutdown(Shutdown::Write);

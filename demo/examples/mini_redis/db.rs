@@ -1,27 +1,23 @@
-//! The keys, what they hold, and until when.
+//! The keys, their values and their deadlines.
 //!
-//! A key whose time is over is gone for every command at that moment; the task [`expire`] removes it
-//! right after, so that its memory is free also if nobody asks for it again.
+//! From its deadline on, a key is gone for every command. The task in `expiry.rs` removes it right after, so that its
+//! memory is freed even if no command names the key again.
 
 use crate::large::Part;
-use crate::server::Server;
 use executor::leaf;
-use executor::time::{Instant, now, sleep_until};
-use executor::yield_now;
-// The one of std defends against anybody, at a price for each look-up that shows in the benchmark. This
-// one has secret seeds too, a weaker defence, and takes a few nanoseconds.
+use executor::time::{Instant, now};
+// std's hasher resists any attack, at a cost that shows in the benchmark. This one has secret seeds too, which is a weaker
+// defence, and takes a few nanoseconds.
 use foldhash::fast::RandomState;
-use futures_lite::future;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
-use std::future::poll_fn;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// So many keys are removed in one go before others may run.
+/// Keys that are removed before other tasks may run.
 const SWEEP: usize = 256;
-/// A table with room for fewer keys is left as it is.
+/// A table with room for fewer keys is never shrunk.
 const SMALL: usize = 1024;
 
 type Name = Rc<[u8]>;
@@ -29,24 +25,24 @@ type Name = Rc<[u8]>;
 #[derive(Default)]
 pub struct Db {
     entries: HashMap<Name, Entry, RandomState>,
-    /// The keys that have one, the soonest first.
+    /// The keys with a deadline, the soonest first.
     deadlines: BTreeSet<(Instant, Name)>,
     /// A deadline was set that is sooner than all others.
     sooner: bool,
-    /// Of the task that removes.
+    /// The waker of the task that removes keys.
     waker: Option<Waker>,
 }
 
-/// What a key holds.
+/// The value of a key.
 pub enum Value {
     Small(Box<[u8]>),
     Large(Box<Part>),
 }
 
-/// What a key is to hold.
+/// A value to store.
 pub enum NewValue<'a> {
     Copied(&'a [u8]),
-    /// A large one, as it is.
+    /// A large value, which is kept without copying.
     Kept(Part),
 }
 
@@ -76,18 +72,18 @@ struct Entry {
 }
 
 impl Entry {
-    /// Asks for the time only where it matters.
+    /// Reads the clock only if there is a deadline.
     fn is_live(&self) -> bool {
         self.deadline.get().is_none_or(|deadline| now() < deadline)
     }
 }
 
-/// Until when a value that is set is to be there.
+/// The deadline of a value that is set.
 #[derive(Clone, Copy)]
 pub enum Expiry {
     Never,
     At(Instant),
-    /// As long as the one it replaces.
+    /// The deadline of the value that it replaces.
     Keep,
 }
 
@@ -96,12 +92,12 @@ impl Db {
         self.live(key).map(|entry| &entry.value)
     }
 
-    /// When the key's time is over, or that it never is; `None` if there is no such key.
+    /// The deadline of a key, if it has one; `None` if there is no such key.
     pub fn deadline(&self, key: &[u8]) -> Option<Option<Instant>> {
         self.live(key).map(|entry| entry.deadline.get())
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -115,7 +111,7 @@ impl Db {
         };
         let moved = deadline != entry.deadline.get();
         match (&mut entry.value, value) {
-            // No need for other memory.
+            // Reuses the memory.
             (Value::Small(old), NewValue::Copied(new)) if old.len() == new.len() => old.copy_from_slice(new),
             (old, new) => *old = new.into(),
         }
@@ -131,7 +127,7 @@ impl Db {
         }
     }
 
-    /// Moves the end of a key that is there.
+    /// Changes the deadline of an existing key.
     pub fn set_deadline(&mut self, key: &[u8], deadline: Option<Instant>) {
         let Some((name, entry)) = self.entries.get_key_value(key) else { return };
         if let Some(before) = entry.deadline.replace(deadline) {
@@ -145,7 +141,7 @@ impl Db {
         self.deadlines.insert((deadline, name.clone()));
     }
 
-    /// Whether it was there.
+    /// Removes a key. Returns whether it existed.
     pub fn remove(&mut self, key: &[u8]) -> bool {
         let Some((name, entry)) = self.entries.remove_entry(key) else { return false };
         let live = entry.is_live();
@@ -165,8 +161,8 @@ impl Db {
         self.entries.get(key).filter(|entry| entry.is_live())
     }
 
-    /// Removes keys whose time is over. Whether there may be more.
-    fn sweep(&mut self, now: Instant) -> bool {
+    /// Removes some keys whose deadline has passed. Returns whether there may be more.
+    pub fn sweep(&mut self, now: Instant) -> bool {
         for _ in 0..SWEEP {
             if self.next_deadline().is_none_or(|next| now < next) {
                 return false;
@@ -179,11 +175,12 @@ impl Db {
         true
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
+    /// The soonest deadline.
+    pub fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Gives back a table that has become far too large; so seldom that it costs nothing on the average.
+    /// Shrinks a table that has become far too large. This is rare enough to cost nothing on average.
     fn shrink(&mut self) {
         let (length, room) = (self.entries.len(), self.entries.capacity());
         if room > SMALL && length < room / 8 {
@@ -192,28 +189,12 @@ impl Db {
     }
 
     /// Ready when a deadline was set that is sooner than all others.
-    fn poll_sooner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_sooner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if std::mem::take(&mut self.sooner) {
             return Poll::Ready(());
         }
         self.waker = Some(cx.waker().clone());
         leaf::pending(|| "a key with a sooner deadline".into());
         Poll::Pending
-    }
-}
-
-/// Removes each key when its time is over. The one task for that sleeps until the next deadline.
-pub async fn expire(server: Rc<Server>) {
-    let db = &server.db;
-    loop {
-        let next = db.borrow().next_deadline();
-        let sooner = poll_fn(|cx| db.borrow_mut().poll_sooner(cx));
-        match next {
-            Some(deadline) => future::or(sleep_until(deadline), sooner).await,
-            None => sooner.await,
-        }
-        while db.borrow_mut().sweep(now()) {
-            yield_now().await;
-        }
     }
 }

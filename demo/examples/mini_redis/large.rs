@@ -1,15 +1,14 @@
-//! Large values, which are never copied: a request's buffer becomes the value, and replies send the value itself.
+//! Large values, which are never copied: the buffer of a request becomes the value, and a reply sends the value itself.
 //!
-//! To copy hundreds of megabytes would hold up all clients for as long as it takes.
+//! Copying hundreds of megabytes would delay all clients.
 
 use std::ops::{Deref, Range};
 use std::rc::Rc;
 
-/// A request that has at least so many bytes is taken out of the client's buffer, and a value with at least so many
-/// is sent from where it is. Smaller ones are copied in less than a tenth of a millisecond.
+/// The least bytes of a large request or value. Smaller ones are copied, in less than a tenth of a millisecond.
 pub const LARGE: usize = 1024 * 1024;
 
-/// Bytes within a buffer that is shared and that nobody changes any more.
+/// A range of bytes in a shared, immutable buffer.
 #[derive(Clone)]
 pub struct Part {
     whole: Rc<Vec<u8>>,
@@ -17,20 +16,20 @@ pub struct Part {
 }
 
 impl Part {
-    /// All of a buffer from there on.
+    /// The bytes of a buffer from `start` on.
     pub fn new(whole: Vec<u8>, start: usize) -> Part {
         let range = start..whole.len();
         Part { whole: Rc::new(whole), range }
     }
 
-    /// These bytes of it, unless that would keep far more memory than they need.
+    /// A sub-range. `None` if it would keep far more memory alive than it needs.
     pub fn of(&self, bytes: &[u8]) -> Option<Part> {
         let start = bytes.as_ptr().addr() - self.whole.as_ptr().addr();
         let range = start..start + bytes.len();
         (bytes.len() >= LARGE && bytes.len() >= self.whole.len() / 2).then(|| Part { whole: self.whole.clone(), range })
     }
 
-    /// Leaves the first `count` bytes out.
+    /// Drops the first `count` bytes.
     pub fn advance(&mut self, count: usize) {
         self.range.start += count;
     }

@@ -6,27 +6,33 @@
 //! redis-benchmark -t get,set -P 16
 //! ```
 //!
-//! Strings with expiry, publish and subscribe, over RESP2 as redis-cli and every library speak it. Nothing is
-//! saved. What is said is what Redis 7.0 says, byte for byte, errors included.
+//! It offers strings with expiry, publish and subscribe, over RESP2, which redis-cli and all client libraries speak. Nothing
+//! is saved. Replies are those of Redis 7.0, byte for byte, errors included.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `server.rs` | what all clients share; accepting them |
+//! | `accept.rs` | accepting clients |
 //! | `client.rs` | one client: reads, answers, sends |
-//! | `buffers.rs` | the bytes on their way in and out, and who is too slow |
-//! | `large.rs` | large values, which are never copied |
-//! | `resp.rs` | the protocol: requests are parsed in place, replies appended |
 //! | `commands/` | the table of commands, and what each does |
-//! | `db.rs` | the keys, and the task that removes those whose time is over |
-//! | `pubsub.rs` | who subscribed to what |
+//! | `expiry.rs` | the task that removes keys at their deadlines |
+//! | `server.rs` | the state that all clients share |
+//! | `db.rs` | the keys, their values and their deadlines |
+//! | `pubsub.rs` | channels, patterns and their subscribers |
+//! | `buffers.rs` | input and output buffers, and the limit for slow subscribers |
+//! | `resp.rs` | the protocol: requests are parsed in place, replies appended |
+//! | `large.rs` | large values, which are never copied |
 //!
-//! On one thread a command runs from its first byte to its last without another in between. So there
-//! are no locks here, and INCR is atomic without anybody having seen to it.
+//! Each file uses only files below it in this table.
+//!
+//! On one thread, a command runs to its end before another starts. So there are no locks, and INCR is atomic without
+//! further code.
 
+mod accept;
 mod buffers;
 mod client;
 mod commands;
 mod db;
+mod expiry;
 mod large;
 mod pubsub;
 mod resp;
@@ -46,25 +52,25 @@ use std::rc::Rc;
 /// A small Redis on one thread: strings with expiry, publish and subscribe.
 #[derive(Parser)]
 struct Cli {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6379")]
     listen: SocketAddr,
-    /// How long to look for requests before falling asleep. The next one mostly is under way, and to be woken takes
-    /// longer for both sides
+    /// How long to poll for requests before parking. The next request is often already on its way, and a wake-up would
+    /// delay both sides
     #[arg(long, value_name = "TIME", default_value = "10us")]
     stay_awake: humantime::Duration,
 }
 
-/// Why it could not serve.
+/// Why the server failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("no runtime can be made: {0}")]
+    #[error("cannot build the runtime: {0}")]
     Runtime(#[source] io::Error),
-    #[error("Ctrl-C can't be handled: {0}")]
+    #[error("cannot handle Ctrl-C: {0}")]
     Signals(#[source] io::Error),
-    #[error("can't listen at {0}: {1}; choose another address with --listen, as --listen 127.0.0.1:0 for a free port")]
+    #[error("cannot listen on {0}: {1}; choose another address with --listen, as --listen 127.0.0.1:0 for a free port")]
     Listen(SocketAddr, #[source] io::Error),
-    #[error("no client can be accepted any more: {0}")]
+    #[error("cannot accept clients any more: {0}")]
     Accept(#[source] io::Error),
 }
 
@@ -81,7 +87,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Each client takes a descriptor, of which a shell by default allows a thousand and the system more.
+/// Raises the limit on file descriptors, of which each client takes one. A shell's default is about a thousand.
 fn allow_many_clients() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
@@ -89,7 +95,7 @@ fn allow_many_clients() {
     }
 }
 
-/// Serves until Ctrl-C. The clients' tasks end with the runtime.
+/// Serves until Ctrl-C. The clients' tasks are dropped with the runtime.
 async fn run(cli: Cli) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new().map_err(Failure::Signals)?;
     print_tasks_on_request(|tasks| eprintln!("{tasks}")).map_err(Failure::Signals)?;
@@ -100,10 +106,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     let (address, listener) = bound.await.map_err(|error| Failure::Listen(cli.listen, error))?;
     println!("listening on {address}");
     let server = Rc::new(Server::default());
-    executor::named("expiry").spawn_local(db::expire(server.clone()));
+    executor::named("expiry").spawn_local(expiry::expire(server.clone()));
     let interrupted = async {
         interrupts.next().await;
         Ok(())
     };
-    future::or(interrupted, async { Err(Failure::Accept(server::accept(listener, server).await)) }).await
+    future::or(interrupted, async { Err(Failure::Accept(accept::accept(listener, server).await)) }).await
 }

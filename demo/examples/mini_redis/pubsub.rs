@@ -1,7 +1,7 @@
-//! Publish and subscribe: who wants the messages of which channels.
+//! Publish and subscribe: the subscribers of channels and patterns.
 //!
-//! A message is written into the outbox of each subscriber, and its task is woken to send it. The
-//! publisher waits for nobody: a subscriber that does not keep up is disconnected by its outbox.
+//! A message is appended to the outbox of each subscriber, whose task is woken to send it. The publisher never waits: the
+//! outbox disconnects a subscriber that does not keep up.
 
 use crate::buffers::{BEHIND_LIMIT, Outbox};
 use crate::large::Part;
@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-/// Of a channel, or a pattern of such.
+/// The name of a channel, or a pattern.
 type Name = Rc<[u8]>;
 
 /// What can be subscribed to.
@@ -24,9 +24,9 @@ pub enum Kind {
 pub struct Session {
     pub id: u64,
     pub outbox: Rc<Outbox>,
-    /// It asked to be disconnected, or has to be, once all is sent.
+    /// The client is to be disconnected once its output is sent.
     pub closing: bool,
-    /// A large value that follows the replies so far. Until it is sent, no further request is run.
+    /// A large value after the replies so far. Until it is sent, no further request is run.
     pub large: Option<Part>,
     /// By kind.
     subscriptions: [BTreeSet<Name>; 2],
@@ -37,17 +37,17 @@ impl Session {
         Session { id, outbox, closing: false, large: None, subscriptions: Default::default() }
     }
 
-    /// Whether its next request may be run.
+    /// Whether the next request may be run.
     pub fn goes_on(&self) -> bool {
         !self.closing && self.large.is_none()
     }
 
-    /// How many subscriptions it has.
+    /// The number of subscriptions.
     pub fn subscribed(&self) -> usize {
         self.subscriptions.iter().map(BTreeSet::len).sum()
     }
 
-    /// The names it is subscribed to.
+    /// The subscribed channels or patterns.
     pub fn names(&self, kind: Kind) -> Vec<Name> {
         self.subscriptions[kind as usize].iter().cloned().collect()
     }
@@ -57,7 +57,7 @@ impl Session {
 #[derive(Default)]
 pub struct PubSub([HashMap<Name, Subscribers, RandomState>; 2]);
 
-/// By their ids: in the order in which they came.
+/// By client id, in the order of connecting.
 type Subscribers = BTreeMap<u64, Rc<Outbox>>;
 
 impl PubSub {
@@ -84,7 +84,7 @@ impl PubSub {
         }
     }
 
-    /// Gives a message to all who want it. How many that are.
+    /// Sends a message to all subscribers. Returns their number.
     pub fn publish(&self, channel: &[u8], message: &[u8]) -> usize {
         let [channels, patterns] = &self.0;
         let mut count = 0;
@@ -100,7 +100,7 @@ impl PubSub {
     }
 }
 
-/// Written once, however many get it.
+/// Encodes a message once, and appends it to each outbox.
 fn deliver(subscribers: &Subscribers, parts: &[&[u8]]) -> usize {
     if parts.iter().map(|part| part.len()).sum::<usize>() > BEHIND_LIMIT {
         subscribers.values().for_each(|outbox| outbox.overrun());
@@ -114,11 +114,11 @@ fn deliver(subscribers: &Subscribers, parts: &[&[u8]]) -> usize {
     subscribers.len()
 }
 
-/// Whether a pattern fits: `*` any bytes, `?` one, `[a-c]` or `[^a-c]` one of or not of these, `\` takes
-/// the next as it is.
+/// Whether a text matches a pattern: `*` stands for any bytes, `?` for one, `[a-c]` and `[^a-c]` for one of these or none of
+/// these; `\` takes the next byte literally.
 ///
-/// When it does not go on, only the last star takes a byte more: an earlier one could do no better.
-/// So a pattern of many stars costs no more than its length times the text's.
+/// After a mismatch, only the last star takes another byte: an earlier star could not do better. So the cost is at most the
+/// length of the pattern times that of the text, however many stars there are.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut rest, mut left) = (pattern, text);
     let mut star: Option<(&[u8], &[u8])> = None;
@@ -138,7 +138,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// What is left of a pattern that is not at a star when it has taken this byte; `None` if it does not.
+/// The rest of a pattern, which is not at a star, after it matched this byte; `None` if it does not match.
 fn one(pattern: &[u8], byte: Option<u8>) -> Option<&[u8]> {
     let byte = byte?;
     match pattern {
@@ -149,7 +149,7 @@ fn one(pattern: &[u8], byte: Option<u8>) -> Option<&[u8]> {
     }
 }
 
-/// The same for a set, without its first bracket. One that is not closed goes to the pattern's end.
+/// As [`one`], for a set without its opening bracket. An unclosed set extends to the end of the pattern.
 fn one_of(mut set: &[u8], byte: u8) -> Option<&[u8]> {
     let mut found = false;
     let wanted = set.first() != Some(&b'^');

@@ -1,4 +1,4 @@
-//! The protocol, RESP2: [`Parser`] understands requests, [`Reply`] writes replies.
+//! The protocol, RESP2: [`Parser`] parses requests, [`Reply`] writes replies.
 //!
 //! ```text
 //! *2 ⏎ $3 ⏎ GET ⏎ $5 ⏎ hello ⏎     a request: how many arguments, then each with its length
@@ -6,20 +6,20 @@
 //! $5 ⏎ world ⏎                     a reply
 //! ```
 //!
-//! Arguments stay where they were read; what is kept of them is their places.
+//! Arguments stay in the input buffer; the parser keeps only their ranges.
 
 use std::ops::Range;
 
-/// Arguments of one request, as Redis had it before 7.0, which takes as many as an int can count.
+/// The most arguments of a request, as in Redis before 7.0, which allows as many as an int can count.
 const ARGUMENTS_LIMIT: i64 = 1024 * 1024;
-/// Bytes of one argument.
+/// The most bytes of an argument.
 const BULK_LIMIT: i64 = 512 * 1024 * 1024;
-/// Bytes of a line: an inline request, or a number.
+/// The most bytes of a line: an inline request, or a number.
 const LINE_LIMIT: usize = 64 * 1024;
-/// A longer list of places is not kept for the next request.
+/// The longest list of ranges that is kept for the next request.
 const PLACES_KEPT: usize = 1024;
 
-/// Why a request can't be understood. What follows it can't be either.
+/// Why a request is malformed. The bytes after it cannot be parsed either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     #[error("invalid multibulk length")]
@@ -38,25 +38,25 @@ pub enum Malformed {
     Quotes,
 }
 
-/// Understands a request, also when it comes in pieces: no byte is looked at twice.
+/// Parses a request, even in pieces: no byte is examined twice.
 #[derive(Default)]
 pub struct Parser {
-    /// The arguments so far, by their places after the request's first byte.
+    /// The ranges of the arguments so far, relative to the request's first byte.
     places: Vec<Range<usize>>,
-    /// So many are to come.
+    /// The number of missing arguments.
     missing: usize,
-    /// The length of the next one, if that has come.
+    /// The length of the next argument, if it is known.
     length: Option<usize>,
-    /// Where to go on.
+    /// The position to continue at.
     at: usize,
-    /// A line that begins at `at` does not end before this.
+    /// A line that begins at `at` does not end before this position.
     searched: usize,
 }
 
 impl Parser {
-    /// How long the request is that `input` begins with; `None` while it is not whole.
+    /// The length of the request at the beginning of `input`; `None` while it is incomplete.
     ///
-    /// Until it is, call again with the same bytes and more; then `reset`.
+    /// While it is incomplete, call this again with the same bytes and more. Then call `reset`.
     pub fn parse(&mut self, input: &mut [u8]) -> Result<Option<usize>, Malformed> {
         if self.missing == 0 {
             match input.first() {
@@ -67,7 +67,7 @@ impl Parser {
             let Some(count) = self.line(input, Malformed::LongCount)? else { return Ok(None) };
             let count =
                 integer(&input[count][1..]).filter(|count| *count <= ARGUMENTS_LIMIT).ok_or(Malformed::Count)?;
-            self.missing = count.max(0) as usize; // Redis takes none, and fewer, for nothing to do
+            self.missing = count.max(0) as usize; // like Redis, ignores a request of no arguments
         }
         while self.missing > 0 {
             let Some(argument) = self.bulk(input)? else { return Ok(None) };
@@ -77,19 +77,19 @@ impl Parser {
         Ok(Some(self.at))
     }
 
-    /// The arguments of the request that `input` begins with.
+    /// The arguments of the request at the beginning of `input`.
     pub fn args<'a>(&'a self, input: &'a [u8]) -> Args<'a> {
         Args { input, places: &self.places }
     }
 
-    /// Makes ready for the next request.
+    /// Prepares for the next request.
     pub fn reset(&mut self) {
         self.places.clear();
         self.places.shrink_to(PLACES_KEPT);
         (self.at, self.searched) = (0, 0);
     }
 
-    /// The place of the next argument.
+    /// The range of the next argument.
     fn bulk(&mut self, input: &[u8]) -> Result<Option<Range<usize>>, Malformed> {
         let length = match self.length {
             Some(length) => length,
@@ -114,7 +114,7 @@ impl Parser {
         Ok(Some(start..end))
     }
 
-    /// The place of the next line, without its end, which Redis takes to be two bytes if the first is CR.
+    /// The range of the next line without its end, which for Redis is two bytes if the first is CR.
     fn line(&mut self, input: &[u8], too_long: Malformed) -> Result<Option<Range<usize>>, Malformed> {
         let start = self.at;
         match self.find(input, b'\r', too_long)? {
@@ -136,7 +136,7 @@ impl Parser {
         if input.len() - self.at > LINE_LIMIT { Err(too_long) } else { Ok(None) }
     }
 
-    /// A request in a line. Quotes and what is escaped in them are resolved in place, as that only shortens.
+    /// Parses an inline request. Quotes and escapes are resolved in place, because that only shortens the line.
     fn inline(&mut self, input: &mut [u8]) -> Result<Option<usize>, Malformed> {
         let Some(end) = self.find(input, b'\n', Malformed::LongInline)? else { return Ok(None) };
         self.at = end + 1;
@@ -158,7 +158,7 @@ fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == b'\x0b'
 }
 
-/// The word of an inline request that begins at `start`, resolved to where it stands, and where it ended.
+/// Resolves the word of an inline request at `start` in place. Returns its range and its former end.
 fn unquote(line: &mut [u8], start: usize) -> Result<(Range<usize>, usize), Malformed> {
     let (mut read, mut written, mut quote) = (start, start, None);
     while let Some(&byte) = line.get(read) {
@@ -185,7 +185,7 @@ fn unquote(line: &mut [u8], start: usize) -> Result<(Range<usize>, usize), Malfo
     if quote.is_some() { Err(Malformed::Quotes) } else { Ok((start..written, read)) }
 }
 
-/// What a backslash and what follows it within double quotes mean, and how long that is.
+/// The meaning of an escape within double quotes, and its length.
 fn escape(text: &[u8]) -> (Option<u8>, usize) {
     let hex = |digit: &u8| char::from(*digit).to_digit(16).map(|digit| digit as u8);
     if let [_, b'x', high, low, ..] = text
@@ -194,7 +194,7 @@ fn escape(text: &[u8]) -> (Option<u8>, usize) {
         return (Some(high * 16 + low), 4);
     }
     match text.get(1) {
-        None => (Some(b'\\'), 1), // the quote is not closed then
+        None => (Some(b'\\'), 1), // the quote is not closed
         Some(b'n') => (Some(b'\n'), 2),
         Some(b'r') => (Some(b'\r'), 2),
         Some(b't') => (Some(b'\t'), 2),
@@ -220,7 +220,7 @@ impl<'a> Args<'a> {
         self.places.get(index).map(|place| &self.input[place.clone()])
     }
 
-    /// Those from that one on.
+    /// The arguments from this index on.
     pub fn from(self, index: usize) -> impl Iterator<Item = &'a [u8]> {
         self.places.iter().skip(index).map(move |place| &self.input[place.clone()])
     }
@@ -234,7 +234,7 @@ impl std::ops::Index<usize> for Args<'_> {
     }
 }
 
-/// A whole number as Redis takes it: no sign but a minus, no zero in front, no space.
+/// Parses an integer as Redis does: no plus sign, no leading zero, no space.
 pub fn integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -245,7 +245,7 @@ pub fn integer(text: &[u8]) -> Option<i64> {
         [b'1'..=b'9', ..] => {}
         _ => return None,
     }
-    // Below zero on the way, as the least number has no positive counterpart.
+    // Accumulates negative numbers, because the smallest integer has no positive counterpart.
     let mut number: i64 = 0;
     for digit in digits {
         let digit = digit.wrapping_sub(b'0');
@@ -257,7 +257,7 @@ pub fn integer(text: &[u8]) -> Option<i64> {
     if negative { Some(number) } else { number.checked_neg() }
 }
 
-/// Appends a reply.
+/// Appends replies to a buffer.
 pub struct Reply<'a>(pub &'a mut Vec<u8>);
 
 impl Reply<'_> {
@@ -265,12 +265,12 @@ impl Reply<'_> {
         self.simple("OK");
     }
 
-    /// A word of ours.
+    /// A simple string.
     pub fn simple(&mut self, text: &str) {
         self.line(b'+', text.as_bytes());
     }
 
-    /// What is wrong. It is a line, whatever the client made us put into it.
+    /// An error. Line ends in it are replaced, because it may quote the client.
     pub fn error(&mut self, text: &[u8]) {
         let start = self.0.len();
         self.line(b'-', text);
@@ -284,12 +284,12 @@ impl Reply<'_> {
         self.line(b':', itoa::Buffer::new().format(number).as_bytes());
     }
 
-    /// The head of an array; so many replies follow.
+    /// The head of an array of `count` replies, which follow.
     pub fn array(&mut self, length: usize) {
         self.line(b'*', itoa::Buffer::new().format(length).as_bytes());
     }
 
-    /// Any bytes.
+    /// A bulk string.
     pub fn bulk(&mut self, bytes: &[u8]) {
         self.0.reserve(bytes.len() + 32);
         self.line(b'$', itoa::Buffer::new().format(bytes.len()).as_bytes());
@@ -297,12 +297,12 @@ impl Reply<'_> {
         self.0.extend_from_slice(b"\r\n");
     }
 
-    /// The head of a reply of so many bytes, which follow.
+    /// The head of a bulk string, whose bytes follow.
     pub fn bulk_head(&mut self, length: usize) {
         self.line(b'$', itoa::Buffer::new().format(length).as_bytes());
     }
 
-    /// The bytes, or that there are none.
+    /// A bulk string, or null.
     pub fn bulk_or_null(&mut self, bytes: Option<&[u8]>) {
         match bytes {
             Some(bytes) => self.bulk(bytes),

@@ -1,4 +1,4 @@
-//! The HTTP side: which path and method does what, and all that a client may get wrong.
+//! The HTTP side: paths, methods, and errors of clients.
 
 use crate::body::{self, Change, NewTask};
 use crate::job::{Action, Job, Status};
@@ -12,7 +12,7 @@ use serde_json::json;
 use std::rc::Rc;
 use url::form_urlencoded;
 
-/// A day.
+/// The longest job: a day.
 const SECONDS_LIMIT: f64 = 86_400.0;
 const NAME_LIMIT: usize = 200;
 
@@ -24,7 +24,7 @@ pub struct Api {
     jobs: Rc<Jobs>,
 }
 
-/// A job as clients see it.
+/// A job, as clients see it.
 #[derive(Serialize)]
 struct Shown<'a> {
     id: i64,
@@ -35,7 +35,7 @@ struct Shown<'a> {
     created: &'a str,
     started: &'a str,
     ended: Option<&'a str>,
-    /// What can be done with it.
+    /// The possible actions.
     actions: &'a [Action],
 }
 
@@ -60,7 +60,7 @@ impl Handler for Api {
         Box::pin(async move { self.route(&request).await.unwrap_or_else(|refusal| refusal) })
     }
 
-    /// All of them: which ones there are depends on the path.
+    /// All methods: those that are allowed depend on the path.
     fn takes(&self, _: &Method) -> bool {
         true
     }
@@ -135,19 +135,19 @@ impl Api {
         match self.jobs.change(number(id)?, action).await {
             Ok(job) => Ok(answer(StatusCode::OK, &Shown::from(&job))),
             Err(Refusal::Unknown) => Err(unknown(id)),
-            Err(Refusal::Senseless(job)) => Err(conflict(&job)),
+            Err(Refusal::Impossible(job)) => Err(conflict(&job)),
             Err(Refusal::Store(error)) => Err(broken(error)),
         }
     }
 }
 
-/// The id that this is, if it is written as ids are shown: `+1` and `01` are not.
+/// Parses an id in its only spelling: `+1` and `01` are none.
 fn number(id: &str) -> Result<i64, Answer> {
     id.parse().ok().filter(|number: &i64| number.to_string() == id).ok_or_else(|| unknown(id))
 }
 
-/// Whether a browser sends this on behalf of a page that is not ours. Browsers name the page's site in `Origin`, and
-/// need no permission for a POST of plain text.
+/// Whether a browser sends this on behalf of a page of another site. Browsers name the page's site in `Origin`, and send a
+/// POST of plain text without asking the server first.
 fn comes_from_another_site(request: &Request) -> bool {
     let text = |name| request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let (Some(origin), host) = (text(header::ORIGIN), text(header::HOST)) else { return false };
@@ -160,7 +160,7 @@ fn parse<T: DeserializeOwned>(body: &[u8], what_to_send: &str) -> Result<T, Answ
 }
 
 fn answer(status: StatusCode, what: &impl Serialize) -> Answer {
-    let mut json = serde_json::to_vec(what).expect("what we show has text for its keys");
+    let mut json = serde_json::to_vec(what).expect("all keys are strings");
     json.push(b'\n');
     Answer::new(status, "application/json", Body::Whole(json))
 }

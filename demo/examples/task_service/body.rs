@@ -1,4 +1,4 @@
-//! What clients send, from JSON and nothing but objects.
+//! The bodies of requests: JSON objects.
 
 use crate::job::Action;
 use serde::de::value::MapAccessDeserializer;
@@ -33,7 +33,7 @@ pub fn object<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(json).map(|Object(fields)| fields)
 }
 
-/// A struct that is read from an object alone: what serde derives also takes an array of the fields' values.
+/// A struct that is read only from an object. What serde derives also accepts an array of the fields' values.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -56,7 +56,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// By its name alone: what serde derives also takes `{"pause": null}`.
+/// Reads an action only from its name. What serde derives also accepts `{"pause": null}`.
 impl<'de> Deserialize<'de> for Action {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let name = String::deserialize(from)?;

@@ -1,9 +1,9 @@
-//! What a job is, what can be done with it, and when.
+//! A job, and the actions that are possible in each status.
 
 use serde::Serialize;
 use std::time::{Duration, SystemTime};
 
-/// A step takes no longer. Pausing throws away the step under way, so it is short.
+/// The longest step, in seconds. It is short because a pause discards the current step.
 const STEP: f64 = 0.05;
 
 /// A job, as it is stored.
@@ -12,18 +12,18 @@ pub struct Job {
     pub id: i64,
     pub name: String,
     pub status: Status,
-    /// What it takes when nothing interrupts it.
+    /// How long it takes without interruptions.
     pub seconds: f64,
     pub steps: u32,
-    /// Steps that are done.
+    /// The number of completed steps.
     pub done: u32,
     pub created: String,
-    /// Since when it runs, or ran last: it starts again when it is resumed, by a client or at a start.
+    /// When it last started: it starts again when it is resumed, by a client or by the service's start.
     pub started: String,
     pub ended: Option<String>,
 }
 
-/// How it is with a job.
+/// The status of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -33,7 +33,7 @@ pub enum Status {
     Cancelled,
 }
 
-/// What a client can do with it.
+/// What a client can do with a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -69,7 +69,7 @@ impl Status {
         Status::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// What makes sense in it.
+    /// The actions that are possible in this status.
     pub fn actions(self) -> &'static [Action] {
         match self {
             Status::Running => &[Action::Pause, Action::Cancel],
@@ -80,7 +80,7 @@ impl Status {
 }
 
 impl Job {
-    /// Brings it into the state that follows from an action that makes sense.
+    /// Applies an action, which must be possible.
     pub fn apply(&mut self, action: Action) {
         match action {
             Action::Pause => self.status = Status::Paused,
@@ -97,23 +97,23 @@ impl Job {
         self.ended = Some(now());
     }
 
-    /// Rounded down: 100 is all of it.
+    /// The progress, rounded down: 100 means that all steps are completed.
     pub fn percentage(&self) -> u64 {
         100 * u64::from(self.done) / u64::from(self.steps)
     }
 
-    /// What one step takes.
+    /// The duration of a step.
     pub fn step(&self) -> Duration {
         Duration::from_secs_f64(self.seconds / f64::from(self.steps))
     }
 }
 
-/// The steps of a job that takes so long; at least one.
+/// The number of steps of a job; at least 1.
 pub fn steps(seconds: f64) -> u32 {
     (seconds / STEP).ceil().max(1.0) as u32
 }
 
-/// The time, as RFC 3339 has it.
+/// The current time in the format of RFC 3339.
 pub fn now() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }

@@ -1,8 +1,7 @@
-//! Jobs at work: each that runs is a task, and none is one that doesn't run.
+//! Running jobs. Each running job is a task; other jobs have none.
 //!
-//! The disk comes first. A change is stored, then its task is started or cancelled, all in one turn at the
-//! database; only then the client has its answer. What is in memory alone is how far each running job is,
-//! and that is stored from time to time.
+//! A change is first stored, then its task is started or cancelled, all in one turn at the database; only then does the
+//! client get its answer. Only the progress of running jobs is ahead in memory, and it is stored from time to time.
 
 use crate::job::{Action, Job, Status, steps};
 use crate::store::{Error, Store};
@@ -14,20 +13,20 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// So much work is done again after a crash, at most.
+/// How often progress is stored: the most work that is repeated after a crash.
 const STORE_EVERY: Duration = Duration::from_millis(500);
-/// Before another try to store what could not be stored.
+/// The pause before a failed store is retried.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// All jobs.
+/// The jobs.
 pub struct Jobs {
     store: Store,
     running: RefCell<BTreeMap<i64, Running>>,
 }
 
-/// A job that runs.
+/// A running job.
 struct Running {
-    /// Steps that are done.
+    /// The number of completed steps.
     done: Rc<Cell<u32>>,
     task: JoinHandle<()>,
 }
@@ -35,8 +34,8 @@ struct Running {
 /// Why a change was not made.
 pub enum Refusal {
     Unknown,
-    /// It makes no sense for the job as it is.
-    Senseless(Job),
+    /// The action is not possible in the job's status.
+    Impossible(Job),
     Store(Error),
 }
 
@@ -47,12 +46,12 @@ impl From<Error> for Refusal {
 }
 
 impl Jobs {
-    /// Those in this file. None runs yet.
+    /// Opens the jobs in this file. Starts none.
     pub async fn open(database: PathBuf) -> Result<Rc<Jobs>, Error> {
         Ok(Rc::new(Jobs { store: Store::open(database).await?, running: RefCell::default() }))
     }
 
-    /// Starts those that ran when the program ended, from where they were last stored.
+    /// Resumes the jobs that were running when the program ended, from their stored progress.
     pub async fn go_on(self: &Rc<Self>) -> Result<Vec<Job>, Error> {
         let (_turn, jobs) = self.store.turn().await.go_on().await?;
         for job in &jobs {
@@ -62,41 +61,41 @@ impl Jobs {
         Ok(jobs)
     }
 
-    /// Starts a new one.
+    /// Creates a job and starts it.
     pub async fn create(self: &Rc<Self>, name: String, seconds: f64) -> Result<Job, Error> {
         let (_turn, job) = self.store.turn().await.insert(name, seconds, steps(seconds)).await?;
         self.start(&job);
         Ok(job)
     }
 
-    /// One of them.
+    /// A job.
     pub async fn find(&self, id: i64) -> Result<Option<Job>, Error> {
         let (_turn, mut job) = self.store.turn().await.find(id).await?;
         job.iter_mut().for_each(|job| self.bring_up_to_date(job));
         Ok(job)
     }
 
-    /// All of them, or those with this status.
+    /// All jobs, or those with this status.
     pub async fn list(&self, status: Option<Status>) -> Result<Vec<Job>, Error> {
         let (_turn, mut jobs) = self.store.turn().await.list(status).await?;
         jobs.iter_mut().for_each(|job| self.bring_up_to_date(job));
         Ok(jobs)
     }
 
-    /// Pauses, resumes or cancels one. A step that is under way then was in vain.
+    /// Pauses, resumes or cancels a job. Its current step is discarded.
     pub async fn change(self: &Rc<Self>, id: i64, action: Action) -> Result<Job, Refusal> {
         let (turn, job) = self.store.turn().await.find(id).await?;
         let mut job = job.ok_or(Refusal::Unknown)?;
         self.bring_up_to_date(&mut job);
         if !job.status.actions().contains(&action) {
-            return Err(Refusal::Senseless(job));
+            return Err(Refusal::Impossible(job));
         }
         job.apply(action);
         let (_turn, job) = turn.update(job).await?;
         match action {
             Action::Resume => self.start(&job),
             Action::Pause | Action::Cancel => {
-                // It can't be storing its end just now, as we have the turn.
+                // The task cannot be storing its end now, because this is our turn.
                 let running = self.running.borrow_mut().remove(&id);
                 if let Some(Running { task, .. }) = running {
                     task.cancel();
@@ -106,7 +105,7 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Stores how far all are, and says how many run. Nothing may be changed after it.
+    /// Stores the progress of all running jobs, and returns their number. Call nothing after it.
     pub async fn stop(&self) -> Result<usize, Error> {
         let turn = self.store.turn().await;
         let progress = self.progress();
@@ -115,14 +114,14 @@ impl Jobs {
         Ok(count)
     }
 
-    /// Makes a task of a job. To be called in the turn in which it was stored as running.
+    /// Starts the task of a job. Call it in the turn in which the job was stored as running.
     fn start(self: &Rc<Self>, job: &Job) {
         let done = Rc::new(Cell::new(job.done));
         let task = executor::named(format!("job {}", job.id)).spawn_local(self.clone().work(job.clone(), done.clone()));
         self.running.borrow_mut().insert(job.id, Running { done, task });
     }
 
-    /// The work: it sleeps. Then the job is done.
+    /// The job's work, which is to sleep. Stores its end.
     async fn work(self: Rc<Self>, mut job: Job, done: Rc<Cell<u32>>) {
         while done.get() < job.steps {
             sleep(job.step()).await;
@@ -130,7 +129,7 @@ impl Jobs {
         }
         job.done = job.steps;
         while let Err(error) = self.finish(&job).await {
-            eprintln!("task {} is done and that can't be stored: {error}; trying again", job.id);
+            eprintln!("cannot store the end of task {}: {error}; trying again", job.id);
             sleep(RETRY).await;
         }
     }
@@ -144,7 +143,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Stores how far all are, again and again.
+    /// Stores the progress of all running jobs from time to time.
     async fn keep_progress(self: Rc<Self>) {
         loop {
             sleep(STORE_EVERY).await;
@@ -154,7 +153,7 @@ impl Jobs {
                 continue;
             }
             if let Err(error) = turn.progress(progress).await {
-                eprintln!("how far the tasks are can't be stored: {error}; trying again");
+                eprintln!("cannot store the progress of the tasks: {error}; trying again");
                 sleep(RETRY).await;
             }
         }
@@ -164,7 +163,7 @@ impl Jobs {
         self.running.borrow().iter().map(|(id, running)| (*id, running.done.get())).collect()
     }
 
-    /// The disk lags behind in how far a running job is, and in nothing else.
+    /// Sets the progress of a job from memory: only that is ahead of the disk.
     fn bring_up_to_date(&self, job: &mut Job) {
         if let Some(running) = self.running.borrow().get(&job.id) {
             job.done = running.done.get();

@@ -1,27 +1,29 @@
 //! A service of background jobs: HTTP in front, SQLite below, a task of the runtime for each job.
 //!
-//! A client starts a job and has its answer at once; the job goes on behind it, in small steps. It can
-//! be watched, paused, resumed and cancelled meanwhile. Jobs outlive the program: after Ctrl-C, and
-//! after `kill -9` or a power cut just as well, the next start goes on with those that ran.
+//! A client starts a job and gets its answer at once; the job goes on in the background, in small steps. Clients can query,
+//! pause, resume and cancel it. Jobs outlive the program: after Ctrl-C, `kill -9` or a power cut, the next start resumes
+//! those that were running.
 //!
 //! ```sh
 //! cargo run --release -p demo --example task_service
 //! curl -i http://127.0.0.1:8080/task -d '{"name": "report", "seconds": 60}'   # 201, Location: /task/1
-//! curl http://127.0.0.1:8080/task/1                                           # how far it is
-//! curl http://127.0.0.1:8080/task?status=running                              # all that run
+//! curl http://127.0.0.1:8080/task/1                                           # its progress
+//! curl http://127.0.0.1:8080/task?status=running                              # all running jobs
 //! curl -X PUT http://127.0.0.1:8080/task/1 -d '{"action": "pause"}'           # or resume, or cancel
 //! ```
 //!
-//! `--listen` takes another address, `--database` another file. What can't be done is answered with the
-//! status that says so and `{"error": "…"}`, which says what to send instead.
+//! `--listen` sets the address, `--database` the file. An error is answered with the right status and `{"error": "…"}`,
+//! which says what to send instead.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `api.rs` | the HTTP side: paths, methods, JSON |
-//! | `body.rs` | what clients send |
-//! | `jobs.rs` | jobs at work: one task each |
-//! | `store.rs` | jobs on disk: the only file that knows SQL |
-//! | `job.rs` | what a job is, and what may become of it |
+//! | `jobs.rs` | running jobs: a task for each |
+//! | `store.rs` | jobs on disk: the only file with SQL |
+//! | `body.rs` | the bodies of requests |
+//! | `job.rs` | a job, and the actions that are possible |
+//!
+//! Each file uses only files below it in this table.
 
 mod api;
 mod body;
@@ -43,24 +45,24 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-/// A service of background jobs: POST /task starts one, GET /task/ID says how far it is.
+/// A service of background jobs: POST /task starts one, GET /task/ID shows its progress.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Args {
-    /// The address to serve at; port 0 takes any
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// The file to keep the jobs in; made if it isn't there
+    /// Database file for the jobs; created if it does not exist
     #[arg(long, value_name = "FILE", default_value = "tasks.db")]
     database: PathBuf,
 }
 
-/// Why the program could not do its work.
+/// Why the service failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
     Demo(#[from] demo::Failure),
-    #[error("can't keep tasks in {}: {source}; choose another file with --database", .path.display())]
+    #[error("cannot keep tasks in {}: {source}; choose another file with --database", .path.display())]
     Database { path: PathBuf, source: store::Error },
 }
 
@@ -76,7 +78,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves until interrupted.
+/// Serves until an interrupt.
 async fn run(args: Args) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new().map_err(demo::Failure::Signals)?;
     print_tasks_on_request(|tasks| eprintln!("{tasks}")).map_err(demo::Failure::Signals)?;
@@ -92,7 +94,7 @@ async fn run(args: Args) -> Result<(), Failure> {
     }
     println!("listening on http://{address}/ — start tasks at /task; Ctrl-C ends it");
 
-    // Whichever ends first, the other is dropped, and with it the listener.
+    // When the first of the two ends, the other is dropped, and the listener with it.
     let interrupted = async {
         interrupts.next().await;
         Ok(())

@@ -1,8 +1,8 @@
 //! The jobs on disk: one SQLite database, one connection, one user at a time.
 //!
-//! SQLite blocks, so each call is made on the pool for that. Whoever wants to make one first takes their
-//! [`Turn`]. Those who wait for theirs wait as tasks, not as threads of the pool. The turn can be kept
-//! after a call: what is done in it, on disk and in memory, nobody else sees half done.
+//! SQLite blocks, so its calls run on the pool for blocking calls. A caller first takes its [`Turn`]. Callers wait for their
+//! turns as suspended tasks, not as threads of the pool. A turn can be kept after a call, so that other callers see its
+//! changes on disk and in memory only together.
 
 use crate::job::{Job, Status, now};
 use executor::sync::{Mutex, OwnedMutexGuard};
@@ -13,13 +13,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The lock is exclusive, as a second service on the same file would run the same jobs again. It goes
-/// with the process, whatever that dies of.
+/// The lock is exclusive, because a second service on the same file would run the same jobs. The system releases it however
+/// the process ends.
 ///
-/// WAL, as a commit is then one write and one fsync at the end of one file. FULL makes that fsync before
-/// the commit returns, and so before the client has its answer: NORMAL would do for `kill -9`, but what
-/// was answered has to survive a power cut too. Progress is stored often but for all jobs at once, so
-/// fsyncs are few.
+/// With WAL, a commit is one write and one fsync at the end of one file. With FULL, that fsync happens before the commit
+/// returns, and so before the client gets its answer. NORMAL would survive `kill -9`, but an answered change must survive a
+/// power cut too. Progress is stored often, but for all jobs at once, so fsyncs are few.
 const SET_UP: &str = "
     PRAGMA locking_mode = EXCLUSIVE;
     PRAGMA journal_mode = WAL;
@@ -38,7 +37,7 @@ const SET_UP: &str = "
     CREATE INDEX IF NOT EXISTS job_by_status ON job (status);
 ";
 
-/// What went wrong below.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("another program is using it")]
@@ -63,35 +62,35 @@ pub struct Store {
     connection: Arc<Mutex<Connection>>,
 }
 
-/// The right to use the database, which nobody else has meanwhile.
+/// The exclusive right to use the database.
 ///
-/// Each call uses it up and gives it back with its result. If the caller is dropped in the middle of a
-/// call, the turn ends when that has returned.
+/// Each call consumes it and returns it with the result. If the caller is dropped during a call, the turn ends when the call
+/// returns.
 pub struct Turn(OwnedMutexGuard<Connection>);
 
 impl Store {
-    /// Opens the file, and makes it if it isn't there.
+    /// Opens the file, creating it if it does not exist.
     pub async fn open(path: PathBuf) -> Result<Store, Error> {
         let connection = spawn_blocking(move || {
             let connection = Connection::open(path)?;
-            connection.busy_timeout(Duration::from_secs(1))?; // a service that is just ending needs some
+            connection.busy_timeout(Duration::from_secs(1))?; // a previous service may just be ending
             connection.execute_batch(SET_UP)?;
             Ok::<_, Error>(connection)
         });
         Ok(Store { connection: Arc::new(Mutex::new(connection.await??)) })
     }
 
-    /// Waits until it is our turn.
+    /// Waits for a turn.
     pub async fn turn(&self) -> Turn {
         Turn(self.connection.lock_owned().await)
     }
 }
 
 impl Turn {
-    /// A new job, which runs.
+    /// Inserts a new, running job.
     ///
-    /// In a transaction of its own: without one, SQLite commits when the statement ends, which is after it has
-    /// returned its row, and `query_row` has no way to report that this commit failed.
+    /// It needs a transaction: without one, SQLite commits at the end of the statement, which is after it has returned its
+    /// row, and `query_row` cannot report that this commit failed.
     pub async fn insert(self, name: String, seconds: f64, steps: u32) -> Result<(Turn, Job), Error> {
         const INSERT: &str = "INSERT INTO job (name, status, seconds, steps, done, created, started)
             VALUES (?1, 'running', ?2, ?3, 0, ?4, ?4) RETURNING *";
@@ -104,7 +103,7 @@ impl Turn {
         .await
     }
 
-    /// A job, if it is there.
+    /// A job, if it exists.
     pub async fn find(self, id: i64) -> Result<(Turn, Option<Job>), Error> {
         self.call(move |connection| connection.query_row("SELECT * FROM job WHERE id = ?", [id], job).optional()).await
     }
@@ -118,7 +117,7 @@ impl Turn {
         .await
     }
 
-    /// Those that ran when the program ended, starting again now.
+    /// The jobs that were running when the program ended, with a new start time.
     pub async fn go_on(self) -> Result<(Turn, Vec<Job>), Error> {
         self.call(move |connection| {
             connection.execute("UPDATE job SET started = ? WHERE status = 'running'", [now()])?;
@@ -128,7 +127,7 @@ impl Turn {
         .await
     }
 
-    /// Stores what changes in a job's life.
+    /// Stores the status, the progress and the times of a job.
     pub async fn update(self, job: Job) -> Result<(Turn, Job), Error> {
         const UPDATE: &str = "UPDATE job SET status = ?2, done = ?3, started = ?4, ended = ?5 WHERE id = ?1";
         self.call(move |connection| {
@@ -138,7 +137,7 @@ impl Turn {
         .await
     }
 
-    /// Stores how far jobs are, given by their ids, all in one transaction.
+    /// Stores the progress of jobs, by id, in one transaction.
     pub async fn progress(self, done: Vec<(i64, u32)>) -> Result<(Turn, ()), Error> {
         self.call(move |connection| {
             let transaction = connection.transaction()?;

@@ -1,9 +1,9 @@
-//! Fetches one page: connects, asks, follows redirects, tries again, saves.
+//! Fetches one page: connects, sends the request, follows redirects, retries, saves.
 
-use super::Crawl;
 use super::frontier::Job;
 use super::links::Kind;
 use super::report::Record;
+use super::shared::Crawl;
 use super::urls::normalize;
 use crate::Failure;
 use crate::http::{Connection, Error, Response, is_out_of_descriptors};
@@ -15,11 +15,11 @@ use url::Url;
 
 /// How a page ended.
 pub enum Outcome {
-    /// Fetched or failed: its line of the report, and the links in it.
+    /// Fetched or failed: its line of the report, and its links.
     Done(Record, Vec<Url>),
-    /// There was no file descriptor left for a connection: nothing was done.
+    /// No file descriptor was left, so nothing was fetched.
     OutOfDescriptors,
-    /// It failed in a way that concerns all others too.
+    /// Failed in a way that affects all pages.
     Fatal(Failure),
 }
 
@@ -30,12 +30,12 @@ enum PageError {
     Http(#[from] Error),
     #[error("the server answered {0}")]
     Status(StatusCode),
-    #[error("saving it: {0}")]
+    #[error("cannot save it: {0}")]
     Save(io::Error),
     #[error("more than {0} redirects")]
     TooManyRedirects(u32),
-    #[error("a circle of redirects: {0} again")]
-    Circle(Url),
+    #[error("a cycle of redirects: {0} again")]
+    Cycle(Url),
     #[error("a redirect to {0}, which is not followed: only http is")]
     Scheme(Url),
     #[error("a redirect to `{0}`, which is not a URL")]
@@ -52,15 +52,15 @@ impl PageError {
     }
 }
 
-/// What one request came to.
+/// The outcome of one request.
 enum Step {
     Saved(Vec<Url>),
     Redirect(Url),
-    /// A redirect status that says nowhere to go.
+    /// A redirect without a target.
     Nowhere,
 }
 
-/// Fetches a page and all that its redirects lead to.
+/// Fetches a page and the pages that it redirects to.
 pub async fn fetch(crawl: &Crawl, job: &Job) -> Outcome {
     let start = now();
     let mut record =
@@ -79,13 +79,13 @@ pub async fn fetch(crawl: &Crawl, job: &Job) -> Outcome {
         }
     };
     if matches!(outcome, Outcome::OutOfDescriptors) {
-        // It will be fetched anew: its redirects must not count as seen.
+        // It will be fetched again, so its redirects must not count as seen.
         visited[1..].iter().for_each(|url| crawl.frontier.forget(url));
     }
     outcome
 }
 
-/// A full disk stays full for the next page too.
+/// Whether an error affects all further pages, as a full disk does.
 fn is_fatal(error: &io::Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
@@ -102,7 +102,7 @@ async fn follow(crawl: &Crawl, job: &Job, visited: &mut Vec<Url>, record: &mut R
         record.final_url = Some(to.to_string());
         crawl.redirects.borrow_mut().insert(url.clone(), to.clone());
         if visited.contains(&to) || leads_to(crawl, &to, url) {
-            return Err(PageError::Circle(to));
+            return Err(PageError::Cycle(to));
         }
         if to.scheme() != "http" {
             return Err(PageError::Scheme(to));
@@ -113,7 +113,7 @@ async fn follow(crawl: &Crawl, job: &Job, visited: &mut Vec<Url>, record: &mut R
         if job.depth == 0 && !crawl.scope.borrow().contains(&to) {
             crawl.scope.borrow_mut().add(&to); // as http://example.org/ to http://www.example.org/
         }
-        // What lies outside isn't ours, and what was seen has a line of its own.
+        // A URL out of scope is not fetched, and one that was seen has a line of its own.
         if !crawl.scope.borrow().contains(&to) || !crawl.frontier.see(&to) {
             return Ok(Vec::new());
         }
@@ -121,7 +121,7 @@ async fn follow(crawl: &Crawl, job: &Job, visited: &mut Vec<Url>, record: &mut R
     }
 }
 
-/// Whether the redirects that are known lead from one URL to another.
+/// Whether known redirects lead from one URL to another.
 fn leads_to(crawl: &Crawl, from: &Url, to: &Url) -> bool {
     let redirects = crawl.redirects.borrow();
     let mut at = from;
@@ -135,7 +135,7 @@ fn leads_to(crawl: &Crawl, from: &Url, to: &Url) -> bool {
     false
 }
 
-/// Tries until it goes well or there is no hope.
+/// Retries after transient errors.
 async fn attempts(crawl: &Crawl, url: &Url, record: &mut Record) -> Result<Step, PageError> {
     let mut pause = Duration::from_millis(200);
     let mut left = crawl.args.retries;
@@ -161,8 +161,8 @@ async fn attempt(crawl: &Crawl, url: &Url, record: &mut Record) -> Result<Step, 
         let used = connection.was_used();
         let result = exchange(crawl, &mut connection, url, record).await;
         match result {
-            // The server closed a connection just when we used it again: that says nothing about
-            // the page, and the next try isn't counted among the retries.
+            // The server closed an idle connection just when it was reused. That is no error of the page, so the next
+            // attempt does not count as a retry.
             Err(PageError::Http(Error::NoReply)) if used => {
                 connection = crawl.connections.connect(url, &crawl.limits).await?
             }
@@ -180,7 +180,7 @@ async fn exchange(
     url: &Url,
     record: &mut Record,
 ) -> Result<Step, PageError> {
-    /// Of a body that nobody wants, so much is read to keep the connection.
+    /// The most bytes of an unwanted body that are read to keep the connection.
     const DISCARDED: u64 = 64 * 1024;
 
     let mut response = connection.request(Method::GET, url, &crawl.limits).await?;
@@ -198,7 +198,7 @@ async fn exchange(
         (300..400, _) => Ok(Step::Nowhere),
         _ => Err(PageError::Status(response.status)),
     };
-    // If it can't be read, the connection is not used again, and the answer counts all the same.
+    // If this fails, the connection is not reused; the response is valid all the same.
     let _ = response.discard(DISCARDED).await;
     step
 }

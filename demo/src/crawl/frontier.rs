@@ -1,7 +1,7 @@
-//! What is to be fetched, each URL once, and how much of it at once.
+//! The frontier: the pages to fetch, each URL once, and the limits on how many at once.
 //!
-//! [`Frontier::next`] is a future written by hand: it is ready when a page may be begun, and when
-//! there will never be another. For one thread.
+//! [`Frontier::next`] is a leaf future: it is ready when a page may be begun, and when there will never be another. The
+//! frontier is for one thread.
 
 use super::urls;
 use executor::leaf;
@@ -16,7 +16,7 @@ use url::Url;
 #[derive(Clone, Debug)]
 pub struct Job {
     pub url: Url,
-    /// Links away from where the crawl began.
+    /// Number of links from the first page.
     pub depth: u32,
     /// The page that linked to it first.
     pub referrer: Option<String>,
@@ -29,7 +29,7 @@ pub struct Frontier {
 struct State {
     seen: HashSet<String>,
     hosts: HashMap<String, Host>,
-    /// Hosts with a page that may be begun, in turn.
+    /// The hosts with a page that may be begun, in turn.
     ready: VecDeque<String>,
     queued: usize,
     active: usize,
@@ -50,7 +50,7 @@ struct Host {
 }
 
 impl Frontier {
-    /// An empty one, for so many pages at once, from one host, and in all.
+    /// An empty frontier with limits on the pages at once, the pages at once from a host, and the pages in all.
     pub fn new(limit: usize, host_limit: usize, max_pages: Option<u64>) -> Frontier {
         Frontier {
             state: RefCell::new(State {
@@ -75,29 +75,29 @@ impl Frontier {
         }
     }
 
-    /// Marks a URL as seen. `false` if it was already.
+    /// Marks a URL as seen. Returns `false` if it was seen before.
     pub fn see(&self, url: &Url) -> bool {
         let mut state = self.state.borrow_mut();
         !state.seen.contains(url.as_str()) && state.seen.insert(url.as_str().to_owned())
     }
 
-    /// Takes back that a URL was seen.
+    /// Marks a URL as not seen.
     pub fn forget(&self, url: &Url) {
         self.state.borrow_mut().seen.remove(url.as_str());
     }
 
-    /// The next page, or none when all are done or the crawl was stopped.
+    /// The next page; `None` when all pages are done or the crawl was stopped.
     pub fn next(&self) -> Next<'_> {
         Next { frontier: self }
     }
 
-    /// From now on nothing new is begun.
+    /// Stops the crawl: no further page is begun.
     pub fn stop(&self) {
         self.state.borrow_mut().stopped = true;
         self.wake_all();
     }
 
-    /// Waits until nothing new is to be begun.
+    /// Waits until the crawl is stopped.
     pub async fn stopped(&self) {
         poll_fn(|cx| {
             let mut state = self.state.borrow_mut();
@@ -111,23 +111,23 @@ impl Frontier {
         .await;
     }
 
-    /// Whether nothing new is to be begun.
+    /// Whether the crawl was stopped.
     pub fn is_stopped(&self) -> bool {
         self.state.borrow().stopped
     }
 
-    /// Pages that wait.
+    /// The number of queued pages.
     pub fn queued(&self) -> usize {
         self.state.borrow().queued
     }
 
-    /// Pages that are under way.
+    /// The number of pages in progress.
     pub fn active(&self) -> usize {
         self.state.borrow().active
     }
 
-    /// Allows half as many pages at once as now, and says how many; `None` if more than that are
-    /// still under way, from an earlier call.
+    /// Halves the limit on pages at once, and returns it. Returns `None` while more pages than the limit are still in
+    /// progress.
     pub fn lower_limit(&self) -> Option<usize> {
         let mut state = self.state.borrow_mut();
         if state.active > state.limit {
@@ -159,8 +159,8 @@ impl Frontier {
         self.wake_all();
     }
 
-    /// All who wait look again. There are as many as pages at once, so it is not worth choosing;
-    /// and no wake can get lost with one who was chosen and is gone.
+    /// Wakes all waiters. There are at most as many as pages at once, so choosing one is not worth it; and a wake cannot be
+    /// lost with a chosen waiter that was dropped.
     fn wake_all(&self) {
         let waiting = std::mem::take(&mut self.state.borrow_mut().waiting);
         waiting.into_iter().for_each(Waker::wake);
@@ -168,7 +168,7 @@ impl Frontier {
 }
 
 impl State {
-    /// Puts a host into the turn if a page of it may be begun.
+    /// Queues a host if a page of it may be begun.
     fn list(&mut self, key: String) {
         let Some(host) = self.hosts.get_mut(&key) else { return };
         if !host.listed && !host.queue.is_empty() && host.active < self.host_limit {
@@ -221,14 +221,14 @@ impl<'a> Future for Next<'a> {
     }
 }
 
-/// A page that is under way. Dropping it says that it is done.
+/// A page in progress. Dropping it marks the page as done.
 pub struct Claim<'a> {
     pub job: Job,
     frontier: &'a Frontier,
 }
 
 impl Claim<'_> {
-    /// The page is not done after all, and has to wait for another turn.
+    /// Queues the page again, because it was not fetched.
     pub fn put_back(self) {
         self.frontier.state.borrow_mut().pages_left += 1;
         self.frontier.push(self.job.clone());

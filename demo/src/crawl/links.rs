@@ -1,6 +1,6 @@
-//! Finds what a page links to: in HTML (`html5gum` reads the tags) and in CSS (`cssparser`).
+//! Finds the links of a page: in HTML (`html5gum` reads the tags) and in CSS (`cssparser`).
 //!
-//! The tags and attributes are those that `wget -r` follows, so that the two find the same pages.
+//! It follows the same tags and attributes as `wget -r`, so the two find the same pages.
 
 use super::urls::normalize;
 use cssparser::{ParseError, Parser, Token as Css};
@@ -8,7 +8,7 @@ use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{StartTag, Token, Tokenizer};
 use url::Url;
 
-/// What a body can be searched as.
+/// A kind of body that can be searched for links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Html,
@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// By its media type.
+    /// The kind for a media type.
     pub fn of(content_type: Option<&str>) -> Option<Kind> {
         let essence = content_type?.split(';').next()?.trim().to_ascii_lowercase();
         match essence.as_str() {
@@ -27,7 +27,7 @@ impl Kind {
     }
 }
 
-/// The links in a body that came from `url`, each once, in the order in which they are found.
+/// The links in the body of `url`, each once, in order of appearance.
 pub fn extract(kind: Kind, body: &[u8], url: &Url) -> Vec<Url> {
     let mut found = Found { base: url.clone(), links: Vec::new() };
     match kind {
@@ -79,8 +79,8 @@ impl Found {
 
     fn html(&mut self, html: &[u8]) {
         let mut emitter = DefaultEmitter::default();
-        emitter.naively_switch_states(true); // a `<` in a script is no tag
-        // What the tag before says about the text that follows it.
+        emitter.naively_switch_states(true); // a `<` in a script is not a tag
+        // The name of the tag before the text.
         let mut inside: Vec<u8> = Vec::new();
         for Ok(token) in Tokenizer::new_with_emitter(html, emitter) {
             match token {
@@ -90,7 +90,7 @@ impl Found {
                 }
                 Token::EndTag(_) => inside.clear(),
                 Token::String(text) if inside == b"style" => self.css(&String::from_utf8_lossy(&text)),
-                // The tokenizer takes it for text, as a browser with scripts does; we have none.
+                // The tokenizer treats it as text, as a browser with scripts does. Without scripts it is HTML.
                 Token::String(text) if inside == b"noscript" => self.html(&text),
                 _ => {}
             }

@@ -1,10 +1,22 @@
-//! `demo crawl`: a page, what it links to, and so on.
+//! `demo crawl`: a page, the pages it links to, and so on.
 //!
-//! A number of workers, each a task, take a page from the frontier, fetch it, save it and
-//! put its links back into the frontier; when that is empty and nobody is at work any more, the
-//! crawl is over. All of it runs on one thread; files are written and pages parsed on the pool for
-//! blocking calls.
+//! Each worker is a task. It takes a page from the frontier, fetches it, saves it, and adds its links to the frontier. When
+//! the frontier is empty and no page is in progress, the crawl ends. Everything runs on one thread, except that the pool for
+//! blocking calls writes files and parses pages.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `args.rs` | the options |
+//! | `urls.rs`, `scope.rs` | one spelling for each URL; the URLs that belong to the crawl |
+//! | `frontier.rs` | the pages to fetch, and how many at once |
+//! | `fetch.rs` | fetching a page: redirects, retries |
+//! | `links.rs` | the links of a page |
+//! | `names.rs`, `store.rs` | a file name for each URL; saving |
+//! | `shared.rs` | the state that the workers share |
+//! | `progress.rs`, `terminal.rs` | output for people |
+//! | `report.rs` | output for programs |
 
+mod args;
 mod fetch;
 mod frontier;
 mod links;
@@ -12,73 +24,59 @@ mod names;
 mod progress;
 mod report;
 mod scope;
+mod shared;
 mod store;
+mod terminal;
 mod urls;
 
-use crate::cli::CrawlArgs;
-use crate::http::{Limits, Pool};
+pub use args::CrawlArgs;
+
 use crate::signals::{Interrupts, Signals};
 use crate::site::{self, Site};
 use crate::{Exit, Failure, descriptors};
 use executor::JoinHandle;
 use executor::time::sleep;
 use fetch::Outcome;
-use frontier::{Claim, Frontier};
 use futures_lite::FutureExt;
-use progress::{Progress, count};
-use report::{Record, Report};
-use scope::Scope;
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use names::Names;
+use progress::count;
+use shared::Crawl;
 use std::rc::Rc;
 use std::time::Duration;
-use store::Store;
 use url::Url;
 
-/// What the workers share.
-struct Crawl {
-    args: CrawlArgs,
-    limits: Limits,
-    scope: RefCell<Scope>,
-    frontier: Frontier,
-    connections: Pool,
-    store: Store,
-    report: RefCell<Report>,
-    progress: Progress,
-    /// Where redirects lead, to know a circle when it closes.
-    redirects: RefCell<HashMap<Url, Url>>,
-    /// What ended the crawl before its time.
-    failure: RefCell<Option<Failure>>,
-    /// How often, just now, no file descriptor was left though no other page was under way.
-    starved: Cell<u32>,
-    interrupted: Cell<bool>,
-}
-
-/// Crawls until there is nothing left to fetch, or an interrupt comes.
+/// Crawls until nothing is left to fetch, or until an interrupt.
 ///
 /// # Errors
-/// What kept it from that; pages that failed are not among it.
+/// Fails if the crawl as a whole can't go on. Pages that fail are reported and are no error.
 pub async fn run(mut args: CrawlArgs, signals: Signals) -> Result<Exit, Failure> {
     let interrupts = signals.interrupts().map_err(Failure::Signals)?;
-    let mut starts = urls::parse_all(&args.urls)?;
+    let (mut starts, mut names) = (urls::parse_all(&args.urls)?, Names::default());
     if starts.is_empty() {
-        starts.push(start_site(&args).await?);
+        let site = start_site(&args).await?;
+        names.name_server(&site, SITE_DIRECTORY);
+        starts.push(site);
         leave_descriptors_to_site(&mut args);
     }
-    let crawl = Rc::new(Crawl::new(args, &starts).await?);
+    let crawl = Rc::new(Crawl::new(args, &starts, names).await?);
     let crawling = crawl.clone();
     signals.print_tasks_on_request(move |tasks| crawling.progress.print_tasks(&tasks)).map_err(Failure::Signals)?;
     for url in starts {
         crawl.frontier.add(url, 0, None);
     }
     let watching = executor::named("progress").spawn_local(watch(crawl.clone()));
-    work(&crawl, interrupts).await?;
+    let worked = work(&crawl, interrupts).await;
     watching.cancel();
+    let _cancelled = watching.await; // it would draw the line of progress again
     crawl.progress.finish();
+    worked?;
     crawl.finish().await
 }
 
-/// The site that is crawled if no other is given.
+/// The directory of the built-in site's pages. Its port differs from run to run.
+const SITE_DIRECTORY: &str = "built-in-site";
+
+/// Starts the built-in site, which is crawled if no URL is given.
 async fn start_site(args: &CrawlArgs) -> Result<Url, Failure> {
     let listener = site::listen(([127, 0, 0, 1], 0).into()).await?;
     let address = listener.local_addr().map_err(|error| Failure::listen(([127, 0, 0, 1], 0).into(), error))?;
@@ -90,8 +88,8 @@ async fn start_site(args: &CrawlArgs) -> Result<Url, Failure> {
     Ok(Url::parse(&format!("http://{address}/")).expect("an address makes a URL"))
 }
 
-/// Begins no more pages at once than there are descriptors for, at both ends of their connections. Else this end takes
-/// what the other one needs for an answer, and both wait until a timeout.
+/// Limits the pages at once to the file descriptors at both ends of their connections. Otherwise the crawl could use up
+/// those that the site needs to answer, and both would wait until a timeout.
 fn leave_descriptors_to_site(args: &mut CrawlArgs) {
     const EACH: u64 = 3; // the two ends, and a file
     descriptors::raise_limit();
@@ -100,13 +98,12 @@ fn leave_descriptors_to_site(args: &mut CrawlArgs) {
         args.jobs = enough_for;
         if !args.quiet {
             let enough_for = count(enough_for.into(), "page");
-            eprintln!("file descriptors are enough for {enough_for} at once, not for {wanted} (see ulimit -n)");
+            eprintln!("there are enough file descriptors for {enough_for} at once, not for {wanted} (see ulimit -n)");
         }
     }
 }
 
-/// Runs the workers to their end. The first interrupt lets them finish the pages they are at, the
-/// second does not.
+/// Runs the workers until they end. After a first interrupt they finish their pages; a second one cancels them.
 async fn work(crawl: &Rc<Crawl>, mut interrupts: Interrupts) -> Result<(), Failure> {
     let spawn = |_| executor::named("worker").spawn_local(worker(crawl.clone()));
     let mut workers: Vec<JoinHandle<()>> = (0..crawl.args.jobs).map(spawn).collect();
@@ -123,7 +120,7 @@ async fn work(crawl: &Rc<Crawl>, mut interrupts: Interrupts) -> Result<(), Failu
     crawl.interrupted.set(true);
     crawl.frontier.stop();
     crawl.progress.say(&format!(
-        "interrupted: finishing the {} under way; Ctrl-C again to stop at once",
+        "interrupted: finishing the {} in progress; Ctrl-C again stops at once",
         count(crawl.frontier.active() as u64, "page")
     ));
     if let Some(result) = async { Some(join(&mut workers).await) }.or(interrupted()).await {
@@ -131,12 +128,12 @@ async fn work(crawl: &Rc<Crawl>, mut interrupts: Interrupts) -> Result<(), Failu
     }
     workers.iter().for_each(JoinHandle::cancel);
     for worker in workers {
-        let _cancelled = worker.await; // what it wrote is removed before we go on
+        let _cancelled = worker.await; // its unfinished file is removed by then
     }
     Ok(())
 }
 
-/// Waits for all; those that are done are taken out.
+/// Joins all workers. Those that have completed are removed, so this can be called again.
 async fn join(workers: &mut Vec<JoinHandle<()>>) -> Result<(), Failure> {
     while let Some(worker) = workers.last_mut() {
         worker.await?;
@@ -145,12 +142,12 @@ async fn join(workers: &mut Vec<JoinHandle<()>>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes one page after the other.
+/// Fetches one page after the other.
 async fn worker(crawl: Rc<Crawl>) {
     while let Some(claim) = crawl.frontier.next().await {
-        let under_way = crawl.progress.begin(&claim.job.url);
+        let in_progress = crawl.progress.begin(&claim.job.url);
         let outcome = fetch::fetch(&crawl, &claim.job).await;
-        drop(under_way);
+        drop(in_progress);
         match outcome {
             Outcome::OutOfDescriptors => crawl.out_of_descriptors(claim).await,
             Outcome::Done(record, links) => {
@@ -171,91 +168,10 @@ async fn worker(crawl: Rc<Crawl>) {
     }
 }
 
-/// Keeps the line of progress up to date.
+/// Updates the line of progress.
 async fn watch(crawl: Rc<Crawl>) {
     loop {
         crawl.progress.show(crawl.frontier.queued());
         sleep(Duration::from_millis(100)).await;
-    }
-}
-
-impl Crawl {
-    async fn new(args: CrawlArgs, starts: &[Url]) -> Result<Crawl, Failure> {
-        let limits = Limits {
-            connect: args.connect_timeout,
-            header: args.header_timeout,
-            idle: args.idle_timeout,
-            body: args.max_size.as_u64(),
-        };
-        let report = Report::open(args.report.as_deref())?;
-        Ok(Crawl {
-            limits,
-            scope: RefCell::new(Scope::new(starts, args.no_parent)),
-            frontier: Frontier::new(args.jobs as usize, args.per_host as usize, args.max_pages),
-            connections: Pool::default(),
-            store: Store::open(&args.directory).await?,
-            report: RefCell::new(report),
-            progress: Progress::new(args.quiet, args.verbose),
-            redirects: RefCell::default(),
-            failure: RefCell::new(None),
-            starved: Cell::new(0),
-            interrupted: Cell::new(false),
-            args,
-        })
-    }
-
-    /// A page is done, one way or the other.
-    fn record(&self, record: Record) {
-        self.starved.set(0);
-        self.progress.record(&record);
-        let written = self.report.borrow_mut().write(&record);
-        if let Err(failure) = written {
-            self.fail(failure);
-        }
-    }
-
-    /// Nothing more can be done: the pages under way are finished, and no others begun.
-    fn fail(&self, failure: Failure) {
-        self.failure.borrow_mut().get_or_insert(failure);
-        self.frontier.stop();
-    }
-
-    /// Puts the page back and goes on with fewer at once.
-    async fn out_of_descriptors(&self, claim: Claim<'_>) {
-        /// Tries of a page that has the program to itself. Others, or the system, may have just a bad moment.
-        const PATIENCE: u32 = 10;
-
-        self.connections.clear();
-        match self.frontier.active() {
-            1 if self.starved.replace(self.starved.get() + 1) == PATIENCE => self.fail(Failure::Descriptors),
-            1 if self.starved.get() > 1 => {}
-            _ => {
-                if let Some(limit) = self.frontier.lower_limit() {
-                    self.progress.say(&format!(
-                        "no file descriptor is left: going on with {} at once",
-                        count(limit as u64, "page")
-                    ));
-                }
-            }
-        }
-        sleep(Duration::from_millis(100)).await;
-        claim.put_back();
-    }
-
-    async fn finish(&self) -> Result<Exit, Failure> {
-        self.report.borrow_mut().close()?;
-        self.store.close().await;
-        if !self.args.quiet {
-            let left = self.frontier.queued();
-            self.progress.summary(&self.args.directory, left);
-        }
-        if let Some(failure) = self.failure.borrow_mut().take() {
-            return Err(failure);
-        }
-        Ok(match () {
-            () if self.interrupted.get() => Exit::Interrupted,
-            () if self.progress.failed() > 0 => Exit::SomeFailed,
-            () => Exit::Success,
-        })
     }
 }

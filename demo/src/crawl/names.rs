@@ -1,66 +1,74 @@
 //! A safe file name for every URL.
 //!
-//! A page is saved where its URL says, as `host_port/path`, with `index.html` for a directory, so that
-//! a person finds it. What a file system would take amiss is escaped as in a URL; two URLs whose
-//! names would collide (`/a` and `/a/b`: a file and a directory; `/A` and `/a` where case does not
-//! count) get different ones: the later gets a `~2`.
+//! A page is saved as `host_port/path`, with `index.html` for a directory, so that a person finds it. Characters that a
+//! file system does not take are escaped as in a URL. If the names of two URLs would collide (`/a` and `/a/b`: a file and a
+//! directory; `/A` and `/a` where case does not count), the later one gets a `~2`.
 
+use super::urls;
 use percent_encoding::percent_decode_str;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use url::Url;
 
-/// Bytes that a name may have. The limit of most file systems is 255.
+/// The longest name, in bytes. The limit of most file systems is 255.
 const LENGTH: usize = 200;
 
-/// Bytes that the directories of a name may have together.
+/// The longest path of directories, in bytes.
 const PATH_LENGTH: usize = 1000;
 
-/// The names that were given away.
+/// The names in use.
 #[derive(Default)]
 pub struct Names {
+    /// A server with a directory name of its own, instead of `host_port`.
+    named: Option<(String, &'static str)>,
     files: HashSet<String>,
     directories: HashSet<String>,
-    /// Files of an earlier run, where no directory can be. A page may still replace one.
+    /// Files of an earlier run, which no directory can replace. A page still can.
     earlier_files: HashSet<String>,
 }
 
 impl Names {
-    /// The path for a URL, relative, with only normal components, and nobody else's.
+    /// Saves the pages of this URL's server in `directory`, whatever its address.
+    pub fn name_server(&mut self, url: &Url, directory: &'static str) {
+        self.named = Some((urls::server(url), directory));
+    }
+
+    /// The path for a URL: relative, of normal components only, and used for no other URL.
     pub fn assign(&mut self, url: &Url) -> PathBuf {
-        let host = url.host_str().unwrap_or("unknown");
-        let server = url.port().map_or(host.to_owned(), |port| format!("{host}_{port}"));
         let path = url.path().trim_start_matches('/');
         let (directories, file) = path.rsplit_once('/').unwrap_or(("", path));
-        let mut place = self.directory("", &safe(&server));
-        // Systems take no path of more than some thousand bytes, ours and the caller's together.
+        let server = match &self.named {
+            Some((server, directory)) if *server == urls::server(url) => (*directory).to_owned(),
+            _ => host_and_port(url),
+        };
+        let mut parent = self.directory("", &safe(&server));
+        // Systems limit a path to a few thousand bytes, including the directory of the crawl.
         let hashed = (directories.len() > PATH_LENGTH).then(|| format!("{:016x}", hash(directories)));
         let directories = hashed.as_deref().unwrap_or(directories);
         for segment in directories.split('/').filter(|_| !directories.is_empty()) {
-            place = self.directory(&place, &safe(segment));
+            parent = self.directory(&parent, &safe(segment));
         }
         let file = if file.is_empty() { "index.html" } else { file };
         let name = match url.query() {
             None => safe(file),
             Some(query) => safe(&format!("{file}@{query}")),
         };
-        self.file(&place, &name).into()
+        self.file(&parent, &name).into()
     }
 
-    /// Nothing was saved under this name after all.
+    /// Frees a name under which nothing was saved.
     pub fn release(&mut self, path: &Path) {
         self.files.remove(&folded(&path.to_string_lossy()));
     }
 
-    /// Something of an earlier run is at this path, of the other kind than it was assigned for. The
-    /// next name that is assigned goes around it.
+    /// Avoids a path at which an earlier run left a file instead of a directory, or a directory instead of a file.
     pub fn avoid(&mut self, path: &str, is_directory: bool) {
         let path = folded(path);
         if is_directory {
             self.directories.insert(path);
         } else {
-            self.directories.remove(&path); // it was meant to be one
+            self.directories.remove(&path); // it was assigned as one
             self.earlier_files.insert(path);
         }
     }
@@ -80,6 +88,11 @@ impl Names {
     }
 }
 
+fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("unknown");
+    url.port().map_or(host.to_owned(), |port| format!("{host}_{port}"))
+}
+
 fn folded(path: &str) -> String {
     path.to_lowercase()
 }
@@ -97,10 +110,9 @@ fn first_free(parent: &str, name: &str, taken: impl Fn(&str) -> bool) -> String 
     path
 }
 
-/// One component of a path that every system takes: decoded where that is harmless, escaped where
-/// it is not.
+/// A component of a path that every system takes: decoded where that is harmless, escaped where it is not.
 fn safe(segment: &str) -> String {
-    // Bytes that are not UTF-8 stay escaped as they are.
+    // Bytes that are not UTF-8 stay escaped.
     let decoded = percent_decode_str(segment).decode_utf8();
     let text = decoded.as_deref().unwrap_or(segment);
     let mut name = String::new();
@@ -111,7 +123,7 @@ fn safe(segment: &str) -> String {
             char => name.push(char),
         }
     }
-    // `.` and `..` are directories; Windows drops a dot or a space at the end.
+    // `.` and `..` are special, and Windows drops a dot or a space at the end.
     if let Some(last @ ('.' | ' ')) = name.chars().last() {
         name.pop();
         escape(&mut name, last);
@@ -123,7 +135,7 @@ fn safe(segment: &str) -> String {
     let numbered =
         |device: &str| stem.strip_prefix(device).is_some_and(|n| n.len() == 1 && n.bytes().all(|n| n.is_ascii_digit()));
     if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT") {
-        name.insert(0, '_'); // devices, on Windows, whatever the extension
+        name.insert(0, '_'); // on Windows these are devices, whatever the extension
     }
     match name.as_str() {
         "" => "_".to_owned(),
@@ -145,7 +157,7 @@ fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// The beginning of a long name, its extension, and a hash of all of it in between.
+/// The beginning of a long name, a hash of the whole name, and its extension.
 fn shortened(name: &str) -> String {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension).filter(|e| e.len() <= 16);
     let mut cut = LENGTH - 40;
@@ -171,6 +183,14 @@ mod tests {
         let urls = ["http://h/", "http://h:8080/a/b.html", "http://h/d/", "http://h/%C3%BC", "http://[::1]:80/x"];
         let expected = ["h/index.html", "h_8080/a/b.html", "h/d/index.html", "h/ü", "[%3A%3A1]/x"];
         assert_eq!(names(&urls), expected);
+    }
+
+    #[test]
+    fn a_named_server_is_saved_in_its_directory() {
+        let mut names = Names::default();
+        names.name_server(&Url::parse("http://h:8080/").unwrap(), "site");
+        let mut name = |url| names.assign(&Url::parse(url).unwrap()).to_str().unwrap().to_owned();
+        assert_eq!([name("http://h:8080/a"), name("http://h:8081/a")], ["site/a", "h_8081/a"]);
     }
 
     #[test]

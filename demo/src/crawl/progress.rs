@@ -1,6 +1,7 @@
-//! What a person sees: a line that changes, on a terminal; a line a page, if asked for; a summary.
+//! The output for people: a line of progress on a terminal, a line for each page if asked for, and a summary.
 
 use super::report::Record;
+use super::terminal;
 use bytesize::ByteSize;
 use executor::dump::Tasks;
 use executor::time::{Duration, Instant, now};
@@ -19,15 +20,14 @@ pub struct Progress {
     failed: Cell<u64>,
     redirected: Cell<u64>,
     bytes: Cell<u64>,
-    /// The pages under way, the oldest first.
-    under_way: RefCell<BTreeMap<u64, (Instant, String)>>,
+    /// The pages in progress, the oldest first.
+    in_progress: RefCell<BTreeMap<u64, (Instant, String)>>,
     begun: Cell<u64>,
 }
 
 impl Progress {
     pub fn new(quiet: bool, verbose: bool) -> Progress {
-        // Hidden by itself where standard error is not a terminal.
-        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let target = if quiet { ProgressDrawTarget::hidden() } else { terminal::target() };
         let style = ProgressStyle::with_template("{spinner:.cyan} {wide_msg}").expect("the template is right");
         Progress {
             bar: ProgressBar::with_draw_target(None, target).with_style(style),
@@ -38,24 +38,24 @@ impl Progress {
             failed: Cell::new(0),
             redirected: Cell::new(0),
             bytes: Cell::new(0),
-            under_way: RefCell::default(),
+            in_progress: RefCell::default(),
             begun: Cell::new(0),
         }
     }
 
-    /// A page is under way until the guard goes.
-    pub fn begin(&self, url: &Url) -> UnderWay<'_> {
+    /// Counts a page as in progress until the guard is dropped.
+    pub fn begin(&self, url: &Url) -> InProgress<'_> {
         let number = self.begun.replace(self.begun.get() + 1);
-        self.under_way.borrow_mut().insert(number, (now(), url.path().to_owned()));
-        UnderWay { progress: self, number }
+        self.in_progress.borrow_mut().insert(number, (now(), url.path().to_owned()));
+        InProgress { progress: self, number }
     }
 
-    /// Bytes came in.
+    /// Counts bytes that were received.
     pub fn received(&self, bytes: usize) {
         self.bytes.set(self.bytes.get() + bytes as u64);
     }
 
-    /// A page is done.
+    /// Counts a page that was fetched or failed, and prints its line.
     pub fn record(&self, record: &Record) {
         self.done.set(self.done.get() + 1);
         match record.error {
@@ -70,14 +70,14 @@ impl Progress {
         }
     }
 
-    /// Something that a person should know now.
+    /// Prints a message, unless `--quiet` was given.
     pub fn say(&self, message: &str) {
         if !self.quiet {
             self.print(message);
         }
     }
 
-    /// Brings the line up to date.
+    /// Updates the line of progress.
     pub fn show(&self, queued: usize) {
         if self.bar.is_hidden() {
             return;
@@ -86,59 +86,59 @@ impl Progress {
         let rate = ByteSize::b((self.bytes.get() as f64 / seconds) as u64);
         let mut message =
             format!("{} done · {queued} queued · {} · {rate}/s", self.done.get(), ByteSize::b(self.bytes.get()));
-        if let Some((since, path)) = self.under_way.borrow().values().next() {
+        if let Some((since, path)) = self.in_progress.borrow().values().next() {
             message += &format!(" · slowest: {:.1}s {path}", (now() - *since).as_secs_f64());
         }
         self.bar.set_message(message);
         self.bar.tick();
     }
 
-    /// Takes the line away.
+    /// Removes the line of progress.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// How many pages failed.
+    /// The number of pages that failed.
     pub fn failed(&self) -> u64 {
         self.failed.get()
     }
 
-    /// What was done in all.
+    /// Prints the summary.
     pub fn summary(&self, directory: &Path, left: usize) {
         let elapsed = now() - self.start;
         let seconds = elapsed.as_secs_f64().max(0.001);
         let (done, failed, redirected) = (self.done.get(), self.failed.get(), self.redirected.get());
         let saved = done - failed - redirected;
         eprintln!(
-            "{} saved under {}, {} in {}: {:.0} URLs/s, {}/s",
+            "{} saved under {}, {} in {}: {}/s, {}/s",
             count(saved, "page"),
             directory.display(),
             ByteSize::b(self.bytes.get()),
             rounded(elapsed),
-            done as f64 / seconds,
+            count((done as f64 / seconds).round() as u64, "URL"),
             ByteSize::b((self.bytes.get() as f64 / seconds) as u64),
         );
         let mut rest = Vec::new();
         if redirected > 0 {
-            rest.push(format!("{} led to pages already known or outside", count(redirected, "redirect")));
+            rest.push(format!("{} led to pages already known or out of scope", count(redirected, "redirect")));
         }
         if failed > 0 {
-            rest.push(format!("{failed} failed"));
+            rest.push(format!("{} failed", count(failed, "page")));
         }
         if left > 0 {
-            rest.push(format!("{left} known and not fetched"));
+            rest.push(format!("{} known and not fetched", count(left as u64, "page")));
         }
         if !rest.is_empty() {
             eprintln!("{}", rest.join("; "));
         }
     }
 
-    /// Where every task stands, for somebody who asked.
+    /// Prints the task dump.
     pub fn print_tasks(&self, tasks: &Tasks) {
         self.bar.suspend(|| eprintln!("{tasks}"));
     }
 
-    /// A line of text, whatever a server put into it: nothing that a terminal would obey.
+    /// Prints a line. A server may have put control characters into it, which a terminal would execute.
     fn print(&self, line: &str) {
         let line = line.replace(char::is_control, "\u{fffd}");
         self.bar.suspend(|| eprintln!("{line}"));
@@ -169,14 +169,14 @@ fn line(record: &Record) -> String {
     line
 }
 
-/// A page that is under way. Made by [`Progress::begin`].
-pub struct UnderWay<'a> {
+/// A page in progress. Made by [`Progress::begin`].
+pub struct InProgress<'a> {
     progress: &'a Progress,
     number: u64,
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InProgress<'_> {
     fn drop(&mut self) {
-        self.progress.under_way.borrow_mut().remove(&self.number);
+        self.progress.in_progress.borrow_mut().remove(&self.number);
     }
 }

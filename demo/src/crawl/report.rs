@@ -1,4 +1,4 @@
-//! What became of each URL: a line of JSON.
+//! The report: a line of JSON for each URL.
 
 use crate::Failure;
 use serde::Serialize;
@@ -9,38 +9,38 @@ use std::path::{Path, PathBuf};
 /// A line of the report.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Record {
-    /// As it was found, in its one spelling.
+    /// The URL, normalized.
     pub url: String,
-    /// Where the redirects led, if there were any.
+    /// The target of the last redirect, if there was one.
     pub final_url: Option<String>,
-    /// The last status that came.
+    /// The status of the last response.
     pub status: Option<u16>,
     /// Bytes of the body that were received.
     pub bytes: u64,
-    /// As the server said.
+    /// The `Content-Type` of the response.
     pub content_type: Option<String>,
-    /// Links away from where the crawl began.
+    /// Number of links from the first page.
     pub depth: u32,
     /// The page that linked to it first.
     pub referrer: Option<String>,
-    /// Requests that were tried for it.
+    /// Number of requests.
     pub attempts: u32,
-    /// From the first attempt to the end.
+    /// Time from the first request to the end, in milliseconds.
     pub elapsed_ms: f64,
-    /// Why it failed, if it did.
+    /// The error, if it failed.
     pub error: Option<String>,
-    /// Where it was saved, below the directory of the crawl.
+    /// The path of the saved file, relative to the directory of the crawl.
     pub path: Option<PathBuf>,
 }
 
-/// Where the lines go.
+/// The file that the lines go to.
 pub struct Report {
     path: PathBuf,
     out: Option<Box<dyn Write>>,
 }
 
 impl Report {
-    /// Opens the file, if one is wanted; `-` is standard output.
+    /// Creates the file, if there is to be a report; `-` is standard output.
     pub fn open(path: Option<&Path>) -> Result<Report, Failure> {
         let Some(path) = path else { return Ok(Report { path: PathBuf::new(), out: None }) };
         let out: Box<dyn Write> = if path == Path::new("-") {
@@ -56,12 +56,12 @@ impl Report {
     pub fn write(&mut self, record: &Record) -> Result<(), Failure> {
         let Some(out) = &mut self.out else { return Ok(()) };
         let written = serde_json::to_writer(&mut *out, record).map_err(io::Error::from);
-        // Whoever follows the file sees each line when its page is done.
+        // Flushed, so that a reader of the file sees each line when its page is done.
         let written = written.and_then(|()| writeln!(out)).and_then(|()| out.flush());
         written.map_err(|source| Failure::Report { path: self.path.clone(), source })
     }
 
-    /// Sees to it that all lines are there.
+    /// Flushes the last lines.
     pub fn close(&mut self) -> Result<(), Failure> {
         let closed = self.out.as_mut().map_or(Ok(()), |out| out.flush());
         closed.map_err(|source| Failure::Report { path: self.path.clone(), source })

@@ -1,8 +1,8 @@
 //! Saves bodies as files, below one directory and nowhere else.
 //!
-//! A body goes into a file under `.parts/` first and gets its name when it is complete, so nothing
-//! incomplete ever has a final name. The directory is opened once and paths are resolved inside
-//! of it by `cap-std`: a symbolic link that leads out is an error.
+//! A body goes into a file under `.parts/` first and gets its name when it is complete, so an incomplete file never has a
+//! final name. The directory is opened once, and `cap-std` resolves paths inside it: a symbolic link that leads out is an
+//! error.
 
 use super::links::{Kind, extract};
 use super::names::Names;
@@ -17,9 +17,9 @@ use std::sync::Arc;
 use url::Url;
 
 const PARTS: &str = ".parts";
-/// So many bytes are collected before they are written.
+/// Bytes that are collected before they are written.
 const PIECE: usize = 256 * 1024;
-/// So many bytes of a page are searched for links.
+/// Bytes of a page that are searched for links.
 const SEARCHED: usize = 8 * 1024 * 1024;
 
 pub struct Store {
@@ -30,8 +30,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the directory, making it if needed, and sees whether it can be written.
-    pub async fn open(path: &Path) -> Result<Store, Failure> {
+    /// Opens the directory, creating it if needed, and checks that it is writable.
+    pub async fn open(path: &Path, names: Names) -> Result<Store, Failure> {
         let owned = path.to_owned();
         let opened = spawn_blocking(move || {
             Dir::create_ambient_dir_all(&owned, ambient_authority())?;
@@ -43,10 +43,10 @@ impl Store {
             io::Result::Ok(root)
         });
         let root = opened.await?.map_err(|source| Failure::Directory { path: path.to_owned(), source })?;
-        Ok(Store { path: path.to_owned(), root: Arc::new(root), names: RefCell::default(), begun: Cell::new(0) })
+        Ok(Store { path: path.to_owned(), root: Arc::new(root), names: RefCell::new(names), begun: Cell::new(0) })
     }
 
-    /// Begins a body; if it is of a kind that has links, they are found when it is complete.
+    /// Begins a body. If it is of a kind that has links, [`complete`](Store::complete) finds them.
     pub fn begin(&self, kind: Option<Kind>) -> Body {
         let number = self.begun.replace(self.begun.get() + 1);
         let part =
@@ -54,7 +54,7 @@ impl Store {
         Body { part: Some(part), kind, piece: Vec::new(), written: false, searched: Vec::new() }
     }
 
-    /// Completes a body: it gets the name that belongs to `url`. Gives that and the links in it.
+    /// Completes a body: saves it under the name for `url`. Returns the name and the links.
     pub async fn complete(&self, mut body: Body, url: &Url) -> io::Result<(PathBuf, Vec<Url>)> {
         let mut part = body.take_part()?;
         loop {
@@ -91,27 +91,27 @@ impl Store {
         }
     }
 
-    /// What a failure to save means for the whole crawl.
+    /// The failure of the crawl for an error that affects all pages.
     pub fn failure(&self, source: io::Error) -> Failure {
         Failure::Directory { path: self.path.clone(), source }
     }
 
-    /// Removes what is left of the directory for parts, if it is empty.
+    /// Removes the directory for parts, if it is empty.
     pub async fn close(&self) {
         let root = self.root.clone();
         let _ = spawn_blocking(move || root.remove_dir(PARTS)).await;
     }
 }
 
-/// A body that is coming in. Dropping it removes what was written.
+/// A body that is being received. Dropping it removes what was written.
 pub struct Body {
     part: Option<Part>,
     kind: Option<Kind>,
-    /// Not yet written …
+    /// Received and not yet written. When the body is complete it is kept, to be searched.
     piece: Vec<u8>,
-    /// … but at the end, when it is kept to be searched.
+    /// The last piece has been written.
     written: bool,
-    /// Written, and to be searched for links.
+    /// Earlier pieces, to be searched for links.
     searched: Vec<u8>,
 }
 
@@ -143,13 +143,13 @@ impl Body {
     }
 }
 
-/// What is in the way of a file: a file where a directory should be, or the other way round.
+/// What an earlier run left at the path of a file: a file in place of a directory, or the reverse.
 struct Conflict {
     path: String,
     is_directory: bool,
 }
 
-/// A file without a name. Removed when dropped, unless it got one. On a thread that may block.
+/// A file under `.parts/`, which is removed when this is dropped before the rename. Its methods block.
 struct Part {
     root: Arc<Dir>,
     name: String,
@@ -165,7 +165,7 @@ impl Part {
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
     }
 
-    /// Gives the file its name, unless something of an earlier run is in its way.
+    /// Gives the file its name. Returns the conflict if an earlier run left something in its way.
     fn rename(&mut self, to: &Path) -> io::Result<Option<Conflict>> {
         let conflict =
             |path: &Path, is_directory| Ok(Some(Conflict { path: path.to_string_lossy().into_owned(), is_directory }));

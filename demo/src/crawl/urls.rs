@@ -1,10 +1,13 @@
-//! One spelling for each URL.
+//! Parses URLs, and gives each one spelling.
 
 use crate::Failure;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// The URLs of the command line, or what is wrong with them: all of it at once.
+/// The URLs of the command line.
+///
+/// # Errors
+/// Fails with a message for each invalid URL.
 pub fn parse_all(given: &[String]) -> Result<Vec<Url>, Failure> {
     let mut wrong = Vec::new();
     let mut parsed = Vec::new();
@@ -23,8 +26,8 @@ fn parse(text: &str) -> Result<Url, String> {
     match Url::parse(text) {
         Ok(url) if url.scheme() == "http" && has_scheme => Ok(normalize(url)),
         Ok(url) if url.scheme() == "https" => Err(format!("`{text}`: https is not supported, only http")),
-        Ok(url) if has_scheme => Err(format!("`{text}`: can't download from `{}:`, only from http:", url.scheme())),
-        Ok(url) if url.scheme() == "http" => Err(format!("`{text}` lacks a slash or two: write {url}")),
+        Ok(url) if has_scheme => Err(format!("`{text}`: cannot download from `{}:`, only from http:", url.scheme())),
+        Ok(url) if url.scheme() == "http" => Err(format!("`{text}` lacks a slash: write {url}")),
         Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => {
             Err(format!("`{text}` is not a URL: write it with its scheme, as http://{}", text.trim_start_matches('/')))
         }
@@ -32,8 +35,8 @@ fn parse(text: &str) -> Result<Url, String> {
     }
 }
 
-/// The one spelling (RFC 3986, 6.2.2): no fragment, no empty query, nothing escaped that need not
-/// be, and escapes in capitals. The `url` crate has seen to case, default ports and dots.
+/// Normalizes a URL (RFC 3986, 6.2.2): no fragment, no empty query, no needless escapes, and escapes in capitals. The
+/// `url` crate has already normalized case, default ports and dots.
 pub fn normalize(mut url: Url) -> Url {
     url.set_fragment(None);
     if url.query() == Some("") {
@@ -67,7 +70,7 @@ fn normalize_escapes(text: &str) -> String {
     normal
 }
 
-/// Scheme, host and port: what shares a connection and a limit.
+/// Scheme, host and port. URLs with the same server share connections and a limit.
 pub fn server(url: &Url) -> String {
     format!("{}://{}:{}", url.scheme(), url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0))
 }

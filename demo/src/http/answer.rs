@@ -1,7 +1,7 @@
-//! What a server answers, and sending it. For `server.rs` and those that handle requests.
+//! Answers, and sending them. Used by `server.rs` and by request handlers.
 
-use super::Error;
 use super::connection::in_time;
+use super::error::Error;
 use executor::net::TcpStream;
 use futures_lite::AsyncWrite;
 use http::StatusCode;
@@ -12,28 +12,28 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-/// A client has so long to take in a piece of an answer.
+/// The time a client has to receive a piece of an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What to answer.
+/// An answer to a request.
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    /// Fields beside `date`, `connection` and those that delimit the body.
+    /// Fields other than `date`, `connection` and those that delimit the body.
     pub fields: Vec<(&'static str, String)>,
-    /// The body; its length or chunks are the server's business.
+    /// The body. The server adds its length or its chunks.
     pub body: Body,
 }
 
 /// The body of an answer.
 pub enum Body {
-    /// All of it, sent with its length.
+    /// Sent with its length.
     Whole(Vec<u8>),
-    /// All of it, sent in chunks.
+    /// Sent in chunks.
     Chunked(Vec<u8>),
-    /// All of it, ended by closing the connection.
+    /// Ended by closing the connection.
     UntilClose(Vec<u8>),
-    /// So many bytes of a file or the like, sent while they are read.
+    /// This many bytes of a file or another source, sent while they are read.
     Stream(u64, Box<dyn PieceByPiece>),
 }
 
@@ -42,33 +42,33 @@ pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// A source of bytes that is read while they are sent.
 ///
-/// A piece exists only while the client's socket takes it in. What the socket did not take is read again once it
-/// has room, so that a client that reads slowly holds no memory.
+/// A piece exists only while it is written to the client's socket. Bytes that the socket did not take are read again once
+/// it has room, so a slow client takes no memory.
 pub trait PieceByPiece {
-    /// The bytes from the current position on, as many as come at once; none at the end.
+    /// Reads bytes at the current position, as many as one read returns; none at the end.
     fn next(&mut self) -> LocalFuture<'_, io::Result<Box<dyn AsRef<[u8]>>>>;
 
-    /// Moves the position on by `count` bytes, of those that `next` gave last.
+    /// Moves the position by `count` bytes, at most as many as `next` returned last.
     fn advance(&mut self, count: usize);
 }
 
 impl Answer {
-    /// A page of a type.
+    /// An answer with a body.
     pub fn new(status: StatusCode, content_type: &str, body: Body) -> Answer {
         Answer { status, fields: vec![("content-type", content_type.to_owned())], body }
     }
 
-    /// A line that says what the status means.
+    /// An answer whose body is a line with the status.
     pub fn plain(status: StatusCode) -> Answer {
         Answer::new(status, "text/plain; charset=utf-8", Body::Whole(format!("{status}\n").into_bytes()))
     }
 
-    /// No body and no type, as for the status 204.
+    /// An answer without a body, as for the status 204.
     pub fn empty(status: StatusCode) -> Answer {
         Answer { status, fields: Vec::new(), body: Body::Whole(Vec::new()) }
     }
 
-    /// With another field.
+    /// Adds a field.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Answer {
         self.fields.push((name, value.into()));
         self
@@ -80,7 +80,7 @@ impl Answer {
     }
 }
 
-/// Sends an answer. The client has to take in some of it from time to time.
+/// Sends an answer. Fails if the client stops reading it.
 pub(super) async fn send(to: &TcpStream, answer: Answer, keep: bool, body_wanted: bool) -> Result<(), Error> {
     let mut message = head(&answer, keep).into_bytes();
     if !body_wanted || !answer.has_body() {
@@ -114,8 +114,8 @@ async fn send_pieces(to: &TcpStream, mut left: u64, mut pieces: Box<dyn PieceByP
             let piece = (*piece).as_ref();
             let count = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             if count == 0 {
-                // It shrank meanwhile. Only an early end tells the client that some is missing.
-                return Err(Error::Incomplete("before the length that was promised".into()));
+                // The file shrank. Only closing early shows the client that bytes are missing.
+                return Err(Error::Incomplete("before its announced length".into()));
             }
             write_now(to, &piece[..count]).await?
         };
@@ -142,7 +142,7 @@ async fn write_now(mut to: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     .await
 }
 
-/// Writes all of it; the client has to take in some from time to time.
+/// Writes all bytes. Fails if the client stops reading them.
 pub(super) async fn write(to: &TcpStream, mut bytes: &[u8]) -> Result<(), Error> {
     while !bytes.is_empty() {
         let writing = async { to.write(bytes).await.map_err(Error::Io) };

@@ -1,56 +1,54 @@
-//! Bytes that were read and not yet used. For both sides of a connection.
+//! Bytes that were read and not yet used. Used by both sides of a connection.
 //!
-//! A connection that waits with nothing unread holds no memory for reading: a buffer is taken when a read is tried, from
-//! the thread's spare one if that is free, and given back when there was nothing to read or all of it was used.
+//! An idle connection holds no memory for reading. A read takes the thread's spare buffer, if that is free, and gives it
+//! back when nothing was read or everything was used.
 
-use super::Transport;
+use super::transport::Transport;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Room for one read. Heads that are larger make a buffer grow.
+/// The size of a read. A larger head makes the buffer grow.
 const READ: usize = 32 * 1024;
 
 thread_local! {
-    /// A buffer of `READ` bytes that no connection of this thread uses, or an empty one.
+    /// A buffer of `READ` bytes that no connection of this thread uses, or none.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 #[derive(Default)]
 pub struct Buffer {
-    /// Initialised as a whole, so that a read needs no zeroing before it.
+    /// Always initialized, so a read needs no zeroing. The unread bytes are `bytes[start..end]`.
     bytes: Vec<u8>,
-    /// The unread bytes are from here …
     start: usize,
-    /// … to here.
     end: usize,
 }
 
 impl Buffer {
-    /// What is there.
+    /// The unread bytes.
     pub fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
-    /// Uses up the first `count` bytes.
+    /// Consumes the first `count` unread bytes.
     pub fn consume(&mut self, count: usize) {
         self.start += count;
         debug_assert!(self.start <= self.end);
     }
 
-    /// The first `count` bytes, used up with this.
+    /// Consumes the first `count` unread bytes and returns them.
     pub fn take(&mut self, count: usize) -> &[u8] {
         let from = self.start;
         self.consume(count);
         &self.bytes[from..self.start]
     }
 
-    /// Waits for more bytes, behind those that are there. 0 at the end of the stream.
+    /// Reads more bytes after the unread ones. Returns 0 at the end of the stream.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, it has read nothing.
+    /// If this future is dropped before it is ready, nothing was read.
     pub async fn fill(&mut self, from: &mut (impl Transport + ?Sized)) -> io::Result<usize> {
         poll_fn(|cx| self.poll_fill(from, cx)).await
     }
@@ -65,7 +63,7 @@ impl Buffer {
         polled
     }
 
-    /// Keeps no more memory than the unread bytes need. To be called before a wait for something else than `fill`.
+    /// Frees the memory that the unread bytes do not need. Call it before awaiting anything but `fill`.
     pub fn release(&mut self) {
         let unread = self.end - self.start;
         if unread < READ && self.bytes.len() > unread {

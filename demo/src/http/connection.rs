@@ -1,8 +1,9 @@
-//! One connection: a request, its response, and the next if both sides agree.
+//! A client's connection: a request, its response, and further exchanges if both sides agree.
 
 use super::buffer::Buffer;
+use super::error::Error;
 use super::framing::{Framing, Step};
-use super::{Error, Transport};
+use super::transport::Transport;
 use bytesize::ByteSize;
 use executor::time::timeout;
 use futures_lite::AsyncWriteExt;
@@ -13,24 +14,24 @@ use std::io;
 use std::time::Duration;
 use url::{Position, Url};
 
-/// What an exchange may take.
+/// The limits of an exchange.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// From the first byte of a connect to its success, look-up included.
+    /// Time for the name look-up and the connection.
     pub connect: Duration,
-    /// From the request to the last byte of the response's head.
+    /// Time from the request to the end of the response's head.
     pub header: Duration,
-    /// Between two pieces of the body.
+    /// Time between two pieces of the body.
     pub idle: Duration,
-    /// The bytes of a body.
+    /// Bytes of a body.
     pub body: u64,
 }
 
-/// Bytes of a response's head, its 1xx forerunners not counted.
+/// The most bytes of a response's head, without informational (1xx) responses before it.
 const HEAD_LIMIT: usize = 64 * 1024;
-/// Fields of a response's head.
+/// The most fields of a response's head.
 const FIELDS_LIMIT: usize = 256;
-/// 1xx responses before the real one.
+/// The most informational (1xx) responses before the final one.
 const INFORMATIONAL_LIMIT: usize = 16;
 
 const USER_AGENT: &str = concat!("demo/", env!("CARGO_PKG_VERSION"));
@@ -39,12 +40,12 @@ const USER_AGENT: &str = concat!("demo/", env!("CARGO_PKG_VERSION"));
 pub struct Connection {
     transport: Box<dyn Transport>,
     input: Buffer,
-    /// How many exchanges it has completed.
+    /// The number of completed exchanges.
     exchanges: usize,
     reusable: bool,
 }
 
-/// The head of a response, and the way to its body.
+/// The head of a response, with access to its body.
 pub struct Response<'a> {
     /// Its status.
     pub status: StatusCode,
@@ -52,39 +53,39 @@ pub struct Response<'a> {
     pub headers: HeaderMap,
     connection: &'a mut Connection,
     framing: Framing,
-    /// Whether the connection goes on after the body.
+    /// Whether the connection may be reused after the body.
     keep: bool,
     limits: Limits,
     received: u64,
 }
 
 impl Connection {
-    /// A connection over a transport that is open.
+    /// A connection over an open transport.
     pub fn new(transport: Box<dyn Transport>) -> Connection {
         Connection { transport, input: Buffer::default(), exchanges: 0, reusable: true }
     }
 
-    /// Whether a request was answered on it before.
+    /// Whether an exchange was completed on it before.
     pub fn was_used(&self) -> bool {
         self.exchanges > 0
     }
 
-    /// Whether another request may be sent on it: the response was read to its end, nothing came
-    /// after it and neither side wants to close.
+    /// Whether another request may be sent: the response was read to its end, no bytes followed it, and neither side
+    /// wants to close.
     pub fn is_reusable(&self) -> bool {
         self.reusable && self.input.unread().is_empty()
     }
 
-    /// Whether the connection, idle since its last exchange, is still open and nothing came on it.
-    /// What came would not be the answer to the next request.
+    /// Whether the idle connection is still open and has received nothing. Bytes that arrived would not be the answer to
+    /// the next request.
     pub async fn is_quiet(&mut self) -> bool {
         let Connection { input, transport, .. } = self;
         poll_once(input.fill(&mut **transport)).await.is_none()
     }
 
-    /// Sends a request without a body and waits for the head of its response.
+    /// Sends a request without a body and reads the head of its response.
     pub async fn request(&mut self, method: Method, url: &Url, limits: &Limits) -> Result<Response<'_>, Error> {
-        self.reusable = false; // until the response was read to its end
+        self.reusable = false; // until the response has been read to its end
         let request = request_head(&method, url);
         let exchange = async {
             self.transport.write_all(&request).await.map_err(|error| self.no_reply(error))?;
@@ -124,15 +125,15 @@ impl Connection {
             }
             match self.input.fill(&mut *self.transport).await {
                 Ok(0) if self.input.unread().is_empty() => return Err(Error::NoReply),
-                Ok(0) => return Err(Error::Incomplete("inside of the head".into())),
+                Ok(0) => return Err(Error::Incomplete("inside the head".into())),
                 Ok(_) => {}
                 Err(error) => return Err(self.no_reply(error)),
             }
         }
     }
 
-    /// A break before the first byte of a response is a server that did not want to answer, as one
-    /// that closed an idle connection just when we used it.
+    /// The error for a connection that broke. Before the first byte of a response it means that the server closed it, for
+    /// example an idle connection just when it was reused.
     fn no_reply(&self, error: io::Error) -> Error {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         match error.kind() {
@@ -143,7 +144,7 @@ impl Connection {
 }
 
 impl Response<'_> {
-    /// A field that is text; servers send more than ASCII.
+    /// A field as text, which may contain more than ASCII.
     pub fn field(&self, name: HeaderName) -> Option<&str> {
         std::str::from_utf8(self.headers.get(name)?.as_bytes()).ok()
     }
@@ -151,7 +152,7 @@ impl Response<'_> {
     /// The next piece of the body; `None` at its end.
     pub async fn piece(&mut self) -> Result<Option<&[u8]>, Error> {
         if matches!(self.framing, Framing::Length(left) if self.received + left > self.limits.body) {
-            return Err(Error::TooLarge(ByteSize::b(self.limits.body))); // known before it comes
+            return Err(Error::TooLarge(ByteSize::b(self.limits.body))); // known before the body arrives
         }
         let count = loop {
             match self.framing.step(self.connection.input.unread())? {
@@ -171,14 +172,14 @@ impl Response<'_> {
         Ok(Some(self.connection.input.take(count)))
     }
 
-    /// Reads what is left of the body, up to `limit` bytes, so that the connection can be used
-    /// again; past that, closing it is cheaper.
+    /// Reads the rest of the body, up to `limit` bytes, so that the connection can be reused. Beyond that, closing it is
+    /// cheaper.
     pub async fn discard(&mut self, limit: u64) -> Result<(), Error> {
         while self.received <= limit && self.piece().await?.is_some() {}
         Ok(())
     }
 
-    /// The body is over.
+    /// Notes the end of the body.
     fn complete(&mut self) {
         self.connection.exchanges += 1;
         self.connection.reusable = self.keep;
@@ -194,7 +195,7 @@ impl Response<'_> {
     }
 }
 
-/// Gives an operation so much time.
+/// Limits the time of an operation. `what` continues "… took longer than".
 pub async fn in_time<T>(
     time: Duration,
     what: &'static str,
@@ -212,8 +213,8 @@ fn request_head(method: &Method, url: &Url) -> Vec<u8> {
 
 type Head = (StatusCode, HeaderMap, bool);
 
-/// The head at the beginning of `input`, how many bytes it has, and whether the connection stays
-/// open after the response as far as the head says so. `None` if it isn't complete.
+/// Parses the head at the beginning of `input`: its length in bytes, and whether it allows reuse of the connection. `None`
+/// if it is incomplete.
 fn parse_head(input: &[u8]) -> Result<Option<(usize, Head)>, Error> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_LIMIT];
     let mut response = httparse::Response::new(&mut fields);
@@ -242,8 +243,7 @@ pub(super) fn header_map(fields: &[httparse::Header<'_>]) -> Result<HeaderMap, E
     Ok(headers)
 }
 
-/// Whether a message says that the connection goes on after it: the rule in HTTP/1.1, the
-/// exception in HTTP/1.0.
+/// Whether a message keeps the connection open: the default in HTTP/1.1, on request in HTTP/1.0.
 pub(super) fn keep_alive(version: u8, headers: &HeaderMap) -> bool {
     let says = |word: &str| {
         let fields = headers.get_all(header::CONNECTION).iter().filter_map(|field| field.to_str().ok());

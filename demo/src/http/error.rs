@@ -1,19 +1,19 @@
-//! What can go wrong in an exchange, in words that say whose fault it is and what the limit was.
+//! What can go wrong in an exchange. The messages name the side at fault and the limit.
 
 use bytesize::ByteSize;
 use executor::net::LookupError;
 use std::io;
 use std::time::Duration;
 
-/// Why there is no complete response.
+/// Why an exchange failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The look-up of the host's name failed, or no address of it could be connected to.
-    #[error("connecting to {host}: {source}")]
+    /// The name look-up failed, or no address of the host accepted a connection.
+    #[error("cannot connect to `{host}`: {source}")]
     Connect {
         /// Name or address, and port.
         host: String,
-        /// Whether the name itself is the problem: trying again would not help.
+        /// Whether the name has no address, so a retry would not help.
         unresolved: bool,
         /// The system's error.
         source: io::Error,
@@ -21,12 +21,12 @@ pub enum Error {
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
-    /// A deadline passed.
+    /// A time limit passed.
     #[error("{what} took longer than {}", humantime::format_duration(*.after))]
     Timeout {
-        /// What was waited for.
+        /// The operation.
         what: &'static str,
-        /// How long.
+        /// The time limit.
         after: Duration,
     },
     /// The server closed the connection before it sent a byte.
@@ -35,13 +35,13 @@ pub enum Error {
     /// The server closed the connection in the middle of the head or the body.
     #[error("the response is incomplete: it ends {0}")]
     Incomplete(String),
-    /// What came is not HTTP/1.x, or contradicts itself.
+    /// The message is not HTTP/1.x, or contradicts itself.
     #[error("not a valid HTTP response: {0}")]
     Malformed(String),
-    /// The transfer codings of a request, one of which the server does not know.
+    /// A request has a transfer coding that the server does not support.
     #[error("unknown transfer coding `{0}`")]
     UnknownCoding(String),
-    /// A request of another major version of HTTP.
+    /// A request has another major version of HTTP.
     #[error("the version of HTTP is not 1.x")]
     Version,
     /// The response's head is too large.
@@ -50,8 +50,8 @@ pub enum Error {
     /// The response's head has too many fields.
     #[error("the response's head has more fields than the limit of {0}")]
     TooManyFields(usize),
-    /// Informational responses without an end.
-    #[error("more than {0} informational (1xx) responses before the real one")]
+    /// There are too many informational responses.
+    #[error("more than {0} informational (1xx) responses before the final one")]
     TooManyInformational(usize),
     /// The body is too large.
     #[error("the body is larger than the limit of {0}")]
@@ -59,7 +59,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether another try may go better.
+    /// Whether a retry may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Connect { unresolved, source, .. } => {
@@ -70,15 +70,15 @@ impl Error {
         }
     }
 
-    /// Whether this process or the system has no file descriptor left.
+    /// Whether this process or the system is out of file descriptors.
     pub fn is_out_of_descriptors(&self) -> bool {
         let (Error::Io(error) | Error::Connect { source: error, .. }) = self else { return false };
         is_out_of_descriptors(error)
     }
 }
 
-/// Whether the system refused for want of a file descriptor. The resolver says so or does not, as it happens:
-/// if it doesn't, it is tried whether there are as many as it needs.
+/// Whether an operation failed for want of a file descriptor. The resolver does not always report that; for its errors,
+/// this function tries whether there are as many descriptors as it needs.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     const ENFILE: i32 = 23; // the same numbers on Linux, macOS and the BSDs
     const EMFILE: i32 = 24;
@@ -89,21 +89,21 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     }
 }
 
-/// So many descriptors the resolver may need at once: files of the system's, a socket for each server of names.
+/// Descriptors that the resolver may need at once: the system's files, and a socket for each name server.
 const RESOLVERS: usize = 8;
 
-/// Takes so many descriptors for a moment.
+/// Opens this many descriptors, and closes them again.
 fn spare(descriptors: usize) -> io::Result<()> {
     let taken: io::Result<Vec<_>> = (0..descriptors).map(|_| std::fs::File::open("/dev/null")).collect();
     taken.map(drop)
 }
 
-/// Whether the resolver has said that the name has no address. What the system has refused to it may pass.
+/// Whether the resolver reported that the name has no address. Its system errors may be transient.
 pub(super) fn is_unresolved(error: &io::Error) -> bool {
     resolvers(error).is_some_and(|error| error.raw_os_error().is_none())
 }
 
-/// What the resolver said, if this is the error of a look-up.
+/// The resolver's error, if this is the error of a name look-up.
 fn resolvers(error: &io::Error) -> Option<&io::Error> {
     let lookup = error.get_ref()?.downcast_ref::<LookupError>()?;
     std::error::Error::source(lookup)?.downcast_ref()

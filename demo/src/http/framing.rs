@@ -1,54 +1,55 @@
-//! Where a body begins and ends: RFC 9112, sections 6 and 7, without any I/O.
+//! Where a body begins and ends (RFC 9112, sections 6 and 7), without any I/O.
 
-use super::Error;
+use super::error::Error;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-/// A line with a chunk's size, or all the trailers, may be this long.
+/// The longest line with a chunk's size, and the longest trailers, in bytes.
 const LINE_LIMIT: usize = 16 * 1024;
 
-/// The transfer codings that are registered (RFC 9112, 7). All but chunked are known by name alone.
+/// The registered transfer codings (RFC 9112, 7). Only chunked is supported.
 const KNOWN_CODINGS: [&str; 6] = ["chunked", "compress", "x-compress", "deflate", "gzip", "x-gzip"];
 
-/// How the body of a message is delimited, and how far it has come.
+/// How the body of a message is delimited, and what is left of it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// So many bytes are still to come.
+    /// This many bytes are left.
     Length(u64),
     /// Chunks.
     Chunked(Chunk),
-    /// All until the end of the connection.
+    /// Everything until the end of the connection.
     UntilClose,
-    /// It is over.
+    /// The body is complete.
     Done,
 }
 
+/// The position in a chunked body.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Chunk {
     /// Before the line with the size.
     Size,
-    /// So many bytes are still to come of this one.
+    /// This many bytes of the chunk are left.
     Data(u64),
-    /// Before the end of line that ends the data.
+    /// Before the line end after the data.
     End,
-    /// After the last one, before the trailers.
+    /// After the last chunk, before the trailers.
     Trailers,
 }
 
 /// What to do with the input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The first so many bytes are part of the body.
+    /// The first bytes, this many, are part of the body.
     Data(usize),
-    /// The first so many bytes belong to the framing.
+    /// The first bytes, this many, belong to the framing.
     Skip(usize),
-    /// It can't be said without more input.
+    /// More input is needed.
     More,
-    /// The body is complete. What follows belongs to the next message.
+    /// The body is complete. Any further input belongs to the next message.
     Done,
 }
 
 impl Framing {
-    /// That of a response (RFC 9112, 6.3), and whether the connection may be used after it.
+    /// The framing of a response (RFC 9112, 6.3), and whether the connection may be reused after it.
     pub fn of_response(method: &Method, status: StatusCode, headers: &HeaderMap) -> Result<(Framing, bool), Error> {
         let length = content_length(headers)?;
         let codings = transfer_codings(headers)?;
@@ -57,21 +58,20 @@ impl Framing {
             return Ok((Framing::Done, true));
         }
         if bodiless {
-            // Some servers send one with a 204 all the same, and it may be late: what follows is not
-            // surely the next response.
+            // Some servers send a body with a 204 all the same, perhaps late, so the connection is not reused.
             return Ok((Framing::Done, status == StatusCode::NOT_MODIFIED));
         }
         match (codings.as_slice(), length) {
             ([], Some(0)) => Ok((Framing::Done, true)),
             ([], Some(length)) => Ok((Framing::Length(length), true)),
             ([], None) => Ok((Framing::UntilClose, false)),
-            // Both a coding and a length: somebody on the way may have been fooled. Not used again.
+            // With both a coding and a length, a proxy may have read the length. The connection is not reused.
             ([only], length) if only == "chunked" => Ok((Framing::Chunked(Chunk::Size), length.is_none())),
             (codings, _) => Err(Error::Malformed(format!("unknown transfer coding `{}`", codings.join(", ")))),
         }
     }
 
-    /// That of a request (RFC 9112, 6.1 and 6.3): without a length it has no body.
+    /// The framing of a request (RFC 9112, 6.1 and 6.3). Without a length it has no body.
     pub fn of_request(headers: &HeaderMap) -> Result<Framing, Error> {
         let length = content_length(headers)?;
         if !headers.contains_key(header::TRANSFER_ENCODING) {
@@ -81,7 +81,7 @@ impl Framing {
         codings.retain(|coding| !coding.is_empty()); // RFC 9110, 5.6.1
         let unknown = codings.iter().find(|coding| !KNOWN_CODINGS.contains(&&***coding));
         match (codings.split_last(), unknown, length) {
-            // A proxy before us might take the one, we the other.
+            // A proxy might use the length and this server the coding.
             (_, _, Some(_)) => Err(Error::Malformed("both a transfer coding and a length".into())),
             (_, Some(unknown), _) => Err(Error::UnknownCoding(unknown.clone())),
             (Some((last, before)), None, None) if last == "chunked" => match before {
@@ -93,7 +93,7 @@ impl Framing {
         }
     }
 
-    /// What to do with `input`, the bytes that are there.
+    /// What to do with `input`, the unread bytes.
     pub fn step(&mut self, input: &[u8]) -> Result<Step, Error> {
         match self {
             Framing::Done => Ok(Step::Done),
@@ -117,7 +117,10 @@ impl Framing {
         }
     }
 
-    /// What it means that the connection ends here.
+    /// Handles the end of the connection.
+    ///
+    /// # Errors
+    /// Fails if the body is incomplete.
     pub fn end_of_stream(&mut self) -> Result<(), Error> {
         let where_it_ends = match self {
             Framing::Done => return Ok(()),
@@ -125,8 +128,10 @@ impl Framing {
                 *self = Framing::Done;
                 return Ok(());
             }
-            Framing::Length(left) => format!("{left} bytes before the length that was promised"),
-            Framing::Chunked(Chunk::Data(_)) => "inside of a chunk".to_owned(),
+            Framing::Length(left) => {
+                format!("{left} byte{} before its announced length", if *left == 1 { "" } else { "s" })
+            }
+            Framing::Chunked(Chunk::Data(_)) => "inside a chunk".to_owned(),
             Framing::Chunked(_) => "before the last chunk".to_owned(),
         };
         Err(Error::Incomplete(where_it_ends))
@@ -136,9 +141,9 @@ impl Framing {
 impl Chunk {
     fn step(&mut self, input: &[u8]) -> Result<Step, Error> {
         match self {
-            // httparse takes a line without any digit for a size of 0.
+            // httparse reads a line without a digit as a size of 0.
             Chunk::Size if !input.iter().take(1).all(u8::is_ascii_hexdigit) => Err(bad_size()),
-            // Nor does it look at what is in an extension. A line feed there may end the line for others (7.1.1).
+            // It does not check extensions either. Another implementation may end the line at a line feed there (7.1.1).
             Chunk::Size if has_control(input) => Err(bad_size()),
             Chunk::Size => match httparse::parse_chunk_size(input) {
                 Ok(httparse::Status::Complete((used, size))) => {
@@ -168,7 +173,7 @@ impl Chunk {
     }
 }
 
-/// Whether the line that `input` begins with has control characters in it before its CR LF.
+/// Whether the first line of `input` contains control characters before its CR LF.
 fn has_control(input: &[u8]) -> bool {
     let line = input.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r\n").or(line.strip_suffix(b"\r")).unwrap_or(line);
@@ -179,7 +184,7 @@ fn bad_size() -> Error {
     Error::Malformed("a chunk without a valid size".into())
 }
 
-/// How many bytes the trailers have, with the empty line that ends them, if all are there.
+/// The length of the trailers and the empty line that ends them, if they are complete.
 fn trailers(input: &[u8]) -> Result<Option<usize>, Error> {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     match httparse::parse_headers(input, &mut fields) {
@@ -202,7 +207,7 @@ fn take(left: &mut u64, input: &[u8]) -> usize {
     count
 }
 
-/// The length that was promised. Several are an error unless they agree.
+/// The announced length. Several lengths are an error unless they are equal.
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
     let mut length = None;
     for field in headers.get_all(header::CONTENT_LENGTH) {

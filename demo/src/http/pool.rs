@@ -1,8 +1,7 @@
-//! Connections that were answered on and are kept for the next request to the same server.
+//! Idle connections, kept for the next request to the same server.
 
-use super::connection::in_time;
-use super::error::is_unresolved;
-use super::{Connection, Error, Limits};
+use super::connection::{Connection, Limits, in_time};
+use super::error::{Error, is_unresolved};
 use executor::net;
 use executor::time::{Duration, Instant, now};
 use std::cell::RefCell;
@@ -10,20 +9,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use url::Url;
 
-/// Servers close idle connections after some time; a connection older than this isn't tried.
+/// The longest idle time. Servers close connections that are idle for longer.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// The connections of a crawl. For one thread.
+/// The connections of a crawl, for one thread.
 #[derive(Default)]
 pub struct Pool {
-    /// In order: those that are left are closed in it.
+    /// By server, in a fixed order, in which they are closed at the end.
     idle: RefCell<BTreeMap<String, Vec<(Connection, Instant)>>>,
-    /// The addresses of servers that were connected to, which need no look-up any more.
+    /// Addresses of servers that accepted a connection, to save further look-ups.
     known: RefCell<HashMap<String, IpAddr>>,
 }
 
 impl Pool {
-    /// A connection to the URL's server: the one used last, or a new one.
+    /// A connection to the URL's server: the one that was used last, or a new one.
     pub async fn get(&self, url: &Url, limits: &Limits) -> Result<Connection, Error> {
         let server = server(url);
         while let Some(mut connection) = self.take(&server) {
@@ -34,7 +33,7 @@ impl Pool {
         self.connect(url, limits).await
     }
 
-    /// A connection that nobody has used.
+    /// A new connection to the URL's server.
     pub async fn connect(&self, url: &Url, limits: &Limits) -> Result<Connection, Error> {
         in_time(limits.connect, "connecting", self.connect_to(url)).await
     }
@@ -62,12 +61,12 @@ impl Pool {
         Ok(Connection::new(Box::new(stream)))
     }
 
-    /// Closes all that nobody uses.
+    /// Closes all idle connections.
     pub fn clear(&self) {
         self.idle.borrow_mut().clear();
     }
 
-    /// Keeps a connection, if it can be used again.
+    /// Keeps a connection, if it can be reused.
     pub fn put(&self, url: &Url, connection: Connection) {
         if connection.is_reusable() {
             self.idle.borrow_mut().entry(server(url)).or_default().push((connection, now()));
@@ -82,7 +81,7 @@ impl Pool {
     }
 }
 
-/// What a connection belongs to: requests to other servers must not go over it.
+/// The server of a URL. A connection serves only requests to its own server.
 fn server(url: &Url) -> String {
     format!("{}://{}", url.scheme(), url.authority())
 }

@@ -1,44 +1,44 @@
-//! A request's head: from bytes to what it asks for, or to the status that refuses it. For `server.rs`.
+//! Parses the head of a request, or finds the status that refuses it. Used by `server.rs`.
 //!
-//! `httparse` knows the syntax of a line. What is here is what RFC 9112 asks of a server beyond that: versions, the
-//! forms of a target, the host, and what all of it says about the body and the connection.
+//! `httparse` parses the lines. This file adds what else RFC 9112 requires of a server: versions, the forms of a target, the
+//! host, and what these say about the body and the connection.
 
-use super::Error;
 use super::connection::{header_map, keep_alive};
+use super::error::Error;
 use super::framing::Framing;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::net::Ipv6Addr;
 
 const FIELDS_LIMIT: usize = 100;
 
-/// A request that was understood.
+/// A valid request.
 #[derive(Debug)]
 pub struct Request {
-    /// One that the handler takes.
+    /// The method, which the handler accepts.
     pub method: Method,
-    /// The path and query as they were sent; `*` in an OPTIONS about the server as a whole.
+    /// The path and query as sent; `*` in an OPTIONS request about the whole server.
     pub target: String,
     /// The minor version: 0 for HTTP/1.0, 1 for HTTP/1.1 and later ones, which are compatible with it.
     pub version: u8,
-    /// The fields. `host` is that of the target if the target is a whole URL.
+    /// The fields. If the target is a whole URL, `host` is its host.
     pub headers: HeaderMap,
     /// The body. Most requests have none.
     pub body: Vec<u8>,
 }
 
-/// A request without its body, and what its head says about that and the connection.
+/// A request without its body, and what its head says about the body and the connection.
 pub(super) struct Head {
     pub(super) request: Request,
     pub(super) framing: Framing,
-    /// Whether the client lets the connection go on after the answer.
+    /// Whether the client keeps the connection open after the answer.
     pub(super) keep: bool,
 }
 
-/// The head that `input` begins with and how many bytes it has; `None` if it is not complete.
+/// Parses the head at the beginning of `input`, and returns its length. `None` if it is incomplete.
 pub(super) fn parse(input: &[u8]) -> Result<Option<(usize, Head)>, Error> {
     match parse_line_and_fields(input) {
         Err(Error::Version) => match minor_version_at(input)? {
-            // RFC 9110, 2.5: a higher minor version is processed as the highest that we know.
+            // RFC 9110, 2.5: a higher minor version is processed as the highest known one.
             Some(at) => {
                 let mut as_1_1 = input.to_vec();
                 as_1_1[at] = b'1';
@@ -50,7 +50,7 @@ pub(super) fn parse(input: &[u8]) -> Result<Option<(usize, Head)>, Error> {
     }
 }
 
-/// The status for a request that failed so; `None` if there is nobody to answer to.
+/// The status that answers an error; `None` if the client is gone or too slow for an answer.
 pub(super) fn status_of(error: &Error) -> Option<StatusCode> {
     match error {
         Error::Malformed(_) => Some(StatusCode::BAD_REQUEST),
@@ -58,7 +58,7 @@ pub(super) fn status_of(error: &Error) -> Option<StatusCode> {
         Error::Version => Some(StatusCode::HTTP_VERSION_NOT_SUPPORTED),
         Error::HeadTooLarge(_) | Error::TooManyFields(_) => Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
         Error::TooLarge(_) => Some(StatusCode::PAYLOAD_TOO_LARGE),
-        _ => None, // too slow, or gone
+        _ => None,
     }
 }
 
@@ -87,7 +87,7 @@ fn parse_line_and_fields(input: &[u8]) -> Result<Option<(usize, Head)>, Error> {
     Ok(Some((used, Head { request, framing, keep })))
 }
 
-/// Where the minor version stands in the request line if that is of an HTTP/1 later than 1.1; `None` if it is of
+/// The position of the minor version in the request line, if it is HTTP/1 later than 1.1; `None` if it is
 /// another major version.
 fn minor_version_at(input: &[u8]) -> Result<Option<usize>, Error> {
     let start = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
@@ -102,8 +102,8 @@ fn minor_version_at(input: &[u8]) -> Result<Option<usize>, Error> {
     }
 }
 
-/// Exactly one host, except that HTTP/1.0 may leave it out (RFC 9112, 3.2). With two of them a proxy before us might
-/// believe the other one.
+/// Requires exactly one host, except that HTTP/1.0 may omit it (RFC 9112, 3.2). With two hosts, a proxy might use the other
+/// one.
 fn check_host(version: u8, headers: &HeaderMap) -> Result<(), Error> {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -113,8 +113,8 @@ fn check_host(version: u8, headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// A target's path and query (RFC 9112, 3.2). A client of a proxy sends the whole URL, and each server has to
-/// understand that; the URL's host then replaces that of the field.
+/// The path and query of a target (RFC 9112, 3.2). The client of a proxy sends a whole URL, which every server must accept;
+/// the URL's host then replaces the `host` field.
 fn path_and_query(method: &Method, target: &str, headers: &mut HeaderMap) -> Result<String, Error> {
     const SCHEME: &str = "http://";
     let bad = || Error::Malformed(format!("the target `{target}`"));
@@ -133,7 +133,7 @@ fn path_and_query(method: &Method, target: &str, headers: &mut HeaderMap) -> Res
     }
 }
 
-/// Whether this is a host with or without a port (RFC 3986, 3.2.2 and 3.2.3).
+/// Whether this is a host, with or without a port (RFC 3986, 3.2.2 and 3.2.3).
 fn is_authority(text: &[u8]) -> bool {
     let colon = text.iter().rposition(|byte| *byte == b':').filter(|at| !text[*at..].contains(&b']'));
     let (host, port) = text.split_at(colon.unwrap_or(text.len()));

@@ -1,15 +1,15 @@
-//! The other side: answers requests on connections that it accepts.
+//! The server: accepts connections and answers their requests.
 //!
-//! For the built-in site, for files and for services. It reads requests with their bodies, keeps
-//! connections alive and answers what it can't understand with the status that says so. GET and HEAD
-//! is what a [`Handler`] is asked for unless it takes more.
+//! Used by the built-in site, the file server and services. It reads requests with their bodies, keeps connections alive,
+//! and answers malformed requests with the right status. A [`Handler`] gets GET and HEAD requests unless it accepts more
+//! methods.
 //!
-//! A connection that waits for a request takes its task and its socket, and no buffer.
+//! An idle connection takes a task and a socket, but no buffer.
 
-use super::Error;
 use super::answer::{send, write};
 use super::buffer::Buffer;
 use super::connection::in_time;
+use super::error::Error;
 use super::framing::{Framing, Step};
 use super::request::{self, Head, status_of};
 use crate::descriptors;
@@ -26,33 +26,32 @@ use std::time::Duration;
 pub use super::answer::{Answer, Body, LocalFuture, PieceByPiece};
 pub use super::request::Request;
 
-/// A client has so long for a request.
+/// The time a client has to send a request.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// So long a client may go on sending after the last answer.
+/// The time a client may go on sending after the last answer.
 const LINGER: Duration = Duration::from_secs(1);
-/// Bytes of a request's head.
+/// The most bytes of a request's head.
 const HEAD_LIMIT: usize = 32 * 1024;
-/// Bytes of a request's body, with its framing. Commands to a service are small.
+/// The most bytes of a request's body, with its framing.
 pub const BODY_LIMIT: usize = 64 * 1024;
-/// Connections at once, unless there are descriptors for fewer.
+/// The default limit on connections at once. It is lower if there are fewer file descriptors.
 pub const CONNECTIONS: u32 = 10_000;
-/// Descriptors for a connection: its socket, and a file.
+/// File descriptors for each connection: its socket, and a file.
 const EACH: u64 = 2;
-/// Connections above the limit that are told so at once. Further ones wait to be accepted.
+/// Connections above the limit that are refused at once. Further ones are not accepted yet.
 const REFUSALS: usize = 64;
 
 /// Answers requests.
 pub trait Handler: 'static {
-    /// The answer to a request. For HEAD, which is to be answered as GET, the server leaves the body out.
+    /// Answers a request. HEAD is answered as GET; the server leaves the body out.
     fn answer(&self, request: Request) -> LocalFuture<'_, Answer>;
 
-    /// Whether it wants to be asked with this method.
+    /// Whether it accepts this method.
     fn takes(&self, method: &Method) -> bool {
         method == Method::GET || method == Method::HEAD
     }
 
-    /// The answer to what it is not asked, as it can't be understood or has a method that it doesn't
-    /// take. The connection is closed after it.
+    /// The answer to a request that is malformed or has a method that is not accepted. The connection is closed after it.
     fn refuse(&self, status: StatusCode) -> Answer {
         match status {
             StatusCode::METHOD_NOT_ALLOWED => Answer::plain(status).with("allow", "GET, HEAD"),
@@ -61,55 +60,55 @@ pub trait Handler: 'static {
     }
 }
 
-/// Accepts connections for ever, each in a task of its own, as many at once as there are descriptors for and
-/// [`CONNECTIONS`] at most. Ends only when accepting is beyond hope.
+/// Accepts connections, each in a task of its own. At once there are at most [`CONNECTIONS`], or fewer if there are not
+/// enough file descriptors. Returns only if the listener fails for good.
 pub async fn serve(listener: TcpListener, handler: Rc<impl Handler>) -> io::Error {
     serve_at_most(CONNECTIONS, listener, handler).await
 }
 
-/// Like [`serve`], with at most so many connections at once. One more is answered with the status 503 and closed.
+/// As [`serve`], with a limit on connections at once. A connection above it is answered with the status 503 and closed.
 pub async fn serve_at_most(connections: u32, listener: TcpListener, handler: Rc<impl Handler>) -> io::Error {
     let count = connections.min(descriptors::enough_for(EACH));
-    let places = Arc::new(Semaphore::new(count as usize));
+    let permits = Arc::new(Semaphore::new(count as usize));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     loop {
         match listener.accept().await {
-            Ok((stream, _)) if places.available_permits() > 0 => {
-                let place = places.acquire_owned().await;
-                executor::named("connection").spawn_local(connection(stream, handler.clone(), place));
+            Ok((stream, _)) if permits.available_permits() > 0 => {
+                let permit = permits.acquire_owned().await;
+                executor::named("connection").spawn_local(connection(stream, handler.clone(), permit));
             }
             Ok((stream, _)) => {
-                let place = refusals.acquire_owned().await;
-                executor::named("refusal").spawn_local(refuse(stream, handler.clone(), place));
+                let permit = refusals.acquire_owned().await;
+                executor::named("refusal").spawn_local(refuse(stream, handler.clone(), permit));
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            // No descriptor left, perhaps: others will be closed. Trying at once would only spin.
+            // Most likely no file descriptor is left until a connection closes. Retrying at once would spin.
             Err(error) if error.raw_os_error().is_some() => sleep(Duration::from_millis(50)).await,
             Err(error) => return error,
         }
     }
 }
 
-/// One connection, until either side has had enough. What goes wrong here concerns that client alone.
-async fn connection(stream: TcpStream, handler: Rc<impl Handler>, _place: OwnedPermit) {
+/// Serves one connection until either side closes it. Errors affect only that client.
+async fn connection(stream: TcpStream, handler: Rc<impl Handler>, _permit: OwnedPermit) {
     let _ = stream.set_nodelay(true);
     let mut input = Buffer::default();
-    // An exchange takes kilobytes. In a box of its own it takes them only while there is one.
+    // The future of an exchange takes kilobytes. Boxed, it takes them only during an exchange.
     while begins(&mut input, &stream).await && Box::pin(exchange(&mut input, &stream, &*handler)).await {}
 }
 
-/// Waits for the first bytes of a request. `false` if none come.
+/// Waits for the first bytes of a request. Returns `false` if none arrive.
 async fn begins(input: &mut Buffer, mut stream: &TcpStream) -> bool {
     !input.unread().is_empty() || matches!(timeout(PATIENCE, input.fill(&mut stream)).await, Ok(Ok(1..)))
 }
 
-/// One request and its answer. `false` if the connection is over then.
+/// Reads one request and answers it. Returns `false` if the connection is to be closed.
 async fn exchange(input: &mut Buffer, stream: &TcpStream, handler: &impl Handler) -> bool {
     let (keep, result) = match read_request(input, stream, handler).await {
         Ok(None) => return false,
         Err(status) => (false, send(stream, handler.refuse(status), false, true).await),
         Ok(Some((request, keep))) => {
-            input.release(); // an answer may take long
+            input.release(); // the answer may take long
             let (body_wanted, version) = (request.method != Method::HEAD, request.version);
             let mut answer = handler.answer(request).await;
             if let (0, Body::Chunked(body)) = (version, &mut answer.body) {
@@ -125,15 +124,15 @@ async fn exchange(input: &mut Buffer, stream: &TcpStream, handler: &impl Handler
     result.is_ok() && keep
 }
 
-/// A connection above the limit.
-async fn refuse(stream: TcpStream, handler: Rc<impl Handler>, _place: OwnedPermit) {
+/// Refuses a connection above the limit.
+async fn refuse(stream: TcpStream, handler: Rc<impl Handler>, _permit: OwnedPermit) {
     let answer = handler.refuse(StatusCode::SERVICE_UNAVAILABLE).with("retry-after", "1");
     if send(&stream, answer, false, true).await.is_ok() {
         linger(&stream).await;
     }
 }
 
-/// Reads to the client's end, so that what it still sends does not reset the connection before it has read our
+/// Reads until the client closes. Otherwise bytes that it still sends would reset the connection before it has read the
 /// answer.
 async fn linger(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
@@ -141,12 +140,12 @@ async fn linger(stream: &TcpStream) {
 }
 
 async fn drain(stream: &TcpStream) -> Result<(), Error> {
-    let mut scratch = vec![0; 4096]; // not in the task of each connection
+    let mut scratch = vec![0; 4096]; // an array would enlarge the task of each connection
     while stream.read(&mut scratch).await? > 0 {}
     Ok(())
 }
 
-/// The next request and whether the connection may be kept after it; `None` if the client is done.
+/// Reads the next request, and whether the connection may be kept after it. `None` if the client closed.
 async fn read_request(
     input: &mut Buffer,
     mut stream: &TcpStream,
@@ -180,7 +179,7 @@ async fn read_body(head: Head, input: &mut Buffer, mut stream: &TcpStream) -> Re
     let Head { mut request, mut framing, keep } = head;
     let (mut body, mut skipped) = (Vec::new(), 0);
     if matches!(framing, Framing::Length(length) if length > BODY_LIMIT as u64) {
-        return Err(too_large()); // known before it comes
+        return Err(too_large()); // known before the body arrives
     }
     if framing != Framing::Done && input.unread().is_empty() && waits_to_continue(&request) {
         write(stream, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
@@ -208,7 +207,7 @@ async fn read_body(head: Head, input: &mut Buffer, mut stream: &TcpStream) -> Re
     }
 }
 
-/// Whether the client sends the body only when it is told that it is wanted (RFC 9110, 10.1.1).
+/// Whether the client waits for a `100 Continue` before it sends the body (RFC 9110, 10.1.1).
 fn waits_to_continue(request: &Request) -> bool {
     let expects = request.headers.get(header::EXPECT);
     request.version == 1 && expects.is_some_and(|what| what.as_bytes().eq_ignore_ascii_case(b"100-continue"))

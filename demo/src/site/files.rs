@@ -1,10 +1,10 @@
-//! Files from a directory, and never from outside of it. For `demo serve --root`.
+//! Serves the files of a directory, and nothing outside it. Used by `demo serve --root`.
 //!
-//! The directory is opened once, and every path is resolved inside of it by `cap-std`: `..`, absolute
-//! paths and symbolic links that lead out are errors there, not questions of string comparison here.
+//! The directory is opened once, and `cap-std` resolves every path inside it: `..`, absolute paths and symbolic links that
+//! lead out are errors. No path is checked by comparing strings.
 //!
-//! What has a name in it need not be a file, and may be replaced at any moment. So nothing is opened in a way that
-//! could wait, and what is read is what was looked at after it was opened.
+//! A name may belong to something other than a file, and may be replaced at any moment. So every open is non-blocking, and
+//! the type is checked again after the open.
 
 use crate::Failure;
 use crate::http::is_out_of_descriptors;
@@ -24,17 +24,17 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Files up to this size are read when they are opened.
+/// The largest file, in bytes, that is read whole when it is opened.
 const WHOLE: u64 = 16 * 1024;
-/// So much of a larger file is read at once.
+/// Bytes of a larger file that are read at once.
 const PIECE: usize = 256 * 1024;
-/// Pieces in memory at once. None of them waits for a client, so more would not be sent sooner.
+/// The most pieces in memory at once. No piece waits for a client, so more would not make sending faster.
 const PIECES: usize = 16;
-/// What a path as it was sent may have in it that a URL may not.
+/// Characters that a request's path may contain and a URL may not.
 const NOT_IN_A_URL: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
-/// A directory that is served.
+/// A directory to serve.
 pub struct Files {
     root: Arc<Dir>,
     pieces: Arc<Semaphore>,
@@ -42,6 +42,9 @@ pub struct Files {
 
 impl Files {
     /// Opens the directory.
+    ///
+    /// # Errors
+    /// Fails if it can't be opened.
     pub fn open(root: &Path) -> Result<Files, Failure> {
         let opened = Dir::open_ambient_dir(root, ambient_authority());
         let root = opened.map_err(|source| Failure::Root { path: root.to_owned(), source })?;
@@ -72,56 +75,56 @@ impl Handler for Files {
 fn status_of(error: &io::Error) -> StatusCode {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => StatusCode::NOT_FOUND,
-        io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN, // also what leads out of the root
+        io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN, // also for paths that lead out of the directory
         io::ErrorKind::InvalidFilename => StatusCode::NOT_FOUND,
         _ if is_out_of_descriptors(error) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-/// What there is at a path.
+/// What a path leads to.
 enum Found {
-    /// A content type, and all bytes.
+    /// A content type and the whole content.
     Whole(String, Vec<u8>),
-    /// A content type, a length and a file that has at least so many bytes.
+    /// A content type, a length, and a file of at least that length.
     Large(String, u64, File),
     /// The target of a redirect.
     Elsewhere(String),
 }
 
-/// What there is at a target, on a thread that may block.
+/// Finds what a request's target leads to. Blocks.
 fn find(root: &Dir, target: &str) -> io::Result<Found> {
     let target = target.split('#').next().unwrap_or_default();
     let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
-    let decoded: Vec<u8> = percent_decode_str(path).collect(); // names are bytes, in UTF-8 or not
+    let decoded: Vec<u8> = percent_decode_str(path).collect(); // file names are bytes, not necessarily UTF-8
     if decoded.contains(&0) {
         return Err(io::ErrorKind::NotFound.into());
     }
     let slashes = decoded.iter().take_while(|byte| **byte == b'/').count();
     let relative = Path::new(OsStr::from_bytes(&decoded[slashes..]));
-    let place = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
-    let metadata = root.metadata(place)?;
+    let path_inside = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+    let metadata = root.metadata(path_inside)?;
     if metadata.is_file() && !decoded.ends_with(b"/") {
-        return file(root, place);
+        return file(root, path_inside);
     }
     if !metadata.is_dir() {
         return Err(io::ErrorKind::NotFound.into());
     }
     if !decoded.ends_with(b"/") {
-        // One slash at the beginning: two would make the first segment a host.
+        // Exactly one slash at the beginning: after two, the first segment would be a host.
         let path = utf8_percent_encode(path.trim_start_matches('/'), NOT_IN_A_URL);
         return Ok(Found::Elsewhere(format!("/{path}/{}", utf8_percent_encode(query, NOT_IN_A_URL))));
     }
-    match file(root, &place.join("index.html")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => listing(root, place),
+    match file(root, &path_inside.join("index.html")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => listing(root, path_inside),
         found => found,
     }
 }
 
-/// A file as it is now: what is added while it is sent is not part of it.
+/// Opens a file. Bytes that are appended later are not sent.
 fn file(root: &Dir, path: &Path) -> io::Result<Found> {
     let not_a_file = || io::Error::from(io::ErrorKind::NotFound);
-    // To open a device may do something, and to open a pipe waits for its other end.
+    // Opening a device may have an effect, and opening a pipe waits for its other end.
     if !root.metadata(path)?.is_file() {
         return Err(not_a_file());
     }
@@ -130,7 +133,7 @@ fn file(root: &Dir, path: &Path) -> io::Result<Found> {
     let file = root.open_with(path, &options)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(not_a_file()); // it was replaced since
+        return Err(not_a_file()); // replaced since the check
     }
     let (kind, length) = (content_type(path), metadata.len());
     if length > WHOLE {
@@ -168,14 +171,14 @@ fn listing(root: &Dir, path: &Path) -> io::Result<Found> {
     Ok(Found::Whole("text/html; charset=utf-8".to_owned(), html.into_bytes()))
 }
 
-/// A large file, read on the pool for blocking calls while it is sent.
+/// A large file, which is read on the pool for blocking calls while it is sent.
 struct FilePieces {
     file: Arc<File>,
     position: u64,
     pieces: Arc<Semaphore>,
 }
 
-/// Bytes of a file, one of so many pieces.
+/// Bytes of a file, with the permit to hold them in memory.
 struct FilePiece(Vec<u8>, #[expect(dead_code, reason = "returns when the piece is dropped")] OwnedPermit);
 
 impl AsRef<[u8]> for FilePiece {

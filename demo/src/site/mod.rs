@@ -1,12 +1,19 @@
-//! `demo serve`: the built-in site, or files from disk, on the runtime itself.
+//! `demo serve`: the built-in site, or files from disk.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `args.rs` | the options |
+//! | `pages.rs` | the built-in site |
+//! | `files.rs` | files of a directory |
 
+mod args;
 mod files;
 mod pages;
 
+pub use args::ServeArgs;
 pub use files::Files;
 pub use pages::Site;
 
-use crate::cli::ServeArgs;
 use crate::descriptors;
 use crate::http::server::serve_at_most;
 use crate::signals::{Interrupts, print_tasks_on_request};
@@ -18,7 +25,10 @@ use std::io::stdin;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-/// Serves until interrupted.
+/// Serves until an interrupt.
+///
+/// # Errors
+/// Fails if the server can't listen or accept, or the directory can't be opened.
 pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::new().map_err(Failure::Signals)?;
     print_tasks_on_request(|tasks| eprintln!("{tasks}")).map_err(Failure::Signals)?;
@@ -28,11 +38,11 @@ pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
     let serving = match &args.root {
         Some(root) => {
             let files = Files::open(root)?;
-            println!("serving {} at http://{address}/ — Ctrl-C ends it", root.display());
+            println!("serving {} at http://{address}/; Ctrl-C stops it", root.display());
             executor::spawn_local(serve_at_most(args.connections, listener, Rc::new(files)))
         }
         None => {
-            println!("serving the built-in site at http://{address}/ — Ctrl-C ends it");
+            println!("serving the built-in site at http://{address}/; Ctrl-C stops it");
             executor::spawn_local(serve_at_most(args.connections, listener, Rc::new(Site::new(args.delay))))
         }
     };
@@ -52,7 +62,10 @@ pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
     interrupted.or(broken).or(abandoned).await
 }
 
-/// Binds to an address.
+/// Listens on an address.
+///
+/// # Errors
+/// Fails if the address is in use or not available.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| Failure::listen(address, error))
 }

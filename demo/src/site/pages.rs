@@ -1,14 +1,14 @@
-//! The built-in site: what a crawler meets, in small.
+//! The built-in site: a small sample of what a crawler meets.
 //!
-//! Everything is made from the path alone, so every run serves the same bytes. The front page
-//! links to each part; a part's links stay within it.
+//! Every page is generated from its path alone, so every run serves the same bytes. The front page links to each part; the
+//! links of a part stay within it.
 //!
-//! | part | what it is there for |
+//! | part | what it contains |
 //! |---|---|
-//! | `/tree/…` | a tree: 3 children a page, 4 levels, 121 pages |
+//! | `/tree/…` | a tree: 3 children for each page, 4 levels, 121 pages |
 //! | `/ring/0` … `/ring/11` | a cycle, each page linking to both neighbours |
-//! | `/diamond/0/0` … | layers of 4 pages, each linking to all of the next: many ways to one page |
-//! | `/redirect/…` | redirects of every kind, relative and absolute, that end at one page |
+//! | `/diamond/0/0` … | layers of 4 pages, each linking to all pages of the next layer: many paths to one page |
+//! | `/redirect/…` | redirects of every kind, relative and absolute, that lead to one page |
 //! | `/framing/…` | bodies delimited by a length, in chunks and by closing the connection |
 //! | `/spelling` | one page, linked in many spellings |
 //! | `/size/…` | bodies from 0 bytes to 8 MiB |
@@ -40,7 +40,7 @@ const SIZES: [(&str, usize); 8] = [
     ("8m", 8 << 20),
 ];
 
-/// Redirects: the path, the status and where to. `{host}` stands for the site itself.
+/// Redirects: the name, the status and the target. `{host}` stands for the site itself.
 const REDIRECTS: [(&str, StatusCode, &str); 7] = [
     ("moved", StatusCode::MOVED_PERMANENTLY, "/redirect/landing"),
     ("found", StatusCode::FOUND, "landing"),
@@ -62,13 +62,13 @@ const SPELLINGS: [&str; 8] = [
     "/spelling?",
 ];
 
-/// The handler that serves it.
+/// The handler that serves the site.
 pub struct Site {
     delay: Duration,
 }
 
 impl Site {
-    /// The site, answering after `delay`.
+    /// The site, with a delay before each answer.
     pub fn new(delay: Duration) -> Site {
         Site { delay }
     }
@@ -182,17 +182,17 @@ fn html(title: &str, links: &[String]) -> String {
     html
 }
 
-/// The number that a segment is, if it is written as we would and below `limit`.
+/// The number in a segment, if it is below `limit` and has no leading zeros or sign.
 fn number(segment: &str, limit: usize) -> Option<usize> {
     segment.parse().ok().filter(|n: &usize| *n < limit && n.to_string() == segment)
 }
 
-/// Bytes that look random and are the same in every run: xorshift64 (Marsaglia, 2003). They are made while they are
-/// sent: all of them at once would hold up whoever else is served.
+/// Pseudo-random bytes that are the same in every run: xorshift64 (Marsaglia, 2003). They are generated while they are sent:
+/// generating all of them at once would delay other clients.
 struct Noise {
-    /// The generator at the word that the position is in, and how many bytes of that word are before the position.
+    /// The generator's state before the word at the position, and the bytes of that word before the position.
     here: (u64, usize),
-    /// Both behind the last piece, and how long that was.
+    /// The same after the last piece, and the length of that piece.
     behind: (u64, usize, usize),
     left: usize,
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `args.rs` | the options |
 //! | `programs/` | small programs to step through |
 //! | `model.rs` | the state at each event |
 //! | `words.rs` | events as sentences |
@@ -12,6 +13,7 @@
 //! | `html/` | the run as one page for a browser |
 //! | `perfetto.rs` | the run for ui.perfetto.dev |
 
+mod args;
 mod html;
 pub mod lints;
 pub mod model;
@@ -22,13 +24,14 @@ mod source;
 pub mod tui;
 pub mod words;
 
+pub use args::StepArgs;
 pub(crate) use printable::clean_last;
 pub use printable::printable;
 pub use programs::Program;
 pub use source::Sources;
 
-use crate::cli::StepArgs;
 use crate::{Exit, Failure};
+use bytesize::ByteSize;
 use executor::trace::{Event, Record, Trace};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -37,13 +40,13 @@ use std::path::Path;
 use std::rc::Rc;
 use tui::{App, Live};
 
-/// Does what the command line says.
+/// Runs `demo step`.
 ///
 /// # Errors
-/// A recording that can't be read, a file that can't be written.
+/// Fails if the recording can't be read or a file can't be written.
 pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
     let sources = Sources::new(args.source.clone());
-    let program = args.program.unwrap_or(Program::PingPong);
+    let program = args.program;
     if args.live {
         tui::show(App::live(program.title(), Live::start(program), sources))?;
         return Ok(Exit::Success);
@@ -60,7 +63,7 @@ pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
     if let Some(path) = &args.html {
         write(path, |file| html::write(&trace, &sources, file))?;
         if args.replay.is_some() {
-            tell_left_out(&html::left_out(&trace, &sources));
+            print_left_out(&html::left_out(&trace, &sources));
         }
     }
     if let Some(path) = &args.perfetto {
@@ -75,15 +78,15 @@ pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// A recording, for `step` and for `top`.
+/// Opens a recording, for `step` and `top`.
 pub(crate) fn open(path: &Path) -> Result<Trace, Failure> {
     let mut trace = Trace::open(path).map_err(|error| Failure::recording(path, error))?;
     printable::clean(&mut trace);
     Ok(trace)
 }
 
-/// Says which source files the page is without, and why.
-fn tell_left_out(files: &BTreeMap<&str, Rc<str>>) {
+/// Prints which source files the page lacks, and why.
+fn print_left_out(files: &BTreeMap<&str, Rc<str>>) {
     const SHOWN: usize = 5;
     if !files.is_empty() {
         let are = if files.len() == 1 { "is" } else { "are" };
@@ -98,7 +101,7 @@ fn print_findings(trace: &Trace) -> Result<Exit, Failure> {
     let (findings, names_runs) = (lints::lint(trace), model::has_several_runs(trace));
     let mut out = io::stdout().lock();
     for finding in &findings {
-        // Events are counted from 1 where people see them.
+        // People count events from 1.
         let run = if names_runs { format!("run {}, ", finding.run) } else { String::new() };
         let text = format!("event {}, {run}{}: {}", finding.event + 1, finding.kind, finding.text);
         let lines = textwrap::fill(&text, textwrap::Options::new(WIDTH).subsequent_indent("    "));
@@ -114,9 +117,16 @@ fn print_findings(trace: &Trace) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Findings are printed in lines of so many columns, as they are for reading.
+/// The width of the lines in which findings are printed.
 const WIDTH: usize = 80;
 
-fn write(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> Result<(), Failure> {
-    File::create(path).and_then(write).map_err(|source| Failure::Written { path: path.into(), source })
+/// Writes a file, and prints its path and size.
+fn write(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Failure> {
+    let written = File::create(path).and_then(|file| {
+        write(&file)?;
+        file.metadata()
+    });
+    let size = written.map_err(|source| Failure::Written { path: path.into(), source })?.len();
+    eprintln!("wrote {} ({})", path.display(), ByteSize::b(size).display().si());
+    Ok(())
 }

@@ -1,65 +1,63 @@
 //! The state of a runtime at each event of its recording: a fold over the events.
 //!
 //! [`State::apply`] is the whole model of a run; it only goes forward. [`Runs`] has a state for each run of the
-//! recording, so that tasks of the same number never meet. To go back is to fold again from the nearest of the states that
-//! [`Run`] keeps on its way, so that no second set of rules can be wrong.
+//! recording, because runs number their tasks alike. To go back, [`Run`] folds again from the nearest state that it kept,
+//! so there is no second set of rules that could be wrong.
 
 use executor::observer::Readiness;
 use executor::trace::{By, Direction, End, Event, How, Record, Trace, Waiting};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// What the first task is called, whose future was given to `block_on`.
+/// The name of the first task, whose future was passed to `block_on`.
 pub const ROOT: &str = "main";
 
-/// Whether it is that one.
+/// Whether a task is the one that `block_on` runs.
 pub fn is_root(task: u64, by: Option<u64>) -> bool {
     task == 1 && by.is_none()
 }
 
-/// Where a task is in its life.
+/// The state of a task, and how it completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// It waits for a wake.
-    Waiting,
-    /// It is in the ready queue.
+    /// Its last poll returned pending, and no wake has come since.
+    Suspended,
+    /// It is in the run queue.
     Queued,
     /// It is being polled.
     Running,
-    /// It is a blocking call that waits for a thread.
+    /// It is a blocking call, queued for a thread of the pool.
     Pooled,
-    /// It is a blocking call on a thread of its own.
+    /// It is a blocking call, running on a thread of the pool.
     Blocking,
-    /// Its future was ready.
-    Done,
-    /// It was cancelled, and its future dropped.
+    /// It completed: its future returned a value.
+    Returned,
+    /// It completed: it was cancelled, and its future was dropped.
     Cancelled,
-    /// Its future panicked.
+    /// It completed: its future panicked.
     Panicked,
 }
 
 impl Phase {
-    /// Whether nothing more will happen to it.
-    pub fn is_over(self) -> bool {
-        matches!(self, Phase::Done | Phase::Cancelled | Phase::Panicked)
+    /// Whether the task has completed.
+    pub fn is_completed(self) -> bool {
+        matches!(self, Phase::Returned | Phase::Cancelled | Phase::Panicked)
     }
 
-    /// One word for it.
+    /// The state in a word: the only place that names it. A task that did not return says how it completed.
     pub fn word(self) -> &'static str {
         match self {
-            Phase::Waiting => "waiting",
-            Phase::Queued => "queued",
-            Phase::Running => "running",
-            Phase::Pooled => "pooled",
-            Phase::Blocking => "blocking",
-            Phase::Done => "done",
+            Phase::Suspended => "suspended",
+            Phase::Queued | Phase::Pooled => "queued",
+            Phase::Running | Phase::Blocking => "running",
+            Phase::Returned => "completed",
             Phase::Cancelled => "cancelled",
             Phase::Panicked => "panicked",
         }
     }
 }
 
-/// A task, as far as the events told of it. Times are in nanoseconds.
+/// What the events say about a task. Times are in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     /// Its number.
@@ -68,116 +66,121 @@ pub struct Task {
     pub name: Option<Rc<str>>,
     /// The task that spawned it.
     pub by: Option<u64>,
-    /// Where it was spawned; unknown if that was before the recording.
+    /// The spawn location; unknown if the task was spawned before the recording.
     pub place: Option<u32>,
-    /// How large its future is, in bytes.
+    /// The size of its future, in bytes.
     pub size: u64,
-    /// Where it is in its life.
+    /// Its state.
     pub phase: Phase,
-    /// Since when it is there.
+    /// The time at which it entered that state.
     pub since: u64,
-    /// It was woken while it was polled, and goes back into the queue.
+    /// It was woken during its poll, and is queued again after it.
     pub woken_again: bool,
-    /// Somebody asked for its end.
+    /// A cancel was requested.
     pub is_cancelled: bool,
-    /// It waits, and nobody has a waker.
+    /// It is suspended, and no waker of it is left.
     pub is_stranded: bool,
-    /// How often it was polled.
+    /// Number of polls.
     pub polls: u64,
-    /// How often it was woken, and how often of these by itself.
+    /// Number of wakes.
     pub wakes: u64,
-    /// See `wakes`.
+    /// Number of wakes by the task itself.
     pub self_wakes: u64,
-    /// How long it was polled, all in all.
+    /// Total time running.
     pub busy: u64,
-    /// How long it was in the ready queue.
+    /// Total time in the run queue.
     pub scheduled: u64,
-    /// How long it waited.
+    /// Total time suspended.
     pub idle: u64,
-    /// The last event that made it ready: its spawn, a wake, a cancel.
+    /// The last event that queued it: its spawn, a wake or a cancel.
     pub readied: Option<usize>,
-    /// What it waits for, as said in its last poll.
+    /// What it waits for, as reported in its last poll.
     pub waits: Rc<[Waiting]>,
-    /// Where it stood when it last said so, as a chain.
-    pub stood: Option<u32>,
+    /// The await chain that it reported last.
+    pub chain: Option<u32>,
+}
+
+/// ``task 3 `name` ``, or `task 3` without a name: how a sentence names a task.
+pub fn title(id: u64, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("task {id} `{name}`"),
+        None => format!("task {id}"),
+    }
 }
 
 impl Task {
     fn new(id: u64, at: u64) -> Task {
-        let (name, by, place, size, readied, waits, stood) = Default::default();
+        let (name, by, place, size, readied, waits, chain) = Default::default();
         let (woken_again, is_cancelled, is_stranded) = Default::default();
         let (polls, wakes, self_wakes, busy, scheduled, idle) = Default::default();
-        let (phase, since) = (Phase::Waiting, at);
+        let (phase, since) = (Phase::Suspended, at);
         #[rustfmt::skip]
         let task = Task {
             id, name, by, place, size, phase, since, woken_again, is_cancelled, is_stranded,
-            polls, wakes, self_wakes, busy, scheduled, idle, readied, waits, stood,
+            polls, wakes, self_wakes, busy, scheduled, idle, readied, waits, chain,
         };
         task
     }
 
-    /// `task 3` or `task 3 name`.
+    /// ``task 3 `name` ``, or `task 3` without a name.
     pub fn title(&self) -> String {
-        match &self.name {
-            Some(name) => format!("task {} {name}", self.id),
-            None => format!("task {}", self.id),
-        }
+        title(self.id, self.name.as_deref())
     }
 
     pub(crate) fn enter(&mut self, phase: Phase, at: u64) {
         let time = at.saturating_sub(self.since);
         match self.phase {
-            Phase::Waiting | Phase::Pooled => self.idle = self.idle.saturating_add(time),
+            Phase::Suspended | Phase::Pooled => self.idle = self.idle.saturating_add(time),
             Phase::Queued => self.scheduled = self.scheduled.saturating_add(time),
             Phase::Running | Phase::Blocking => self.busy = self.busy.saturating_add(time),
-            Phase::Done | Phase::Cancelled | Phase::Panicked => {}
+            Phase::Returned | Phase::Cancelled | Phase::Panicked => {}
         }
         (self.phase, self.since) = (phase, at);
     }
 }
 
-/// A file descriptor in the reactor.
+/// A source of the reactor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Its descriptor; unknown if it was registered before the recording.
+    /// Its file descriptor; unknown if it was registered before the recording.
     pub fd: Option<i32>,
-    /// What it was last reported ready for.
+    /// The readiness that was reported last.
     pub ready: String,
-    /// Which tasks left a waker, for which direction.
+    /// The tasks that left a waker, each with its interest.
     pub waiters: Vec<(u64, Direction)>,
 }
 
 /// A timer that is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timer {
-    /// When it will fire.
+    /// Its deadline.
     pub deadline: u64,
-    /// Where it was set.
+    /// The location that created it.
     pub place: u32,
     /// The task that set it.
     pub task: Option<u64>,
 }
 
-/// Where everything stands in one run after some of its events.
+/// The state of one run after some of its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// The number of the run, and of its runtime.
+    /// The number of the run.
     pub run: u32,
-    /// See `run`.
+    /// The number of its runtime.
     pub runtime: u32,
     /// The time of the last event.
     pub now: u64,
-    /// All tasks of the run, also those that are over.
+    /// All tasks of the run, including completed ones.
     pub tasks: BTreeMap<u64, Rc<Task>>,
-    /// The ready queue, the next one first.
+    /// The run queue, the next task first.
     pub queue: Vec<u64>,
-    /// Who is being polled; more than one only when a task is dropped within the poll of another.
+    /// The tasks being polled: more than one only when a task is dropped within another's poll.
     pub running: Vec<u64>,
     /// The reactor's sources.
     pub sources: BTreeMap<u64, Source>,
-    /// The timers that are set.
+    /// The pending timers.
     pub timers: BTreeMap<u64, Timer>,
-    /// The thread waits on the reactor: since when, and how long at most.
+    /// The thread is parked: since when, and for how long at most.
     pub parked: Option<(u64, Option<u64>)>,
 }
 
@@ -233,13 +236,13 @@ impl State {
             }
             Event::Waits { task, waits } => self.task(*task, |task, _| {
                 task.waits = waits.iter().cloned().collect();
-                task.stood = waits.first().map(|wait| wait.chain).or(task.stood);
+                task.chain = waits.first().map(|wait| wait.chain).or(task.chain);
             }),
             Event::PollEnds { task, end } => {
                 self.running.retain(|running| running != task);
                 match end {
                     End::Finished => {}
-                    End::Pending => self.enter(*task, Phase::Waiting),
+                    End::Pending => self.enter(*task, Phase::Suspended),
                     End::PendingWoken => self.enter(*task, Phase::Queued),
                 }
             }
@@ -285,22 +288,22 @@ impl State {
         }
     }
 
-    /// A task goes into the queue, unless it is there, is being polled, or is over.
+    /// Queues a task if it is suspended. Notes the wake if it is running.
     fn ready(&mut self, id: u64, number: usize) {
-        let mut waits = false;
+        let mut is_suspended = false;
         self.task(id, |task, _| {
             task.readied = Some(number);
             task.woken_again |= task.phase == Phase::Running;
-            waits = task.phase == Phase::Waiting;
+            is_suspended = task.phase == Phase::Suspended;
         });
-        if waits {
+        if is_suspended {
             self.enter(id, Phase::Queued);
         }
     }
 
     fn finish(&mut self, id: u64, how: How) {
         self.sources.values_mut().for_each(|source| source.waiters.retain(|(task, _)| *task != id));
-        // It was begun to be polled, and only dropped: see `only_drops`.
+        // What looked like a poll only dropped the future: see `only_drops`.
         let was_polled = !(how == How::Cancelled && self.running.contains(&id));
         self.task(id, |task, _| {
             task.polls = task.polls.saturating_sub(u64::from(!was_polled));
@@ -310,21 +313,21 @@ impl State {
         self.enter(
             id,
             match how {
-                How::Ready => Phase::Done,
+                How::Ready => Phase::Returned,
                 How::Cancelled => Phase::Cancelled,
                 How::Panicked => Phase::Panicked,
             },
         );
     }
 
-    /// A task is somewhere else in its life; the queue holds those that are `Queued`.
+    /// Changes the state of a task. The queue holds the tasks that are `Queued`.
     fn enter(&mut self, id: u64, phase: Phase) {
         self.queue.retain(|queued| *queued != id);
         self.queue.extend((phase == Phase::Queued).then_some(id));
         self.task(id, |task, at| task.enter(phase, at));
     }
 
-    /// Changes a task; one that was spawned before the recording is new to us.
+    /// Changes a task. One that was spawned before the recording is added.
     fn task(&mut self, id: u64, change: impl FnOnce(&mut Task, u64)) {
         let now = self.now;
         let task = self.tasks.entry(id).or_insert_with(|| Rc::new(Task::new(id, now)));
@@ -344,8 +347,8 @@ pub struct Runs {
     /// The run that each runtime is in.
     latest: BTreeMap<u32, u32>,
     /// The run of the last event.
-    present: Option<u32>,
-    /// How many tasks there are in all of them.
+    current: Option<u32>,
+    /// Number of tasks in all runs.
     tasks: usize,
     /// The state before the first event.
     nothing: Rc<State>,
@@ -359,7 +362,7 @@ impl Runs {
             let state = self.begin(record);
             self.states.insert(run, Rc::new(state));
         }
-        self.present = Some(run);
+        self.current = Some(run);
         if let Some(state) = self.states.get_mut(&run).map(Rc::make_mut) {
             let before = state.tasks.len();
             state.apply(number, record);
@@ -367,12 +370,12 @@ impl Runs {
         }
     }
 
-    /// The state of a run before its first event. It takes over the sources and timers of its runtime, without their
-    /// waiters: these were tasks of the run before.
+    /// The state of a run before its first event. It takes over the sources and timers of its runtime, without the
+    /// waiters, which were tasks of the previous run.
     fn begin(&mut self, record: &Record) -> State {
         let mut state = State::default();
         let before = self.latest.get(&record.runtime).copied();
-        // A late event of an earlier run leaves the sources and timers with the present run.
+        // A late event of an earlier run leaves the sources and timers with the current run.
         if before.is_some_and(|before| before > record.run) {
             return state;
         }
@@ -387,17 +390,17 @@ impl Runs {
         state
     }
 
-    /// Forgets the earlier runs of the runtime that has begun this one, except runs with a blocking call that is not over.
+    /// Forgets the earlier runs of the runtime that began this one, except runs with a blocking call in progress.
     pub fn forget_earlier(&mut self, begun: &Record) {
         let is_earlier = |state: &State| state.runtime == begun.runtime && state.run < begun.run;
-        let is_over = |state: &State| state.tasks.values().all(|task| task.phase.is_over());
+        let is_over = |state: &State| state.tasks.values().all(|task| task.phase.is_completed());
         self.states.retain(|_, state| !(is_earlier(state) && is_over(state)));
         self.tasks = self.all().map(|state| state.tasks.len()).sum();
     }
 
     /// The state of the run of the last event.
-    pub fn present(&self) -> &State {
-        self.present.and_then(|run| self.get(run)).unwrap_or(&self.nothing)
+    pub fn current(&self) -> &State {
+        self.current.and_then(|run| self.get(run)).unwrap_or(&self.nothing)
     }
 
     /// The state of a run.
@@ -405,7 +408,7 @@ impl Runs {
         self.states.get(&run).map(|state| &**state)
     }
 
-    /// The state of a run, to be changed.
+    /// The state of a run, to change.
     pub(crate) fn get_mut(&mut self, run: u32) -> Option<&mut State> {
         self.states.get_mut(&run).map(Rc::make_mut)
     }
@@ -425,13 +428,13 @@ pub fn has_several_runs(trace: &Trace) -> bool {
 pub struct Run {
     /// What was recorded.
     pub trace: Trace,
-    /// The states at some positions up to the furthest one that was looked at, each with its position.
+    /// Some positions up to the furthest one visited, each with the states there.
     kept: Vec<(usize, Runs)>,
     runs: Runs,
     position: usize,
 }
 
-/// At least so many events lie between two states that are kept; more where a state is larger than that.
+/// Minimum number of events between two kept states. It is more if a state has more tasks than that.
 const KEEP: usize = 1_024;
 
 impl Run {
@@ -440,19 +443,19 @@ impl Run {
         Run { trace, kept: vec![(0, Runs::default())], runs: Runs::default(), position: 0 }
     }
 
-    /// How many events have happened.
+    /// The number of events that have happened.
     pub fn position(&self) -> usize {
         self.position
     }
 
     /// The event that happened last; `None` before the first one.
-    pub fn present(&self) -> Option<&Record> {
+    pub fn current(&self) -> Option<&Record> {
         self.trace.records.get(self.position.checked_sub(1)?)
     }
 
-    /// The state after so many events as have happened, of the run of the last one.
+    /// The state of the run of the last event.
     pub fn state(&self) -> &State {
-        self.runs.present()
+        self.runs.current()
     }
 
     /// The states of all runs.
@@ -460,7 +463,7 @@ impl Run {
         &self.runs
     }
 
-    /// Goes to where so many events have happened; to the last one if there are fewer.
+    /// Goes to the position after `position` events, or to the end if there are fewer.
     pub fn seek(&mut self, position: usize) {
         let position = position.min(self.trace.records.len());
         let nearest = &self.kept[self.kept.partition_point(|(at, _)| *at <= position) - 1];
@@ -481,7 +484,7 @@ impl Run {
         }
     }
 
-    /// The next event in that direction for which `is_wanted`, as a position to seek.
+    /// The next event in that direction for which `is_wanted` returns true, as a position to seek.
     pub fn find(&self, forward: bool, mut is_wanted: impl FnMut(usize, &Record) -> bool) -> Option<usize> {
         let records = &self.trace.records;
         let mut wanted = |number: &usize| is_wanted(*number, &records[*number]);
@@ -492,24 +495,23 @@ impl Run {
         found.map(|number| number + 1)
     }
 
-    /// Whether the poll of this task of the present run that is under way only drops its future; unknown as [`only_drops`]
-    /// says.
+    /// Whether the poll in progress of this task of the current run only drops its future, as [`only_drops`].
     pub fn is_dropping(&self, id: u64) -> Option<bool> {
-        self.is_dropping_in(self.present()?.run, id)
+        self.is_dropping_in(self.current()?.run, id)
     }
 
-    /// The same of a task of any run.
+    /// As [`is_dropping`](Run::is_dropping), for a task of any run.
     pub fn is_dropping_in(&self, run: u32, id: u64) -> Option<bool> {
         let is_begin =
             |record: &Record| record.run == run && matches!(record.event, Event::PollBegins { task } if task == id);
         only_drops(&self.trace, self.trace.records[..self.position].iter().rposition(is_begin)?)
     }
 
-    /// The event that led to this one: to a wake, what its waker did; to what a task does, what made it ready.
+    /// The event that caused this one. A wake is caused by what its waker did, a poll by what queued the task.
     pub fn cause(&self, number: usize) -> Option<usize> {
         let earlier = &self.trace.records[..number];
         let Record { run, runtime, event, .. } = &self.trace.records[number];
-        // Tasks of other runs have the same numbers, as have sources and timers of other runtimes.
+        // Runs number their tasks alike, and runtimes their sources and timers.
         let in_run = |is_it: &dyn Fn(&Event) -> bool| {
             earlier.iter().rposition(|record| record.run == *run && is_it(&record.event))
         };
@@ -534,7 +536,7 @@ impl Run {
                 in_runtime(&|event| matches!(event, Event::SourceWaits { source, .. } if *source == id))
             }
             Event::WaitEnds { .. } => in_runtime(&|event| matches!(event, Event::WaitBegins { .. })),
-            // It was given something in the poll of whoever wakes it right after.
+            // The wake that follows comes from the same poll.
             Event::HandedOver { .. } => {
                 let later = self.trace.records[number + 1..].iter().position(|record| record.run == *run)?;
                 self.cause(number + 1 + later).filter(|cause| *cause < number)
@@ -543,7 +545,7 @@ impl Run {
                 Event::Spawned { task, .. } | Event::Woken { task, .. } | Event::Cancelled { task, .. } => *task == id,
                 _ => false,
             }),
-            // The rest happens in a poll, of its task or of whoever runs.
+            // Everything else happens in a poll: of its task, or of the task that was running.
             event => {
                 let runs = event.task().or_else(|| self.running_before(number));
                 runs.and_then(poll_of)
@@ -551,8 +553,8 @@ impl Run {
         }
     }
 
-    /// The task that this event is about, with its run: its own; that which set the timer, or left the waker that a source
-    /// calls.
+    /// The task that this event is about, with its run. For a timer it is the task that set it; for a source, the task
+    /// that left the waker.
     pub fn whose(&self, number: usize) -> Option<(u32, u64)> {
         let Record { run, event, .. } = &self.trace.records[number];
         let own = event.task().map(|task| (*run, task));
@@ -565,7 +567,7 @@ impl Run {
         })
     }
 
-    /// The task that was being polled in the run of this event when it happened.
+    /// The task that was running in the run of this event when it happened.
     fn running_before(&self, number: usize) -> Option<u64> {
         let mut ended = Vec::new();
         let run = self.trace.records[number].run;
@@ -586,9 +588,8 @@ impl Run {
     }
 }
 
-/// Whether what a `PollBegins` begins polls nothing, and only drops the future of a task that was cancelled. That shows
-/// in how it ends: a poll ends in something else, also that of a task that is shielded. Unknown if the recording ends
-/// before.
+/// Whether a `PollBegins` does not poll, but only drops the future of a cancelled task. Only such a run ends with the task
+/// finished as cancelled; even a shielded task's poll ends otherwise. `None` if the recording stops before the end.
 pub fn only_drops(trace: &Trace, begin: usize) -> Option<bool> {
     let Record { run, event, .. } = &trace.records[begin];
     let id = event.task();

@@ -1,11 +1,11 @@
 //! The run in the format of Chrome's traces, which ui.perfetto.dev opens.
 //!
-//! Each run is a process there, each task a thread of it, on which slices (`X`) follow each other: a wait, the time in
-//! the queue, a poll. A wake is a flow (`s`, `f`) from the slice it comes from to the poll it leads to. Times are in
-//! microseconds. No two events share one, so that on a virtual clock, too, a slice is wider than nothing and things are
-//! in their order: each is a nanosecond after the one before, at least.
+//! Each run is a process and each task a thread of it. On a task's thread, slices (`X`) follow each other: suspended, queued,
+//! a poll. A wake is a flow (`s`, `f`) from the slice that it comes from to the poll that it leads to. Times are in
+//! microseconds. Each event is at least a nanosecond after the previous one, so even on a simulated clock every slice has a
+//! width and events keep their order.
 
-use super::model::{ROOT, is_root};
+use super::model::{ROOT, is_root, title};
 use executor::trace::{By, End, Event, How, Record, Trace, Waiting};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use std::io::{self, BufWriter, Write};
 /// Writes the file.
 ///
 /// # Errors
-/// The writer's.
+/// Fails if the writer does.
 pub fn write(trace: &Trace, to: impl Write) -> io::Result<()> {
     let mut to = BufWriter::new(to);
     let file = json!({ "displayTimeUnit": "ns", "traceEvents": events(trace) });
@@ -23,7 +23,7 @@ pub fn write(trace: &Trace, to: impl Write) -> io::Result<()> {
     to.flush()
 }
 
-/// An event of the format. What is not there is left out.
+/// An event of the format. Fields without a value are left out.
 #[derive(Debug, Default, Serialize)]
 struct Chrome {
     ph: &'static str,
@@ -37,10 +37,10 @@ struct Chrome {
     tid: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
-    /// Of a flow's end: it leads to the slice around it.
+    /// For the end of a flow: it leads to the slice around it.
     #[serde(skip_serializing_if = "Option::is_none")]
     bp: Option<&'static str>,
-    /// Of an instant: it belongs to its thread.
+    /// For an instant: it belongs to its thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     s: Option<&'static str>,
     #[serde(skip_serializing_if = "Value::is_null")]
@@ -54,13 +54,13 @@ fn events(trace: &Trace) -> Vec<Chrome> {
         writer.record(record);
     }
     writer.end();
-    // A flow's end stands behind the slice that it leads to.
+    // The end of a flow must follow the slice that it leads to.
     let rank = |ph| ["M", "X"].iter().position(|first| *first == ph).unwrap_or(2);
     writer.out.sort_by(|a, b| a.ts.total_cmp(&b.ts).then(rank(a.ph).cmp(&rank(b.ph))));
     writer.out
 }
 
-/// A slice that has begun.
+/// A slice that has not ended.
 struct Open {
     from: u64,
     name: String,
@@ -72,37 +72,37 @@ struct Task {
     tid: u64,
     polls: u64,
     poll: Option<Open>,
-    /// A wait, or the time in the queue.
+    /// The time suspended or queued.
     between: Option<Open>,
     waits: Vec<String>,
-    /// Where the wake came from that leads to the next poll: thread and time.
+    /// The thread and the time of the wake that leads to the next poll.
     woken_from: Option<(u64, u64)>,
-    /// The thread and the time of its call's return, if it is a blocking one.
+    /// The thread and the time at which its blocking call returned.
     returned: Option<(u64, u64)>,
 }
 
-/// What goes on in a run.
+/// The open slices of a run.
 #[derive(Default)]
 struct Lanes {
     /// In nanoseconds.
     now: u64,
     tasks: HashMap<u64, Task>,
     reactor: u64,
-    /// What the reactor does: waits, or reports a source or a timer.
+    /// The slice of the reactor: parked, or reporting a source or a timer.
     turn: Option<Open>,
     is_waiting: bool,
-    /// Blocking calls, each in the first row that is free.
+    /// Blocking calls, each in the first free row.
     pool: Vec<(u64, Option<(u64, Open)>)>,
 }
 
 struct Writer<'a> {
     trace: &'a Trace,
     out: Vec<Chrome>,
-    /// The run of the event that is being written; its lanes, and those of the other runs.
+    /// The run of the current event, its lanes, and the lanes of the other runs.
     run: Option<u32>,
     lanes: Lanes,
     others: BTreeMap<u32, Lanes>,
-    /// Threads have numbers that no other run has: Perfetto names threads by them.
+    /// The number of the last thread. Numbers are unique over all runs, because Perfetto names threads by them.
     tids: u64,
     flows: u64,
 }
@@ -115,7 +115,7 @@ impl Writer<'_> {
     fn record(&mut self, record: &Record) {
         self.enter(record.run);
         self.lanes.now = record.at.max(self.lanes.now.saturating_add(1));
-        // What the reactor reports ends with the wakes that it brings.
+        // A report of the reactor ends after the wakes that it causes.
         if !self.lanes.is_waiting && !matches!(record.event, Event::Woken { .. } | Event::HandedOver { .. }) {
             self.end_turn(json!({}));
         }
@@ -136,9 +136,9 @@ impl Writer<'_> {
             Event::PollBegins { task } => self.poll_begins(*task),
             Event::Waits { task, waits } => self.task(*task).waits = waits.iter().map(leaf).collect(),
             Event::PollEnds { task, end } => self.poll_ends(*task, *end),
-            Event::LostWake { task } => self.instant(*task, "its wake was lost", Value::Null),
+            Event::LostWake { task } => self.instant(*task, "lost wake", Value::Null),
             Event::WakerDropped { task, by, .. } => {
-                self.instant(*task, "its last waker was dropped", json!({ "by": by.to_string() }))
+                self.instant(*task, "last waker dropped", json!({ "by": by.to_string() }))
             }
             Event::Stranded { task, lost } => self.instant(*task, "no waker is left", json!({ "lost": lost })),
             Event::Panicked { task, message } => self.instant(*task, "panicked", json!({ "message": message })),
@@ -146,7 +146,7 @@ impl Writer<'_> {
                 self.instant(*task, "slow poll", json!({ "microseconds": microseconds(*took) }))
             }
             Event::Finished { task, how, .. } => self.finished(*task, *how),
-            // Where it waits for a thread there is no slice.
+            // There is no slice for the time in which it is queued for a thread.
             Event::BlockingQueued { .. } => {}
             Event::BlockingBegins { task } => self.blocking_begins(*task),
             Event::BlockingEnds { task } => self.blocking_ends(*task),
@@ -156,7 +156,7 @@ impl Writer<'_> {
             Event::TimerFired { timer } => self.begin_turn(format!("timer {timer}"), Value::Null),
             Event::WaitBegins { timeout } => {
                 let timeout = timeout.map(microseconds);
-                self.begin_turn("waits".into(), json!({ "timeout_microseconds": timeout }));
+                self.begin_turn("parked".into(), json!({ "timeout_microseconds": timeout }));
                 self.lanes.is_waiting = true;
             }
             Event::WaitEnds { sources, timers } => self.end_turn(json!({ "sources": sources, "timers": timers })),
@@ -174,7 +174,7 @@ impl Writer<'_> {
 
     // Threads.
 
-    /// Goes to the lanes of a run.
+    /// Switches to the lanes of a run.
     fn enter(&mut self, run: u32) {
         if self.run == Some(run) {
             return;
@@ -186,13 +186,13 @@ impl Writer<'_> {
             self.others.insert(before, left);
         }
         if is_new {
-            let name = format!("{}, run {run}", self.trace.head.program);
+            let name = format!("`{}`, run {run}", self.trace.head.program);
             self.metadata("process_name", 0, json!({ "name": name }));
             self.lanes.reactor = self.thread("the reactor".into());
         }
     }
 
-    /// What has not ended ends with the recording.
+    /// Ends all open slices at the end of the recording.
     fn end(&mut self) {
         let runs: Vec<u32> = self.others.keys().copied().chain(self.run).collect();
         for run in runs {
@@ -202,12 +202,12 @@ impl Writer<'_> {
     }
 
     fn end_run(&mut self) {
-        // Also what began with the last event is wider than nothing.
+        // A slice that began with the last event has a width, too.
         self.lanes.now = self.lanes.now.saturating_add(1);
         let mut tasks: Vec<u64> = self.lanes.tasks.keys().copied().collect();
         tasks.sort_unstable();
         for task in tasks {
-            self.end_poll(task, "not over");
+            self.end_poll(task, "in progress");
             self.end_between(task);
         }
         let calls: Vec<u64> = self.lanes.pool.iter().flat_map(|(_, call)| call.as_ref().map(|call| call.0)).collect();
@@ -231,13 +231,13 @@ impl Writer<'_> {
         self.out.push(Chrome { ph: "M", name: name.into(), pid: self.pid(), tid, args, ..Chrome::default() });
     }
 
-    /// A task that is older than the recording is met without having been spawned.
+    /// A task that was spawned before the recording is added here.
     fn task(&mut self, task: u64) -> &mut Task {
         if !self.lanes.tasks.contains_key(&task) {
-            let tid = self.thread(format!("task {task}"));
+            let tid = self.thread(title(task, None));
             self.lanes.tasks.insert(task, Task { tid, ..Task::default() });
         }
-        self.lanes.tasks.get_mut(&task).expect("it was just put there")
+        self.lanes.tasks.get_mut(&task).expect("just inserted")
     }
 
     // Slices.
@@ -273,12 +273,12 @@ impl Writer<'_> {
             task,
             match end {
                 End::Pending => "pending",
-                End::PendingWoken => "pending, woken meanwhile",
-                End::Finished => "finished",
+                End::PendingWoken => "pending, woken during the poll",
+                End::Finished => "completed",
             },
         );
         let waits = &self.task(task).waits;
-        let words = if waits.is_empty() { "waits".into() } else { waits.join(", or ") };
+        let words = if waits.is_empty() { "suspended".into() } else { waits.join(", or ") };
         match end {
             End::Pending => self.begin_between(task, words),
             End::PendingWoken => self.begin_between(task, QUEUED.into()),
@@ -312,9 +312,7 @@ impl Writer<'_> {
     // Wakes.
 
     fn spawned(&mut self, task: u64, by: Option<u64>, name: Option<&str>, args: Value) {
-        let name = name.or(is_root(task, by).then_some(ROOT));
-        let words = name.map(|name| format!(" ({name})")).unwrap_or_default();
-        let tid = self.thread(format!("task {task}{words}"));
+        let tid = self.thread(title(task, name.or(is_root(task, by).then_some(ROOT))));
         let woken_from = by.and_then(|by| self.place_in_poll(by));
         self.lanes.tasks.insert(task, Task { tid, woken_from, ..Task::default() });
         self.instant(task, "spawned", args);
@@ -337,14 +335,14 @@ impl Writer<'_> {
         }
     }
 
-    /// Where a flow begins that a task's poll causes now.
+    /// The start of a flow that a task's current poll causes.
     fn place_in_poll(&mut self, task: u64) -> Option<(u64, u64)> {
         let now = self.lanes.now;
         let known = self.task(task);
         known.poll.as_ref().map(|_| (known.tid, now))
     }
 
-    /// The return of the blocking call that a task waits for.
+    /// The return of the blocking call that a task joins.
     fn return_awaited_by(&mut self, task: u64) -> Option<(u64, u64)> {
         let awaited = |leaf: &String| leaf.strip_prefix("the end of task ")?.split(' ').next()?.parse::<u64>().ok();
         let calls: Vec<u64> = self.task(task).waits.iter().filter_map(awaited).collect();
@@ -368,15 +366,15 @@ impl Writer<'_> {
         self.out.extend([end("s", from, None), end("f", to, Some("e"))]);
     }
 
-    // What is no poll.
+    // Everything but polls.
 
     fn finished(&mut self, task: u64, how: How) {
         self.free_thread(task);
         self.end_between(task);
         let words = match how {
-            How::Ready => "done",
-            How::Cancelled => "dropped: it was cancelled",
-            How::Panicked => "dropped: it panicked",
+            How::Ready => "completed: returned",
+            How::Cancelled => "completed: cancelled",
+            How::Panicked => "completed: panicked",
         };
         self.instant(task, words, Value::Null);
     }
@@ -392,7 +390,7 @@ impl Writer<'_> {
         self.lanes.pool[free].1 = Some((task, call));
     }
 
-    /// The slice goes on until the task is finished: then the flow from here begins inside of it.
+    /// The slice lasts until the task has completed, so the flow that begins here begins inside it.
     fn blocking_ends(&mut self, task: u64) {
         let tid = self.thread_of(task).map(|thread| self.lanes.pool[thread].0);
         self.task(task).returned = tid.map(|tid| (tid, self.lanes.now));
@@ -427,7 +425,7 @@ impl Writer<'_> {
     }
 }
 
-const QUEUED: &str = "ready, in the queue";
+const QUEUED: &str = "queued";
 
 fn leaf(waiting: &Waiting) -> String {
     match waiting.times {

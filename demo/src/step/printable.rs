@@ -1,11 +1,11 @@
-//! Texts of a recording, made safe to print: a recording may come from a stranger, and a terminal executes control sequences.
+//! Makes the texts of a recording safe to print: it may come from a stranger, and a terminal executes control sequences.
 
 use executor::trace::{By, Event, Frame, Record, Trace};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The text with its control characters written as escapes, but for ends of lines and tabs, which become spaces. So do the
-/// characters that change the direction in which what follows is written.
+/// The text with control characters, and characters that change the direction of writing, as escapes. Line ends and tabs
+/// become spaces.
 ///
 /// ```
 /// use demo::step::printable;
@@ -15,18 +15,18 @@ use std::sync::Arc;
 /// assert_eq!(printable("日本語"), "日本語");
 /// ```
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_obeyed) {
+    if !text.chars().any(is_control) {
         return Cow::Borrowed(text);
     }
     let shown = |char: char| match char {
         '\n' | '\t' => " ".to_owned(),
-        char if is_obeyed(char) => char.escape_unicode().to_string(),
+        char if is_control(char) => char.escape_unicode().to_string(),
         char => char.to_string(),
     };
     Cow::Owned(text.chars().map(shown).collect())
 }
 
-fn is_obeyed(char: char) -> bool {
+fn is_control(char: char) -> bool {
     char.is_control() || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn clean(trace: &mut Trace) {
     trace.records.iter_mut().for_each(clean_record);
 }
 
-/// The same of what the last line has added.
+/// As [`clean`], for what the last line added.
 pub(crate) fn clean_last(trace: &mut Trace) {
     clean_string(&mut trace.head.program);
     trace.places.last_mut().into_iter().for_each(|place| clean_text(&mut place.file));

@@ -1,12 +1,12 @@
-//! The text of source files, as far as a recording is given it.
+//! The text of the source files that a recording names.
 //!
-//! A recording may come from a stranger, and what it names ends up on a page that is passed on. So only source files are
-//! read, regular ones of some size; and only below a directory that the user has chosen: with `--source`, or by being in
-//! it, or above it, where the recording says that the program ran. Paths are resolved inside of it by `cap-std`, so that
-//! neither `..` nor a symbolic link leads out.
+//! A recording may come from a stranger, and the files it names end up on a page that is passed on. So only regular Rust
+//! source files of limited size are read, and only below a directory that the user chose: with `--source`, or by running
+//! this program in or above the directory that the recorded program ran in. `cap-std` resolves paths inside that
+//! directory, so neither `..` nor a symbolic link leads out of it.
 
-use super::Program;
 use super::printable::printable;
+use super::programs::Program;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use clap::ValueEnum;
@@ -18,22 +18,23 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
-/// Larger files are not read: no person has written them.
+/// The largest file that is read, in bytes. Larger ones are not written by a person.
 const FILE: u64 = 2 << 20;
-/// So much is read in all.
+/// The most that is read in all, in bytes.
 const ALL: u64 = 64 << 20;
 
-/// Finds source files: in the directory that was given, in the one that the program ran in if that is below the current
-/// directory, and in the workspace that this program was built in. The built-in programs are found anywhere.
+/// Finds source files: in the directory that was passed with `--source`, in the directory that the program ran in if it is
+/// the current directory or below it, and in the workspace that this program was built in. The sources of the built-in
+/// programs are always found.
 #[derive(Debug)]
 pub struct Sources {
     asked: Option<Root>,
     recorded: Option<Root>,
     built: Option<Root>,
-    /// Why the directory of the recording is not read, if it is not.
+    /// The reason if the directory of the recording is not read.
     refused: Option<String>,
     read: RefCell<HashMap<String, Found>>,
-    /// How many bytes have been read.
+    /// The number of bytes read so far.
     size: Cell<u64>,
 }
 
@@ -41,22 +42,22 @@ pub struct Sources {
 type Found = Result<Rc<[String]>, Rc<str>>;
 
 impl Sources {
-    /// Looks in this directory first.
+    /// Searches this directory first.
     pub fn new(base: Option<PathBuf>) -> Sources {
         let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Root::open);
         let (recorded, refused, read, size) = Default::default();
         Sources { asked: base.as_deref().and_then(Root::open), recorded, built, refused, read, size }
     }
 
-    /// Then in the directory that the recorded program ran in, if the current directory is that or above it.
+    /// Then searches the directory that the recorded program ran in, if it is the current directory or below it.
     #[must_use]
     pub fn recorded_in(mut self, directory: &str) -> Sources {
         let shown = printable(directory);
         let root = Path::new(directory).is_absolute().then(|| Root::open(Path::new(directory))).flatten();
-        let present = env::current_dir().and_then(|present| present.canonicalize());
-        match (root, present) {
-            // Everything is below `/`.
-            (Some(root), Ok(present)) if root.path.starts_with(&present) && root.path.parent().is_some() => {
+        let current = env::current_dir().and_then(|current| current.canonicalize());
+        match (root, current) {
+            // `/` does not count: everything is below it.
+            (Some(root), Ok(current)) if root.path.starts_with(&current) && root.path.parent().is_some() => {
                 self.recorded = Some(root);
             }
             (Some(_), _) => {
@@ -75,12 +76,12 @@ impl Sources {
         self
     }
 
-    /// The lines of a file, if it is found.
+    /// The lines of a file, if it was found.
     pub fn lines(&self, file: &str) -> Option<Rc<[String]>> {
         self.found(file).ok()
     }
 
-    /// Why a file is left out, if it is.
+    /// The reason if a file was not found or not read.
     pub fn why_not(&self, file: &str) -> Option<Rc<str>> {
         self.found(file).err()
     }
@@ -123,7 +124,7 @@ fn is_source(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "rs")
 }
 
-/// A directory of which source files may be read.
+/// A directory whose source files may be read.
 #[derive(Debug)]
 struct Root {
     path: PathBuf,
@@ -137,7 +138,7 @@ impl Root {
         Some(Root { path, dir })
     }
 
-    /// Reads a file that is called by its way from this directory, or from one above it as by the top of a workspace.
+    /// Reads a file whose path is relative to this directory, or to one above it such as the top of a workspace.
     fn read(&self, file: &Path, limit: u64) -> io::Result<String> {
         let mut error = io::Error::from(ErrorKind::NotFound);
         for inside in self.names(file) {
@@ -150,7 +151,7 @@ impl Root {
         Err(error)
     }
 
-    /// What a file may be called from here.
+    /// The paths that a file may have below this directory.
     fn names(&self, file: &Path) -> Vec<PathBuf> {
         if file.is_absolute() {
             return file.strip_prefix(&self.path).map(Path::to_owned).into_iter().collect();
@@ -166,13 +167,13 @@ impl Root {
         if file.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
             return Err(refused("its path leads out of the directory".into()));
         }
-        // A link inside of the directory is followed; what it leads to is to be a source file, too.
+        // A link inside the directory is followed, but only to a source file.
         let file = self.dir.canonicalize(file)?;
         if !is_source(&file) || !self.dir.metadata(&file)?.is_file() {
             return Err(refused("it is not a Rust source file".into()));
         }
         let mut options = OpenOptions::new();
-        // Were it a pipe by now, this would not wait for a writer.
+        // If the file has been replaced with a pipe, this open does not wait for a writer.
         let opened =
             self.dir.open_with(&file, options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32))?;
         if !opened.metadata()?.is_file() {

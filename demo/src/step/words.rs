@@ -1,22 +1,22 @@
-//! Events in words: one sentence each.
+//! Events as sentences. Used by the stepper, the lints and `top`.
 
-use super::model::{ROOT, has_several_runs, is_root, only_drops};
+use super::model::{ROOT, has_several_runs, is_root, only_drops, title};
 use executor::trace::{By, Direction, End, Event, Frame, How, Record, SourcePlace, Trace, Waiting};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Tells what happened; knows the names of tasks.
+/// Writes events as sentences, with the names of tasks.
 pub struct Words {
     /// The run of each event.
     runs: Vec<u32>,
     /// The names of tasks, by run and number.
     names: HashMap<(u32, u64), String>,
-    /// There is more than one run: then each sentence says of which it is.
+    /// There is more than one run, so each sentence names its run.
     names_runs: bool,
 }
 
 impl Words {
-    /// Learns the names.
+    /// Collects the names of a recording.
     pub fn new(trace: &Trace) -> Words {
         let runs = trace.records.iter().map(|record| record.run).collect();
         let named = trace.records.iter().filter_map(|record| match &record.event {
@@ -29,25 +29,22 @@ impl Words {
         Words { runs, names: named.collect(), names_runs: has_several_runs(trace) }
     }
 
-    /// A task as it is called at the event of this number.
+    /// The title of a task of the run of this event.
     pub fn task(&self, number: usize, id: u64) -> String {
         self.task_of(self.runs.get(number).copied().unwrap_or_default(), id)
     }
 
-    /// A task of a run.
+    /// The title of a task of a run.
     pub fn task_of(&self, run: u32, id: u64) -> String {
-        match self.names.get(&(run, id)) {
-            Some(name) => format!("task {id} {name}"),
-            None => format!("task {id}"),
-        }
+        title(id, self.names.get(&(run, id)).map(String::as_str))
     }
 
-    /// `run 2: `, for an event of this number, if there are several runs.
+    /// `run 2: ` for this event, if there are several runs.
     pub fn run(&self, number: usize) -> String {
         self.runs.get(number).map(|run| self.name_of(*run)).unwrap_or_default()
     }
 
-    /// The same for a run.
+    /// As [`run`](Words::run), for a run.
     pub fn name_of(&self, run: u32) -> String {
         if self.names_runs { format!("run {run}: ") } else { String::new() }
     }
@@ -59,7 +56,7 @@ impl Words {
         }
     }
 
-    /// The event of this number.
+    /// The sentence for this event.
     pub fn sentence(&self, trace: &Trace, number: usize) -> String {
         self.run(number) + &shortened(&self.whole_sentence(trace, number))
     }
@@ -75,7 +72,7 @@ impl Words {
                 None => format!("{task} is spawned at {}", place(*at)),
             },
             Event::HandedOver { kind, place: at, .. } => {
-                format!("{task} is given what it waits for at the {kind} made at {}", place(*at))
+                format!("{task} is handed what it waits for by the {kind} created at {}", place(*at))
             }
             Event::Woken { by: By::Task(by), .. } if *by == id => format!("{task} wakes itself"),
             Event::Woken { by, .. } => {
@@ -93,8 +90,8 @@ impl Words {
                 format!("the last waker of {task} is dropped by {}, without a wake", self.by(number, by))
             }
             Event::Waits { waits, .. } => match &**waits {
-                [] => format!("{task} waits, and does not say what for"),
-                [wait] => format!("{task} waits: {}", waits_for(wait)),
+                [] => format!("{task} waits for something that it does not report"),
+                [wait] => format!("{task} waits for: {}", waits_for(wait)),
                 [first, ..] => {
                     let times: u64 = waits.iter().map(|wait| u64::from(wait.times)).sum();
                     format!("{task} waits for {times} things: {}, …", waits_for(first))
@@ -102,7 +99,7 @@ impl Words {
             },
             Event::PollBegins { .. } => format!("{task} {}", poll_begins(trace, number)),
             Event::PollEnds { end: End::Finished, .. } if has_dropped(trace, number) => {
-                format!("{task} ends its last run")
+                format!("{task} has dropped its future")
             }
             event => format!("{task} {}", of_task(event)),
         }
@@ -111,18 +108,15 @@ impl Words {
     fn of_reactor(&self, trace: &Trace, record: &Record) -> String {
         match &record.event {
             Event::RunBegins => "block_on begins".into(),
-            Event::RunEnds => "block_on ends: all tasks are gone".into(),
+            Event::RunEnds => "block_on ends; all its tasks have completed".into(),
             Event::SourceAdded { source, fd: -1 } => format!("source {source} is registered (a simulated socket)"),
             Event::SourceAdded { source, fd } => format!("source {source} is registered (file descriptor {fd})"),
             Event::SourceRemoved { source } => format!("source {source} is deregistered"),
             Event::SourceWaits { source, direction } => {
-                format!("a waker is left at source {source}, to {}", direction_word(*direction))
+                format!("a waiter is added to source {source}, with interest in {}", interest(*direction))
             }
             Event::SourceLeft { source, direction } => {
-                format!(
-                    "a waker is taken back from source {source}, where it was left to {}",
-                    direction_word(*direction)
-                )
+                format!("a waiter is removed from source {source}, with interest in {}", interest(*direction))
             }
             Event::SourceReady { source, readiness, woken } => {
                 let words: Vec<_> = readiness.iter_names().map(|(name, _)| name.to_lowercase()).collect();
@@ -133,41 +127,41 @@ impl Words {
                 let left = time(deadline.saturating_sub(record.at));
                 format!("timer {timer}, due in {left}, is set at {}", place_of(trace, *place))
             }
-            Event::TimerCancelled { timer } => format!("timer {timer} is taken back"),
+            Event::TimerCancelled { timer } => format!("timer {timer} is cancelled"),
             Event::TimerFired { timer } => format!("timer {timer} fires"),
-            Event::WaitBegins { timeout: None } => "the thread waits on the reactor, for ever if need be".into(),
-            Event::WaitBegins { timeout: Some(0) } => "the thread looks at the reactor".into(),
+            Event::WaitBegins { timeout: None } => "the thread parks on the reactor, without a time limit".into(),
+            Event::WaitBegins { timeout: Some(0) } => "the thread polls the reactor".into(),
             Event::WaitBegins { timeout: Some(timeout) } => {
-                format!("the thread waits on the reactor, for {} at most", time(*timeout))
+                format!("the thread parks on the reactor, for {} at most", time(*timeout))
             }
             Event::WaitEnds { sources, timers } => {
-                format!("the wait ends: {}, {}", count(*sources, "source"), count(*timers, "timer"))
+                format!("the reactor reports {} and {}", count(*sources, "source"), count(*timers, "timer"))
             }
             Event::Notified => "the reactor is notified".into(),
-            _ => unreachable!("it is an event of a task"),
+            _ => unreachable!("an event of a task"),
         }
     }
 }
 
-/// The events of the same run before this one, the last one first.
+/// The earlier events of the same run, the latest first.
 pub fn earlier(trace: &Trace, number: usize) -> impl Iterator<Item = &Event> {
     let run = trace.records[number].run;
     let records = trace.records[..number].iter().rev();
     records.filter(move |record| record.run == run).map(|record| &record.event)
 }
 
-/// A task that was cancelled is run once more; not polled, unless it is shielded.
+/// A cancelled task is run once more, to drop its future. It is polled only if it is shielded.
 fn poll_begins(trace: &Trace, number: usize) -> &'static str {
     match only_drops(trace, number) {
         Some(true) => "is run once more, to drop its future: it was cancelled",
         None if is_cancelled(trace, number) => {
-            "is run: it was cancelled, and unless it is shielded its future is dropped"
+            "is run: it was cancelled, so its future is dropped unless it is shielded"
         }
         _ => "is polled",
     }
 }
 
-/// Whether somebody has asked for the end of the task of this event before.
+/// Whether the task of this event was cancelled before.
 fn is_cancelled(trace: &Trace, number: usize) -> bool {
     let id = trace.records[number].event.task();
     let last = earlier(trace, number).find(|event| match event {
@@ -177,7 +171,7 @@ fn is_cancelled(trace: &Trace, number: usize) -> bool {
     matches!(last, Some(Event::Cancelled { .. }))
 }
 
-/// Whether what ends here has only dropped the future of its task.
+/// Whether the run that ends here only dropped the task's future.
 fn has_dropped(trace: &Trace, number: usize) -> bool {
     let id = trace.records[number].event.task();
     let of_task = earlier(trace, number)
@@ -185,34 +179,39 @@ fn has_dropped(trace: &Trace, number: usize) -> bool {
     matches!(of_task, Some(Event::Finished { how: How::Cancelled, .. }))
 }
 
-/// What a task does, or what is done to it.
+/// What a task does, or what happens to it: the predicate of the sentence.
 fn of_task(event: &Event) -> String {
     match event {
-        Event::PollEnds { end: End::Pending, .. } => "is pending".into(),
-        Event::PollEnds { end: End::PendingWoken, .. } => "is pending, and ready again: it was woken meanwhile".into(),
+        Event::PollEnds { end: End::Pending, .. } => "returns pending and is suspended".into(),
+        Event::PollEnds { end: End::PendingWoken, .. } => {
+            "returns pending and is queued again: it was woken during the poll".into()
+        }
         Event::PollEnds { end: End::Finished, .. } => "ends its last poll".into(),
         Event::Asked { .. } => "is polled without a wake, to learn its await chain".into(),
-        Event::LostWake { .. } => "made progress without a wake: its wake was lost".into(),
-        Event::Stranded { lost: true, .. } => "waits, and its last waker was dropped: nobody can wake it".into(),
-        Event::Stranded { lost: false, .. } => "waits, and has left no waker: nobody can wake it".into(),
+        Event::LostWake { .. } => "makes progress without a wake: its wake was lost".into(),
+        Event::Stranded { lost: true, .. } => {
+            "is suspended, and its last waker was dropped: nothing can wake it".into()
+        }
+        Event::Stranded { lost: false, .. } => "is suspended, and left no waker: nothing can wake it".into(),
         Event::Panicked { message, .. } => match message {
             Some(message) => format!("panics: {message}"),
             None => "panics".into(),
         },
-        Event::Finished { how: How::Ready, .. } => "is done, its future dropped".into(),
-        Event::Finished { how: How::Cancelled, .. } => "is cancelled, its future dropped".into(),
-        Event::Finished { how: How::Panicked, .. } => "has panicked, its future is dropped".into(),
-        Event::OutputDropped { .. } => "leaves an output that nobody takes".into(),
+        Event::Finished { how: How::Ready, .. } => "completes: it returned, and its future is dropped".into(),
+        Event::Finished { how: How::Cancelled, .. } => "completes: it was cancelled, and its future is dropped".into(),
+        Event::Finished { how: How::Panicked, .. } => "completes: it panicked, and its future is dropped".into(),
+        Event::OutputDropped { how: How::Panicked, .. } => "has an unobserved panic: its handle was dropped".into(),
+        Event::OutputDropped { .. } => "has an output that was never joined: its handle was dropped".into(),
         Event::Freed { .. } => "is freed: its last waker and handle are gone".into(),
         Event::SlowPoll { took, .. } => format!("held the thread for {}", time(*took)),
-        Event::BlockingQueued { .. } => "is a blocking call and waits for a thread".into(),
-        Event::BlockingBegins { .. } => "begins on a thread of the pool".into(),
-        Event::BlockingEnds { .. } => "has returned".into(),
-        _ => unreachable!("it is told in `sentence`"),
+        Event::BlockingQueued { .. } => "is a blocking call, queued for a thread of the pool".into(),
+        Event::BlockingBegins { .. } => "starts on a thread of the pool".into(),
+        Event::BlockingEnds { .. } => "returns from its blocking call".into(),
+        _ => unreachable!("handled by `whole_sentence`"),
     }
 }
 
-/// What a leaf waits for, shortened.
+/// What a leaf waits for, and how often the same leaf was reported.
 pub fn waits_for(wait: &Waiting) -> String {
     match wait.times {
         1 => wait.leaf.to_string(),
@@ -223,10 +222,10 @@ pub fn waits_for(wait: &Waiting) -> String {
 /// `src/main.rs:7`.
 pub fn place_of(trace: &Trace, place: u32) -> String {
     let place: Option<&SourcePlace> = trace.places.get(place as usize);
-    place.map_or_else(|| "an unknown place".to_owned(), |place| format!("{}:{}", place.file, place.line))
+    place.map_or_else(|| "an unknown location".to_owned(), |place| format!("{}:{}", place.file, place.line))
 }
 
-/// The text with the files in it called by their names, without the directories that they are in.
+/// The text with file names in place of paths: `main.rs:7` for `src/main.rs:7`.
 pub fn shortened(text: &str) -> String {
     let word = |word: &str| match word.rsplit_once('/') {
         Some((_, file)) if file.contains(".rs:") => {
@@ -246,7 +245,7 @@ pub fn frame(frame: &Frame) -> String {
     }
 }
 
-/// The same in short: `module::function at main.rs:7`.
+/// The short form: `module::function at main.rs:7`.
 pub fn short_frame(frame: &Frame) -> String {
     let mut parts = frame.function.rsplitn(3, "::");
     let (name, module) = (parts.next().unwrap_or_default(), parts.next());
@@ -257,11 +256,19 @@ pub fn short_frame(frame: &Frame) -> String {
     }
 }
 
-/// To read or to write.
+/// What a waiter wants to do: `read` or `write`.
 pub fn direction_word(direction: Direction) -> &'static str {
     match direction {
         Direction::Read => "read",
         Direction::Write => "write",
+    }
+}
+
+/// What a waiter is interested in: `reading` or `writing`.
+fn interest(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Read => "reading",
+        Direction::Write => "writing",
     }
 }
 
@@ -270,7 +277,7 @@ pub fn count(number: usize, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A time with three digits or so: `1.25ms`.
+/// A time with about three digits: `1.25ms`.
 pub fn time(nanoseconds: u64) -> String {
     let time = Duration::from_nanos(nanoseconds);
     match nanoseconds {

@@ -1,8 +1,8 @@
-//! Where what is known of a program comes from: a recording, or the console that it opened with `EXECUTOR_CONSOLE`.
+//! The events of a program: from a recording, or from the console that it opened with `EXECUTOR_CONSOLE`.
 //!
-//! A thread reads the console's lines; they are applied on the thread that shows them, as often as that wants to.
+//! A thread reads the console's lines. The thread that draws applies them before each frame.
 
-use super::watched::Watched;
+use super::observed::Observed;
 use crate::Failure;
 use executor::trace::TraceError;
 use std::io::{BufRead, BufReader, Read};
@@ -12,15 +12,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// So many lines may wait to be shown; whoever sends more than are looked at has to wait, and then to leave some out.
+/// The most lines that are read ahead. A program that sends more is held back, and then drops events.
 const LINES: usize = 100_000;
-/// A program that hangs says nothing, not even what there is: then no longer than this is waited for it.
+/// How long to wait for a program that sends nothing: one that hangs does not even send its state.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A line of more bytes is cut, and then is none of a recording: something else is at that socket.
+/// The longest line, in bytes. A longer one is cut, which makes it invalid: that socket is no console.
 const LINE: u64 = 16 << 20;
 
-/// The next line; `None` at the end.
+/// Reads the next line; `None` at the end.
 fn next_line(from: &mut impl BufRead) -> Option<String> {
     let mut line = Vec::new();
     let read = from.take(LINE).read_until(b'\n', &mut line).ok()?;
@@ -28,9 +28,9 @@ fn next_line(from: &mut impl BufRead) -> Option<String> {
     (read > 0).then_some(line)
 }
 
-/// Where it comes from.
+/// The state of a program, and the source of its events.
 pub struct Feed {
-    watched: Watched,
+    observed: Observed,
     console: Option<Console>,
 }
 
@@ -46,15 +46,15 @@ impl Console {
 }
 
 impl Feed {
-    /// What is there already, and does not change.
-    pub fn still(watched: Watched) -> Feed {
-        Feed { watched, console: None }
+    /// A feed without further events.
+    pub fn still(observed: Observed) -> Feed {
+        Feed { observed, console: None }
     }
 
-    /// A program that runs.
+    /// Connects to the console of a running program.
     ///
     /// # Errors
-    /// If no console is there.
+    /// Fails if there is no console at that path.
     pub fn connect(path: &Path) -> Result<Feed, Failure> {
         let failure = |source| Failure::Console { path: path.into(), source };
         let stream = UnixStream::connect(path).map_err(failure)?;
@@ -63,28 +63,28 @@ impl Feed {
             let mut stream = BufReader::new(stream);
             while let Some(line) = next_line(&mut stream) {
                 if send.send(line).is_err() {
-                    return; // nobody looks any more
+                    return; // the feed was dropped
                 }
             }
         };
         thread::Builder::new().name("console".into()).spawn(read).map_err(failure)?;
-        Ok(Feed { watched: Watched::live(), console: Some(Console { path: path.into(), lines }) })
+        Ok(Feed { observed: Observed::live(), console: Some(Console { path: path.into(), lines }) })
     }
 
-    /// What is known.
-    pub fn watched(&self) -> &Watched {
-        &self.watched
+    /// The state of the program.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
     }
 
-    /// Waits until all that there is has come.
+    /// Waits until the whole current state has arrived.
     ///
     /// # Errors
-    /// If what comes is no recording, or nothing comes.
+    /// Fails if the lines are not a recording, or none arrive.
     pub fn catch_up(&mut self) -> Result<(), Failure> {
         while let Some(console) = &self.console {
             match console.lines.recv_timeout(PATIENCE) {
                 Ok(line) => {
-                    let is_all = self.watched.add_line(&line).map_err(|error| console.failure(error))?;
+                    let is_all = self.observed.add_line(&line).map_err(|error| console.failure(error))?;
                     if is_all {
                         return Ok(());
                     }
@@ -96,31 +96,31 @@ impl Feed {
         Ok(())
     }
 
-    /// Applies what has come.
+    /// Applies the lines that have arrived.
     ///
     /// # Errors
-    /// If it is no recording.
-    pub fn look(&mut self) -> Result<(), Failure> {
-        // Not more than fits, so that the keys are heard also while more comes than can be shown.
+    /// Fails if they are not a recording.
+    pub fn update(&mut self) -> Result<(), Failure> {
+        // Limited, so that keys are handled even while lines arrive faster than they are applied.
         for _ in 0..LINES {
             let Some(console) = &self.console else { break };
             match console.lines.try_recv() {
                 Ok(line) => {
-                    self.watched.add_line(&line).map_err(|error| console.failure(error))?;
+                    self.observed.add_line(&line).map_err(|error| console.failure(error))?;
                 }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => self.end()?,
             }
         }
-        self.watched.sample();
+        self.observed.sample();
         Ok(())
     }
 
     /// The program has ended, or has closed its console.
     fn end(&mut self) -> Result<(), Failure> {
-        self.watched.end();
+        self.observed.end();
         match self.console.take() {
-            Some(console) if self.watched.totals().events == 0 => Err(Failure::Silent { path: console.path }),
+            Some(console) if self.observed.totals().events == 0 => Err(Failure::Silent { path: console.path }),
             _ => Ok(()),
         }
     }

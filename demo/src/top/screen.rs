@@ -1,60 +1,62 @@
-//! The screen: which table, in what order, which row of it; and what keys do to that.
+//! The screen: which table, in what order, which row; and what each key does.
 
+use super::observed::{Observed, Status};
 use super::tables::{self, Column, Id, Table};
-use super::watched::{Status, Watched};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::widgets::TableState;
 
-/// A table that can be looked at.
+/// A table to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tab {
-    /// Of tasks.
+    /// The tasks.
     Tasks,
-    /// Of the reactor's sources.
+    /// The reactor's sources.
     Sockets,
-    /// Of timers.
+    /// The timers.
     Timers,
 }
 
 impl Tab {
-    /// All of them.
+    /// All tables.
     pub const ALL: [Tab; 3] = [Tab::Tasks, Tab::Sockets, Tab::Timers];
 }
 
-/// What is looked at.
+/// What is shown, and how.
 pub struct Screen {
     pub(super) tab: Tab,
     pub(super) sort: Column,
     pub(super) reverse: bool,
-    /// The task, source or timer that is selected in each table; it keeps being that wherever its row goes.
+    /// The selected task, source or timer of each table. It stays selected when its row moves.
     selected: [Option<Id>; 3],
-    /// Where in each table that was, and what is scrolled out of sight.
+    /// The selected row and the scroll offset of each table.
     pub(super) states: [TableState; 3],
-    /// How many rows fit.
+    /// The number of rows that fit.
     pub(super) page: usize,
-    /// It shows what was known then.
-    pub(super) paused: Option<Watched>,
-    /// What the keys do covers the tables.
+    /// The state at the pause, while paused.
+    pub(super) paused: Option<Observed>,
+    /// The help covers the tables.
     pub(super) helps: bool,
+    /// The answer to the last key, in place of the keys.
+    pub(super) message: Option<String>,
 }
 
 impl Screen {
-    /// The table of tasks, in this order.
+    /// Shows the tasks in this order.
     pub fn new(sort: Column) -> Screen {
-        let (reverse, selected, states, page, paused, helps) = Default::default();
-        Screen { tab: Tab::Tasks, sort, reverse, selected, states, page, paused, helps }
+        let (reverse, selected, states, page, paused, helps, message) = Default::default();
+        Screen { tab: Tab::Tasks, sort, reverse, selected, states, page, paused, helps, message }
     }
 
-    /// A table as it is to be shown.
-    pub(super) fn table(&self, tab: Tab, watched: &Watched) -> Table {
+    /// A table, in the order to show.
+    pub(super) fn table(&self, tab: Tab, observed: &Observed) -> Table {
         match tab {
-            Tab::Tasks => tables::tasks(watched, self.sort, self.reverse),
-            Tab::Sockets => tables::sources(watched),
-            Tab::Timers => tables::timers(watched),
+            Tab::Tasks => tables::tasks(observed, self.sort, self.reverse),
+            Tab::Sockets => tables::sources(observed),
+            Tab::Timers => tables::timers(observed),
         }
     }
 
-    /// The row that is selected: the one with what was selected, or else the one where that was.
+    /// The selected row: the one with the selected item, or else the one at the same position.
     pub(super) fn row(&mut self, table: &Table) -> Option<usize> {
         let tab = self.tab as usize;
         let last = table.rows.len().checked_sub(1);
@@ -65,13 +67,14 @@ impl Screen {
         row
     }
 
-    /// A key was pressed. Whether that is the end.
-    pub fn press(&mut self, key: KeyEvent, watched: &Watched) -> bool {
-        let table = self.table(self.tab, self.paused.as_ref().unwrap_or(watched));
+    /// Handles a key. Returns whether it quits.
+    pub fn press(&mut self, key: KeyEvent, observed: &Observed) -> bool {
+        let table = self.table(self.tab, self.paused.as_ref().unwrap_or(observed));
         let is_covered = std::mem::take(&mut self.helps);
+        self.message = None;
         match key.code {
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return true,
-            _ if is_covered => {} // any key uncovers them
+            _ if is_covered => {} // any key closes the help
             KeyCode::Char('q') | KeyCode::Esc => return true,
             KeyCode::Char(digit @ '1'..='3') => self.tab = Tab::ALL[digit as usize - '1' as usize],
             KeyCode::Tab | KeyCode::Right => self.tab = Tab::ALL[(self.tab as usize + 1) % 3],
@@ -82,24 +85,30 @@ impl Screen {
             KeyCode::PageUp => self.select(&table, -(self.page as isize)),
             KeyCode::Home => self.select(&table, isize::MIN),
             KeyCode::End => self.select(&table, isize::MAX),
+            KeyCode::Char('s' | 'r') if self.tab != Tab::Tasks => {
+                self.say("only the tasks can be sorted: 1 shows them")
+            }
             KeyCode::Char('s') => self.sort = next(self.sort),
             KeyCode::Char('r') => self.reverse = !self.reverse,
             KeyCode::Char('?') => self.helps = true,
-            KeyCode::Char(' ') => {
-                self.paused = match self.paused.take() {
-                    // What does not change any more can't be paused.
-                    None => (watched.status() == Status::Running).then(|| watched.frozen()),
-                    Some(_) => None,
-                };
-            }
-            _ => {}
+            KeyCode::Char(' ') if self.paused.is_some() => self.paused = None,
+            KeyCode::Char(' ') if observed.status() == Status::Running => self.paused = Some(observed.frozen()),
+            KeyCode::Char(' ') => self.say("only a running program can be paused"),
+            other => self.say(&format!("`{other}` does nothing here: ? lists the keys")),
         }
         false
     }
 
+    fn say(&mut self, message: &str) {
+        self.message = Some(message.to_owned());
+    }
+
     fn select(&mut self, table: &Table, by: isize) {
-        let Some(row) = self.row(table) else { return };
-        let row = row.saturating_add_signed(by).min(table.rows.len() - 1);
+        let Some(before) = self.row(table) else { return self.say("the table is empty") };
+        let row = before.saturating_add_signed(by).min(table.rows.len() - 1);
+        if row == before {
+            self.say(if by < 0 { "this is the first row" } else { "this is the last row" });
+        }
         self.selected[self.tab as usize] = Some(table.rows[row].id);
     }
 }

@@ -1,52 +1,52 @@
-//! The tables of tasks, sockets and timers, as rows of texts; and what is known of one task.
+//! The tables of tasks, sockets and timers, as rows of texts; and the details of a task.
 
-use super::watched::Watched;
-use crate::step::model::{Phase, Source, State, Task, Timer};
+use super::observed::Observed;
+use crate::step::model::{Phase, Source, State, Task, Timer, title};
 use crate::step::words::{self, count, direction_word, frame, place_of};
 use clap::ValueEnum;
 use std::cmp::Reverse;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A column of the table of tasks that it can be sorted by.
+/// A column by which the table of tasks can be sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Column {
-    /// The number: in the order in which they were spawned
+    /// Number, in the order of spawning
     Task,
-    /// The name
+    /// Name
     Name,
-    /// Where it is in its life
+    /// State
     State,
-    /// How often it was polled
+    /// Number of polls
     Polls,
-    /// How often it was woken
+    /// Number of wakes
     Wakes,
-    /// How often it woke itself
+    /// Number of wakes by itself
     SelfWakes,
-    /// How long it was polled
+    /// Total time running
     Busy,
-    /// How long it was ready, and others ran
+    /// Total time queued
     Scheduled,
-    /// How long it waited
+    /// Total time suspended
     Idle,
 }
 
-/// What stands above a column.
+/// The head of a column.
 pub struct Head {
     pub title: &'static str,
-    /// So many characters; 0 takes what is left.
+    /// In characters; 0 takes the rest of the line.
     pub width: u16,
     pub is_number: bool,
 }
 
-/// Which task, source or timer: its run and its number.
+/// The run and the number of a task, source or timer.
 pub type Id = (u32, u64);
 
 /// A line of a table.
 pub struct Row {
     /// The task, source or timer.
     pub id: Id,
-    /// The task to tell more of.
+    /// The task whose details are shown.
     pub task: Option<Id>,
     pub cells: Vec<String>,
     pub phase: Option<Phase>,
@@ -66,17 +66,17 @@ const fn number(title: &'static str, width: u16) -> Head {
     Head { title, width, is_number: true }
 }
 
-/// What is in more than one run says in which it is.
-fn with_runs(watched: &Watched, mut table: Table) -> Table {
-    if watched.runs().all().count() > 1 {
+/// Adds a column for the run if there are several.
+fn with_runs(observed: &Observed, mut table: Table) -> Table {
+    if observed.runs().all().count() > 1 {
         table.heads.insert(0, number("RUN", 4));
         table.rows.iter_mut().for_each(|row| row.cells.insert(0, row.id.0.to_string()));
     }
     table
 }
 
-/// Of tasks, in the order of a column, the largest first where it is one of numbers.
-pub fn tasks(watched: &Watched, sort: Column, reverse: bool) -> Table {
+/// The tasks, sorted by a column: numbers from the largest, texts alphabetically.
+pub fn tasks(observed: &Observed, sort: Column, reverse: bool) -> Table {
     let heads = vec![
         number("TASK", 6),
         text("NAME", 16),
@@ -89,14 +89,14 @@ pub fn tasks(watched: &Watched, sort: Column, reverse: bool) -> Table {
         number("IDLE", 7),
         text("WAITS FOR", 0),
     ];
-    let with_times = |run: u32, task: &Rc<Task>| (task.clone(), watched.times(task), run);
+    let with_times = |run: u32, task: &Rc<Task>| (task.clone(), observed.times(task), run);
     let of_run = |state: &'_ State| state.tasks.values().map(|task| with_times(state.run, task)).collect::<Vec<_>>();
-    let mut tasks: Vec<_> = watched.runs().all().flat_map(of_run).collect();
+    let mut tasks: Vec<_> = observed.runs().all().flat_map(of_run).collect();
     let mut by_number =
         |key: fn(&Task, [u64; 3]) -> u64| tasks.sort_by_key(|(task, times, _)| Reverse(key(task, *times)));
     match sort {
-        Column::Task => {} // as they are
-        Column::Name => tasks.sort_by_cached_key(|(task, ..)| name(watched, task)),
+        Column::Task => {} // already in this order
+        Column::Name => tasks.sort_by_cached_key(|(task, ..)| name(observed, task)),
         Column::State => tasks.sort_by_key(|(task, ..)| task.phase.word()),
         Column::Polls => by_number(|task, _| task.polls),
         Column::Wakes => by_number(|task, _| task.wakes),
@@ -108,21 +108,21 @@ pub fn tasks(watched: &Watched, sort: Column, reverse: bool) -> Table {
     if reverse {
         tasks.reverse();
     }
-    let rows = tasks.iter().map(|(task, times, run)| task_row(watched, task, *times, *run)).collect();
-    with_runs(watched, Table { heads, rows })
+    let rows = tasks.iter().map(|(task, times, run)| task_row(observed, task, *times, *run)).collect();
+    with_runs(observed, Table { heads, rows })
 }
 
-/// What a task is called, or else the end of the place where it was spawned: `store.rs:63`.
-fn name(watched: &Watched, task: &Task) -> String {
-    let place = || task.place.map(|place| place_of(watched.trace(), place)).unwrap_or_default();
+/// The name of a task, or else its spawn location in short: `store.rs:63`.
+fn name(observed: &Observed, task: &Task) -> String {
+    let place = || task.place.map(|place| place_of(observed.trace(), place)).unwrap_or_default();
     let file = |place: String| place.rsplit('/').next().unwrap_or_default().to_owned();
     task.name.as_deref().map_or_else(|| file(place()), str::to_owned)
 }
 
-fn task_row(watched: &Watched, task: &Task, [busy, scheduled, idle]: [u64; 3], run: u32) -> Row {
+fn task_row(observed: &Observed, task: &Task, [busy, scheduled, idle]: [u64; 3], run: u32) -> Row {
     let cells = vec![
         task.id.to_string(),
-        name(watched, task),
+        name(observed, task),
         task.phase.word().to_owned(),
         amount(task.polls),
         amount(task.wakes),
@@ -139,35 +139,35 @@ fn task_row(watched: &Watched, task: &Task, [busy, scheduled, idle]: [u64; 3], r
 fn waits_for(task: &Task) -> String {
     match (task.phase, &*task.waits) {
         (Phase::Pooled, _) => "a thread of the pool".into(),
-        (Phase::Blocking, _) => "a call that blocks".into(),
-        (Phase::Waiting, _) if task.is_stranded => "nothing: nobody can wake it".into(),
-        (Phase::Waiting, [only]) => only.leaf.to_string(),
-        (Phase::Waiting, [first, others @ ..]) => format!("{}, or {} more", first.leaf, others.len()),
+        (Phase::Blocking, _) => "a blocking call".into(),
+        (Phase::Suspended, _) if task.is_stranded => "nothing: no waker is left".into(),
+        (Phase::Suspended, [only]) => only.leaf.to_string(),
+        (Phase::Suspended, [first, others @ ..]) => format!("{}, or {} more", first.leaf, others.len()),
         _ => String::new(),
     }
 }
 
-/// Of sources.
-pub fn sources(watched: &Watched) -> Table {
+/// The sources.
+pub fn sources(observed: &Observed) -> Table {
     let heads =
-        vec![number("SOURCE", 6), number("FD", 5), text("WHAT", 32), text("LAST READY FOR", 18), text("WHO WAITS", 0)];
+        vec![number("SOURCE", 6), number("FD", 5), text("WHAT", 32), text("LAST READINESS", 18), text("WAITERS", 0)];
     let of_run = |state: &State| {
-        let rows = state.sources.iter().map(|(id, source)| source_row(watched, state, *id, source));
+        let rows = state.sources.iter().map(|(id, source)| source_row(observed, state, *id, source));
         rows.collect::<Vec<_>>()
     };
-    let rows = watched.runs().all().flat_map(of_run).collect();
-    with_runs(watched, Table { heads, rows })
+    let rows = observed.runs().all().flat_map(of_run).collect();
+    with_runs(observed, Table { heads, rows })
 }
 
-fn source_row(watched: &Watched, state: &State, id: u64, source: &Source) -> Row {
+fn source_row(observed: &Observed, state: &State, id: u64, source: &Source) -> Row {
     let waiters = source.waiters.iter().map(|(task, direction)| {
-        let title = state.tasks.get(task).map_or_else(|| format!("task {task}"), |task| task.title());
+        let title = state.tasks.get(task).map_or_else(|| title(*task, None), |task| task.title());
         format!("{title}, to {}", direction_word(*direction))
     });
     let cells = vec![
         id.to_string(),
         source.fd.map(|fd| fd.to_string()).unwrap_or_default(),
-        watched.source_name(state.runtime, id).unwrap_or_default().to_owned(),
+        observed.source_name(state.runtime, id).unwrap_or_default().to_owned(),
         source.ready.replace('_', " "),
         waiters.collect::<Vec<_>>().join("; "),
     ];
@@ -175,40 +175,42 @@ fn source_row(watched: &Watched, state: &State, id: u64, source: &Source) -> Row
     Row { id: (state.run, id), task, cells, phase: None }
 }
 
-/// Of timers, the next one first.
-pub fn timers(watched: &Watched) -> Table {
+/// The timers, the next deadline first.
+pub fn timers(observed: &Observed) -> Table {
     let heads = vec![number("TIMER", 6), number("IN", 7), text("OF", 24), text("SET AT", 0)];
     let of_run = |state: &'_ State| state.timers.iter().map(|(id, timer)| (timer.clone(), *id, state.run)).collect();
-    let mut timers: Vec<(Timer, u64, u32)> = watched.runs().all().flat_map::<Vec<_>, _>(of_run).collect();
+    let mut timers: Vec<(Timer, u64, u32)> = observed.runs().all().flat_map::<Vec<_>, _>(of_run).collect();
     timers.sort_by_key(|(timer, ..)| timer.deadline);
     let row = |(timer, id, run): (Timer, u64, u32)| {
-        let task = timer.task.and_then(|task| watched.runs().get(run)?.tasks.get(&task));
+        let task = timer.task.and_then(|task| observed.runs().get(run)?.tasks.get(&task));
         let cells = vec![
             id.to_string(),
-            time(timer.deadline.saturating_sub(watched.now())),
+            time(timer.deadline.saturating_sub(observed.now())),
             task.map(|task| task.title()).unwrap_or_default(),
-            place_of(watched.trace(), timer.place),
+            place_of(observed.trace(), timer.place),
         ];
         Row { id: (run, id), task: timer.task.map(|task| (run, task)), cells, phase: None }
     };
-    with_runs(watched, Table { heads, rows: timers.into_iter().map(row).collect() })
+    with_runs(observed, Table { heads, rows: timers.into_iter().map(row).collect() })
 }
 
-/// All that is known of a task, in lines.
-pub fn details(watched: &Watched, (run, id): Id) -> Vec<String> {
-    let task = watched.runs().get(run).and_then(|state| state.tasks.get(&id));
-    let Some(task) = task else { return vec![format!("task {id} is over")] };
-    let by = task.by.map(|by| format!(" by task {by}")).unwrap_or_default();
-    let at = task.place.map(|place| format!(" at {}", place_of(watched.trace(), place))).unwrap_or_default();
-    let [busy, scheduled, idle] = watched.times(task).map(time);
-    let since = match task.phase.is_over() {
+/// The details of a task, in lines.
+pub fn details(observed: &Observed, (run, id): Id) -> Vec<String> {
+    let tasks = observed.runs().get(run).map(|state| &state.tasks);
+    let find = |id: u64| tasks.and_then(|tasks| tasks.get(&id));
+    let Some(task) = find(id) else { return vec![format!("{} has completed", title(id, None))] };
+    let by = task.by.map(|by| format!(" by {}", find(by).map_or_else(|| title(by, None), |by| by.title())));
+    let by = by.unwrap_or_default();
+    let at = task.place.map(|place| format!(" at {}", place_of(observed.trace(), place))).unwrap_or_default();
+    let [busy, scheduled, idle] = observed.times(task).map(time);
+    let since = match task.phase.is_completed() {
         true => task.phase.word().to_owned(),
-        false => format!("{} for {}", task.phase.word(), time(watched.now().saturating_sub(task.since))),
+        false => format!("{} for {}", task.phase.word(), time(observed.now().saturating_sub(task.since))),
     };
     let mut lines = vec![
         format!("{}, spawned{by}{at}, a future of {}", task.title(), count(task.size as usize, "byte")),
         format!(
-            "{since}; busy {busy}, scheduled {scheduled}, idle {idle}; {}, {} ({} own)",
+            "{since}; busy {busy}, scheduled {scheduled}, idle {idle}; {}, {} ({} self)",
             count(task.polls as usize, "poll"),
             count(task.wakes as usize, "wake"),
             task.self_wakes
@@ -216,7 +218,7 @@ pub fn details(watched: &Watched, (run, id): Id) -> Vec<String> {
     ];
     let mut above: &[_] = &[];
     for wait in task.waits.iter() {
-        let chain = watched.trace().chains.get(wait.chain as usize).map_or(&[][..], |chain| chain);
+        let chain = observed.trace().chains.get(wait.chain as usize).map_or(&[][..], |chain| chain);
         let same = chain.iter().zip(above).take_while(|(a, b)| a == b).count();
         let indent = if above.is_empty() { "  " } else { "    " };
         lines.extend(chain[same..].iter().map(|place| format!("{indent}{}", frame(place))));
@@ -226,7 +228,7 @@ pub fn details(watched: &Watched, (run, id): Id) -> Vec<String> {
     lines
 }
 
-/// A number in six characters at most: `12345`, `1.2M`.
+/// A number in at most six characters: `12345`, `1.2M`.
 pub fn amount(number: u64) -> String {
     match number {
         0..100_000 => number.to_string(),
@@ -237,7 +239,7 @@ pub fn amount(number: u64) -> String {
     }
 }
 
-/// A time in six characters at most: `12µs`, `1.25ms`, `3m12s`.
+/// A time in at most six characters: `12µs`, `1.25ms`, `3m12s`.
 pub fn time(nanoseconds: u64) -> String {
     let seconds = Duration::from_nanos(nanoseconds).as_secs();
     let three = |unit: &str, of: u64| match nanoseconds as f64 / of as f64 {

@@ -1,4 +1,4 @@
-//! Keys in, pictures out, until somebody has seen enough.
+//! The loop of `top`: reads keys and draws the screen until it is quit.
 
 use super::draw::draw;
 use super::feed::Feed;
@@ -9,10 +9,10 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Ten pictures a second.
+/// The time between two frames.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// Shows it. The terminal is as it was before when this returns, or panics.
+/// Shows the screen until it is quit. Restores the terminal when it returns or panics.
 pub fn run(mut feed: Feed, mut screen: Screen) -> Result<(), Failure> {
     let mut terminal = ratatui::try_init().map_err(Failure::Output)?;
     let shown = show(&mut terminal, &mut feed, &mut screen);
@@ -22,16 +22,16 @@ pub fn run(mut feed: Feed, mut screen: Screen) -> Result<(), Failure> {
 
 fn show(terminal: &mut DefaultTerminal, feed: &mut Feed, screen: &mut Screen) -> Result<(), Failure> {
     loop {
-        feed.look()?;
-        terminal.draw(|frame| draw(frame, screen, feed.watched())).map_err(Failure::Output)?;
+        feed.update()?;
+        terminal.draw(|frame| draw(frame, screen, feed.observed())).map_err(Failure::Output)?;
         let next = Instant::now() + PERIOD;
         while let Some(event) = event_before(next).map_err(Failure::Output)? {
             match event {
                 Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    if screen.press(key, feed.watched()) {
+                    if screen.press(key, feed.observed()) {
                         return Ok(());
                     }
-                    break; // to be seen at once
+                    break; // draw the effect at once
                 }
                 Event::Resize(..) => break,
                 _ => {}

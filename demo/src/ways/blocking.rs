@@ -1,8 +1,7 @@
-//! One page after the other, each with calls that wait.
+//! One page after the other, with blocking calls.
 //!
-//! Good at: being read. A line does what it says, and the next one runs when it is done.
-//! Costs: time. While one page is under way nothing else is, so the times add up; the processor sleeps
-//! through nearly all of it.
+//! Good at: being read. Each line runs when the previous one is done.
+//! Costs: time. The times of all pages add up, and the processor is idle for nearly all of it.
 
 use super::page;
 use std::io::{self, Read, Write};
@@ -13,7 +12,7 @@ pub fn download(server: SocketAddr, paths: &[String]) -> io::Result<Vec<Vec<u8>>
     paths.iter().map(|path| fetch(server, path)).collect()
 }
 
-/// Downloads one page; the threads and the processes do the same.
+/// Downloads one page. The threads and the processes use it too.
 pub fn fetch(server: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(server)?;
     stream.write_all(&page::request(server, path))?;

@@ -1,8 +1,8 @@
-//! Sockets that don't block, in a loop that asks each of them again and again.
+//! Non-blocking sockets, in a loop that tries each of them again and again.
 //!
-//! Good at: having all pages under way at once, on one thread.
-//! Costs: a whole processor, all the time, to hear "not yet". And where a page stands is no longer a line
-//! of code but the content of some variables.
+//! Good at: downloading all pages at once, on one thread.
+//! Costs: a whole processor, only to get "not yet". And the progress of a page is no longer a line of code but the values
+//! of variables.
 
 use super::page;
 use std::io::{self, ErrorKind, Read, Write};
@@ -24,10 +24,10 @@ pub fn download(server: SocketAddr, paths: &[String]) -> io::Result<Vec<Vec<u8>>
     downloads.into_iter().map(|download| page::body(download.response)).collect()
 }
 
-/// A page under way.
+/// A download in progress.
 struct Download {
     stream: TcpStream,
-    /// What is left to be sent.
+    /// What is left to send.
     request: Vec<u8>,
     response: Vec<u8>,
     is_done: bool,
@@ -39,7 +39,7 @@ impl Download {
         Ok(Download { stream, request, response: Vec::new(), is_done: false })
     }
 
-    /// Tries what comes next. Whether all is done.
+    /// Tries the next step. Returns whether the download is done.
     fn go_on(&mut self) -> io::Result<bool> {
         if self.is_done {
             return Ok(true);
@@ -49,7 +49,7 @@ impl Download {
             true => self.stream.read_to_end(&mut self.response).map(|_| self.is_done = true),
         };
         match result {
-            // Still connecting, or nothing there yet.
+            // Still connecting, or no bytes yet.
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => Ok(false),
             Err(error) => Err(error),
             Ok(()) => Ok(self.is_done),

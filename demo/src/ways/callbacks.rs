@@ -1,8 +1,8 @@
 //! An event loop over `polling` (epoll, kqueue) that calls a method when a socket is ready.
 //!
-//! Good at: having all pages under way at once, on one thread, which sleeps while nothing happens.
-//! Costs: the order of the steps. What was one function is cut into a method for each event; what was a
-//! local variable is a field; and an error comes out somewhere in the loop, far from what asked for it.
+//! Good at: downloading all pages at once, on one thread, which sleeps while nothing happens.
+//! Costs: the order of the steps. One function becomes a method for each event, local variables become fields, and an error
+//! surfaces in the loop, far from the code that caused it.
 
 use super::page;
 use polling::{Event, Events, Poller};
@@ -30,12 +30,12 @@ pub fn download(server: SocketAddr, paths: &[String]) -> io::Result<Vec<Vec<u8>>
     downloads.into_iter().map(|mut download| page::body(std::mem::take(&mut download.response))).collect()
 }
 
-/// A page under way.
+/// A download in progress.
 struct Download<'a> {
     poller: &'a Poller,
     key: usize,
     stream: TcpStream,
-    /// What is left to be sent.
+    /// What is left to send.
     request: Vec<u8>,
     response: Vec<u8>,
 }
@@ -43,20 +43,20 @@ struct Download<'a> {
 impl Download<'_> {
     fn begin<'a>(poller: &'a Poller, key: usize, server: SocketAddr, path: &str) -> io::Result<Download<'a>> {
         let stream = page::connect(server)?;
-        // SAFETY: `drop` takes it out again before it is closed.
+        // SAFETY: `drop` removes the stream from the poller before the stream is closed.
         unsafe { poller.add(&stream, Event::writable(key))? };
         Ok(Download { poller, key, stream, request: page::request(server, path), response: Vec::new() })
     }
 
-    /// The connection is there, or there is room again: sends on.
+    /// Called when the socket is connected or has room: sends more.
     fn on_writable(&mut self) -> io::Result<()> {
         let sent = self.stream.write(&self.request)?;
         self.request.drain(..sent);
         let next = if self.request.is_empty() { Event::readable } else { Event::writable };
-        self.poller.modify(&self.stream, next(self.key)) // an event is told once
+        self.poller.modify(&self.stream, next(self.key)) // an event is reported only once
     }
 
-    /// Something came: reads on. Whether that was the end.
+    /// Called when bytes have arrived: reads more. Returns whether that was the end.
     fn on_readable(&mut self) -> io::Result<bool> {
         match self.stream.read_to_end(&mut self.response) {
             Ok(_) => Ok(true),

@@ -1,6 +1,8 @@
-//! The rows as a picture: two panels of bars, for time and for processor time.
+//! The rows as a picture: a panel of bars for time, and one for processor time.
 
-use super::{Row, Way};
+use super::measure::Row;
+use super::way::Way;
+use crate::step::words::count;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -11,7 +13,7 @@ use std::time::Duration;
 const WIDTH: u32 = 960;
 const HEIGHT: u32 = 720;
 const FONT: &str = "sans-serif";
-/// A colour for each number of pages, told apart also by those who see no red and green (Okabe and Ito, 2008).
+/// A colour for each number of pages, distinguishable for colour-blind readers too (Okabe and Ito, 2008).
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -37,7 +39,7 @@ fn draw(rows: &[Row], delay: Duration, path: &Path) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-/// A group of bars a way, a bar a number of pages, on a scale on which ten times as much is a step.
+/// A group of bars for each way, a bar for each number of pages, on a logarithmic scale.
 fn panel<DB: DrawingBackend<ErrorType: 'static>>(
     area: &DrawingArea<DB, Shift>,
     rows: &[Row],
@@ -91,7 +93,7 @@ fn panel<DB: DrawingBackend<ErrorType: 'static>>(
     for (n, pages) in pages.iter().enumerate() {
         let (x, y) = (area.dim_in_pixel().0 as i32 - 110, 16 + 18 * n as i32);
         area.draw(&Rectangle::new([(x, y), (x + 12, y + 12)], COLOURS[n % COLOURS.len()].filled()))?;
-        area.draw_text(&format!("{pages} pages"), &TextStyle::from((FONT, 14)), (x + 18, y))?;
+        area.draw_text(&count(*pages, "page"), &TextStyle::from((FONT, 14)), (x + 18, y))?;
     }
     Ok(())
 }

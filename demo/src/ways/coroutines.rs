@@ -1,8 +1,8 @@
 //! Async fns on the runtime of this workspace.
 //!
-//! Good at: all of it. `fetch` reads like the one of `blocking.rs`; all pages are under way at once, on one
-//! thread, which sleeps while nothing happens. Below each `.await` is what `callbacks.rs` does by hand.
-//! Costs: a word, `async`, that goes up through all callers; and a call that blocks holds everybody up.
+//! Good at: all of it. `fetch` reads like the one in `blocking.rs`; all pages download at once, on one thread, which sleeps
+//! while nothing happens. Each `.await` does what `callbacks.rs` does by hand.
+//! Costs: the word `async` in all callers; and a call that blocks delays all tasks.
 
 use super::page;
 use executor::net::TcpStream;

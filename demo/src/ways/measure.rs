@@ -1,6 +1,6 @@
-//! What a way takes: told by its own process when it is done, and by looking at it while it runs.
+//! Measures a way: its own process reports some figures when it is done, and others are sampled while it runs.
 
-use super::{Server, Way};
+use super::way::Way;
 use crate::Failure;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,24 +20,38 @@ pub struct Measured {
     pub seconds: f64,
     /// Processor time, of all threads and processes.
     pub cpu_seconds: f64,
-    /// Threads at once, at most; those of all processes.
+    /// The most threads at once, in all processes.
     pub threads: u64,
-    /// Processes at once, at most.
+    /// The most processes at once.
     pub processes: u64,
-    /// Bytes of memory, at most: of each process its own peak.
+    /// The sum of each process's peak memory, in bytes.
     pub memory: u64,
-    /// How often the processor went to another thread.
+    /// Context switches.
     pub switches: u64,
-    /// System calls, where the kernel tells.
+    /// System calls, if the kernel reports them.
     pub syscalls: Option<u64>,
     /// Bytes that were downloaded.
     pub bytes: u64,
-    /// Stands for those bytes.
+    /// A hash of those bytes.
     pub digest: u64,
 }
 
+/// What a way took for a number of pages: a row of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The way.
+    pub way: Way,
+    /// The number of pages.
+    pub pages: usize,
+    /// How many times as fast as `blocking` it was, if that ran too.
+    pub times_faster: Option<f64>,
+    /// What it took.
+    #[serde(flatten)]
+    pub measured: Measured,
+}
+
 impl Measured {
-    /// The run that took the median time; of the others, the medians of what varies.
+    /// The run with the median time, with the median of the processor times.
     pub fn median(mut runs: Vec<Measured>) -> Measured {
         let middle = runs.len() / 2;
         let mut cpu: Vec<f64> = runs.iter().map(|run| run.cpu_seconds).collect();
@@ -67,7 +82,7 @@ pub fn around(download: impl FnOnce() -> io::Result<Vec<Vec<u8>>>) -> io::Result
     })
 }
 
-/// What this process and its children, those that are over, have used.
+/// The resources used by this process and its ended children.
 struct Used {
     cpu_seconds: f64,
     switches: u64,
@@ -83,20 +98,20 @@ impl Used {
     }
 }
 
-/// Lets a process of its own download, and watches it.
-pub(super) fn measure(server: &Server, way: Way, pages: usize, unpooled: bool) -> Result<Measured, Failure> {
+/// Runs a download in a process of its own, and observes it.
+pub fn measure(server: SocketAddr, way: Way, pages: usize, unpooled: bool) -> Result<Measured, Failure> {
     let mut command = Command::new(std::env::current_exe().map_err(Failure::Process)?);
-    command.args(["ways-run", way.name(), &server.address.to_string(), &pages.to_string()]);
+    command.args(["ways-run", way.name(), &server.to_string(), &pages.to_string()]);
     command.args(unpooled.then_some("--unpooled")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().map_err(Failure::Process)?;
-    let seen = watch(&mut process).map_err(Failure::Process)?;
+    let seen = observe(&mut process).map_err(Failure::Process)?;
     let output = process.wait_with_output().map_err(Failure::Process)?;
     let failed = || Failure::Way { way: way.name(), why: String::from_utf8_lossy(&output.stderr).trim().to_owned() };
-    let told: Measured = serde_json::from_slice(&output.stdout).map_err(|_| failed())?;
-    Ok(Measured { threads: seen.threads, processes: seen.processes, memory: seen.memory.values().sum(), ..told })
+    let reported: Measured = serde_json::from_slice(&output.stdout).map_err(|_| failed())?;
+    Ok(Measured { threads: seen.threads, processes: seen.processes, memory: seen.memory.values().sum(), ..reported })
 }
 
-/// What was seen of a process and its children.
+/// Samples of a process and its children.
 #[derive(Default)]
 struct Seen {
     threads: u64,
@@ -105,8 +120,8 @@ struct Seen {
     memory: HashMap<u32, u64>,
 }
 
-/// Looks at a process every few milliseconds until it is over.
-fn watch(process: &mut Child) -> io::Result<Seen> {
+/// Samples a process every few milliseconds until it ends.
+fn observe(process: &mut Child) -> io::Result<Seen> {
     let mut seen = Seen { threads: 1, processes: 1, ..Seen::default() };
     loop {
         let family: Vec<_> = children(process.id()).into_iter().chain([process.id()]).collect();
@@ -124,13 +139,13 @@ fn watch(process: &mut Child) -> io::Result<Seen> {
     }
 }
 
-/// A process's children, where the system has /proc.
+/// The children of a process, on systems with /proc.
 fn children(id: u32) -> Vec<u32> {
     let text = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
-/// A process's threads and its peak of memory, where the system has /proc.
+/// The number of threads and the peak memory of a process, on systems with /proc.
 fn state(id: u32) -> Option<(u64, u64)> {
     let text = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let field = |name: &str| {
@@ -140,14 +155,14 @@ fn state(id: u32) -> Option<(u64, u64)> {
     Some((field("Threads:")?, field("VmHWM:")? * 1024))
 }
 
-/// Counts system calls by the kernel's tracepoint, which needs rights and a mounted tracefs.
+/// Counts system calls with the kernel's tracepoint, which requires privileges and a mounted tracefs.
 mod syscalls {
     #[cfg(target_os = "linux")]
     pub struct Counter(perf_event::Counter);
 
     #[cfg(target_os = "linux")]
     impl Counter {
-        /// Of this process, and of whatever threads and processes it starts from now on.
+        /// Counts for this process and the threads and processes that it starts from now on.
         pub fn start() -> Option<Counter> {
             const EVENT: &str = "events/raw_syscalls/sys_enter/id";
             let read = |place: &str| std::fs::read_to_string(format!("{place}/{EVENT}")).ok();

@@ -1,20 +1,20 @@
-//! What each way asks for and what comes back: the same request, the same parsing.
+//! The request and the response: every way sends the same one and parses it alike.
 
 use socket2::{Domain, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 
-/// The paths of so many pages: small ones of the built-in site, no two the same.
+/// The paths of different small pages of the built-in site.
 pub fn paths(pages: usize) -> Vec<String> {
     (0..pages).map(|n| format!("/ring/{}?{n}", n % 12)).collect()
 }
 
-/// What is sent for a page. The server closes the connection when all is said.
+/// The request for a page. The server closes the connection after its response.
 pub fn request(server: SocketAddr, path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n").into_bytes()
 }
 
-/// The page in a response that was read to its end.
+/// The page in a complete response.
 pub fn body(mut response: Vec<u8>) -> io::Result<Vec<u8>> {
     let wrong = |what: String| io::Error::new(ErrorKind::InvalidData, what);
     let mut fields = [httparse::EMPTY_HEADER; 32];
@@ -28,17 +28,16 @@ pub fn body(mut response: Vec<u8>) -> io::Result<Vec<u8>> {
     Ok(response.split_off(length))
 }
 
-/// A connection that is being made; it does not block, neither now nor later. When it is there, it can be
-/// written to.
+/// Starts a connection on a non-blocking socket. The socket becomes writable when it is connected.
 pub fn connect(server: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     match socket.connect(&server.into()) {
-        Err(error) if !is_under_way(&error) => Err(error),
+        Err(error) if !is_in_progress(&error) => Err(error),
         _ => Ok(socket.into()),
     }
 }
 
-fn is_under_way(error: &io::Error) -> bool {
+fn is_in_progress(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
 }

@@ -1,8 +1,8 @@
 //! A pool of ten processes, each of which does what `blocking.rs` does with its share of the pages.
 //!
 //! Good at: keeping the code as it was, using several processors, and keeping a crash to itself.
-//! Costs: a whole program for each: starting it, its memory, and everything that is to come back goes
-//! through a pipe. Ten at once is ten times as fast, less what that takes.
+//! Costs: a whole program for each: its start, its memory, and a pipe for everything that it returns. Ten at once are ten
+//! times as fast, less these costs.
 
 use super::blocking::fetch;
 use std::io::{self, Read, Write};
@@ -39,7 +39,7 @@ fn share(paths: &[String], worker: usize) -> impl Iterator<Item = &String> {
     paths.iter().skip(worker).step_by(POOL)
 }
 
-/// What a process of the pool does: downloads its share, and writes each page behind its length.
+/// Runs in a process of the pool: downloads its share, and writes the length of each page and then the page.
 pub fn work(server: SocketAddr, paths: &[String]) -> io::Result<()> {
     let mut output = io::stdout().lock();
     for path in paths {

@@ -1,7 +1,8 @@
 //! The rows as a table with bars, as JSON or as CSV.
 
-use super::Row;
-use crate::cli::{Format, WaysArgs};
+use super::args::{Format, WaysArgs};
+use super::measure::Row;
+use crate::step::words::count;
 use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 use std::io::{self, Write};
@@ -9,7 +10,7 @@ use std::io::{self, Write};
 /// The longest bar, in characters.
 const BAR: f64 = 7.0;
 
-/// Prints what was asked for on standard output.
+/// Prints the rows on standard output, in the chosen format.
 pub fn print(rows: &[Row], args: &WaysArgs) -> io::Result<()> {
     let mut output = io::stdout().lock();
     match args.format {
@@ -61,13 +62,14 @@ fn text(rows: &[Row], args: &WaysArgs) -> String {
     for &pages in &args.pages {
         let rows: Vec<&Row> = rows.iter().filter(|row| row.pages == pages).collect();
         tables.push(format!(
-            "{pages} pages, the server takes {} for each\n{}",
+            "{}, the server takes {} for each\n{}",
+            count(pages, "page"),
             humantime::format_duration(args.delay),
             table(&rows)
         ));
     }
     if rows.iter().any(|row| row.measured.syscalls.is_none()) {
-        tables.push("system calls: the kernel doesn't tell (that takes root and a mounted tracefs)".to_owned());
+        tables.push("system calls: not available (requires root and a mounted tracefs)".to_owned());
     }
     tables.join("\n\n")
 }
@@ -120,7 +122,7 @@ fn bar(part: f64) -> String {
     if bar.is_empty() { EIGHTHS[1].to_owned() } else { bar }
 }
 
-/// In seven columns at most.
+/// In at most seven characters.
 fn memory(bytes: u64) -> String {
     match bytes {
         100_000_000..1_000_000_000 => format!("{} MB", (bytes + 500_000) / 1_000_000),

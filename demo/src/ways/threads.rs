@@ -1,8 +1,8 @@
-//! A pool of ten threads, each of which does what `blocking.rs` does. Or a thread for each page.
+//! A pool of ten threads that do what `blocking.rs` does; or a thread for each page.
 //!
 //! Good at: keeping the code as it was, and using several processors.
-//! Costs: a stack and a place in the system's scheduler for each, which is why they are few; and whatever
-//! they share needs a lock. Ten at once is ten times as fast, and no more.
+//! Costs: a stack and an entry in the system's scheduler for each, so there are few; and a lock for everything they share.
+//! Ten at once are ten times as fast, and no more.
 
 use super::blocking::fetch;
 use std::io;
@@ -24,7 +24,7 @@ pub fn download_unpooled(server: SocketAddr, paths: &[String]) -> io::Result<Vec
 
 fn on_threads(server: SocketAddr, paths: &[String], threads: usize) -> io::Result<Vec<Vec<u8>>> {
     let next = AtomicUsize::new(0);
-    // Takes the next page that nobody has, until there is none.
+    // Takes the next page that no thread has taken, until there is none.
     let work = || -> io::Result<Vec<(usize, Vec<u8>)>> {
         let mut done = Vec::new();
         while let n @ 0.. = next.fetch_add(1, Ordering::Relaxed)
@@ -35,7 +35,7 @@ fn on_threads(server: SocketAddr, paths: &[String], threads: usize) -> io::Resul
         Ok(done)
     };
     let mut pages = thread::scope(|scope| {
-        // Those that were started are joined by the scope.
+        // If one cannot be started, the scope joins the others.
         let start = |_| thread::Builder::new().spawn_scoped(scope, work);
         let workers = (0..threads).map(start).collect::<io::Result<Vec<_>>>()?;
         let done = workers.into_iter().map(|worker| worker.join().expect("a thread of the pool panicked"));

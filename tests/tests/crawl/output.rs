@@ -106,7 +106,7 @@ fn a_report_that_cannot_be_written_is_named_before_anything_is_fetched() {
     let server = FaultServer::start(|visit| visit.page(""));
     let place = Place::new();
     let ran = place.run(&["crawl", &server.url("/"), "--report", "/no/such/dir/x"]).exits(1);
-    ran.says("can't write the report /no/such/dir/x: No such file");
+    ran.says("cannot write the report /no/such/dir/x: No such file");
     assert_eq!(server.requests().len(), 0);
     place.has_no_parts();
 }
@@ -225,7 +225,7 @@ fn help_fits_100_columns_and_names_all_options_and_exit_codes() {
         "--help",
     ];
     let serve = ["--listen", "--delay", "--root", "--help"];
-    let exits = ["0  all well", "1  our own failure", "2  wrong usage", "3  some URLs failed", "130  interrupted"];
+    let exits = ["0  success", "1  internal error", "2  wrong usage", "3  some URLs failed", "130  interrupted"];
     for (args, expected) in [
         (&["--help"] as &[_], &[&options[..], &exits, &["crawl", "serve", "--version"]].concat()),
         (&["-h"], &options.to_vec()),

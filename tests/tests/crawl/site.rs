@@ -188,7 +188,7 @@ fn pages_that_fail_are_counted_and_named_and_the_exit_code_is_3() {
         let line = ran.stderr.lines().find(|line| line.contains(url)).unwrap_or_default();
         assert!(line.starts_with("failed: ") && line.contains(why), "about {url}: {}", ran.stderr);
     }
-    ran.says("1 page saved").says("3 failed");
+    ran.says("1 page saved").says("3 pages failed");
     assert_eq!(place.names(), ["ring/0"]);
 }
 

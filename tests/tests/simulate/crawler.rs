@@ -6,7 +6,7 @@
 
 use clap::Parser;
 use demo::Exit;
-use demo::cli::CrawlArgs;
+use demo::crawl::CrawlArgs;
 use demo::http::server::{Answer, Body, Handler, LocalFuture, Request, serve};
 use demo::signals::Signals;
 use executor::net::TcpListener;

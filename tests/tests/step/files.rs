@@ -28,8 +28,8 @@ fn what_is_no_recording_is_refused_with_the_line() {
     std::fs::write(place.path("run.jsonl"), "{}\n").unwrap();
     place.run(&["step", "--replay", "run.jsonl", "--lint"]).exits(1).says("demo: run.jsonl: line 1 is not a line");
     place.run(&["step", "--replay", "nowhere.jsonl"]).exits(1).says("nowhere.jsonl");
-    place.run(&["step", "--source", "nowhere", "--lint"]).exits(2).says("there is no directory");
-    place.run(&["step"]).exits(1).says("a terminal is needed").says("--html");
+    place.run(&["step", "--source", "nowhere", "--lint"]).exits(2).says("no such directory");
+    place.run(&["step"]).exits(1).says("stepping needs a terminal").says("--html");
     place.run(&["step", "no-such-program"]).exits(2).says("ping-pong");
 }
 

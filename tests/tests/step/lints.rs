@@ -4,7 +4,7 @@
 //! what runs by the system's clock is run again when that is said of it: what is really wrong is wrong each time.
 
 use demo::step::Program;
-use demo::step::lints::{Finding, Kind, lint, lint_live};
+use demo::step::lints::{Finding, Kind, Lines, lint, lint_live};
 use executor::sync::unbounded;
 use executor::time::{Duration, sleep, timeout};
 use executor::trace::{Event, Record, Recorder, Trace};
@@ -52,14 +52,23 @@ fn only(program: Program, kind: Kind, task: &str, lines: &[u32], says: &str) {
 
 #[test]
 fn each_program_that_does_something_wrong_is_told_so() {
-    only(Program::Blocked, Kind::Blocked, "task 3 `wrong`", &[14], "from its start to its end");
+    only(Program::Blocked, Kind::Blocked, "task 3 `wrong`", &[14, 16], "blocked the thread for");
     only(Program::NeverYields, Kind::NeverYields, "`clerk`", &[14, 15], "Await yield_now()");
     only(Program::SelfWake, Kind::SelfWake, "task 2 `asks`", &[12], "100 polls in a row");
-    only(Program::NeverWoken, Kind::NeverWoken, "task 2 `waits`", &[9], "has left no waker");
-    only(Program::LostWake, Kind::LostWake, "task 2 `waits`", &[13], "its last waker was dropped");
-    only(Program::LeakedWaker, Kind::LeakedWaker, "task 2 `listens`", &[13, 19], "2 wakers of it are");
+    only(Program::NeverWoken, Kind::NeverWoken, "task 2 `waits`", &[9], "left no waker");
+    only(Program::LostWake, Kind::LostWake, "task 2 `waits`", &[13, 18], "its last waker was dropped");
+    only(Program::LeakedWaker, Kind::LeakedWaker, "task 2 `listens`", &[13, 19], "2 wakers of it still exist");
     only(Program::LargeFuture, Kind::LargeFuture, "task 2 `reads`", &[7], "Vec");
     only(Program::Unjoined, Kind::Unjoined, "task 2 `fails`", &[7], "panicked (a number: ParseIntError");
+}
+
+#[test]
+fn a_finding_names_the_line_at_fault() {
+    for (program, line) in [(Program::Blocked, 16), (Program::LostWake, 18)] {
+        let findings = found(|| of_program(program), &[Kind::Blocked, Kind::LostWake]);
+        let [finding] = &findings[..] else { panic!("{program:?}: {findings:#?}") };
+        assert_eq!(finding.at, Some(Lines::one(program.source().0, line)), "{finding:#?}");
+    }
 }
 
 #[test]
@@ -233,8 +242,7 @@ fn who_yields_but_works_in_between_is_right() {
 #[test]
 fn a_panic_that_takes_long_to_print_holds_nobody_up() {
     let mut trace = Program::Blocked.record().unwrap();
-    let wrong = |record: &Record| matches!(record.event, Event::Finished { task: 3, .. });
-    let end = trace.records.iter().position(wrong).unwrap();
+    let end = lint(&trace)[0].event;
     let panicked = Event::Panicked { task: 3, message: None };
     trace.records.insert(end, Record { event: panicked, ..trace.records[end].clone() });
     assert!(!lint(&trace).iter().any(|finding| finding.task == 3));

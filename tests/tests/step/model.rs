@@ -182,6 +182,6 @@ fn a_crawl_of_a_thousand_events_and_more_is_sound_to_its_end() {
         state.apply(number, record);
         is_sound(&state);
     }
-    assert!(state.tasks.values().all(|task| task.phase.is_over()), "{:?}", state.tasks.values().next());
+    assert!(state.tasks.values().all(|task| task.phase.is_completed()), "{:?}", state.tasks.values().next());
     assert!(state.timers.is_empty() && state.sources.is_empty());
 }

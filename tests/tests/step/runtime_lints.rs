@@ -61,7 +61,7 @@ fn a_task_that_was_woken_during_its_poll_and_is_not_queued_after_it_is_found() {
 fn a_task_that_is_polled_without_a_wake_is_found_and_one_that_is_asked_is_not() {
     only(&written(&[SPAWNED, POLL, PENDING, POLL, PENDING]), Kind::PolledUnwoken, &[1], "though it was not woken");
     let over = [r#""event":"finished","task":1,"how":"ready""#, r#""event":"poll_ends","task":1,"end":"finished""#];
-    only(&written(&[SPAWNED, POLL, over[0], over[1], POLL]), Kind::PolledUnwoken, &[1], "though it is over");
+    only(&written(&[SPAWNED, POLL, over[0], over[1], POLL]), Kind::PolledUnwoken, &[1], "though it has completed");
     assert_eq!(lint(&written(&[SPAWNED, POLL, PENDING, ASKED, POLL, PENDING, WOKEN, POLL, PENDING])), []);
 }
 
@@ -123,7 +123,7 @@ fn a_task_that_was_woken_and_is_never_polled_is_found() {
 #[test]
 fn a_thread_that_waits_while_a_task_is_queued_is_found() {
     let executor = Faulty { waits_beside_queue: true.into(), ..Faulty::default() };
-    only(&run_on(executor, async {}), Kind::ParkedBesideQueue, &[1], "was queued when the thread began to wait");
+    only(&run_on(executor, async {}), Kind::ParkedBesideQueue, &[1], "was queued when the thread parked");
     // So is one that never comes back.
     let mut trace = written(&[SPAWNED, r#""event":"wait_begins""#, r#""event":"notified""#]);
     assert_eq!(lint(&trace), [], "the thread that has queued it is about to notify");

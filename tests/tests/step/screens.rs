@@ -79,13 +79,13 @@ fn the_smallest_screens_keep_the_title_and_the_event() {
         let seen = screen(&mut app(Program::Semaphore), (80, height), "ww");
         let mut lines = seen.lines();
         assert!(lines.next().unwrap().contains("event 25 of 57"), "{seen}");
-        assert!(lines.next().unwrap().contains("timer 2 wakes task 3 Bob"), "{seen}");
+        assert!(lines.next().unwrap().contains("timer 2 wakes task 3 `Bob`"), "{seen}");
         // Each frame that is there has something in it.
         assert!(!seen.contains("┘└") || seen.contains("›  3 Bob"), "{seen}");
         assert_eq!(height > 2, seen.contains("←→ event"), "{seen}");
     }
     let small = screen(&mut app(Program::Semaphore), (20, 5), "ww");
-    assert_eq!(small, "event 25 of 57 · at\ntimer 2 wakes task 3\nBob\n\n ←→ event  p poll\n");
+    assert_eq!(small, "event 25 of 57 · at\ntimer 2 wakes task 3\n`Bob`\n\n ←→ event  p poll\n");
     let narrow = screen(&mut app(Program::Semaphore), (40, 20), "ww");
     assert!(narrow.contains("›  3 Bob queued │"), "{narrow}");
     let help = screen(&mut app(Program::Semaphore), (20, 5), "?");
@@ -131,7 +131,7 @@ fn the_list_of_findings_leads_to_their_events() {
     assert!(list.contains("┌ never woken, at event 10 "), "{list}");
     assert!(screen(&mut app, (80, 24), "↓↓").contains("task 3 `second` (spawned at "), "the last one stays chosen");
     let gone = screen(&mut app, (80, 24), "⏎");
-    assert!(gone.contains("task 3 second waits, and has left no waker") && !gone.contains("┌ never"), "{gone}");
+    assert!(gone.contains("task 3 `second` is suspended, and left no waker") && !gone.contains("┌ never"), "{gone}");
     assert_eq!(screen(&mut app, (80, 24), "b"), start, "and back");
     // It begins with the one that comes next, and other keys only close it.
     assert!(screen(&mut app, (80, 24), "Gi").contains("task 3 `second` (spawned at "));
@@ -153,12 +153,12 @@ fn a_cause_is_followed_and_one_comes_back() {
 fn a_search_finds_on_and_back_and_says_when_there_is_no_more() {
     let mut app = app(Program::PingPong);
     let second = |screen: String| screen.lines().nth(1).unwrap_or_default().to_owned();
-    let first = second(screen(&mut app, (80, 24), "/is given⏎"));
-    assert!(first.contains("is given"), "{first}");
+    let first = second(screen(&mut app, (80, 24), "/is handed⏎"));
+    assert!(first.contains("is handed"), "{first}");
     let next = second(screen(&mut app, (80, 24), "n"));
-    assert!(next.contains("is given"), "{next}");
+    assert!(next.contains("is handed"), "{next}");
     assert_eq!(second(screen(&mut app, (80, 24), "N")), first);
-    assert!(second(screen(&mut app, (80, 24), "/nowhere at all⏎")).contains("is nowhere further on"));
+    assert!(second(screen(&mut app, (80, 24), "/nowhere at all⏎")).contains("no later event contains"));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn breakpoints_stop_at_tasks_lines_and_kinds() {
     let mut app = app(Program::PingPong);
     assert!(screen(&mut app, (80, 24), "f").contains("there is no breakpoint"));
     // `pong.rs` is another file.
-    assert!(screen(&mut app, (80, 24), "Bpong.rs:20⏎f").contains("no breakpoint is met"));
+    assert!(screen(&mut app, (80, 24), "Bpong.rs:20⏎f").contains("no event matches a breakpoint"));
     screen(&mut app, (80, 24), "Bpong.rs:20⏎");
     // Without a text it is at the task that one looks at.
     assert!(screen(&mut app, (80, 24), "wB").contains("Enter: task 1"));
@@ -184,23 +184,26 @@ fn a_timer_that_fires_and_a_source_that_is_ready_show_the_task_that_waits_for_th
     let mut napping = app(Program::Semaphore);
     let fires = screen(&mut napping, (80, 24), "wc");
     assert!(fires.contains("timer 1 fires") && fires.contains("›  2 Ann"), "{fires}");
-    assert!(fires.contains("semaphore.rs:18 · stands here"), "{fires}");
+    assert!(fires.contains("semaphore.rs:18 · suspended here"), "{fires}");
     let mut loading = app(Program::Downloads);
     let ready = screen(&mut loading, (120, 40), "/source 3 is ready⏎");
-    assert!(ready.contains("›  4 page 2") && ready.contains("downloads.rs:39 · stands here"), "{ready}");
+    assert!(ready.contains("›  4 page 2") && ready.contains("downloads.rs:39 · suspended here"), "{ready}");
 }
 
 #[test]
 fn a_task_that_is_cancelled_is_not_said_to_go_on() {
     let mut app = app(Program::Cancel);
     let dropped = screen(&mut app, (80, 24), "wwc");
-    assert!(dropped.lines().nth(1).unwrap().contains("task 2 holds is run once more, to drop its future"), "{dropped}");
     assert!(
-        dropped.contains("2 holds              1 dropping") && dropped.contains("cancel.rs:22 · stood here"),
+        dropped.lines().nth(1).unwrap().contains("task 2 `holds` is run once more, to drop its future"),
         "{dropped}"
     );
-    let over = screen(&mut app, (80, 24), "/holds is cancelled⏎");
-    assert!(over.contains("2 holds             1 cancelled"), "it was not polled again: {over}");
+    assert!(
+        dropped.contains("2 holds            1 running ✗") && dropped.contains("cancel.rs:22 · was suspended"),
+        "{dropped}"
+    );
+    let over = screen(&mut app, (80, 24), "/`holds` completes⏎");
+    assert!(over.contains("2 holds            1 cancelled"), "it was not polled again: {over}");
 }
 
 #[test]
@@ -225,8 +228,8 @@ fn a_task_that_is_shielded_is_polled_until_its_shield_is_gone() {
     let said = |trace: &Trace, number: usize| Words::new(trace).sentence(trace, number);
     let (last, polls) = all.split_last().unwrap();
     assert!(polls.len() > 1, "the first of them, and one at least while it is shielded: {all:?}");
-    polls.iter().for_each(|poll| assert_eq!(said(&trace, *poll), "task 2 saves is polled"));
-    assert_eq!(said(&trace, *last), "task 2 saves is run once more, to drop its future: it was cancelled");
+    polls.iter().for_each(|poll| assert_eq!(said(&trace, *poll), "task 2 `saves` is polled"));
+    assert_eq!(said(&trace, *last), "task 2 `saves` is run once more, to drop its future: it was cancelled");
     let mut run = Run::new(trace.clone());
     let dropping = |run: &mut Run, position: usize| {
         run.seek(position);
@@ -242,13 +245,13 @@ fn a_task_that_is_shielded_is_polled_until_its_shield_is_gone() {
     // While it has not ended, nobody knows.
     trace.records.truncate(last + 1);
     assert_eq!(dropping(&mut Run::new(trace.clone()), last + 1), None);
-    assert!(said(&trace, *last).contains("unless it is shielded its future is dropped"));
+    assert!(said(&trace, *last).contains("its future is dropped unless it is shielded"));
 }
 
 #[test]
 fn a_name_that_is_cut_says_so() {
-    let tasks = screen(&mut app(Program::NeverYields), (80, 24), "/clerk wakes⏎");
-    assert!(tasks.contains(" 3 never_yields.rs:…   "), "{tasks}");
+    let tasks = screen(&mut app(Program::NeverYields), (80, 24), "/`clerk` wakes⏎");
+    assert!(tasks.contains("  3 never_yields…  "), "{tasks}");
 }
 
 #[test]
@@ -265,8 +268,12 @@ fn keys_that_have_nothing_to_do_say_so() {
     let mut app = app(Program::PingPong);
     for (keys, says) in [
         ("t", "there is no task yet"),
-        ("n", "nothing is sought"),
-        ("/⏎", "nothing is sought"),
+        ("n", "there is no text to search for"),
+        ("/⏎", "there is no text to search for"),
+        ("z", "`z` does nothing here"),
+        ("g", "this is the first event"),
+        ("GG", "this is the last event"),
+        ("g↑", "there is no task above this one"),
         ("+", "space plays 10 events a second"),
         ("-", "space plays 5 events a second"),
         ("⇞", "there is no earlier event"),
@@ -280,7 +287,7 @@ fn keys_that_have_nothing_to_do_say_so() {
     app.key(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::CONTROL));
     assert!(!app.over, "it is another key");
     // An empty text seeks the same again.
-    let first = screen(&mut app, (80, 24), "g/is given⏎");
+    let first = screen(&mut app, (80, 24), "g/is handed⏎");
     assert_ne!(screen(&mut app, (80, 24), "/⏎"), first);
 }
 
@@ -309,7 +316,7 @@ fn a_program_that_runs_stops_at_the_breakpoint_and_not_behind_it() {
         stopped = live_screen(&mut app, "");
         !stopped.contains("playing")
     });
-    assert!(stopped.contains("event 21 of 21+") && stopped.contains("● breakpoint"), "{stopped}");
+    assert!(stopped.contains("event 21 of 21+") && stopped.contains("too long ●"), "{stopped}");
 }
 
 #[test]
@@ -320,9 +327,9 @@ fn of_a_program_that_runs_the_findings_so_far_are_listed() {
     let ten = live_screen(&mut app, "q⇟");
     assert!(ten.contains("event 11 of 11+ · at 0 · 1 finding: i"), "{ten}");
     let list = live_screen(&mut app, "i");
-    assert!(list.contains(" 1 finding so far ") && list.contains("has left no waker"), "{list}");
+    assert!(list.contains(" 1 finding so far ") && list.contains("left no waker"), "{list}");
     assert!(live_screen(&mut app, "⏎").contains("event 9 of 11+"));
-    assert!(live_screen(&mut app, "/nowhere⏎").contains("is nowhere further on of what has happened so far"));
+    assert!(live_screen(&mut app, "/nowhere⏎").contains("no later event contains `nowhere` so far"));
     let end = live_screen(&mut app, "⇟⇟⇟⇟⇟⇟⇟");
     assert!(end.contains("the program has ended") || end.contains("there is no further event"), "{end}");
 }

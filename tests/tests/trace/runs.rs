@@ -3,7 +3,7 @@
 
 use demo::step::lints::{Kind, lint};
 use demo::step::model::{Phase, Run};
-use demo::top::watched::Watched;
+use demo::top::observed::Observed;
 use executor::sync::oneshot;
 use executor::time::{Duration, sleep};
 use executor::trace::{By, Event, Record, Recorder, Trace};
@@ -156,8 +156,8 @@ fn a_blocking_call_that_outlives_its_run_is_not_the_task_of_that_number_in_the_n
     run.seek(begins + 1);
     assert_eq!(run.runs().get(1).unwrap().tasks[&2].phase, Phase::Blocking);
     run.seek(usize::MAX);
-    assert_eq!(run.runs().get(1).unwrap().tasks[&2].phase, Phase::Done);
-    assert_eq!(run.runs().get(2).unwrap().tasks[&2].phase, Phase::Done);
+    assert_eq!(run.runs().get(1).unwrap().tasks[&2].phase, Phase::Returned);
+    assert_eq!(run.runs().get(2).unwrap().tasks[&2].phase, Phase::Returned);
     assert_eq!(lint(&run.trace), []);
 }
 
@@ -252,7 +252,7 @@ fn findings_name_their_run() {
     assert_eq!(findings.len(), 1, "both are spawned at one place: {findings:#?}");
     assert_eq!((findings[0].kind, findings[0].task, findings[0].others.len()), (Kind::Unjoined, 2, 1));
     let said = place.run(&["step", "--replay", "run.jsonl", "--lint"]).exits(3).stdout;
-    assert!(said.contains(&format!(", run {}, unjoined: task 2", findings[0].run)), "{said}");
+    assert!(said.contains(&format!(", run {}, unobserved panic: task 2", findings[0].run)), "{said}");
 }
 
 #[test]
@@ -261,9 +261,9 @@ fn top_shows_the_tasks_of_all_runs_with_their_numbers() {
     let text = place.run(&["top", "--replay", "run.jsonl", "--once"]).exits(0).stdout;
     let rows =
         |run: &str, task: &str| text.lines().filter(|line| line.split_whitespace().take(2).eq([run, task])).count();
-    assert!(text.contains("RUN") && text.contains("0 alive, 4 over"), "{text}");
+    assert!(text.contains("RUN") && text.contains("0 alive, 4 completed"), "{text}");
     assert_eq!([("1", "1"), ("1", "2"), ("2", "1"), ("2", "2")].map(|(run, task)| rows(run, task)), [1; 4], "{text}");
-    let watched = Watched::replay(Trace::open(path).unwrap(), None);
+    let watched = Observed::replay(Trace::open(path).unwrap(), None);
     assert_eq!(watched.runs().all().map(|state| state.tasks.len()).collect::<Vec<_>>(), [2, 2]);
 }
 

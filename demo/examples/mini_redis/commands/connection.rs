@@ -1,14 +1,15 @@
-//! What concerns the connection, or what clients ask a server when they meet it.
+//! Commands for the connection, and those that clients send first.
 
-use super::{Call, Outcome, Refusal, check_arity, integer};
+use super::call::{Call, Outcome, check_arity, integer};
+use super::refusal::Refusal;
 use crate::pubsub::matches;
 
-/// The Redis whose replies these are.
+/// The version of Redis that replies follow.
 const VERSION: &str = "7.0.15";
-/// The options that redis-benchmark asks for.
+/// The options that redis-benchmark reads.
 const OPTIONS: [(&str, &str); 2] = [("save", ""), ("appendonly", "no")];
 
-/// A subscriber gets a message in reply, as it expects nothing else.
+/// A subscriber gets a message in reply, because it expects nothing else.
 pub fn ping(call: &mut Call<'_>) -> Outcome {
     if call.args.len() > 2 {
         return Err(Refusal::arity("ping"));
@@ -45,7 +46,7 @@ pub fn quit(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// Says who we are, to those who are content with RESP2.
+/// Describes the server. Refuses protocols other than RESP2.
 pub fn hello(call: &mut Call<'_>) -> Outcome {
     if let Some(version) = call.args.get(1) {
         let not_a_number = Refusal::of("ERR Protocol version is not an integer or out of range");
@@ -86,7 +87,7 @@ fn hello_options(call: &Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// Names of clients and libraries are taken and forgotten: there is no command that shows them.
+/// Names of clients and libraries are accepted and ignored: no command shows them.
 pub fn client(call: &mut Call<'_>) -> Outcome {
     match call.args[1].to_ascii_lowercase().as_slice() {
         b"setname" => {
@@ -131,11 +132,11 @@ pub fn config(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// redis-cli asks for what it could complete: nothing.
-pub fn command(call: &mut Call<'_>) -> Outcome {
+/// redis-cli calls this for completions; there are none.
+pub fn command(call: &mut Call<'_>, count: usize) -> Outcome {
     match call.args.get(1).map(<[u8]>::to_ascii_lowercase).as_deref() {
         None | Some(b"docs" | b"info" | b"list") => call.reply.array(0),
-        Some(b"count") => call.reply.integer(super::COMMANDS.len() as i64),
+        Some(b"count") => call.reply.integer(count as i64),
         Some(_) => return Err(Refusal::unknown_sub("COMMAND", &call.args[1])),
     }
     Ok(())

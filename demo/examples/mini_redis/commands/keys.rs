@@ -1,6 +1,7 @@
-//! Keys as such: whether they are there, and until when.
+//! Commands for keys: existence and expiry.
 
-use super::{Call, Outcome, Refusal, millis, moment};
+use super::call::{Call, Outcome, millis, moment};
+use super::refusal::Refusal;
 use crate::resp::Args;
 use executor::time::{Duration, Instant, now};
 
@@ -19,7 +20,7 @@ pub fn exists(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// EXPIRE and PEXPIRE. A time that is over already removes the key.
+/// EXPIRE and PEXPIRE. A time that has passed removes the key.
 pub fn expire(call: &mut Call<'_>, name: &str, unit: i64) -> Outcome {
     let condition = condition(call.args)?;
     let millis = millis(&call.args[2], unit, name)?;
@@ -35,7 +36,7 @@ pub fn expire(call: &mut Call<'_>, name: &str, unit: i64) -> Outcome {
     Ok(())
 }
 
-/// When EXPIRE is to do something.
+/// The condition of EXPIRE: NX, XX, GT and LT.
 #[derive(Default)]
 struct Condition {
     without: bool,
@@ -45,7 +46,7 @@ struct Condition {
 }
 
 impl Condition {
-    /// A key without a deadline is there for ever, so every deadline is sooner.
+    /// A key without a deadline lives for ever, so every deadline is sooner.
     fn allows(&self, before: Option<Instant>, deadline: Instant) -> bool {
         let refused = (self.without && before.is_some())
             || (self.with && before.is_none())
@@ -77,12 +78,12 @@ fn condition(args: Args<'_>) -> Result<Condition, Refusal> {
     Ok(condition)
 }
 
-/// TTL and PTTL: -2 if there is no such key, -1 if it is there for ever.
+/// TTL and PTTL: -2 if there is no such key, -1 if it has no deadline.
 pub fn ttl(call: &mut Call<'_>, unit: fn(Duration) -> u128) -> Outcome {
     let left = match call.server.db.borrow().deadline(&call.args[1]) {
         None => -2,
         Some(None) => -1,
-        // Rounded up: what is there has not 0 milliseconds to live.
+        // Rounded up: a key that exists has more than 0 milliseconds left.
         Some(Some(deadline)) => unit(deadline - now() + Duration::from_nanos(999_999)) as i64,
     };
     call.reply.integer(left);

@@ -1,9 +1,9 @@
-//! PUBLISH, SUBSCRIBE and their like.
+//! PUBLISH, SUBSCRIBE and the like.
 
-use super::{Call, Outcome};
+use super::call::{Call, Outcome};
 use crate::pubsub::Kind;
 
-/// What a client with a subscription may call. Replies to anything else would look like messages.
+/// The commands that a subscriber may call. Replies to other commands would look like messages.
 pub const SUBSCRIBERS_MAY: [&str; 6] = ["subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ping", "quit"];
 
 pub fn publish(call: &mut Call<'_>) -> Outcome {
@@ -36,7 +36,7 @@ fn join(call: &mut Call<'_>, kind: Kind, word: &str) -> Outcome {
     Ok(())
 }
 
-/// Without a name, from all.
+/// Leaves the named channels or patterns; without a name, all.
 fn leave(call: &mut Call<'_>, kind: Kind, word: &str) -> Outcome {
     let all = if call.args.len() == 1 { call.session.names(kind) } else { Vec::new() };
     for name in call.args.from(1).chain(all.iter().map(|name| &**name)) {
@@ -49,7 +49,7 @@ fn leave(call: &mut Call<'_>, kind: Kind, word: &str) -> Outcome {
     Ok(())
 }
 
-/// Each name is confirmed by a reply of its own, with the number of subscriptions there are now.
+/// Confirms one name, with the current number of subscriptions. Each name gets a reply of its own.
 fn confirm(call: &mut Call<'_>, word: &str, name: Option<&[u8]>) {
     call.reply.array(3);
     call.reply.bulk(word.as_bytes());

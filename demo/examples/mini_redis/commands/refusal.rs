@@ -1,16 +1,16 @@
-//! Why a command was not carried out, in Redis's own words.
+//! Why a command was not carried out, in the words of Redis.
 
 use crate::resp::Args;
 use std::borrow::Cow;
 
-/// What stands behind the `-` of the reply. Bytes, as it may show what the client sent.
+/// The reply after its `-`. Bytes, because it may quote the client.
 pub struct Refusal(pub Cow<'static, [u8]>);
 
 impl Refusal {
     pub const SYNTAX: Refusal = Refusal::of("ERR syntax error");
     pub const NOT_AN_INTEGER: Refusal = Refusal::of("ERR value is not an integer or out of range");
 
-    /// One that never differs.
+    /// A constant refusal.
     pub const fn of(text: &'static str) -> Refusal {
         Refusal(Cow::Borrowed(text.as_bytes()))
     }
@@ -23,13 +23,13 @@ impl Refusal {
         Refusal::showing("ERR invalid expire time in '", name.as_bytes(), "' command")
     }
 
-    /// A client with a subscription may not call this.
+    /// A subscriber may not call this.
     pub fn subscribed(name: &str) -> Refusal {
         let may = "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
         Refusal::showing("ERR Can't execute '", name.as_bytes(), may)
     }
 
-    /// Shows no more than Redis does: 128 bytes of the name and about as many of the arguments.
+    /// Quotes no more than Redis does: 128 bytes of the name and about as many of the arguments.
     #[cold]
     pub fn unknown(name: &[u8], args: Args<'_>) -> Refusal {
         const SHOWN: usize = 128;

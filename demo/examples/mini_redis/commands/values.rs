@@ -1,6 +1,7 @@
 //! GET, SET, and counting.
 
-use super::{Call, MILLIS, Outcome, Refusal, SECONDS, integer, millis, moment};
+use super::call::{Call, MILLIS, Outcome, SECONDS, integer, millis, moment};
+use super::refusal::Refusal;
 use crate::db::{Expiry, NewValue};
 use crate::resp::Args;
 
@@ -10,12 +11,12 @@ pub fn get(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// What follows key and value.
+/// The options of SET.
 struct Options {
     expiry: Expiry,
-    /// Only if the key is there, or only if it is not.
+    /// Set only if the key exists (`true`) or does not exist (`false`).
     only_if: Option<bool>,
-    /// Replies the value before.
+    /// Reply with the previous value.
     get: bool,
 }
 
@@ -44,7 +45,7 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
 fn options(args: Args<'_>) -> Result<Options, Refusal> {
     let (mut time, mut keep, mut only_if, mut get) = (None, false, None, false);
     let mut words = args.from(3);
-    // What contradicts what came before is a syntax error; what repeats it is not.
+    // An option that contradicts an earlier one is a syntax error; one that repeats it is not.
     while let Some(word) = words.next() {
         let may_last = |unit| !keep && time.is_none_or(|(_, before)| before == unit);
         match word.to_ascii_lowercase().as_slice() {
@@ -78,7 +79,7 @@ pub fn decrby(call: &mut Call<'_>) -> Outcome {
     add(call, number.checked_neg().ok_or(Refusal::of("ERR decrement would overflow"))?)
 }
 
-/// Adds to the number that a key holds, or to 0 if there is none.
+/// Adds to the number in a key, or to 0 if there is no such key.
 pub fn add(call: &mut Call<'_>, number: i64) -> Outcome {
     let mut db = call.server.db.borrow_mut();
     let before = db.get(&call.args[1]).map_or(Ok(0), |value| integer(value))?;

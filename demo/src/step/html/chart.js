@@ -1,9 +1,9 @@
-// The lanes, on a canvas. Only what is in view is drawn, and what is narrower than a pixel is drawn once, so the
-// time that a picture takes depends on its size and not on the recording's.
+// Draws the lanes on a canvas. It draws only what is in view, and merges what is narrower than a pixel, so the time to
+// draw depends on the size of the canvas and not of the recording.
 
 const AXIS = 28;
 const DASHES = { timer: [2, 4], source: [], sync: [8, 4], join: [1, 0], other: [10, 3, 2, 3], unknown: [] };
-/** Beyond so many events in view, only the arrows that touch the chosen event are drawn. */
+/** With more events in view than this, only the chosen event's arrow is drawn. */
 const MANY_ARROWS = 1500;
 const SMALLEST = { event: 6, time: 50 };
 
@@ -21,7 +21,7 @@ class Chart {
     if (history.end > readable) this.view = { from: -0.5, to: readable };
   }
 
-  // Where things are.
+  // Positions.
 
   get gutter() {
     return this.width < 500 ? 112 : 172;
@@ -31,7 +31,7 @@ class Chart {
     return Math.max(50, this.width - this.gutter);
   }
 
-  /** Where the axis begins and ends. */
+  /** The ends of the axis. */
   get bounds() {
     const last = this.history.events.at(-1).shownAt;
     return this.axis === "event"
@@ -57,7 +57,7 @@ class Chart {
     return Math.min(Math.max(index, 0), this.history.end - 1);
   }
 
-  /** The height of a row: a few tasks have more room. */
+  /** The height of a row: larger if there are few. */
   get row() {
     return Math.min(Math.max(Math.floor((this.height - AXIS - 8) / this.history.rows.length), 28), 44);
   }
@@ -79,7 +79,7 @@ class Chart {
     };
   }
 
-  // What is in view.
+  // The view.
 
   resize() {
     const { width, height } = this.canvas.parentElement.getBoundingClientRect();
@@ -108,7 +108,7 @@ class Chart {
     this.look(this.bounds.from, this.bounds.to);
   }
 
-  /** Makes what is shown so many times as wide; what is at `x` stays there. */
+  /** Zooms in by a factor. What is at `x` stays there. */
   zoom(times, x = null) {
     const { from, to } = this.view;
     const anchor = x ?? Math.min(Math.max(this.x(this.cursor), this.gutter), this.width);
@@ -132,7 +132,7 @@ class Chart {
     this.look(at - size / 2, at + size / 2);
   }
 
-  /** Chooses an event and sees to it that it is in view, with its lane. */
+  /** Chooses an event, and brings it and its lane into view. */
   choose(index, row) {
     this.cursor = index;
     const { from, to } = this.view;
@@ -180,6 +180,7 @@ class Chart {
       this.drawArrows(range);
     });
     this.clipped(this.gutter, 0, () => this.drawAxis());
+    this.drawUnit();
     this.clipped(0, AXIS, () => this.drawNames(rows));
   }
 
@@ -250,7 +251,7 @@ class Chart {
       const [from, to] = [this.x(span.from), this.x(spans[at + 1]?.from ?? this.history.end)];
       if (to <= drawn + 1) continue;
       drawn = to;
-      if (span.state === "waiting") this.wait(span, from, to, y);
+      if (span.state === "suspended") this.wait(span, from, to, y);
       if (span.state === "queued") this.queued(from, to, y);
       if (span.state === "blocking") this.blocking(from, to, y);
     }
@@ -264,26 +265,26 @@ class Chart {
       if (to <= drawn + 1) continue;
       drawn = to;
       this.bar(from, to - from, y + this.margin, this.row - 2 * this.margin, this.colours.running);
-      // The last bit is for the sign of the end.
+      // The right end has room for the sign of completion.
       const start = Math.max(from, this.gutter) + 7;
       if (to - start > 58) this.text(`poll ${at + 1}`, start, y, to - 16, this.colours.panel);
     }
   }
 
-  /** Where the sign of a task's end is: in its last poll, if that is wide enough. */
+  /** The position of the sign of completion: in the last poll, if that is wide enough. */
   endAt(lane, end) {
     const poll = lane.polls.at(-1);
     const [from, to] = poll ? [this.x(poll.from), this.x(poll.to)] : [0, 0];
     return poll?.to >= end.from && to - from > 20 ? to - 11 : this.x(end.from) + 4;
   }
 
-  /** How it ended is a sign, not only a colour. */
+  /** The sign of completion tells returned, cancelled and panicked apart without colour. */
   drawEnd(lane, y, { first, last }) {
     const { spans } = lane;
     const end = spans.at(-1);
     if (!end || !isOver(end.state) || end.from < first - 2 || end.from > last) return;
-    const sign = { done: "✓", cancelled: "✕", panicked: "!" }[end.state];
-    const colour = end.state === "done" ? this.colours.source : this.colours.blocking;
+    const sign = { completed: "✓", cancelled: "✕", panicked: "!" }[end.state];
+    const colour = end.state === "completed" ? this.colours.source : this.colours.blocking;
     const { context } = this;
     context.fillStyle = this.colours.panel;
     context.strokeStyle = context.fillStyle;
@@ -302,7 +303,7 @@ class Chart {
     context.textAlign = "left";
   }
 
-  /** Where something is wrong, at the upper edge of the row: nothing else is there. */
+  /** The findings, at the upper edge of the row, which is otherwise empty. */
   drawFindings({ findings }, y, { first, last }) {
     let drawn = -Infinity;
     for (const { index } of findings) {
@@ -362,7 +363,7 @@ class Chart {
     context.globalAlpha = 1;
   }
 
-  /** Words on a line, where there is room for some. */
+  /** Words on a line, if there is room. */
   label(words, from, to, y) {
     const start = Math.max(from, this.gutter) + 10;
     const room = Math.min(to, this.width) - start - 10;
@@ -395,7 +396,7 @@ class Chart {
     this.arrow(chosen, true);
   }
 
-  /** The rows between which a wake goes; none if the event isn't one. */
+  /** The rows that the arrow of a wake, a spawn or a cancel connects; null for other events. */
   arrowOf(event) {
     if (!["woken", "cancelled", "spawned"].includes(event.event)) return null;
     if (event.from === undefined) {
@@ -412,7 +413,7 @@ class Chart {
     const { context, colours } = this;
     const x = this.x(event.index);
     const down = rows.to > rows.from;
-    // From bar to bar; of a waker that has no row, only the last bit of the way is seen.
+    // From bar to bar. A waker without a row gets only the tip of an arrow.
     const { margin } = this;
     const from = rows.from < 0 ? this.y(rows.to) - 12 : this.y(rows.from) + (down ? this.row - margin : margin);
     const to = this.y(rows.to) + (down ? margin + 2 : this.row - margin - 2);
@@ -448,9 +449,9 @@ class Chart {
     context.textBaseline = "middle";
     const { from, to } = this.view;
     const step = niceStep(((to - from) / this.room) * (this.axis === "event" ? 90 : 120), this.axis === "event");
-    const shift = this.axis === "event" ? 1 : 0; // the first event is called 1
+    const shift = this.axis === "event" ? 1 : 0; // people count events from 1
     const begins = Math.max(0, Math.ceil((from + shift) / step) * step - shift);
-    // Counted: to a time of some centuries a step may add nothing.
+    // Limited: added to a time of centuries, a step may be lost in rounding.
     for (let tick = 0; tick < 1_000 && begins + tick * step <= to; tick++) {
       const at = begins + tick * step;
       const x = this.gutter + ((at - from) / (to - from)) * this.room;
@@ -467,6 +468,18 @@ class Chart {
     context.lineTo(x + 6, AXIS - 9);
     context.lineTo(x, AXIS);
     context.fill();
+  }
+
+  /** The name of the axis and its unit, above the names of the rows. */
+  drawUnit() {
+    const { context, colours } = this;
+    context.font = `11px ${this.font}`;
+    context.textBaseline = "middle";
+    context.textAlign = "right";
+    context.fillStyle = colours.quiet;
+    const words = this.axis === "event" ? "event number →" : "time since start →";
+    context.fillText(words, this.gutter - 8, AXIS / 2 - 1);
+    context.textAlign = "left";
   }
 
   drawHits() {
@@ -507,7 +520,7 @@ class Chart {
     context.fillRect(this.gutter - 1, 0, 1, this.height);
   }
 
-  /** Something is wrong there: a triangle, as on the road. */
+  /** A warning triangle. */
   wrongSign(x, y) {
     const { context, colours } = this;
     context.fillStyle = colours.wrong;
@@ -521,23 +534,23 @@ class Chart {
     context.fillRect(x - 0.75, y + 2.5, 1.5, 1.5);
   }
 
-  /** The state at the chosen event: a form for each. */
+  /** The state at the chosen event: a shape for each. */
   stateSign(state, x, y) {
     const { context, colours } = this;
     const fill = { running: colours.running, blocking: colours.blocking, queued: this.hatch };
     context.strokeStyle = { running: colours.running, queued: colours.queued }[state] ?? colours.quiet;
     context.lineWidth = 1.25;
     context.beginPath();
-    if (state === "waiting") context.arc(x, y, 4, 0, 7);
+    if (state === "suspended") context.arc(x, y, 4, 0, 7);
     else if (!isOver(state)) context.rect(x - 4.5, y - 4.5, 9, 9);
     context.fillStyle = fill[state] ?? "transparent";
     context.fill();
     context.stroke();
-    const sign = { done: "✓", cancelled: "✕", panicked: "!" }[state];
+    const sign = { completed: "✓", cancelled: "✕", panicked: "!" }[state];
     if (!sign) return;
     context.font = `bold 12px ${this.font}`;
     context.textAlign = "center";
-    context.fillStyle = state === "done" ? colours.source : colours.blocking;
+    context.fillStyle = state === "completed" ? colours.source : colours.blocking;
     context.fillText(sign, x, y);
     context.textAlign = "left";
   }
@@ -604,7 +617,7 @@ class Chart {
     return near.index;
   }
 
-  /** What a click in a row at an index means: what made the row what it is there. */
+  /** The event that a click means: the one that made the row what it is at that index. */
   eventIn(row, index, isName) {
     if (row?.kind === "reactor" && !isName) {
       const wait = row.waits[lastUpTo(row.waits, index, fromOf)];
@@ -634,7 +647,7 @@ function waitedFor(history, { from, to }) {
   return time(until - history.events[from].at);
 }
 
-/** As much of the words as there is room for. */
+/** The words, cut to fit the room. */
 function fitting(context, words, room) {
   if (context.measureText(words).width <= room) return words;
   let [low, high] = [0, words.length];
@@ -646,7 +659,7 @@ function fitting(context, words, room) {
   return low > 1 ? `${words.slice(0, low)}…` : "";
 }
 
-/** The next larger of 1, 2, 5, 10, … */
+/** The smallest of 1, 2, 5, 10, … that is at least `least`. */
 function niceStep(least, whole) {
   const power = 10 ** Math.floor(Math.log10(Math.max(least, 1e-9)));
   const step = [1, 2, 5, 10].find((times) => times * power >= least) * power;

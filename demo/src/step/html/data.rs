@@ -1,10 +1,10 @@
-//! A recording as the page has it in itself: JSON without the names that repeat.
+//! A recording as the page embeds it: JSON without repeated names.
 //!
-//! An event is a row: the number of its shape, the time since the event before, the values of the shape's fields. A
-//! value that is no number goes by its index in the table of values. `history.js` reads it.
+//! An event is a row: the number of its shape, the time since the previous event, and the values of the shape's fields. A
+//! value that is not a number is an index into the table of values. `history.js` reads this format.
 
-use super::super::Sources;
-use super::super::lints::{Finding, lint};
+use crate::step::lints::{Finding, Lines, lint};
+use crate::step::source::Sources;
 use executor::trace::{Head, Record, SourcePlace, Trace};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,35 +18,38 @@ struct Data<'a> {
     places: &'a [SourcePlace],
     chains: &'a [Vec<executor::trace::Frame>],
     files: BTreeMap<&'a str, Vec<Piece>>,
-    /// The files that are not there, and why.
+    /// The files that are left out, and why.
     left_out: BTreeMap<&'a str, Rc<str>>,
     shapes: Vec<Shape>,
     values: Vec<Value>,
     events: Vec<Vec<i64>>,
-    findings: Vec<Told>,
+    findings: Vec<Found>,
 }
 
-/// Something that is wrong. Events are numbered from 0.
+/// A finding. Events are numbered from 0.
 #[derive(Serialize)]
-struct Told {
+struct Found {
     kind: String,
     event: usize,
     task: u64,
-    /// The event and the task of each other that has the same.
+    /// The events and tasks of the same mistake with the same spawn location.
     others: Vec<(usize, u64)>,
     text: String,
+    /// The file and the first line at fault.
+    at: Option<(String, u32)>,
 }
 
-impl From<Finding> for Told {
-    fn from(Finding { kind, event, task, others, text, .. }: Finding) -> Told {
-        Told { kind: kind.to_string(), event, task, others, text }
+impl From<Finding> for Found {
+    fn from(Finding { kind, event, task, others, text, at, .. }: Finding) -> Found {
+        let at = at.map(|Lines { file, first, .. }| (file, first));
+        Found { kind: kind.to_string(), event, task, others, text, at }
     }
 }
 
-/// Lines of a source file that follow each other.
+/// Consecutive lines of a source file.
 #[derive(Serialize)]
 struct Piece {
-    /// The number of the first one.
+    /// The number of the first line.
     first: usize,
     lines: Vec<String>,
 }
@@ -54,17 +57,17 @@ struct Piece {
 #[derive(Clone, Serialize, PartialEq, Eq, Hash)]
 struct Shape {
     event: String,
-    /// Names of fields; those that go by an index end in `*`.
+    /// The names of the fields. Those of indices end in `*`.
     fields: Vec<String>,
 }
 
-/// The recording, to stand in a `<script>`.
+/// The recording, for a `<script>` element.
 pub(super) fn of(trace: &Trace, sources: &Sources) -> io::Result<String> {
     let mut rows = Rows::default();
     let mut last = 0;
     let mut events = Vec::with_capacity(trace.records.len());
     for record in &trace.records {
-        // Clocks of several runtimes may be at different times.
+        // The clocks of several runtimes may differ.
         let since_last = i128::from(record.at) - i128::from(last);
         let since_last = since_last.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         events.push(rows.row(record, since_last)?);
@@ -73,10 +76,10 @@ pub(super) fn of(trace: &Trace, sources: &Sources) -> io::Result<String> {
     let Rows { shapes, values, .. } = rows;
     let (head, places, chains, files) = (&trace.head, &*trace.places, &*trace.chains, files(trace, sources));
     let left_out = left_out(trace, sources);
-    let findings = lint(trace).into_iter().map(Told::from).collect();
+    let findings = lint(trace).into_iter().map(Found::from).collect();
     let data = Data { head, places, chains, files, left_out, shapes, values, events, findings };
     let text = serde_json::to_string(&data)?;
-    // A `<` stands in strings only; written like this, nothing in a string ends the script.
+    // JSON has `<` only in strings. Escaped, no string can end the script element.
     Ok(text.replace('<', "\\u003c"))
 }
 
@@ -105,11 +108,11 @@ impl Rows {
         Ok(row)
     }
 
-    /// Adds the values to the row and gives the fields' names.
+    /// Adds the values to the row and returns the names of the fields.
     fn fields(&mut self, fields: Map<String, Value>, row: &mut Vec<i64>) -> Vec<String> {
         let mut names = Vec::new();
         for (name, value) in fields {
-            // A script has no larger whole numbers: these stay texts, so that two of them stay two.
+            // JavaScript would round larger whole numbers, so they become texts.
             let value = match value.as_u64().filter(|number| *number > LARGEST as u64) {
                 Some(number) => Value::String(number.to_string()),
                 None => value,
@@ -138,15 +141,15 @@ impl Rows {
     }
 }
 
-/// The largest whole number of a script.
+/// The largest whole number that JavaScript represents exactly.
 const LARGEST: i64 = (1 << 53) - 1;
 
-/// Files of up to so many lines are there whole.
+/// Files of up to this many lines are embedded whole.
 const WHOLE: usize = 300;
-/// Of others, so many lines before and after each that an event refers to.
+/// Of longer files, this many lines before and after each line that an event names.
 const AROUND: usize = 15;
 
-/// The lines of each file that the recording names.
+/// The lines that the recording names, by file.
 fn named(trace: &Trace) -> BTreeMap<&str, BTreeSet<usize>> {
     let places = trace.places.iter().map(|place| (&*place.file, place.line as usize));
     let frames = trace.chains.iter().flatten().map(|frame| (&*frame.file, frame.line as usize));
@@ -162,7 +165,7 @@ fn files<'a>(trace: &'a Trace, sources: &Sources) -> BTreeMap<&'a str, Vec<Piece
     wanted.filter_map(|(file, lines)| Some((file, pieces(&sources.lines(file)?, &lines)))).collect()
 }
 
-/// The files that the recording names and that are not read, with the reason.
+/// The files that the recording names and that were not read, with the reason.
 pub(in crate::step) fn left_out<'a>(trace: &'a Trace, sources: &Sources) -> BTreeMap<&'a str, Rc<str>> {
     named(trace).into_keys().filter_map(|file| Some((file, sources.why_not(file)?))).collect()
 }

@@ -1,7 +1,7 @@
-// The events folded once, into what each thing was when: a state is then looked up and not folded again,
-// so a jump to any event is as quick as a step.
+// Folds the events once, into the states of each task, source and timer over time. A state is then looked up, so a jump
+// to any event is as fast as a step.
 //
-// An index is an event's; what "is" at an index is what the event there has made of it.
+// An index is an event's. The state at an index is the state after that event.
 
 "use strict";
 
@@ -18,7 +18,7 @@ function unpack({ shapes, values, events }) {
   return events.map((row, index) => {
     const shape = read[row[0]];
     at += row[1];
-    // Of runtimes with virtual clocks, one may be behind the other; on the axis it is at the latest.
+    // With several simulated clocks, one may be behind another. On the axis, time never runs backwards.
     latest = Math.max(latest, at);
     const event = { index, at, shownAt: latest, run: 0, runtime: 1, event: shape.event, lane: null, running: null };
     for (const { name, at, indexed } of shape.fields) event[name] = indexed ? values[row[at]] : row[at];
@@ -26,7 +26,7 @@ function unpack({ shapes, values, events }) {
   });
 }
 
-/** The last position of a sorted list whose key is not above the value; -1 if there is none. */
+/** The last position in a sorted list whose key is at most the value; -1 if there is none. */
 function lastUpTo(list, value, key = (item) => item) {
   let [low, high] = [0, list.length];
   while (low < high) {
@@ -39,7 +39,7 @@ function lastUpTo(list, value, key = (item) => item) {
 
 const fromOf = (span) => span.from;
 
-/** What is known of a task. `run` counts from 0. */
+/** A task over time. `run` counts from 0. */
 class Lane {
   constructor(id, run, first) {
     Object.assign(this, { id, run, first, last: first, name: null, place: null, by: null, size: null });
@@ -47,18 +47,18 @@ class Lane {
     this.spans = [];
     /** `{from, to}` of each poll. */
     this.polls = [];
-    /** Indices of its events, and of those that made it ready. */
+    /** Indices of its events, and of those that queued it. */
     this.events = [];
     this.wakes = [];
     this.isBlocking = false;
-    /** Where it was cancelled. */
+    /** The index of its cancel. */
     this.cancelled = -1;
-    /** What is wrong with it: `{finding, index}`, in the order of the events. */
+    /** Its findings: `{finding, index}`, in the order of the events. */
     this.findings = [];
-    /** What its present poll has said that it waits for, and the sources where it left its waker. */
+    /** What the current poll reported to wait for, and the sources where it left its waker. */
     this.waits = null;
     this.sources = [];
-    /** Nobody can wake it any more. */
+    /** No waker of it is left. */
     this.isStranded = false;
     /** Its row in the chart. */
     this.row = -1;
@@ -78,7 +78,7 @@ class Lane {
     return this.spans[lastUpTo(this.spans, index, fromOf)];
   }
 
-  /** The newest of its events of that kind, up to an index. */
+  /** The latest of its events of one of these kinds, up to an index. */
   latest(history, index, kinds) {
     for (let at = lastUpTo(this.events, index); at >= 0; at--) {
       const event = history.events[this.events[at]];
@@ -88,7 +88,7 @@ class Lane {
   }
 }
 
-/** The findings by the events at which they show, with each task that they are about. */
+/** The findings by event, with the tasks that they are about. */
 function foundAt(findings) {
   const found = new Map();
   for (const finding of findings) {
@@ -100,25 +100,25 @@ function foundAt(findings) {
   return found;
 }
 
-const FINAL = ["done", "cancelled", "panicked"];
+const FINAL = ["completed", "cancelled", "panicked"];
 const isOver = (state) => FINAL.includes(state);
 
-/** The whole of a recording, folded. */
+/** A whole recording, folded. */
 class History {
   constructor(data) {
     Object.assign(this, { head: data.head, places: data.places, chains: data.chains });
     this.files = new Map(Object.entries(data.files));
-    /** The files whose text is not here, and why. */
+    /** The files that the page does not contain, and why. */
     this.leftOut = new Map(Object.entries(data.left_out));
     this.events = unpack(data);
-    /** The numbers of the runs, in the order in which they are met. */
+    /** The numbers of the runs, in order of appearance. */
     this.runs = [...new Set(this.events.map(({ run }) => run))];
-    /** What the lints found: `{kind, event, task, others, text}`, and the `lane` of that task. */
+    /** What the lints found: `{kind, event, task, others, text, at}`, and the `lane` of that task. */
     this.findings = data.findings;
     this.lanes = [];
     this.timers = [];
     this.sources = [];
-    /** What is open in each run, in which tasks are numbered; and in each runtime, in which sources and timers are. */
+    /** The tasks by run, and the sources and timers by runtime: each numbers its own. */
     this.openRuns = new Map();
     this.runtimes = new Map();
     const found = foundAt(this.findings);
@@ -153,14 +153,14 @@ class History {
     return this.openRuns.get(run);
   }
 
-  /** `waits`: `{from, to, timeout, sources, timers}` of each wait of the thread's. */
+  /** `waits`: `{from, to, timeout, sources, timers}` of each park of the thread. */
   runtimeOf({ runtime }) {
     const none = { runtime, timers: new Map(), sources: new Map(), waits: [], row: 0 };
     if (!this.runtimes.has(runtime)) this.runtimes.set(runtime, none);
     return this.runtimes.get(runtime);
   }
 
-  /** While the events are folded: a task of this number is another one in the next run. */
+  /** Called during the fold, because the next run reuses the task's number. */
   mark(finding, task, index) {
     const lane = this.lane(task, index);
     lane.findings.push({ finding, index });
@@ -175,12 +175,12 @@ class History {
     return lane;
   }
 
-  /** A task that is older than the recording may be met here first. */
+  /** A task that was spawned before the recording is added here. */
   lane(task, index) {
     const known = this.openIn(this.events[index]).tasks.get(task);
     if (known) return known;
     const lane = this.begin({ task, index });
-    lane.become("waiting", index);
+    lane.become("suspended", index);
     return lane;
   }
 
@@ -206,7 +206,7 @@ class History {
     return known;
   }
 
-  /** All that is known at an index of the run of the event there, by the names of the runtime's own. */
+  /** The state at an index, of the run and the runtime of the event there. */
   stateAt(index) {
     const { at: now, run, runtime } = this.events[index];
     const present = this.lanes.filter((lane) => lane.first <= index);
@@ -225,24 +225,24 @@ class History {
     };
   }
 
-  /** Whose poll goes on after an event. A task that is done is still in its last one when it wakes whoever joins it. */
+  /** The task that is running after an event. A completed task is still in its last poll when it wakes its joiner. */
   runningAfter(index) {
     return this.events[index].runningAfter;
   }
 
-  /** The wait of the thread's that an index lies in. */
+  /** The thread's park that contains an index. */
   waitAt(index) {
     const { waits } = this.runtimeOf(this.events[index]);
     const wait = waits[lastUpTo(waits, index, fromOf)];
     return wait && index < wait.to ? wait : null;
   }
 
-  /** Whoever waits at a source at that index. */
+  /** The waiters of a source at an index. */
   waitersAt(source, index) {
     return source.waiters.filter((waiter) => waiter.from <= index && index < waiter.to);
   }
 
-  /** The task that an event is about; if it is about none, that of the event before in its run. */
+  /** The task that an event is about, or else that of the previous event of its run. */
   laneAt(index) {
     const { run } = this.events[index];
     for (let at = index; at >= 0; at--) {
@@ -257,7 +257,7 @@ class History {
     return number < 0 ? null : { ...lane.polls[number], number: number + 1 };
   }
 
-  /** What brought an event about: the index of an earlier one, or -1. */
+  /** What caused an event: the index of an earlier one, or -1. */
   causeOf(event) {
     const { index, lane, waker, running } = event;
     const poll = (of) => (of ? (this.pollAt(of, index)?.from ?? -1) : -1);
@@ -281,20 +281,20 @@ class History {
         return event.wait.from < index ? event.wait.from : -1;
     }
     if (!lane || event.event === "handed_over") return poll(running);
-    // All that a task does it does in a poll; a blocking call has none.
+    // A task acts only in a poll; a blocking call has none.
     if (event.event !== "poll_begins" && poll(lane) >= 0) return poll(lane);
     const wake = lastUpTo(lane.wakes, index - 1);
     return wake < 0 ? -1 : lane.wakes[wake];
   }
 
-  /** A thread of the pool wakes whoever waits for the end of a blocking call; of others nothing is known. */
+  /** A thread of the pool wakes the task that joins a blocking call. Wakes by other threads have no recorded cause. */
   endThatWoke({ index, lane, run }) {
     const waits = lane.spans[lastUpTo(lane.spans, index - 1, fromOf)]?.waits ?? [];
     const awaited = waits.flatMap(({ leaf }) => Number(/^the end of task (\d+)/.exec(leaf)?.[1] ?? []));
     return this.before(index, "finished", (event) => event.run === run && event.lane.isBlocking && awaited.includes(event.task));
   }
 
-  /** In the same runtime, not long ago: a wake stands near to what caused it. */
+  /** The latest such event of the same runtime. The search is short: a wake follows its cause closely. */
   before(index, kind, isIt) {
     const { runtime } = this.events[index];
     for (let at = index - 1; at >= Math.max(0, index - 10_000); at--) {
@@ -309,7 +309,7 @@ class History {
 const FOLD = {
   run_begins(history, event) {
     history.openRuns.delete(event.run);
-    // The waiters were tasks of the run before.
+    // The waiters were tasks of the previous run.
     for (const source of history.runtimeOf(event).sources.values()) endWaiters(source, event.index, () => true);
   },
   spawned(history, event, lane) {
@@ -343,16 +343,16 @@ const FOLD = {
     if (poll?.to === history.end) poll.to = index;
     const open = history.openIn(history.events[index]);
     open.polls = open.polls.filter((poll) => poll.lane !== lane);
-    if (end === "pending") lane.become("waiting", index, lane.waits);
+    if (end === "pending") lane.become("suspended", index, lane.waits);
     lane.spans.at(-1).isStranded = lane.isStranded;
     if (end === "pending_woken") lane.become("queued", index);
   },
   stranded(history, event, lane) {
     lane.isStranded = true;
-    if (lane.state === "waiting") lane.spans.at(-1).isStranded = true;
+    if (lane.state === "suspended") lane.spans.at(-1).isStranded = true;
   },
   finished(history, { index, how }, lane) {
-    lane.become(how === "ready" ? "done" : how, index);
+    lane.become(how === "ready" ? "completed" : how, index);
   },
   blocking_queued(history, event, lane) {
     lane.isBlocking = true;
@@ -380,7 +380,7 @@ const FOLD = {
     const known = history.source(source, index);
     event.sourceIs = known;
     const waiter = { from: index, to: history.end, direction, lane: running };
-    // Who asks twice in a poll still waits once.
+    // A task that registers twice in a poll is one waiter.
     endWaiters(known, index, (other) => other.lane === running && other.direction === direction);
     known.waiters.push(waiter);
     known.open.push(waiter);
@@ -415,16 +415,16 @@ const FOLD = {
 
 function ready({ index }, lane) {
   lane.wakes.push(index);
-  if (lane.state === "waiting") lane.become("queued", index);
+  if (lane.state === "suspended") lane.become("queued", index);
 }
 
-/** What a source is ready for when it wakes those who want to read, or to write. */
+/** The readiness that wakes waiters with interest in reading, and in writing. */
 const READY = {
   read: ["readable", "read_closed", "urgent", "orphaned"],
   write: ["writable", "write_closed", "orphaned"],
 };
 
-/** Gives those that have ended. */
+/** Ends waiters, and returns them. */
 function endWaiters(source, index, ends) {
   const ended = source.open.filter(ends);
   for (const waiter of ended) waiter.to = index;

@@ -10,7 +10,7 @@ let cursor = 0;
 let wanted = null;
 let hits = [];
 
-/** Chooses an event. What it shows is written once a picture, however quick the keys are. */
+/** Chooses an event. The panes are updated at most once for each frame, however fast the keys come. */
 function go(index, isJump = true) {
   const to = Math.min(Math.max(index, 0), recorded.end - 1);
   if (to === cursor && wanted !== null) return;
@@ -32,12 +32,12 @@ function show() {
   buttonOf("cause").disabled = recorded.causeOf(recorded.events[cursor]) < 0;
 }
 
-/** The next event, forwards or backwards, that is one. */
+/** Goes to the next event, forwards or backwards, for which `isIt` returns true. */
 function seek(step, isIt) {
   for (let at = cursor + step; at >= 0 && at < recorded.end; at += step) {
     if (isIt(recorded.events[at])) return go(at, false);
   }
-  say(step > 0 ? "There is none after this." : "There is none before this.");
+  say(step > 0 ? "There is no later one." : "There is no earlier one.");
 }
 
 const of =
@@ -48,20 +48,29 @@ const of =
 function seekSame(step) {
   const { lane } = panes;
   if (lane) seek(step, (event) => event.lane === lane);
+  else say("There is no task yet.");
 }
 
 function followCause() {
   const cause = recorded.causeOf(recorded.events[cursor]);
   if (cause >= 0) go(cause);
-  else say("No cause of it is recorded.");
+  else say("It has no recorded cause.");
 }
 
 function goBack() {
   const before = been.pop();
   if (before !== undefined) go(before, false);
+  else say("There is no jump to go back from.");
+}
+
+/** Goes to an event, or says that it is the current one. */
+function goOrSay(index, isJump, words) {
+  if (index === cursor || index < 0 || index >= recorded.end) say(words);
+  else go(index, isJump);
 }
 
 function toggleFilter() {
+  if (!panes.filter && !panes.lane) return say("There is no task yet.");
   panes.setFilter(panes.filter ? null : panes.lane);
   wanted ??= requestAnimationFrame(show);
 }
@@ -74,7 +83,7 @@ function say(words) {
 
 let texts = null;
 
-/** The events of which every word is told: in the sentence, or the kind. */
+/** Finds the events whose sentence or kind contains the query. */
 function search(query) {
   say("");
   hits = [];
@@ -96,7 +105,7 @@ function search(query) {
 
 let typing = null;
 
-/** While somebody types, large recordings are searched when there is a pause. */
+/** Searches as the user types; large recordings, when the user pauses. */
 function searchSoon() {
   clearTimeout(typing);
   typing = setTimeout(searchNow, recorded.end > 20_000 ? 200 : 0);
@@ -108,7 +117,7 @@ function searchNow() {
 }
 
 function toSearch() {
-  // Not every browser gives the focus to what is selected.
+  // In some browsers, select() does not move the focus.
   find("#search").focus();
   find("#search").select();
 }
@@ -150,28 +159,28 @@ function showFindings() {
 // Commands.
 
 const COMMANDS = [
-  ["first", "Home", "⇤", "The first event", () => go(0)],
-  ["previous", "ArrowLeft", "←", "The event before", () => go(cursor - 1, false)],
-  ["next", "ArrowRight", "→", "The next event", () => go(cursor + 1, false)],
-  ["last", "End", "⇥", "The last event", () => go(recorded.end - 1)],
-  ["task-before", "Shift+ArrowLeft", "← task", "This task's event before", () => seekSame(-1)],
+  ["first", "Home", "⇤", "The first event", () => goOrSay(0, true, "This is the first event.")],
+  ["previous", "ArrowLeft", "←", "The previous event", () => goOrSay(cursor - 1, false, "This is the first event.")],
+  ["next", "ArrowRight", "→", "The next event", () => goOrSay(cursor + 1, false, "This is the last event.")],
+  ["last", "End", "⇥", "The last event", () => goOrSay(recorded.end - 1, true, "This is the last event.")],
+  ["task-before", "Shift+ArrowLeft", "← task", "This task's previous event", () => seekSame(-1)],
   ["task-next", "Shift+ArrowRight", "task →", "This task's next event", () => seekSame(1)],
-  ["poll-before", "P", "← poll", "The poll before", () => seek(-1, of("poll_begins"))],
+  ["poll-before", "P", "← poll", "The previous poll", () => seek(-1, of("poll_begins"))],
   ["poll", "p", "poll →", "The next poll", () => seek(1, of("poll_begins"))],
-  ["wake-before", "W", "← wake", "The wake before", () => seek(-1, of("woken"))],
+  ["wake-before", "W", "← wake", "The previous wake", () => seek(-1, of("woken"))],
   ["wake", "w", "wake →", "The next wake", () => seek(1, of("woken"))],
-  ["wait-before", "R", "← wait", "The thread's wait on the reactor before", () => seek(-1, of("wait_begins"))],
-  ["wait", "r", "wait →", "The thread's next wait on the reactor", () => seek(1, of("wait_begins"))],
-  ["cause", "c", "cause", "What brought this about: of a poll its wake, of a wake its waker", followCause],
+  ["wait-before", "R", "← park", "The thread's previous park on the reactor", () => seek(-1, of("wait_begins"))],
+  ["wait", "r", "park →", "The thread's next park on the reactor", () => seek(1, of("wait_begins"))],
+  ["cause", "c", "cause", "The cause: for a poll its wake, for a wake the poll that called the waker", followCause],
   ["back", "b", "back", "Back to where you jumped from", goBack],
   ["wider", "+", "+", "Zoom in", () => chart.zoom(1.5)],
   ["narrower", "-", "−", "Zoom out", () => chart.zoom(1 / 1.5)],
-  ["all", "0", "all", "Show all of the run", () => chart.showAll()],
-  ["axis", "t", "by event", "The axis: each event has the same room, or each moment", toggleAxis],
-  ["only", "f", null, "List all events, or this task's only", toggleFilter],
+  ["all", "0", "all", "Show the whole run", () => chart.showAll()],
+  ["axis", "t", "by event", "Switch the axis: by event, every event is equally wide; by time, every millisecond is", toggleAxis],
+  ["only", "f", null, "List all events or only this task's", toggleFilter],
   ["find", "/", null, "Search", toSearch],
-  ["hit", "n", "↓", "The next one found", () => nextHit(1)],
-  ["hit-before", "N", "↑", "The one found before", () => nextHit(-1)],
+  ["hit", "n", "↓", "The next hit", () => nextHit(1)],
+  ["hit-before", "N", "↑", "The previous hit", () => nextHit(-1)],
   ["findings", "i", null, "What is wrong with this run", showFindings],
   ["theme", "d", "◐", "Dark or light", toggleTheme],
   ["help", "?", "?", "What the keys do", () => find("#help-box").showModal()],
@@ -183,10 +192,21 @@ function keyName(key) {
 
 const buttonOf = (id) => find(`[data-command="${id}"]`);
 
+const AXES = {
+  event: "Axis by event: every event is equally wide, however much time passes between two of them.",
+  time: "Axis by time: distances are proportional to time, so events close in time overlap.",
+};
+
 function toggleAxis() {
   chart.setAxis(chart.axis === "event" ? "time" : "event");
+  describeAxis();
+}
+
+/** The button shows the current axis; the line below the chart explains it. */
+function describeAxis() {
+  const other = chart.axis === "event" ? "time" : "event";
   buttonOf("axis").textContent = `by ${chart.axis}`;
-  say(chart.axis === "event" ? "Each event has the same room." : "Each moment has the same room.");
+  find("#axis").textContent = `${AXES[chart.axis]} Key t: by ${other}.`;
 }
 
 function toggleTheme() {
@@ -242,25 +262,28 @@ function makeButtons() {
 function describe() {
   const { program, simulated, dropped } = recorded.head;
   const last = recorded.events.at(-1).shownAt;
-  const clock = simulated ? " of a virtual clock" : "";
-  const missing = dropped > 0 ? ` The oldest ${dropped} events are missing.` : "";
-  document.title = `A run of ${program}`;
-  find("h1").textContent = `A run of ${program}`;
+  const clock = simulated ? " on a simulated clock" : "";
+  const missing = dropped > 0 ? ` The oldest ${count(dropped, "event")} ${dropped === 1 ? "is" : "are"} missing.` : "";
+  document.title = `A run of \`${program}\``;
+  find("h1").textContent = document.title;
   const facts = [count(recorded.end, "event"), count(recorded.lanes.length, "task"), time(last)];
   if (recorded.runs.length > 1) facts.unshift(count(recorded.runs.length, "run"));
-  // A number stays in the line of what it counts.
+  // No line breaks between a number and its noun.
   find("#about").textContent = `${facts.join(", ").replaceAll(/(\d) /g, "$1\u00a0")}${clock}.${missing}`;
 }
 
 function begin() {
   makeButtons();
+  describeAxis();
   makeFindings();
   describe();
   document.addEventListener("keydown", onKey);
   find("#filter").onclick = toggleFilter;
   find("#search").addEventListener("input", searchSoon);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.recolour());
-  const fromAddress = () => Number(/^#(\d+)$/.exec(location.hash)?.[1] ?? 1) - 1;
+  // Without a number in the address, at the first wake: the events before it only set the run up.
+  const firstWake = Math.max(0, recorded.events.findIndex(({ event }) => event === "woken"));
+  const fromAddress = () => Number(/^#(\d+)$/.exec(location.hash)?.[1] ?? firstWake + 1) - 1;
   addEventListener("hashchange", () => go(fromAddress()));
   go(fromAddress(), false);
 }
@@ -268,5 +291,5 @@ function begin() {
 if (recorded.end > 0) begin();
 else find("#says").textContent = "Nothing was recorded.";
 
-/** For the browser's console, and for tests. */
+/** For the browser's console and for tests. */
 Object.assign(window, { recorded, chart, panes });

@@ -1,20 +1,20 @@
-//! The run as one page for a browser, which needs no network.
+//! The run as one page for a browser. The page needs no network.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `page.html`, `page.css` | the page without a recording |
-//! | `data.rs` | the recording as the page has it in itself |
-//! | `history.js` | the events folded: what was when |
-//! | `words.js` | what an event, a wait, a time are called |
+//! | `data.rs` | the recording, as the page embeds it |
+//! | `history.js` | a fold over the events: the state at each of them |
+//! | `words.js` | events, waits and times in words |
 //! | `chart.js` | the lanes, on a canvas |
-//! | `panes.js` | the event in words, the state, the source, the list |
+//! | `panes.js` | the event, the state, the source, the list |
 //! | `main.js` | the cursor, keys, buttons, search, findings |
 
 mod data;
 
 pub(super) use data::left_out;
 
-use super::Sources;
+use super::source::Sources;
 use executor::trace::Trace;
 use std::io::{self, BufWriter, Write};
 
@@ -31,7 +31,7 @@ const SCRIPTS: [&str; 5] = [
 /// Writes the page.
 ///
 /// # Errors
-/// The writer's.
+/// Fails if the writer does.
 pub fn write(trace: &Trace, sources: &Sources, to: impl Write) -> io::Result<()> {
     let mut to = BufWriter::new(to);
     for part in PAGE.split("{{") {

@@ -1,6 +1,6 @@
-// What stands beside and below the chart: the event in words, the state, the source, the list of events.
+// The panes around the chart: the event in words, the state, the source, the list of events.
 
-/** An element; properties that begin with a dash are attributes. */
+/** Makes an element. Properties that begin with a dash are attributes. */
 function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -36,7 +36,7 @@ class Panes {
     this.revealInList();
   }
 
-  /** Links to tasks and places in a sentence. */
+  /** A sentence with links to tasks and places. */
   linked(parts) {
     return parts.map((part) => {
       if (part.lane) return this.laneLink(part.lane, part.isFirst);
@@ -48,7 +48,7 @@ class Panes {
   laneLink(lane, isFirst = false) {
     const own = lane.events;
     const near = own[Math.max(0, lastUpTo(own, this.cursor))];
-    return this.link(laneText(lane, isFirst), () => this.actions.go(near), `go to the last event of ${laneText(lane)}`);
+    return this.link(laneText(lane, isFirst), () => this.actions.go(near), `go to the latest event of ${laneText(lane)}`);
   }
 
   placeLink(place) {
@@ -60,8 +60,13 @@ class Panes {
     return this.link(`${index + 1}: ${words}`, () => this.actions.go(index), "go to this event");
   }
 
-  link(text, onclick, title) {
-    return element("button", { className: "link", type: "button", title, onclick }, text);
+  /** An anchor and not a button: a line never breaks between an anchor and the comma after it. */
+  link(text, action, title) {
+    const onclick = (event) => {
+      event.preventDefault();
+      action();
+    };
+    return element("a", { className: "link", href: "#", title, onclick }, text);
   }
 
   showEvent(event) {
@@ -70,24 +75,24 @@ class Panes {
     document.querySelector("#says").replaceChildren(...this.linked(sentence(this.history, event)));
     const facts = [`event ${event.index + 1} of ${end}`, `at ${time(event.at)}`];
     if (this.history.runs.length > 1) facts.push(`run ${event.run}`);
-    if (since > 0) facts.push(`${time(since)} later`);
+    if (since > 0) facts.push(`${time(since)} after the previous event`);
     const kind = element("code", {}, event.event);
     document.querySelector("#facts").replaceChildren(facts.join(" · "), " · ", kind);
     const cause = this.history.causeOf(event);
-    const because = cause < 0 ? ["no cause of it is recorded"] : ["because of event ", this.eventLink(cause)];
-    document.querySelector("#cause").replaceChildren(...because);
+    const causedBy = cause < 0 ? ["no recorded cause"] : ["caused by event ", this.eventLink(cause)];
+    document.querySelector("#cause").replaceChildren(...causedBy);
   }
 
   showTask(event, state) {
     const lane = this.history.laneAt(event.index);
     const place = document.querySelector("#task");
     this.lane = lane;
-    if (!lane) return place.replaceChildren(element("p", { className: "none" }, "No task is there yet."));
+    if (!lane) return place.replaceChildren(element("p", { className: "none" }, "There is no task yet."));
     const now = this.factsOf(lane, event.index);
     const chip = element(
       "span",
       { className: `chip ${now.state}` },
-      now.state + (now.isWoken ? ", woken while running" : ""),
+      stateWord(now.state) + (now.isWoken ? ", woken during this poll" : ""),
     );
     const heading = element("h2", {}, laneText(lane), " ", chip);
     place.replaceChildren(
@@ -98,10 +103,10 @@ class Panes {
     );
   }
 
-  /** What is wrong with a task. The text names one task; of others it says that they have the same. */
-  findingWords({ kind, text, lane: told }, index, lane) {
+  /** A finding about a task. Its text names one task, and says how many others it holds for. */
+  findingWords({ kind, text, lane: named }, index, lane) {
     const link = this.link(`event ${index + 1}`, () => this.actions.go(index), "go to this event");
-    const same = told === lane ? [] : ["as with ", this.laneLink(told), ": "];
+    const same = named === lane ? [] : ["as for ", this.laneLink(named), ": "];
     return [element("h3", {}, `Wrong: ${kind}, at `, link), element("p", { className: "finding" }, ...same, text)];
   }
 
@@ -111,11 +116,11 @@ class Panes {
     const wake = wakeAt < 0 ? null : lane.wakes[wakeAt];
     const isWoken = span?.state === "running" && wake > span.from;
     const begun = lastUpTo(lane.polls, index, fromOf) + 1;
-    // Its last one, if it was cancelled, has only dropped the future.
+    // The last run of a cancelled task only drops its future.
     const polls = begun > 0 && lane.spanAt(lane.polls[begun - 1].to)?.state === "cancelled" ? begun - 1 : begun;
     const marks = ["stranded", "poll_begins", "woken", "cancelled", "finished"];
     const isStranded = lane.latest(this.history, index, marks)?.event === "stranded";
-    return { state: span?.state ?? "not there yet", span, wake, isWoken, polls, isStranded };
+    return { state: span?.state ?? "not spawned yet", span, wake, isWoken, polls, isStranded };
   }
 
   about(lane, now, state) {
@@ -123,16 +128,16 @@ class Panes {
     const since = now.span ? state.now - events[now.span.from].at : 0;
     const queue = state.queue.indexOf(lane);
     const known = lane.place !== null;
-    const outside = head.dropped > 0 ? "before what was kept" : "from outside";
+    const outside = head.dropped > 0 ? "before the kept events" : "before the recording";
     return [
       ["since", now.span ? `event ${now.span.from + 1}${since > 0 ? `, ${time(since)} ago` : ""}` : "–"],
       queue >= 0 && ["in the queue", `${ordinal(queue + 1)} of ${state.queue.length}`],
       lane.isBlocking ? ["is", "a blocking call, on a thread of the pool"] : ["polls", `${now.polls}`],
       ["spawned", ...(known ? ["at ", this.placeLink(places[lane.place])] : [outside])],
       lane.by !== null && ["by", this.laneLink(events[lane.first].waker ?? lane)],
-      lane.size !== null && ["size", `${lane.size} bytes`],
+      lane.size !== null && ["size", count(lane.size, "byte")],
       now.wake !== null && ["last wake", this.eventLink(now.wake)],
-      now.isStranded && ["stranded", "no waker of it is left: only a cancel can run it again"],
+      now.isStranded && ["wakers", "none is left: only a cancel can run it again"],
     ].filter(Boolean);
   }
 
@@ -145,22 +150,22 @@ class Panes {
     const said = now.state === "running" ? lane.latest(this.history, index, ["waits", "poll_begins"])?.waits : null;
     const waits = now.span?.waits ?? said;
     const heading = (words) => element("h3", {}, words);
-    if (now.state !== "waiting" && !said) return [];
+    if (now.state !== "suspended" && !said) return [];
     if (!waits?.length)
-      return [heading("Waits for"), element("p", { className: "none" }, "something that did not say what it is")];
+      return [heading("Waits for"), element("p", { className: "none" }, "something that it does not report")];
     return waits.flatMap(({ leaf, chain, times = 1 }, at) => {
       const kind = element("span", { className: `wait ${kindOf(leaf)}`, "-title": KINDS[kindOf(leaf)] });
       const frames = this.framesAfter(waits[at - 1]?.chain, chain);
       const what = element("p", { className: "leaf" }, kind, times > 1 ? `${times} × ${leaf}` : leaf);
       return [
-        heading(at > 0 ? "or for" : said ? "Is about to wait for" : "Waits for"),
+        heading(at > 0 ? "or for" : "Waits for"),
         what,
         element("ol", { className: "chain" }, ...frames),
       ];
     });
   }
 
-  /** The frames of a chain; those that the leaf before has, too, are left out. */
+  /** The frames of a chain, without those that the previous leaf's chain shares. */
   framesAfter(before, chain) {
     const [other, frames] = [this.history.chains[before] ?? [], this.history.chains[chain]];
     const same = frames.findIndex(
@@ -180,7 +185,7 @@ class Panes {
   showRest(event, state) {
     const lists = [
       ["running", "Running", state.running ? [[this.laneLink(state.running)]] : [], "nothing"],
-      ["queue", "Ready queue", state.queue.map((lane) => [this.laneLink(lane)]), "empty"],
+      ["queue", "Run queue", state.queue.map((lane) => [this.laneLink(lane)]), "empty"],
       ["timers", "Timers", state.timers.map((timer) => this.timerWords(timer, state.now)), "none is set"],
       [
         "sources",
@@ -209,7 +214,7 @@ class Panes {
   sourceWords(source, index) {
     const waiters = this.history.waitersAt(source, index);
     const words = waiters.flatMap(({ lane, direction }, at) => {
-      return [at > 0 ? ", " : " ← ", lane ? this.laneLink(lane) : "somebody", ` to ${direction}`];
+      return [at > 0 ? ", " : " ← ", lane ? this.laneLink(lane) : "an unknown task", ` to ${direction}`];
     });
     return [source.name ? `${source.id}  ${source.name}` : `${source.id}`, ...words];
   }
@@ -233,17 +238,17 @@ class Panes {
   }
 
   whyNoSource(place) {
-    if (!place) return "This event has no place in the source.";
+    if (!place) return "This event has no source location.";
     return this.history.files.has(place.file)
-      ? `The file has no line ${place.line}: it is not the one that was run. --source DIR says where that is.`
-      : `The page was written without this file: ${this.history.leftOut.get(place.file) ?? "it was not found"}.`;
+      ? `The file has no line ${place.line}, so it is not the file that ran. Pass --source DIR to name the right directory.`
+      : `The page does not contain this file: ${this.history.leftOut.get(place.file) ?? "it was not found"}.`;
   }
 
   pieceOf({ file, line }) {
     return this.history.files.get(file)?.find(({ first, lines }) => first <= line && line < first + lines.length);
   }
 
-  // The list of events, of which only what is in view is there.
+  // The list of events. Only the rows in view exist.
 
   setFilter(lane) {
     this.filter = lane;
@@ -252,7 +257,7 @@ class Panes {
     this.revealInList();
   }
 
-  /** As in every list, up and down choose what is listed before and after. */
+  /** ↑ and ↓ choose the previous and the next listed event. */
   onListKey(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;

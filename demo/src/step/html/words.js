@@ -1,5 +1,4 @@
-// What events, waits and times are called. A sentence is a list of texts and of things that one can go to:
-// `{lane}`, `{place}`, `{code}`.
+// Events, waits and times in words. A sentence is a list of texts and of things with a link: `{lane}`, `{place}`.
 
 const ordinal = (n) => `${n}${["th", "st", "nd", "rd"][n % 100 > 10 && n % 100 < 14 ? 0 : n % 10] ?? "th"}`;
 const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
@@ -12,7 +11,7 @@ const UNITS = [
 
 const unitOf = (nanoseconds) => UNITS.find(([, size]) => Math.abs(nanoseconds) >= size) ?? ["ns", 1];
 
-/** Nanoseconds, with three digits that count. */
+/** A time in nanoseconds, with three significant digits. */
 function time(nanoseconds) {
   const [unit, size] = unitOf(nanoseconds);
   const value = nanoseconds / size;
@@ -20,7 +19,7 @@ function time(nanoseconds) {
   return `${value.toFixed(digits).replace(/\.0+$/, "")} ${unit}`;
 }
 
-/** A time on an axis, with the digits that tell it from one that is a step later. */
+/** A time on the axis, with enough digits to differ from the next tick. */
 function timeOnAxis(nanoseconds, step) {
   const [unit, size] = unitOf(nanoseconds);
   const digits = Math.max(0, Math.ceil(Math.log10(size / step)));
@@ -34,10 +33,10 @@ function kindOf(leaf) {
   if (/^sleep /.test(leaf)) return "timer";
   if (/^(readable|writable) on /.test(leaf)) return "source";
   if (/^the end of /.test(leaf)) return "join";
-  return / made at \S+:\d+:\d+$/.test(leaf) ? "sync" : "other";
+  return / (made|created) at \S+:\d+:\d+$/.test(leaf) ? "sync" : "other";
 }
 
-/** Of several leaves, the one that the task is there for: a time limit is beside something else. */
+/** The most telling of several leaves: a timer may be only a timeout around another leaf. */
 function mainWait(waits) {
   const rank = { source: 0, sync: 1, other: 2, join: 3, timer: 4 };
   return [...(waits ?? [])].sort((a, b) => rank[kindOf(a.leaf)] - rank[kindOf(b.leaf)])[0] ?? null;
@@ -45,14 +44,19 @@ function mainWait(waits) {
 
 /** The words that fit beside a bar. */
 function short(leaf) {
-  const words = leaf
-    .replace(/ \((made|spawned) at [^)]*\)$/, "")
-    .replace(/ made at \S+$/, "")
+  return leaf
+    .replace(/ \((made|created|spawned) at [^)]*\)$/, "")
+    .replace(/ (made|created) at \S+$/, "")
     .replace(/^sleep for another /, "sleep ")
     .replace(/ on the /, " · ")
     .replace(/^the end of /, "end of ");
-  return words.replace(/`/g, "");
 }
+
+/** What a waiter is interested in. */
+const INTERESTS = { read: "reading", write: "writing" };
+
+/** The state of a task. A blocking call runs too, on a thread of the pool. */
+const stateWord = (state) => (state === "blocking" ? "running" : state);
 
 const KINDS = {
   timer: "a timer",
@@ -60,14 +64,14 @@ const KINDS = {
   sync: "another task (a channel, a lock, …)",
   join: "the end of a task",
   other: "something else",
-  unknown: "nobody said what",
+  unknown: "not reported",
 };
 
 const who = (by, waker) => {
   if (waker) return { lane: waker };
   if (by.timer !== undefined) return `timer ${by.timer}`;
   if (by.source !== undefined) return `source ${by.source}`;
-  return `the thread “${by.thread}”`;
+  return `thread \`${by.thread}\``;
 };
 
 const sourceName = (source) => (source?.name ? `source ${source.id} (${source.name})` : `source ${source?.id}`);
@@ -75,89 +79,90 @@ const sourceName = (source) => (source?.name ? `source ${source.id} (${source.na
 /** A sentence for each kind of event. */
 const SENTENCES = {
   run_begins: () => ["The run begins: tasks are numbered from 1."],
-  run_ends: () => ["The run ends: all its tasks are gone."],
+  run_ends: () => ["The run ends: all its tasks have completed."],
   spawned(h, { lane, waker, place }) {
     const at = [" at ", { place: h.places[place] }];
     return waker ? [{ lane: waker }, " spawns ", { lane }, ...at] : [{ lane }, " is spawned", ...at];
   },
   handed_over(h, { lane, kind, place, running }) {
-    const giver = running && running !== lane ? [{ lane: running }, " hands "] : ["Handed over: "];
-    return [...giver, { lane }, ` what it waited for at the ${kind} made at `, { place: h.places[place] }];
+    const giver = running && running !== lane ? [" by ", { lane: running }] : [];
+    return [{ lane }, " is handed what it waits for", ...giver, `, through the ${kind} created at `, { place: h.places[place] }];
   },
   woken: (h, event) => wakeSentence(h, event),
   cancelled(h, { by, waker, lane, reason }) {
     return [who(by, waker), " cancels ", { lane }, reason ? `: “${reason}”` : ""];
   },
   asked: (h, { lane }) => [{ lane }, " is polled without a wake, to learn its await chain"],
-  lost_wake: (h, { lane }) => [{ lane }, " made progress without a wake: its wake was lost"],
+  lost_wake: (h, { lane }) => [{ lane }, " makes progress without a wake: its wake was lost"],
   waker_dropped: (h, { by, waker, lane }) => ["The last waker of ", { lane }, " is dropped by ", who(by, waker), ", without a wake"],
   poll_begins(h, { lane, index }) {
     const { number, to } = h.pollAt(lane, index);
-    // A cancel that a shield puts off has polls like any other until then.
+    // A shielded task is still polled after its cancel.
     if (lane.spanAt(to).state === "cancelled")
-      return [{ lane }, " runs once more: cancelled, it drops its future"];
+      return [{ lane }, " runs once more, to drop its future: it was cancelled"];
     return [{ lane }, ` is polled for the ${ordinal(number)} time`];
   },
   waits(h, { lane, waits }) {
-    if (waits.length === 0) return [{ lane }, " is about to wait and does not say what for"];
+    if (waits.length === 0) return [{ lane }, " waits for something that it does not report"];
     const leaves = waits.map(({ leaf, times = 1 }) => (times > 1 ? `${times} × ${leaf}` : leaf));
-    return [{ lane }, " is about to wait: ", leaves.join(", or ")];
+    return [{ lane }, " waits for: ", leaves.join(", or ")];
   },
   poll_ends(h, { lane, end }) {
-    if (end === "pending") return [{ lane }, " gives way and waits"];
-    if (end === "pending_woken") return [{ lane }, " gives way; woken meanwhile, it joins the end of the queue"];
-    return ["The last poll of ", { lane }, " is over"];
+    if (end === "pending") return [{ lane }, " returns pending and is suspended"];
+    if (end === "pending_woken") return [{ lane }, " returns pending and is queued again: it was woken during the poll"];
+    return ["The last poll of ", { lane }, " ends"];
   },
   stranded(h, { lane, lost }) {
-    return [
-      "Nobody can wake ",
-      { lane },
-      lost ? " any more: its last waker was dropped" : ": it waits and left no waker",
-    ];
+    return [{ lane }, ` is suspended, and ${lost ? "its last waker was dropped" : "left no waker"}: nothing can wake it`];
   },
   panicked: (h, { lane, message }) => [{ lane }, message ? ` panics: “${message}”` : " panics"],
   finished(h, { lane, how }) {
     const words = {
-      ready: " is done",
-      cancelled: " was cancelled; its future is dropped",
-      panicked: " ends in a panic",
+      ready: " completes: it returned, and its future is dropped",
+      cancelled: " completes: it was cancelled, and its future is dropped",
+      panicked: " completes: it panicked, and its future is dropped",
     };
     return [{ lane }, words[how]];
   },
-  output_dropped: (h, { lane }) => ["Nobody will take what ", { lane }, " returned: its handle is gone"],
-  freed: (h, { lane }) => [{ lane }, " is freed: nobody refers to it any more"],
-  slow_poll: (h, { lane, took }) => [`A slow poll: for ${time(took)}, `, { lane }, " lets nobody else run"],
-  blocking_queued: (h, { lane }) => [{ lane }, " is a blocking call, and waits for a thread of the pool"],
-  blocking_begins: (h, { lane }) => ["A thread of the pool begins the blocking call, ", { lane }],
-  blocking_ends: (h, { lane }) => ["The blocking call, ", { lane }, ", returns"],
+  output_dropped(h, { lane, how }) {
+    const what = how === "panicked" ? "an unobserved panic" : "an output that was never joined";
+    return [{ lane }, ` has ${what}: its handle was dropped`];
+  },
+  freed: (h, { lane }) => [{ lane }, " is freed: its last waker and handle are gone"],
+  slow_poll: (h, { lane, took }) => [{ lane }, ` held the thread for ${time(took)}`],
+  blocking_queued: (h, { lane }) => [{ lane }, " is a blocking call, queued for a thread of the pool"],
+  blocking_begins: (h, { lane }) => [{ lane }, " starts on a thread of the pool"],
+  blocking_ends: (h, { lane }) => [{ lane }, " returns from its blocking call"],
   source_added: (h, { source, fd }) => [
     `Source ${source} is registered, ${fd < 0 ? "a simulated socket" : `file descriptor ${fd}`}`,
   ],
   source_removed: (h, { source }) => [`Source ${source} is deregistered`],
   source_waits(h, { running, sourceIs, direction }) {
-    const what = `until ${sourceName(sourceIs)} is ${direction === "read" ? "readable" : "writable"}`;
-    return running ? [{ lane: running }, ` leaves its waker, ${what}`] : [`A waker is left, ${what}`];
+    const what = `at ${sourceName(sourceIs)}, with interest in ${INTERESTS[direction]}`;
+    return running ? [{ lane: running }, ` leaves its waker ${what}`] : [`A waker is left ${what}`];
   },
-  source_left: (h, { source, direction }) => [`A waker is taken back from source ${source}, where it was left to ${direction}`],
+  source_left: (h, { source, direction }) => [
+    `A waiter is removed from source ${source}, with interest in ${INTERESTS[direction]}`,
+  ],
   source_ready(h, { sourceIs, readiness, woken }) {
-    const whom = woken === 0 ? "nobody waits for it yet" : `wakes ${count(woken, "task")}`;
-    return [`${sourceName(sourceIs)} is ${readiness.join(", ") || "ready"}: ${whom}`];
+    const words = readiness.join(", ").replaceAll("_", " ") || "ready";
+    return [`${sourceName(sourceIs)} is ${words}: ${count(woken, "waiter")}`];
   },
   timer_set(h, { timer, deadline, at, place, running }) {
     const what = `timer ${timer}, due in ${time(Math.max(0, deadline - at))}, at `;
-    return [...(running ? [{ lane: running }, " sets "] : ["Set: "]), what, { place: h.places[place] }];
+    return [...(running ? [{ lane: running }, " sets "] : ["New: "]), what, { place: h.places[place] }];
   },
-  timer_cancelled: (h, { timer }) => [`Timer ${timer} is dropped before its time`],
-  timer_fired: (h, { timer }) => [`Timer ${timer} is due`],
+  timer_cancelled: (h, { timer }) => [`Timer ${timer} is cancelled`],
+  timer_fired: (h, { timer }) => [`Timer ${timer} fires`],
   wait_begins(h, { timeout }) {
-    if (timeout === 0) return ["The reactor looks what is ready, and does not wait"];
-    const limit = timeout === undefined ? "until something happens" : `for ${time(timeout)} at most`;
-    return [`No task is ready: the thread sleeps, ${limit}`];
+    if (timeout === 0) return ["The thread polls the reactor"];
+    const limit = timeout === undefined ? "without a time limit" : `for ${time(timeout)} at most`;
+    return [`The thread parks on the reactor, ${limit}`];
   },
   wait_ends(h, { sources, timers }) {
-    return [`The reactor reports ${count(sources, "source")} ready and ${count(timers, "timer")} due`];
+    return [`The reactor reports ${count(sources, "source")} and ${count(timers, "timer")}`];
   },
-  notified: () => ["Another thread interrupts the thread's sleep"],
+  notified: () => ["The reactor is notified"],
 };
 
 function wakeSentence(history, { by, waker, lane, index }) {
@@ -165,7 +170,7 @@ function wakeSentence(history, { by, waker, lane, index }) {
   const self = waker === lane;
   const how = () => {
     if (before?.event === "handed_over" && before.lane === lane)
-      return `, handing it what it waited for at the ${before.kind}`;
+      return `, after handing over through the ${before.kind}`;
     const poll = waker && history.pollAt(waker, index);
     const last = waker?.spans.at(-1);
     const isEnd = poll && isOver(last.state) && poll.from <= last.from && last.from < index;
@@ -179,7 +184,7 @@ function wakeSentence(history, { by, waker, lane, index }) {
   return [who(by, waker), ...verb, how(), running, ...place];
 }
 
-/** The line that woke a task: in a call; or where the timer was set. */
+/** The line that woke a task: a call, or the creation of the timer. */
 function wokenFrom(history, event) {
   const chain = history.chains[event.chain];
   if (chain?.some((frame) => frame.line > 0)) return { chain };
@@ -188,7 +193,7 @@ function wokenFrom(history, event) {
   return place ? { place, isTimer: true } : null;
 }
 
-/** The sentence of an event, with a capital. */
+/** The sentence for an event. */
 function sentence(history, event) {
   const parts = SENTENCES[event.event](history, event).filter((part) => part !== "");
   if (parts[0].lane) parts[0].isFirst = true;
@@ -204,8 +209,10 @@ function plain(parts) {
 
 const laneText = ({ id, name }, isFirst = false) => `${isFirst ? "Task" : "task"} ${id}${name ? ` \`${name}\`` : ""}`;
 
-/** Where in the source an event is at home: a place, a chain with the frame in it, or nothing. */
+/** The source of an event: a place, a chain with the frame in it, or null. */
 function homeOf(history, event) {
+  const at = history.findings.find((finding) => finding.event === event.index)?.at;
+  if (at) return { place: { file: at[0], line: at[1] } };
   const { lane, index, running } = event;
   const chainOf = (waits) => (mainWait(waits) ? { chain: history.chains[mainWait(waits).chain] } : null);
   const place = (number) => (number === null || number === undefined ? null : { place: history.places[number] });

@@ -1,42 +1,44 @@
-//! What a poll takes and does: one that blocks the thread, one that never yields, tasks that wake themselves.
+//! Polls: one that blocks the thread, one that never yields, tasks that wake themselves.
 //!
-//! A poll that takes long either stands still in one place, which is a call that blocks or a computation; or it goes
-//! from one await to the next and none of them ever has to wait. The events within the poll tell the two apart. A
-//! thread that the system gives to another program meanwhile can't be told from either.
+//! A long poll either stays in one place, which is a call that blocks or a computation; or it goes from one await to the
+//! next, and each is ready at once. The events within the poll tell the two apart. A thread that the system suspends to
+//! run another program looks like one of them.
 //!
-//! The time is the runtime's clock. On a virtual one, which stands still in a poll, the runtime's own reports of slow
-//! polls are believed instead.
+//! Time is the runtime's clock. A simulated clock stands still during a poll; there the lint relies on the runtime's own
+//! reports of slow polls.
 
-use super::{Findings, Kind, View};
-use crate::step::words::time;
-use executor::trace::{By, End, Event};
+use super::collect::{Findings, View, line_of};
+use super::finding::{Kind, Lines};
+use crate::step::words::{self, time};
+use executor::trace::{By, End, Event, Frame, Trace};
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
-/// A poll of so many nanoseconds is one too long. A tenth of a second is what a person feels; the runtime's own
-/// limit is the same.
+/// A poll of this many nanoseconds is too long. A person notices a delay of a tenth of a second; the runtime's own limit
+/// is the same.
 const LONG: u64 = 100_000_000;
-/// A long poll of fewer steps was held up by what it did in between.
+/// A long poll with fewer steps spent its time between two of them.
 const STEPS: u32 = 10;
-/// Who wakes itself after fewer nanoseconds hasn't worked: to be polled again takes about as long.
+/// A task that wakes itself after fewer nanoseconds has done no work: the next poll alone takes about as long.
 const IDLE: u64 = 100_000;
-/// So often in a row: to yield some times, until somebody else has had a turn, is right.
+/// Polls in a row. Yielding a few times, until another task has run, is no mistake.
 const OFTEN: u32 = 100;
 
 #[derive(Default)]
 pub(super) struct Polls {
-    /// Those under way: more than one when a task is dropped within the poll of another.
+    /// The polls in progress: more than one when a task is dropped within another's poll.
     open: Vec<Poll>,
-    /// How many polls in a row in which it only woke itself each task has had.
+    /// For each task, the number of polls in a row in which it only woke itself.
     idle: HashMap<u64, u32>,
-    /// To print a panic with where it was takes long, and is nobody's fault.
+    /// Tasks that panicked: printing the panic with its backtrace takes long.
     panicked: HashSet<u64>,
 }
 
 struct Poll {
     task: u64,
     begins: u64,
-    /// Where the task stood before.
-    from: Option<String>,
+    /// The await chain that the poll continues; none in the first poll.
+    from: Option<u32>,
     /// The time of its last step.
     last: u64,
     /// The longest time between two steps.
@@ -46,15 +48,15 @@ struct Poll {
     others: u64,
     wakes_itself: bool,
     is_out_of_budget: bool,
-    /// It asks where all the others stand, for a person to read: that may take its time.
-    asks: bool,
+    /// It takes a task dump, which polls other tasks and may take long.
+    dumps: bool,
 }
 
 impl Poll {
     fn begin(task: u64, view: &View<'_>) -> Poll {
-        let (steps, pause, others, wakes_itself, is_out_of_budget, asks) = Default::default();
-        let (begins, last, from) = (view.at(), view.at(), view.place(task));
-        Poll { task, begins, from, last, pause, steps, others, wakes_itself, is_out_of_budget, asks }
+        let (steps, pause, others, wakes_itself, is_out_of_budget, dumps) = Default::default();
+        let (begins, last, from) = (view.at(), view.at(), view.chain(task));
+        Poll { task, begins, from, last, pause, steps, others, wakes_itself, is_out_of_budget, dumps }
     }
 
     fn step(&mut self, at: u64) {
@@ -63,7 +65,7 @@ impl Poll {
         self.steps += 1;
     }
 
-    /// Whether the event is something that this poll does.
+    /// Whether this poll caused the event.
     fn does(&self, event: &Event) -> bool {
         match event {
             Event::Woken { by, .. } | Event::Cancelled { by, .. } => *by == By::Task(self.task),
@@ -93,7 +95,7 @@ impl Polls {
         match view.event() {
             Event::PollBegins { task } => {
                 let is_dropped = view.state.tasks.get(task).is_some_and(|task| task.is_cancelled);
-                self.open.iter_mut().for_each(|around| around.asks |= !is_dropped);
+                self.open.iter_mut().for_each(|around| around.dumps |= !is_dropped);
                 self.open.push(Poll::begin(*task, view));
             }
             Event::PollEnds { task, end } => {
@@ -108,13 +110,13 @@ impl Polls {
             }
             Event::Panicked { task, .. } => drop(self.panicked.insert(*task)),
             Event::SlowPoll { task, took } if view.trace.head.simulated && *took >= LONG => {
-                self.blocked(*task, *took, "", view, findings);
+                self.blocked(*task, *took, None, view, findings);
             }
             _ => self.open.iter_mut().last().into_iter().for_each(|poll| poll.see(view)),
         }
     }
 
-    /// A poll that has not ended when the recording does is as long as that.
+    /// A poll that is in progress at the end of the recording lasts at least until then.
     pub(super) fn end(&mut self, view: &View<'_>, findings: &mut Findings) {
         for poll in std::mem::take(&mut self.open) {
             self.judge_length(&poll, None, view, findings);
@@ -123,39 +125,37 @@ impl Polls {
 
     fn judge_length(&self, poll: &Poll, end: Option<End>, view: &View<'_>, findings: &mut Findings) {
         let took = view.at().saturating_sub(poll.begins).saturating_sub(poll.others);
-        if took < LONG || poll.asks {
+        if took < LONG || poll.dumps {
             return;
         }
-        let from = poll.from.as_ref().map_or("its start".into(), |from| format!("its await in {from}"));
-        let to = match (end, view.place(poll.task)) {
-            (Some(End::Finished), _) => "its end".to_owned(),
-            (Some(_), Some(to)) => format!("its await in {to}"),
-            (Some(_), None) => "its next await".to_owned(),
-            (None, _) => "the end of the recording".to_owned(),
-        };
+        let stretch = Stretch::new(view.trace, poll.from, view.chain(poll.task), end);
         let pause = poll.pause.max(view.at().saturating_sub(poll.last));
         match poll.steps >= STEPS && 2 * pause < took {
-            true => {
-                findings.add(view, view.number, Kind::NeverYields, poll.task, || never_yields(poll, took, &from, &to))
-            }
-            false => self.blocked(poll.task, took, &format!(", from {from} to {to}"), view, findings),
+            true => findings.add(view, view.number, Kind::NeverYields, poll.task, || {
+                (stretch.from.last().and_then(line_of), never_yields(poll, took, &stretch))
+            }),
+            false => self.blocked(poll.task, took, Some(stretch), view, findings),
         }
     }
 
-    fn blocked(&self, task: u64, took: u64, at: &str, view: &View<'_>, findings: &mut Findings) {
+    fn blocked(&self, task: u64, took: u64, stretch: Option<Stretch<'_>>, view: &View<'_>, findings: &mut Findings) {
         if self.panicked.contains(&task) {
             return;
         }
         findings.add(view, view.number, Kind::Blocked, task, || {
-            format!(
-                "held the thread for {} in one poll{at}: nothing else ran meanwhile. Give a call that blocks, or a \
-                 long computation, to spawn_blocking(|| …).",
+            let lines = stretch.as_ref().and_then(Stretch::lines);
+            let within = lines.as_ref().map(|lines| format!(" at {lines}")).unwrap_or_default();
+            let between = stretch.map(|stretch| format!(", {stretch}")).unwrap_or_default();
+            let text = format!(
+                "blocked the thread for {}{within}, in one poll{between}; nothing else ran meanwhile. Move a call that \
+                 blocks, or a long computation, into spawn_blocking(|| …).",
                 time(took)
-            )
+            );
+            (lines, text)
         });
     }
 
-    /// Whether the poll was of any use.
+    /// Counts polls in a row that only woke their task.
     fn judge_use(&mut self, poll: &Poll, end: End, view: &View<'_>, findings: &mut Findings) {
         let took = view.at().saturating_sub(poll.begins);
         let only_woke_itself = end == End::PendingWoken && poll.wakes_itself && poll.steps == 1;
@@ -167,22 +167,70 @@ impl Polls {
         *idle += 1;
         if *idle >= OFTEN {
             findings.add(view, view.number, Kind::SelfWake, poll.task, || {
-                format!(
-                    "woke itself in {OFTEN} polls in a row and did nothing else in them: it takes all the processor's \
-                     time to ask whether something has happened.{} Leave the waker with whoever makes it happen; or \
-                     await a channel, an Event, a sleep. A computation that yields can do more in between.",
-                    view.standing(poll.task)
-                )
+                let text = format!(
+                    "woke itself in {OFTEN} polls in a row and did nothing else in them: it spends all the processor's \
+                     time on checking a condition.{} Store the waker where the code that makes the condition true can \
+                     call it; or await a channel, an Event or a sleep. A computation that yields should do more work \
+                     between two yields.",
+                    view.suspended_in(poll.task)
+                );
+                (view.line(poll.task), text)
             });
         }
     }
 }
 
-fn never_yields(poll: &Poll, took: u64, from: &str, to: &str) -> String {
+fn never_yields(poll: &Poll, took: u64, stretch: &Stretch<'_>) -> String {
     format!(
-        "held the thread for {} in one poll, from {from} to {to}: it went through {} steps, none of which had to wait, \
-         so that nothing else ran. Await yield_now() now and then in its loop.",
+        "held the thread for {} in one poll, {stretch}: each of its {} steps was ready at once, so nothing else ran. Await \
+         yield_now() now and then in its loop.",
         time(took),
         poll.steps
     )
+}
+
+/// The code that a poll ran: from the await chain that it continued to the one at which it was suspended.
+struct Stretch<'a> {
+    /// Empty for the first poll.
+    from: &'a [Frame],
+    to: &'a [Frame],
+    /// How the poll ended; none if the recording ended before.
+    end: Option<End>,
+}
+
+impl<'a> Stretch<'a> {
+    fn new(trace: &'a Trace, from: Option<u32>, to: Option<u32>, end: Option<End>) -> Stretch<'a> {
+        let frames =
+            |chain: Option<u32>| chain.and_then(|chain| trace.chains.get(chain as usize)).map_or(&[][..], |c| c);
+        Stretch { from: frames(from), to: frames(to), end }
+    }
+
+    /// The lines between two awaits of one function, the outermost in which the chains differ. Unknown if the code leads
+    /// back to the same line, as in a loop, or into another function.
+    fn lines(&self) -> Option<Lines> {
+        if !matches!(self.end, Some(End::Pending | End::PendingWoken)) {
+            return None;
+        }
+        let (from, to) = self.from.iter().zip(self.to).find(|(from, to)| from != to)?;
+        let is_forwards = from.function == to.function && from.file == to.file && from.line < to.line;
+        // Without a line in between, the call is in one of the two.
+        let (first, last) =
+            if to.line.saturating_sub(from.line) > 1 { (from.line + 1, to.line - 1) } else { (from.line, to.line) };
+        is_forwards.then(|| Lines { file: from.file.to_string(), first, last })
+    }
+}
+
+impl fmt::Display for Stretch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.from.last() {
+            Some(from) => write!(f, "between its await in {} and ", words::frame(from))?,
+            None => f.write_str("between its start and ")?,
+        }
+        match (self.end, self.to.last()) {
+            (Some(End::Finished), _) => f.write_str("its end"),
+            (Some(_), Some(to)) => write!(f, "its await in {}", words::frame(to)),
+            (Some(_), None) => f.write_str("its next await"),
+            (None, _) => f.write_str("the end of the recording"),
+        }
+    }
 }

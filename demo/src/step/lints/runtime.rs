@@ -1,54 +1,56 @@
-//! The runtime itself: what no program can bring about, whatever it does, as long as its executor and its reactor keep
-//! their promises.
+//! The runtime itself: events that no program can cause while its executor and its reactor are correct.
 //!
-//! Each task has a state of its own here, from the events alone: queued, running, suspended. An event that is not
-//! possible in the state of its task shows a fault of whatever runs it. Only what was seen from the start is judged: a
-//! task that was spawned before the recording is unknown until its next poll.
+//! Each task has a state here, derived from the events alone: queued, running, suspended, completed. An event that is
+//! impossible in the state of its task shows a fault of the executor. A task that was spawned before the recording is
+//! unknown until its next poll.
 
-use super::{Findings, Kind, View};
+use super::collect::{Findings, View};
+use super::finding::{Kind, Lines};
+use crate::step::model::title;
 use crate::step::words::{place_of, time};
 use executor::observer::Readiness;
 use executor::trace::{Direction, End, Event, How};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// A wait of so many nanoseconds is no accident: a thread that was just woken takes a task from the queue sooner.
+/// A park of this many nanoseconds beside a queued task is a fault: another thread that was woken would have run it sooner.
 const PARKED: u64 = 10_000_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// By the event of this number.
+    /// Queued by the event of this number.
     Queued(usize),
     Running {
-        /// It was woken during this poll.
+        /// The task was woken during this poll.
         woken: bool,
     },
     Suspended,
-    Over,
+    Completed,
 }
 
-/// Something that was given to a task which had not taken it yet when its future was dropped.
-struct GivenUp {
+/// A permit or message that was handed over to a task whose future was dropped before it took it.
+struct Untaken {
     task: u64,
     event: usize,
     kind: String,
     place: u32,
-    /// Who waited for the same then.
+    /// The tasks that waited for the same then.
     waiters: HashSet<u64>,
 }
 
 #[derive(Default)]
 pub(super) struct Runtime {
     tasks: HashMap<u64, State>,
-    /// Who is about to be polled without a wake, to learn its await chain.
+    /// Tasks that are about to be polled without a wake, to learn their await chains.
     asked: HashSet<u64>,
-    /// What each task was given since its last poll: the event's number, what it is, and where that was made.
-    given: HashMap<u64, (usize, String, u32)>,
-    given_up: Vec<GivenUp>,
-    /// The tasks that left a waker at a source, in their last poll.
+    /// What was handed over to each task since its last poll: the event's number, the kind of structure, and its creation
+    /// location.
+    handed: HashMap<u64, (usize, String, u32)>,
+    untaken: Vec<Untaken>,
+    /// The waiters of each source, from their last polls.
     waiters: HashMap<u64, Vec<(u64, Direction)>>,
-    /// Sources that were reported ready, with their waiters, while none of those was woken.
+    /// Sources that were reported ready and of which no waiter was woken yet: event, source, waiters.
     reported: Vec<(usize, u64, Vec<u64>)>,
-    /// The thread waits: since which time, and who was queued then.
+    /// The thread is parked: since when, and the tasks that were queued then.
     parked: Option<(u64, BTreeMap<u64, usize>)>,
     has_ended: bool,
 }
@@ -58,7 +60,7 @@ impl Runtime {
         match view.event() {
             Event::Asked { task } => drop(self.asked.insert(*task)),
             Event::Spawned { task, .. } => drop(self.tasks.insert(*task, State::Queued(view.number))),
-            // A blocking call runs on a thread of the pool, which the executor's queue does not affect.
+            // A blocking call is not in the run queue: it runs on a thread of the pool.
             Event::BlockingQueued { task } => drop(self.tasks.remove(task)),
             Event::Woken { task, .. } => self.woken(*task, view.number),
             Event::Cancelled { task, .. } => self.cancelled(*task, view.number),
@@ -73,8 +75,8 @@ impl Runtime {
         }
     }
 
-    /// A cancel also wakes. One that comes as a poll begins may be answered by that poll, if the task is shielded; how
-    /// the poll ends says so.
+    /// A cancel also wakes. A poll that is just beginning may already answer the cancel, if the task is shielded; the
+    /// poll's end shows that.
     fn cancelled(&mut self, task: u64, number: usize) {
         if !matches!(self.tasks.get(&task), Some(State::Running { .. })) {
             self.woken(task, number);
@@ -87,38 +89,36 @@ impl Runtime {
             match state {
                 State::Suspended => *state = State::Queued(number),
                 State::Running { woken } => *woken = true,
-                State::Queued(_) | State::Over => {}
+                State::Queued(_) | State::Completed => {}
             }
         }
     }
 
     fn poll_begins(&mut self, task: u64, view: &View<'_>, findings: &mut Findings) {
         let is_asked = self.asked.remove(&task);
-        self.parked = self.parked.take().filter(|_| is_asked); // some thread takes tasks from the queue
+        self.parked = self.parked.take().filter(|_| is_asked); // a thread runs tasks of the queue
         self.reported.retain(|(_, _, waiters)| !waiters.contains(&task));
         self.waiters.values_mut().for_each(|waiters| waiters.retain(|(waiter, _)| *waiter != task));
         match self.tasks.insert(task, State::Running { woken: false }) {
             Some(State::Suspended) if !is_asked => {
                 findings.add(view, view.number, Kind::PolledUnwoken, task, || {
-                    "is polled though it was not woken since it was suspended: its executor runs tasks that have nothing \
-                     to do, or runs one twice for one wake. Put a task into the queue when it is woken, and once."
-                        .into()
+                    (None, "is polled although it was not woken since it was suspended: its executor runs tasks that have nothing \
+                     to do, or runs a task twice for one wake. Queue a task when it is woken, and once.".into())
                 });
             }
             Some(State::Running { .. }) => findings.add(view, view.number, Kind::PolledTwice, task, || {
-                "is polled by two threads at once, or within its own poll: two parts of its executor hold the right to run \
-                 it. Queue a task that is woken during its poll when that poll ends, and not before."
-                    .into()
+                (None, "is polled by two threads at once, or within its own poll: two parts of its executor hold the right to run \
+                 it. Queue a task that is woken during its poll at the end of that poll, not before.".into())
             }),
-            Some(State::Over) => findings.add(view, view.number, Kind::PolledUnwoken, task, || {
-                "is polled though it is over: its executor keeps it in a queue. A task that has completed is dropped.".into()
+            Some(State::Completed) => findings.add(view, view.number, Kind::PolledUnwoken, task, || {
+                (None, "is polled although it has completed: its executor still has it in a queue. Drop a task that has completed.".into())
             }),
             _ => {}
         }
     }
 
     fn poll_ends(&mut self, task: u64, end: End, view: &View<'_>, findings: &mut Findings) {
-        self.given.remove(&task); // it has taken that, or given it back
+        self.handed.remove(&task); // the poll has taken it, or passed it on
         if end != End::Finished {
             self.goes_on(task);
         }
@@ -126,42 +126,41 @@ impl Runtime {
         let next = match end {
             End::Pending if woken => {
                 findings.add(view, view.number, Kind::WakeDropped, task, || {
-                    "was woken during its poll, and is not queued after it: its executor has lost the wake, and the task \
-                     never sees what it was woken for. When a poll ends pending, look for a wake in the same atomic step \
-                     that suspends the task, and queue it again if there was one."
-                        .into()
+                    (None, "was woken during its poll, and is not queued after it: its executor lost the wake. When a poll returns \
+                     pending, check for a wake in the atomic step that suspends the task, and queue the task again if there \
+                     was one.".into())
                 });
                 State::Suspended
             }
             End::Pending => State::Suspended,
             End::PendingWoken => State::Queued(view.number),
-            End::Finished => State::Over,
+            End::Finished => State::Completed,
         };
         self.tasks.insert(task, next);
     }
 
     fn finished(&mut self, task: u64, how: How, view: &View<'_>) {
-        self.tasks.insert(task, State::Over);
+        self.tasks.insert(task, State::Completed);
         if how != How::Cancelled {
             self.goes_on(task);
         }
         self.waiters.values_mut().for_each(|waiters| waiters.retain(|(waiter, _)| *waiter != task));
         self.reported.retain(|(_, _, waiters)| !waiters.contains(&task));
-        let Some((event, kind, place)) = self.given.remove(&task).filter(|_| how == How::Cancelled) else { return };
+        let Some((event, kind, place)) = self.handed.remove(&task).filter(|_| how == How::Cancelled) else { return };
         let text = view.trace.places.get(place as usize).map(ToString::to_string).unwrap_or_default();
         let waits_there = |id: &u64| {
-            let waits = view.stood.get(id).into_iter().flat_map(|waits| waits.iter());
+            let waits = view.waits.get(id).into_iter().flat_map(|waits| waits.iter());
             *id != task && waits.into_iter().any(|wait| !text.is_empty() && wait.leaf.contains(&text))
         };
         let suspended = self.tasks.iter().filter(|(_, state)| **state == State::Suspended).map(|(id, _)| *id);
         let waiters = suspended.filter(waits_there).collect();
-        self.given_up.push(GivenUp { task, event, kind, place, waiters });
+        self.untaken.push(Untaken { task, event, kind, place, waiters });
     }
 
-    /// The task is not waiting for what others gave up, or no longer. Only a cancel, as at the end of a run, says
-    /// nothing of that.
+    /// The task goes on, so it does not wait for what was handed over in vain. A cancel, as at the end of a run, does not
+    /// show that.
     fn goes_on(&mut self, task: u64) {
-        self.given_up.iter_mut().for_each(|given| given.waiters.retain(|waiter| *waiter != task));
+        self.untaken.iter_mut().for_each(|untaken| untaken.waiters.retain(|waiter| *waiter != task));
     }
 
     fn timer_fired(&self, timer: u64, view: &View<'_>, findings: &mut Findings) {
@@ -174,29 +173,29 @@ impl Runtime {
         };
         findings.add_of_runtime(view, view.number, Kind::EarlyTimer, || {
             format!(
-                "timer {timer} fires {} before its deadline: a timer may be late and never early. Round deadlines up to the \
-                 next tick, and compare them with the clock that they were made by.",
+                "timer {timer} fires {} before its deadline: a timer may be late but never early. Round deadlines up to the \
+                 next tick, and compare them with the clock that made them.",
                 time(early)
             )
         });
     }
 
-    /// The thread is about to wait on the reactor.
+    /// The thread is about to park on the reactor.
     fn parks(&mut self, view: &View<'_>, findings: &mut Findings) {
         for (number, source, waiters) in std::mem::take(&mut self.reported) {
-            // Of a task that also waits for something else, the waker may have been left by a future that is gone.
+            // If a task waits for something else too, the future that left the waker may be gone.
             let is_stuck = |task: &&u64| {
-                let mut leaves = view.stood.get(task).into_iter().flat_map(|waits| waits.iter());
+                let mut leaves = view.waits.get(task).into_iter().flat_map(|waits| waits.iter());
                 self.tasks.get(task) == Some(&State::Suspended)
                     && leaves.all(|wait| wait.leaf.starts_with("readable on ") || wait.leaf.starts_with("writable on "))
             };
             let Some(task) = waiters.iter().find(is_stuck) else { continue };
             findings.add(view, number, Kind::UnwokenSource, *task, || {
-                format!(
-                    "waits for source {source}, which was reported ready, and neither it nor any other that waits there was \
-                     woken. A reactor has to call the waker that was left last; a future that wraps a waker has to pass the \
-                     wake on."
-                )
+                let text = format!(
+                    "waits for source {source}, which was reported ready, and none of the source's waiters was woken. A \
+                     reactor must call the waker that was left last; a future that wraps a waker must pass the wake on."
+                );
+                (view.line(*task), text)
             });
         }
         let is_idle = !self.tasks.values().any(|state| matches!(state, State::Running { .. }));
@@ -219,10 +218,11 @@ impl Runtime {
         let still = |(task, since): &(&u64, &usize)| self.tasks.get(task) == Some(&State::Queued(**since));
         if let Some((task, _)) = queued.iter().find(still) {
             findings.add(view, view.number, Kind::ParkedBesideQueue, *task, || {
-                format!(
-                    "was queued when the thread began to wait on the reactor, and stayed so {long}: no thread ran it. Look \
-                     at the queue again after announcing that the thread is about to sleep, and only then wait."
-                )
+                let text = format!(
+                    "was queued when the thread parked on the reactor, and stayed queued {long}: no thread ran it. Check the \
+                     queue again after announcing that the thread is about to park, and only then park."
+                );
+                (None, text)
             });
         }
     }
@@ -230,22 +230,22 @@ impl Runtime {
     fn hands_over(&mut self, view: &View<'_>) {
         match view.event() {
             Event::HandedOver { task, kind, place } => {
-                self.given_up.retain(|given| given.place != *place);
-                // A task that is being dropped has passed on what it was given.
+                self.untaken.retain(|untaken| untaken.place != *place);
+                // A task that is being dropped has passed on what was handed over to it.
                 for giver in &view.state.running {
-                    if self.given.get(giver).is_some_and(|(_, _, at)| at == place) {
-                        self.given.remove(giver);
+                    if self.handed.get(giver).is_some_and(|(_, _, at)| at == place) {
+                        self.handed.remove(giver);
                     }
                 }
-                self.given.insert(*task, (view.number, kind.to_string(), *place));
+                self.handed.insert(*task, (view.number, kind.to_string(), *place));
             }
             Event::SourceWaits { source, direction } => {
-                // With more than one running, nothing says which of them it was.
+                // If more than one task is running, the event does not say which of them it was.
                 if let [task] = view.state.running[..] {
                     self.waiters.entry(*source).or_default().push((task, *direction));
                 }
             }
-            // The event does not say which waiter left, so none of them is checked.
+            // The event does not say which waiter was removed, so none of them is checked.
             Event::SourceLeft { source, .. } | Event::SourceRemoved { source } => drop(self.waiters.remove(source)),
             Event::SourceReady { source, readiness, .. } => {
                 let is_for = |direction: &Direction| match direction {
@@ -279,21 +279,22 @@ impl Runtime {
         });
         for (task, since) in BTreeMap::from_iter(queued) {
             findings.add(view, since, Kind::NeverPolled, task, || {
-                "was queued, and never polled before the run ended: its executor has lost it. A task that `schedule` was \
-                 given, or that `run` returned, has to be run, or dropped, which cancels it."
-                    .into()
+                (None, "was queued, and never polled before the run ended: its executor lost it. A task that `schedule` received, or \
+                 that `run` returned, must be run, or dropped, which cancels it.".into())
             });
         }
-        for given in std::mem::take(&mut self.given_up) {
-            if let Some(waiter) = given.waiters.iter().min() {
-                let made = place_of(view.trace, given.place);
-                findings.add(view, given.event, Kind::LostHandover, given.task, || {
-                    format!(
-                        "was given what it waited for at the {} made at {made}, and was cancelled before it took it; \
-                         nothing was given to another waiter after that, and task {waiter} waits there for ever. A future \
-                         that is dropped after the hand-over has to pass on what it got.",
-                        given.kind
-                    )
+        for untaken in std::mem::take(&mut self.untaken) {
+            if let Some(waiter) = untaken.waiters.iter().min() {
+                let made = place_of(view.trace, untaken.place);
+                findings.add(view, untaken.event, Kind::LostHandover, untaken.task, || {
+                    let waiter = view.state.tasks.get(waiter).map_or_else(|| title(*waiter, None), |task| task.title());
+                    let text = format!(
+                        "was handed what it waited for by the {} created at {made}, and was cancelled before it took it; \
+                         nothing was handed to another waiter after that, and {waiter} waits there for ever. A future that \
+                         is dropped after the hand-over must pass on what it received.",
+                        untaken.kind
+                    );
+                    (view.trace.places.get(untaken.place as usize).map(|at| Lines::one(&at.file, at.line)), text)
                 });
             }
         }

@@ -1,19 +1,20 @@
-//! A task as a whole: how large it is, and whether anybody hears of its failure.
+//! A task as a whole: the size of its future, and its unobserved panic.
 
-use super::{Findings, Kind, View};
-use crate::step::words::earlier;
+use super::collect::{Findings, View};
+use super::finding::Kind;
+use crate::step::words::{count, earlier};
 use executor::trace::{Event, How};
 
-/// More bytes than this are a page of memory for each such task, copied when it is spawned.
+/// A future of more bytes takes more than a page of memory, and is copied when it is spawned.
 const LARGE: u64 = 4096;
 
 pub(super) fn see(view: &View<'_>, findings: &mut Findings) {
     match view.event() {
         Event::Spawned { task, size, .. } if *size > LARGE => {
-            findings.add(view, view.number, Kind::LargeFuture, *task, || large_future(*size));
+            findings.add(view, view.number, Kind::LargeFuture, *task, || (None, large_future(*size)));
         }
         Event::OutputDropped { task, how: How::Panicked } => {
-            findings.add(view, view.number, Kind::Unjoined, *task, || unjoined(view, *task));
+            findings.add(view, view.number, Kind::Unjoined, *task, || (None, unjoined(view, *task)));
         }
         _ => {}
     }
@@ -21,8 +22,9 @@ pub(super) fn see(view: &View<'_>, findings: &mut Findings) {
 
 fn large_future(size: u64) -> String {
     format!(
-        "has a future of {size} bytes, which are copied when it is spawned and kept for all its life. What is so large \
-         is a value that it has across an await: put an array into a Vec, or a future that it awaits into Box::pin(…)."
+        "has a future of {}, which is copied when it is spawned and kept until it completes. A value that lives across an \
+         await makes it that large: put an array into a Vec, or an awaited future into Box::pin(…).",
+        count(size as usize, "byte")
     )
 }
 
@@ -33,7 +35,7 @@ fn unjoined(view: &View<'_>, task: u64) -> String {
     });
     let message = panics.flatten().map(|message| format!(" ({message})")).unwrap_or_default();
     format!(
-        "panicked{message}, and its handle was dropped, so that the program never hears of it. Await the handle; or \
-         spawn the task in a task_group, which fails when one of its tasks does."
+        "panicked{message}, and its handle was dropped: an unobserved panic. Await the handle; or spawn the task in a \
+         task_group, which fails when one of its tasks does."
     )
 }

@@ -1,31 +1,31 @@
-//! Wakers that are not there though a task waits, and that are there for ever.
+//! Wakers that are missing while a task is suspended, and wakers that are never dropped.
 //!
-//! A task that is suspended without a waker is reported at the end of the run: it may be polled again for another
-//! reason. One that never left a waker and is cancelled by its program has done what `std::future::pending()` is there
-//! for. A dropped last waker counts as lost even if the task makes progress later, as it may when
-//! it is polled for its await chain.
-//!
-//! A task that made progress in such a poll is proof of a lost wake, whatever has become of its waker.
+//! A task that is suspended without a waker is reported at the end of the run, because it may be polled again for another
+//! reason. A task that never left a waker and is cancelled by its program is no mistake: `std::future::pending()` does
+//! that. A dropped last waker counts as lost even if the task makes progress later, as it may when it is polled for its
+//! await chain. Progress in such a poll proves a lost wake, whether or not a waker still exists.
 
-use super::{Findings, Kind, View};
+use super::collect::{Findings, View, line_of};
+use super::finding::{Kind, Lines};
+use crate::step::model::title;
 use crate::step::words;
-use executor::trace::{By, Event};
+use executor::trace::{By, Event, Frame};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub(super) struct Wakers {
-    /// Who waits and can't be woken: since which event, and whether there was a waker.
+    /// Suspended tasks without a waker: the event since which, and whether there was a waker before.
     stranded: BTreeMap<u64, (usize, bool)>,
-    /// Tasks whose last waker was dropped without a wake since their last poll after a wake, with that event.
+    /// Tasks whose last waker was dropped without a wake since they were last polled after a wake, with that event.
     dropped: BTreeMap<u64, usize>,
-    /// Who is being polled without a wake.
+    /// Tasks that are about to be polled without a wake.
     asked: BTreeSet<u64>,
-    /// Whose wakers have outlived it: since which event, and how many.
+    /// Tasks with wakers that outlive them: the event since which, and the number of wakers.
     outlived: BTreeMap<u64, (usize, u64)>,
-    /// Who is over and not freed.
-    over: BTreeSet<u64>,
-    /// Who of them has woken whom by ending: that waker stays in its memory. The memory of a
-    /// blocking call may go a moment after the run, when its thread lets go of it.
+    /// Tasks that have completed and are not freed.
+    completed: BTreeSet<u64>,
+    /// For each completed task, the task that joins it: the joiner's waker stays in the completed task's cell. The cell of
+    /// a blocking call may be freed a moment after the run, by its thread.
     joined: BTreeMap<u64, u64>,
     has_ended: bool,
 }
@@ -47,14 +47,14 @@ impl Wakers {
             }
             Event::Cancelled { task, place: Some(_), .. } => self.is_excused(*task),
             Event::Finished { task, wakers, .. } => {
-                self.over.insert(*task);
+                self.completed.insert(*task);
                 self.outlived.extend((*wakers > 0).then_some((*task, (view.number, *wakers))));
             }
-            Event::Woken { task, by: By::Task(by), .. } if self.over.contains(by) => {
+            Event::Woken { task, by: By::Task(by), .. } if self.completed.contains(by) => {
                 self.joined.insert(*by, *task);
             }
             Event::Freed { task } => {
-                self.over.remove(task);
+                self.completed.remove(task);
                 self.outlived.remove(task);
                 self.joined.remove(task);
             }
@@ -63,7 +63,7 @@ impl Wakers {
         }
     }
 
-    /// It may have waited for nothing on purpose.
+    /// A task that never left a waker and is polled or cancelled was suspended on purpose.
     fn is_excused(&mut self, task: u64) {
         if self.stranded.get(&task).is_some_and(|(_, lost)| !lost) {
             self.stranded.remove(&task);
@@ -80,7 +80,7 @@ impl Wakers {
                 false => findings.add(view, number, Kind::NeverWoken, task, || never_woken(view, task)),
             }
         }
-        // While the run goes on, whoever has a waker may still let it go.
+        // While the run goes on, its wakers may still be dropped.
         if !self.has_ended {
             return;
         }
@@ -94,50 +94,67 @@ impl Wakers {
     }
 }
 
-fn lost_wake(view: &View<'_>, task: u64, at: Option<usize>) -> String {
-    format!(
+fn lost_wake(view: &View<'_>, task: u64, at: Option<usize>) -> (Option<Lines>, String) {
+    let text = format!(
         "is suspended, and its last waker was dropped{}: nothing can wake it any more.{} Store the waker where the code \
          that makes the future ready finds it, and call wake() there; a structure that is dropped must wake its waiters.",
         dropped_by(view, at),
-        view.standing(task)
-    )
+        view.suspended_in(task)
+    );
+    (dropped_in(view, at).and_then(line_of), text)
 }
 
-fn made_progress(view: &View<'_>, task: u64, at: Option<usize>) -> String {
+fn made_progress(view: &View<'_>, task: u64, at: Option<usize>) -> (Option<Lines>, String) {
     let waker = match at {
         Some(at) => format!(" Its last waker was dropped{}.", dropped_by(view, Some(at))),
         None => " Its waker still exists.".into(),
     };
-    format!(
-        "made progress in a poll that no wake had asked for: what it waited for had come, and its waker was not called.\
+    let text = format!(
+        "made progress in a poll without a wake: the condition that it waited for held, and its waker was not called.\
          {}{waker} The code that makes a future ready must call wake() on the waker that its last poll left there.",
-        view.standing(task)
-    )
+        view.suspended_in(task)
+    );
+    (dropped_in(view, at).and_then(line_of).or_else(|| view.line(task)), text)
 }
 
-/// By whom, and in which line, as far as that was recorded.
+/// What dropped the waker, and in which line, as far as that was recorded.
 fn dropped_by(view: &View<'_>, at: Option<usize>) -> String {
-    let Some(Event::WakerDropped { by, chain, .. }) = at.map(|at| &view.trace.records[at].event) else {
+    let Some(Event::WakerDropped { by, .. }) = at.map(|at| &view.trace.records[at].event) else {
         return String::new();
     };
-    let frames = chain.and_then(|chain| view.trace.chains.get(chain as usize));
-    let place = frames.and_then(|frames| frames.last()).map(|frame| format!(", in {}", words::frame(frame)));
+    let by = match by {
+        By::Task(id) => title(*id, view.state.tasks.get(id).and_then(|task| task.name.as_deref())),
+        other => other.to_string(),
+    };
+    let place = dropped_in(view, at).map(|frame| format!(", in {}", words::frame(frame)));
     format!(" by {by}{}", place.unwrap_or_default())
 }
 
-fn never_woken(view: &View<'_>, task: u64) -> String {
-    format!(
-        "waits, and has left no waker with anybody: nobody can ever wake it.{} Before a future returns Pending it \
-         has to put cx.waker().clone() where whoever makes it ready finds it, or to poll a future that does.",
-        view.standing(task)
-    )
+/// The frame that dropped the waker.
+fn dropped_in<'a>(view: &View<'a>, at: Option<usize>) -> Option<&'a Frame> {
+    match &view.trace.records[at?].event {
+        Event::WakerDropped { chain, .. } => view.trace.chains.get((*chain)? as usize)?.last(),
+        _ => None,
+    }
 }
 
-fn leaked_waker(view: &View<'_>, task: u64, wakers: u64) -> String {
-    let place = view.place(task).map(|place| format!(" It has waited in {place}.")).unwrap_or_default();
-    let (wakers, are) = if wakers == 1 { ("a waker".to_owned(), "is") } else { (format!("{wakers} wakers"), "are") };
-    format!(
-        "is over, but {wakers} of it {are} still there at the end of the run: its memory can't be freed.{place} Whoever \
-         keeps wakers lets them go when the future that left them is dropped: take the waker back in its Drop."
-    )
+fn never_woken(view: &View<'_>, task: u64) -> (Option<Lines>, String) {
+    let text = format!(
+        "is suspended, and left no waker: nothing can ever wake it.{} Before a future returns Pending it must store \
+         cx.waker().clone() where the code that makes it ready finds it, or poll a future that does.",
+        view.suspended_in(task)
+    );
+    (view.line(task), text)
+}
+
+fn leaked_waker(view: &View<'_>, task: u64, wakers: u64) -> (Option<Lines>, String) {
+    let place = view.innermost(task).map(|at| format!(" It was suspended in {}.", words::frame(at)));
+    let (wakers, exist) =
+        if wakers == 1 { ("a waker".to_owned(), "exists") } else { (format!("{wakers} wakers"), "exist") };
+    let text = format!(
+        "has completed, but {wakers} of it still {exist} at the end of the run, so its memory can't be freed.{} A future \
+         that stores its waker must remove it in its Drop.",
+        place.unwrap_or_default()
+    );
+    (view.line(task), text)
 }

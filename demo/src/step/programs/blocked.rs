@@ -1,6 +1,6 @@
-//! A blocked executor: one task calls what blocks, and the other one, which wants to tick each 10 ms, stands still.
+//! A blocked executor: one task makes a call that blocks, and another task, which should tick every 10 ms, cannot run.
 
-use executor::time::{Duration, interval};
+use executor::time::{Duration, interval, sleep};
 use executor::{named, spawn_blocking};
 use futures_lite::StreamExt;
 
@@ -12,17 +12,19 @@ pub(super) async fn main() {
         }
     });
     let wrong = named("wrong").spawn(async {
-        compute(); // holds the thread up: nothing else runs meanwhile
+        sleep(Duration::from_millis(5)).await;
+        compute(); // blocks the thread: no other task runs meanwhile
+        sleep(Duration::from_millis(5)).await;
     });
-    wrong.await.expect("it ends");
+    wrong.await.expect("it does not panic");
     let right = named("right").spawn(async {
-        spawn_blocking(compute).await.expect("it ends"); // on a thread of its own
+        spawn_blocking(compute).await.expect("it does not panic"); // on a thread of the pool
     });
-    right.await.expect("it ends");
-    ticks.await.expect("it ends");
+    right.await.expect("it does not panic");
+    ticks.await.expect("it does not panic");
 }
 
-/// Some work that takes 150 ms and lets nobody else run.
+/// Work that takes 150 ms without an await.
 fn compute() {
     std::thread::sleep(Duration::from_millis(150));
 }

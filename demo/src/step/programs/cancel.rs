@@ -1,5 +1,5 @@
-//! Cancel and drop: a task is cancelled while it sleeps; its future is dropped, the timer with it, and the permit
-//! that it held goes to the next one.
+//! Cancel and drop: a task is cancelled while it sleeps. Its future is dropped with its timer, and the permit that it
+//! held is handed over to the next task.
 
 use executor::named;
 use executor::sync::Semaphore;

@@ -1,6 +1,6 @@
-//! Ten pages are downloaded at once from a server that takes 200 ms for each: all of it takes little longer.
+//! Ten pages are downloaded at once from a server that takes 200 ms for each: the whole takes little longer.
 //!
-//! The server is a runtime of its own on another thread, so that only the downloads are seen.
+//! The server has a runtime of its own on another thread, so the recording shows only the downloads.
 
 use crate::http::server::serve;
 use crate::site::Site;
@@ -15,12 +15,12 @@ use std::rc::Rc;
 use std::thread;
 
 pub(super) async fn main() {
-    let (tell_address, address) = oneshot();
+    let (send_address, address) = oneshot();
     let (stop, stopped) = oneshot::<()>();
     let server = thread::spawn(|| {
         executor::block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-            let _told = tell_address.send(listener.local_addr().expect("it is bound"));
+            let _sent = send_address.send(listener.local_addr().expect("it is bound"));
             let site = Rc::new(Site::new(Duration::from_millis(200)));
             select(serve(listener, site), stopped).await;
         });

@@ -1,4 +1,4 @@
-//! A large future: what a task has across an await is kept in the task.
+//! A large future: a value that lives across an await is part of the task.
 
 use executor::named;
 use executor::time::{Duration, sleep};

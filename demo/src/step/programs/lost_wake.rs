@@ -1,5 +1,5 @@
-//! A lost wake: the first task waits with a future that drops its waker, so nobody can ever wake it. Only the time
-//! limit ends it.
+//! A lost wake: the first task awaits a future that drops its waker, so nothing can ever wake it. Only the timeout
+//! ends it.
 
 use executor::named;
 use executor::time::{Duration, sleep, timeout};
@@ -15,15 +15,15 @@ pub(super) async fn main() {
         poll_fn(move |cx| match is_done.load(Ordering::Relaxed) {
             true => Poll::Ready(()),
             false => {
-                drop(cx.waker().clone()); // should have been kept where `sets` finds it
+                drop(cx.waker().clone()); // should be stored where `sets` finds it
                 Poll::Pending
             }
         })
     });
     let sets = named("sets").spawn(async move {
         sleep(Duration::from_millis(100)).await;
-        is_done.store(true, Ordering::Relaxed); // … and woken here
+        is_done.store(true, Ordering::Relaxed); // … and be called here
     });
     sets.await.expect("it only sets a flag");
-    assert!(timeout(Duration::from_secs(1), waits).await.is_err(), "nobody can wake it");
+    assert!(timeout(Duration::from_secs(1), waits).await.is_err(), "nothing can wake it");
 }

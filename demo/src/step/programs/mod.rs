@@ -1,6 +1,6 @@
-//! The small programs that `demo step` brings along, one a file: each shows one thing.
+//! The small programs that `demo step` can step through, each in a file of its own: each shows one thing.
 //!
-//! They run on a virtual clock, as far as they can, so that every run of one is the same.
+//! Most of them run on a simulated clock, so every run is the same.
 
 mod blocked;
 mod cancel;
@@ -29,7 +29,7 @@ pub enum Program {
     TwoSleeps,
     /// Two tasks that send each other a ball
     PingPong,
-    /// A future that forgets to leave its waker
+    /// A future that drops its waker
     LostWake,
     /// A task that blocks the thread
     Blocked,
@@ -39,22 +39,22 @@ pub enum Program {
     Cancel,
     /// Ten pages, downloaded at once
     Downloads,
-    /// A future that has a large array in it
+    /// A future that contains a large array
     LargeFuture,
-    /// A list of wakers that nobody clears
+    /// A list of wakers that is never cleared
     LeakedWaker,
-    /// A future that leaves no waker at all
+    /// A future that leaves no waker
     NeverWoken,
-    /// A task that never has to wait, and lets nobody else run
+    /// A task whose awaits are always ready, so no other task runs
     NeverYields,
-    /// A task that asks all the time
+    /// A task that wakes itself in each poll
     SelfWake,
-    /// A task that fails, and nobody hears of it
+    /// A task with an unobserved panic
     Unjoined,
 }
 
 impl Program {
-    /// Its source: what it is called in a recording, and its text.
+    /// The source file: its path in a recording, and its text.
     pub fn source(self) -> (&'static str, &'static str) {
         macro_rules! source {
             ($name:literal) => {
@@ -78,18 +78,18 @@ impl Program {
         }
     }
 
-    /// What it is called on the command line.
+    /// The name on the command line.
     pub fn title(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Runs it, watched.
+    /// Runs the program with an observer.
     ///
     /// # Errors
-    /// When the system gives no runtime.
+    /// Fails if no runtime can be built.
     pub fn run(self, observer: Arc<dyn Observer>) -> io::Result<()> {
         let builder = match self {
-            // These take their time from the world.
+            // These use real time: they block the thread, or talk to a server.
             Program::Blocked | Program::Downloads | Program::NeverYields | Program::SelfWake => Runtime::builder(),
             _ => Runtime::builder().virtual_clock(),
         };
@@ -112,7 +112,7 @@ impl Program {
         Ok(())
     }
 
-    /// Runs it, and gives what was recorded.
+    /// Runs the program and returns its recording.
     ///
     /// # Errors
     /// As [`run`](Program::run).
@@ -123,5 +123,5 @@ impl Program {
     }
 }
 
-/// Whoever looks at a program in here is told of slow polls by the stepper.
+/// Turns the runtime's warning about slow polls off: the stepper reports them.
 const SLOW: std::time::Duration = std::time::Duration::MAX;

@@ -1,4 +1,4 @@
-//! Never woken: the future goes pending and leaves its waker with nobody.
+//! Never woken: the future returns pending and leaves no waker.
 
 use executor::named;
 use executor::time::{Duration, sleep};
@@ -7,7 +7,7 @@ use std::task::Poll;
 
 pub(super) async fn main() {
     let _waits = named("waits").spawn(poll_fn(|_cx| -> Poll<()> {
-        Poll::Pending // and who is to wake it?
+        Poll::Pending // should store `cx.waker().clone()` first
     }));
     sleep(Duration::from_millis(100)).await;
 }

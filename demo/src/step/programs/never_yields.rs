@@ -1,5 +1,5 @@
-//! Never yielding: the clerk serves a hundred clients who are all there already, so none of his awaits has to wait;
-//! and whoever has got an answer can't go on before the last one has.
+//! Never yielding: a hundred clients have queued before the clerk starts, so each of his awaits is ready at once, and no
+//! client runs before he has answered the last one.
 
 use executor::sync::{OneshotSender, Sender, oneshot, unbounded};
 use executor::{join_all, named, yield_now};
@@ -10,7 +10,7 @@ pub(super) async fn main() {
     let (line, next) = unbounded::<OneshotSender<()>>();
     let clients: Vec<_> = (0..100).map(|_| executor::spawn(client(line.clone()))).collect();
     drop(line);
-    yield_now().await; // now all of them wait
+    yield_now().await; // now all clients are queued
     let clerk = named("clerk").spawn(async move {
         while let Ok(answer) = next.recv().await {
             thread::sleep(Duration::from_millis(2)); // some work
@@ -25,6 +25,6 @@ pub(super) async fn main() {
 async fn client(line: Sender<OneshotSender<()>>) {
     let (answer, answered) = oneshot();
     if line.send(answer).await.is_ok() {
-        answered.await.expect("the clerk serves everybody");
+        answered.await.expect("the clerk answers every client");
     }
 }

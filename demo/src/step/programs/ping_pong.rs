@@ -1,4 +1,4 @@
-//! Two tasks and a ball: who sends it hands it straight to the one who waits.
+//! Two tasks and a ball: a send hands it over to the task that waits to receive it.
 
 use executor::named;
 use executor::sync::{Receiver, Sender, channel};

@@ -1,4 +1,4 @@
-//! Waking itself: one task asks all the time whether the other is done. It works, and takes the processor for it.
+//! Waking itself: one task checks in each poll whether the other is done. It works, but keeps a processor busy.
 
 use executor::named;
 use executor::time::{Duration, sleep};
@@ -14,7 +14,7 @@ pub(super) async fn main() {
         poll_fn(move |cx| match is_done.load(Ordering::Relaxed) {
             true => Poll::Ready(()),
             false => {
-                cx.waker().wake_by_ref(); // polled again at once: should have been left with `sets`
+                cx.waker().wake_by_ref(); // polled again at once: `sets` should call it instead
                 Poll::Pending
             }
         })
@@ -24,5 +24,5 @@ pub(super) async fn main() {
         is_done.store(true, Ordering::Relaxed);
     });
     sets.await.expect("it only sets a flag");
-    asks.await.expect("it only asks");
+    asks.await.expect("it only checks");
 }

@@ -10,7 +10,7 @@ pub(super) async fn main() {
     });
     let toast = named("toast").spawn(async {
         sleep(Duration::from_millis(200)).await;
-        yield_now().await; // others first
+        yield_now().await; // lets other tasks run
         "toast"
     });
     let breakfast = (tea.await, toast.await);

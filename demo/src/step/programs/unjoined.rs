@@ -1,4 +1,4 @@
-//! A failure that nobody hears of: the task panics, and its handle is gone.
+//! An unobserved panic: the task panics, and its handle was dropped.
 
 use executor::named;
 use executor::time::{Duration, sleep};

@@ -1,4 +1,4 @@
-//! What the stepper shows and what each key does; nothing here knows how it is drawn.
+//! The state of the stepper, and what each key does. Drawing is in `view.rs` and `panes.rs`.
 
 use super::breakpoint::Breakpoint;
 use super::live::Live;
@@ -11,62 +11,62 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The stepper: a run, and a person who looks at it.
+/// The stepper: a run, a position in it, and the settings of the person who steps.
 pub struct App {
-    /// What is stepped through, in one word.
+    /// The name of the program or of the recording.
     pub(super) title: String,
-    /// The run, and where in it one looks.
+    /// The run, and the position in it.
     pub run: Run,
     pub(super) words: Words,
     pub(super) sources: Sources,
     /// What is wrong in the run.
     pub(super) findings: Vec<Finding>,
-    /// The task that was chosen, with its run; without one, it is that of the present event.
+    /// The task that was chosen with ↑ and ↓, with its run. Without one, the selection follows the events.
     pub(super) pinned: Option<(u32, u64)>,
-    /// The task that the last event was about of those that are about one, with its run.
+    /// The task of the latest event that is about a task, with its run.
     followed: Option<(u32, u64)>,
     pub(super) breakpoints: Vec<Breakpoint>,
     sought: String,
     pub(super) mode: Mode,
-    /// Goes on by itself, so many events a second.
     pub(super) playing: bool,
+    /// Events a second while playing.
     pub(super) speed: u32,
-    /// What there is to say about the last key.
+    /// The answer to the last key, in the status line.
     pub(super) message: Option<String>,
-    /// Where one was before following a wake to its cause.
+    /// The positions before jumps to a cause or a finding.
     came_from: Vec<usize>,
     pub(super) live: Option<Live>,
-    /// What a program that runs is let on for.
+    /// The event that a live program is running to.
     goal: Option<Goal>,
-    /// The person has seen enough.
+    /// The stepper was quit.
     pub over: bool,
 }
 
 type Goal = Box<dyn Fn(usize, &Record) -> bool>;
 
-/// What keys are for.
+/// What keys act on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     Stepping,
-    /// A text is being written.
+    /// A text is being typed.
     Asking(Question, String),
     Help,
-    /// The list of what is wrong; this one of it is chosen.
+    /// The list of findings, with the number of the chosen one.
     Findings(usize),
 }
 
-/// What a text is for.
+/// What a typed text is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
     Search,
     Breakpoint,
 }
 
-/// Events a second that one can play at.
+/// The speeds of playing, in events a second.
 const SPEEDS: [u32; 7] = [1, 2, 5, 10, 30, 100, 1_000];
 
 impl App {
-    /// Before a run that was recorded.
+    /// A stepper at the first event of a recording.
     pub fn new(title: String, trace: Trace, sources: Sources) -> App {
         let (words, findings) = (Words::new(&trace), lint(&trace));
         let mut app = App {
@@ -92,7 +92,7 @@ impl App {
         app
     }
 
-    /// Steps through a program that runs meanwhile.
+    /// A stepper for a live program.
     pub fn live(title: String, live: Live, sources: Sources) -> App {
         let mut app = App::new(title, Trace::default(), sources);
         app.live = Some(live);
@@ -100,38 +100,38 @@ impl App {
         app
     }
 
-    /// The task whose state is shown in detail.
+    /// The selected task, which is shown in detail.
     pub fn selected(&self) -> Option<&Rc<Task>> {
         let (run, task) = self.selected_id()?;
         self.run.runs().get(run)?.tasks.get(&task)
     }
 
-    /// Its run and its number.
+    /// The run and the number of the selected task.
     pub(super) fn selected_id(&self) -> Option<(u32, u64)> {
         self.pinned.or(self.followed)
     }
 
-    /// The state that is shown: of the run of the task that was chosen, or else of the present event.
+    /// The state that is shown: of the chosen task's run, or else of the current event's.
     pub(super) fn state(&self) -> &State {
         self.pinned.and_then(|(run, _)| self.run.runs().get(run)).unwrap_or_else(|| self.run.state())
     }
 
-    /// The number of the present event.
-    pub fn present(&self) -> Option<usize> {
+    /// The number of the current event, counted from 0.
+    pub fn current(&self) -> Option<usize> {
         self.run.position().checked_sub(1)
     }
 
-    /// Whether more may happen than has been seen.
+    /// Whether a live program has not ended.
     pub(super) fn goes_on(&self) -> bool {
         self.live.as_ref().is_some_and(|live| !live.is_over())
     }
 
-    /// How long until the next event is to be shown, if they are played.
+    /// The time between two events while playing.
     pub(super) fn pause(&self) -> Option<Duration> {
         self.playing.then(|| Duration::from_secs(1) / self.speed)
     }
 
-    /// The time for the next event has come.
+    /// Plays the next event.
     pub fn tick(&mut self) {
         if self.playing && self.goal.is_none() {
             let before = self.run.position();
@@ -140,24 +140,24 @@ impl App {
         }
     }
 
-    /// Stops at a breakpoint that was reached, and where nothing more comes; not while the program is on its way.
+    /// Stops playing at a breakpoint and at the last event, but not while a live program runs to the next event.
     fn stop_playing(&mut self, before: usize) {
         if self.goal.is_some() {
             return;
         }
         let has_moved = self.run.position() != before;
         if !has_moved && self.message.is_none() {
-            self.message = Some("there is no further event: ← goes back, g to the first one".into());
+            self.message = Some("there is no further event: ← goes back, `g` goes to the first".into());
         }
-        self.playing = has_moved && !self.present().is_some_and(|number| self.breaks_at(number));
+        self.playing = has_moved && !self.current().is_some_and(|number| self.breaks_at(number));
     }
 
-    /// Whether a program that runs is on its way to where the person wants it.
+    /// Whether a live program is running to the event that was asked for.
     pub fn is_under_way(&self) -> bool {
         self.goal.is_some()
     }
 
-    /// Takes over what a program that runs has done meanwhile.
+    /// Takes over the events of a live program that are new.
     pub fn catch_up(&mut self) {
         let Some(live) = &mut self.live else { return };
         if let Some(trace) = live.news() {
@@ -173,7 +173,7 @@ impl App {
         }
     }
 
-    /// What a key does.
+    /// Handles a key.
     pub fn key(&mut self, key: KeyEvent) {
         (self.message, self.goal) = (None, None);
         if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
@@ -181,7 +181,7 @@ impl App {
             return;
         }
         if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
-            self.message = Some("`?` shows what the keys do".into());
+            self.message = Some(unused(key.code));
             return;
         }
         match self.mode.clone() {
@@ -197,7 +197,7 @@ impl App {
         }
     }
 
-    /// Keys that move to another event.
+    /// Handles the keys that move to another event. Returns whether the key is one of them.
     fn step(&mut self, key: KeyCode) -> bool {
         let forward = !matches!(key, KeyCode::Left | KeyCode::PageUp | KeyCode::Char('h' | 'A'..='Z'));
         let of_task = self.selected().and(self.selected_id());
@@ -238,52 +238,70 @@ impl App {
             KeyCode::Char('q') => self.over = true,
             KeyCode::Char('?') => self.mode = Mode::Help,
             KeyCode::Char('i') => {
-                // First the next one further on; where there is none, the last of all.
-                let present = self.present().unwrap_or(0);
-                let next = self.findings.partition_point(|finding| finding.event < present);
+                // The next finding from here on, or else the last one.
+                let current = self.current().unwrap_or(0);
+                let next = self.findings.partition_point(|finding| finding.event < current);
                 self.mode = Mode::Findings(next.min(self.findings.len().saturating_sub(1)));
             }
             KeyCode::Char('/') => self.mode = Mode::Asking(Question::Search, String::new()),
             KeyCode::Char('B') => self.mode = Mode::Asking(Question::Breakpoint, String::new()),
-            KeyCode::Home | KeyCode::Char('g') => self.seek(1),
-            KeyCode::End | KeyCode::Char('G') => self.seek(usize::MAX),
+            KeyCode::Home | KeyCode::Char('g') => self.jump(1, "this is the first event"),
+            KeyCode::End | KeyCode::Char('G') => self.jump(usize::MAX, "this is the last event"),
             KeyCode::Char(' ') => self.playing = !self.playing,
             KeyCode::Char('+') => self.play_at(SPEEDS.into_iter().find(|speed| *speed > self.speed)),
             KeyCode::Char('-') => self.play_at(SPEEDS.into_iter().rfind(|speed| *speed < self.speed)),
             KeyCode::Up => self.choose(false),
             KeyCode::Down => self.choose(true),
-            KeyCode::Esc => self.pinned = None,
+            KeyCode::Esc => {
+                let pinned = self.pinned.take();
+                self.message = pinned.is_none().then(|| "no task is chosen: ↑ and ↓ choose one".into());
+            }
             KeyCode::Char('c') | KeyCode::Enter => self.follow_cause(),
             KeyCode::Char('b') | KeyCode::Backspace => match self.came_from.pop() {
                 Some(position) => self.seek(position),
-                None => self.message = Some("nothing to go back to: `c` follows an event to its cause".into()),
+                None => {
+                    self.message = Some("there is no jump to go back from: `c` jumps to the cause of an event".into())
+                }
             },
-            _ => self.message = Some("`?` shows what the keys do".into()),
+            other => self.message = Some(unused(other)),
         }
     }
 
-    /// Plays so many events a second, if it can be played faster or slower still; the title says so while it plays.
+    /// Sets the speed of playing. The title shows it while playing.
     fn play_at(&mut self, speed: Option<u32>) {
+        let is_limit = speed.is_none();
         self.speed = speed.unwrap_or(self.speed);
-        self.message = (!self.playing).then(|| format!("space plays {} a second", count(self.speed as usize, "event")));
+        let speed = count(self.speed as usize, "event");
+        self.message = match (is_limit, self.playing) {
+            (true, _) => Some(format!("{speed} a second is the limit")),
+            (false, true) => None,
+            (false, false) => Some(format!("space plays {speed} a second")),
+        };
     }
 
-    /// Goes to where so many events have happened.
+    /// Goes to a position, or says why not if it is the current one.
+    fn jump(&mut self, position: usize, or_else: &str) {
+        let before = self.run.position();
+        self.seek(position);
+        self.message = (self.run.position() == before).then(|| or_else.to_owned());
+    }
+
+    /// Goes to the position after this number of events.
     pub fn seek(&mut self, position: usize) {
         self.run.seek(position);
-        let run = self.run.present().map(|record| record.run);
+        let run = self.run.current().map(|record| record.run);
         let of_run = |number: &usize| Some(self.run.trace.records[*number].run) == run;
         self.followed = (0..self.run.position()).rev().filter(of_run).find_map(|number| self.run.whose(number));
     }
 
-    /// Goes on to the next event that is wanted; lets a program that runs go on for it.
+    /// Goes to the next wanted event. Lets a live program run to it.
     fn forward(&mut self, is_wanted: Goal, or_else: &str) {
         if let Some(position) = self.run.find(true, &is_wanted) {
             return self.seek(position);
         }
         match &self.live {
             Some(live) if live.go_on() => {
-                // What has been looked at is not looked at again.
+                // The events so far have been searched.
                 self.seek(usize::MAX);
                 self.goal = Some(is_wanted);
             }
@@ -299,24 +317,27 @@ impl App {
     }
 
     fn follow_cause(&mut self) {
-        let Some(number) = self.present() else { return };
+        let Some(number) = self.current() else { return };
         match self.run.cause(number) {
             Some(cause) => {
                 self.came_from.push(number + 1);
                 self.seek(cause + 1);
             }
-            None => self.message = Some("nothing that was recorded led to this".into()),
+            None => self.message = Some("no cause of this event was recorded".into()),
         }
     }
 
-    /// Pins the next task of the list, or the one before.
+    /// Chooses the next task of the list, or the previous one.
     fn choose(&mut self, next: bool) {
-        let (state, present) = (self.state(), self.selected().map_or(0, |task| task.id));
+        let (state, selected) = (self.state(), self.selected().map_or(0, |task| task.id));
         let chosen = match next {
-            true => present.checked_add(1).and_then(|next| state.tasks.range(next..).next()),
-            false => state.tasks.range(..present).next_back(),
+            true => selected.checked_add(1).and_then(|next| state.tasks.range(next..).next()),
+            false => state.tasks.range(..selected).next_back(),
         };
-        self.pinned = chosen.map(|(id, _)| (state.run, *id)).or(self.pinned);
+        match chosen.map(|(id, _)| (state.run, *id)) {
+            Some(chosen) => self.pinned = Some(chosen),
+            None => self.message = Some(format!("there is no task {} this one", if next { "below" } else { "above" })),
+        }
     }
 
     fn answer(&mut self, question: Question, mut text: String, key: KeyCode) {
@@ -328,37 +349,37 @@ impl App {
                 self.mode = Mode::Stepping;
                 return match question {
                     Question::Search => {
-                        // Nothing new is what was sought before.
+                        // An empty text repeats the last search.
                         self.sought = if text.is_empty() { self.sought.clone() } else { text.to_lowercase() };
                         _ = self.search(true);
                     }
                     Question::Breakpoint => self.toggle_breakpoint(&text),
                 };
             }
-            _ => {}
+            other => self.message = Some(format!("{}; Enter accepts the text, Esc cancels", nothing(other))),
         }
         self.mode = Mode::Asking(question, text);
     }
 
     fn search(&mut self, forward: bool) -> bool {
         if self.sought.is_empty() {
-            self.message = Some("nothing is sought: `/` and a text search for that".into());
+            self.message = Some("there is no text to search for: `/` asks for one".into());
             return true;
         }
-        let so_far = if self.goes_on() { " of what has happened so far" } else { "" };
+        let so_far = if self.goes_on() { " so far" } else { "" };
         let App { run, words, sought, .. } = self;
         let is_it = |number: usize, _: &Record| words.sentence(&run.trace, number).to_lowercase().contains(&**sought);
         match run.find(forward, is_it) {
             Some(position) => self.seek(position),
             None => {
-                let where_to = if forward { "further on" } else { "before" };
-                self.message = Some(format!("`{}` is nowhere {where_to}{so_far}", self.sought));
+                let which = if forward { "later" } else { "earlier" };
+                self.message = Some(format!("no {which} event contains `{}`{so_far}", self.sought));
             }
         }
         true
     }
 
-    /// Sets a breakpoint, or takes it back; without a text, at the selected task.
+    /// Sets or removes a breakpoint; without a text, at the selected task.
     fn toggle_breakpoint(&mut self, text: &str) {
         let selected = self.selected().and(self.selected_id()).filter(|_| text.is_empty());
         let run = |run: u32| has_several_runs(&self.run.trace).then_some(run);
@@ -366,7 +387,7 @@ impl App {
         match of_task.unwrap_or_else(|| text.parse()) {
             Ok(new) => match self.breakpoints.iter().position(|known| *known == new) {
                 Some(known) => {
-                    self.message = Some(format!("no more breakpoint at {new}"));
+                    self.message = Some(format!("removed the breakpoint at {new}"));
                     self.breakpoints.remove(known);
                 }
                 None => {
@@ -378,7 +399,7 @@ impl App {
         }
     }
 
-    /// Whether a breakpoint is at this event.
+    /// Whether a breakpoint matches this event.
     pub(super) fn breaks_at(&self, number: usize) -> bool {
         self.breakpoints.iter().any(|breakpoint| breakpoint.is_at(&self.run.trace, number))
     }
@@ -391,18 +412,18 @@ impl App {
         let found = self.run.find(forward, |number, _| self.breaks_at(number));
         match found {
             Some(position) => self.seek(position),
-            // The places that lines are named by come with the events: they are looked at when those are there.
+            // A live program: play, and test each event when it has happened.
             None if forward && self.goes_on() => {
                 self.seek(usize::MAX);
                 self.playing = true;
                 self.speed = 1_000;
             }
-            None => self.message = Some("no breakpoint is met".into()),
+            None => self.message = Some("no event matches a breakpoint".into()),
         }
         true
     }
 
-    /// Keys while the list of findings covers the panes: one is chosen, or gone to; all others close it.
+    /// Handles keys while the list of findings covers the panes: ↑ and ↓ choose, Enter jumps, all others close it.
     fn choose_finding(&mut self, chosen: usize, key: KeyCode) {
         let last = self.findings.len().saturating_sub(1);
         let gone_to = self.findings.get(chosen).filter(|_| key == KeyCode::Enter).map(|finding| finding.event + 1);
@@ -411,6 +432,8 @@ impl App {
             self.pinned = None;
             self.seek(position);
         }
+        let is_at_end = (key == KeyCode::Up && chosen == 0) || (key == KeyCode::Down && chosen == last);
+        self.message = is_at_end.then(|| "there is no further finding".into());
         self.mode = match key {
             KeyCode::Up => Mode::Findings(chosen.saturating_sub(1)),
             KeyCode::Down => Mode::Findings((chosen + 1).min(last)),
@@ -419,4 +442,14 @@ impl App {
             _ => Mode::Stepping,
         };
     }
+}
+
+/// `` `x` does nothing here ``.
+fn nothing(key: KeyCode) -> String {
+    format!("`{key}` does nothing here")
+}
+
+/// The answer to a key without a function.
+fn unused(key: KeyCode) -> String {
+    format!("{}: `?` lists the keys", nothing(key))
 }

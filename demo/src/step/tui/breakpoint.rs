@@ -1,4 +1,4 @@
-//! Where playing stops: at a task, a line or a kind of event.
+//! Breakpoints, at which playing stops: a task, a line or a kind of event.
 
 use executor::trace::{Event, Record, Trace};
 use std::fmt;
@@ -10,14 +10,14 @@ use std::str::FromStr;
 pub enum Breakpoint {
     /// Any event of this task; of one run, or of each.
     Task(u64, Option<u32>),
-    /// Any event at this line: a spawn, a timer that is set, a wait that stands there, a wake from there.
+    /// Any event at this line: a spawn, a timer that is set, an await, a wake.
     Line { file: String, line: u32 },
     /// Any event of this kind.
     Kind(String),
 }
 
 impl Breakpoint {
-    /// Whether it is at this event.
+    /// Whether it matches this event.
     pub fn is_at(&self, trace: &Trace, number: usize) -> bool {
         let Record { run, event, .. } = &trace.records[number];
         match self {
@@ -36,7 +36,7 @@ fn kind_of(event: &Event) -> String {
     value["event"].as_str().unwrap_or_default().to_owned()
 }
 
-/// The lines that an event names, the innermost of a chain.
+/// The lines that an event names; of a chain, the innermost.
 pub fn lines<'a>(trace: &'a Trace, event: &Event) -> Vec<(&'a str, u32)> {
     let place = |place: u32| trace.places.get(place as usize).map(|place| (&*place.file, place.line));
     let innermost = |chain: u32| {

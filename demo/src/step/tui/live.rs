@@ -1,21 +1,21 @@
-//! A program that runs while it is stepped through: it stands still between two events until it is let on.
+//! A live program: it runs while you step, and stops at each event.
 //!
-//! The observer is a recorder, and what it calls after each event is a gate. The program runs on a thread of its own; on
-//! a virtual clock, if it can, for which standing still takes no time.
+//! The observer is a recorder that passes a gate after each event. The program runs on a thread of its own, if possible on
+//! a simulated clock, for which a stop takes no time.
 
 use crate::step::Program;
 use executor::trace::{Record, Recorder, Trace};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::{panic, thread};
 
-/// What the thread is called on which the program runs.
+/// The name of the thread on which the program runs.
 const THREAD: &str = "program";
 
-/// A program that runs.
+/// A program that runs while you step.
 pub struct Live {
     gate: Arc<Gate>,
     recorder: Arc<Recorder>,
-    /// So many events have been taken over.
+    /// The number of events taken over.
     seen: u64,
 }
 
@@ -28,7 +28,7 @@ struct Gate {
 #[derive(Default)]
 struct State {
     happened: u64,
-    /// So many events may happen.
+    /// The number of events that may happen.
     allowed: u64,
     over: bool,
 }
@@ -38,7 +38,7 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An event has happened: whatever thread this is stands still until the next one may.
+    /// Called after each event, on any thread: blocks until the next event may happen.
     fn pass(&self, _: &Record) {
         let mut state = self.lock();
         state.happened += 1;
@@ -48,7 +48,7 @@ impl Gate {
     }
 }
 
-/// Says that the program has ended, also if it panics.
+/// Marks the program as ended when dropped, even by a panic.
 struct Over(Arc<Gate>);
 
 impl Drop for Over {
@@ -63,16 +63,16 @@ impl Live {
         let gate = Arc::new(Gate::default());
         let passes = gate.clone();
         let recorder = Arc::new(Recorder::new().and_then(move |record| passes.pass(record)));
-        let (runs, watched) = (gate.clone(), recorder.clone());
+        let (runs, observer) = (gate.clone(), recorder.clone());
         let run = move || {
             let _over = Over(runs);
-            let _ended = program.run(watched);
+            let _ended = program.run(observer);
         };
         thread::Builder::new().name(THREAD.into()).spawn(run).expect("the system gives a thread");
         Live { gate, recorder, seen: 0 }
     }
 
-    /// The program's own panics are shown as events; what is printed of them would be printed over that.
+    /// Panics of the program are events. Printing them too would garble the screen.
     pub(super) fn silence_panics() {
         let hook = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -84,11 +84,11 @@ impl Live {
         }));
     }
 
-    /// Lets one more event happen; `false` if there will be none.
+    /// Lets one more event happen. Returns `false` if the program has ended.
     pub fn go_on(&self) -> bool {
         let mut state = self.gate.lock();
         if state.happened > self.seen {
-            return true; // it is to be taken over first
+            return true; // an event has not been taken over yet
         }
         if state.over {
             return false;

@@ -2,16 +2,17 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `app.rs` | what is shown, and what each key does |
-//! | `live.rs` | a program that runs while one steps |
-//! | `breakpoint.rs` | where playing stops |
-//! | `view.rs` | how the screen is divided |
-//! | `panes.rs` | what is written in each part |
+//! | `live.rs` | a program that runs while you step |
+//! | `breakpoint.rs` | the events at which playing stops |
+//! | `app.rs` | the state, and what each key does |
+//! | `panes.rs`, `source.rs` | the text of each pane |
+//! | `view.rs` | the layout |
 
 mod app;
 mod breakpoint;
 mod live;
 mod panes;
+mod source;
 mod view;
 
 pub use app::App;
@@ -23,10 +24,10 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-/// Shows it until the person has seen enough.
+/// Shows the stepper until it is quit.
 ///
 /// # Errors
-/// When there is no terminal, or it fails.
+/// Fails if standard input or output is not a terminal, or if the terminal fails.
 pub fn show(mut app: App) -> Result<(), Failure> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Failure::NoTerminal);
@@ -40,7 +41,7 @@ pub fn show(mut app: App) -> Result<(), Failure> {
     result.map_err(Failure::Output)
 }
 
-/// Most programs do their next step at once: then the next key finds it done.
+/// Waits a moment for a live program: most programs reach their next event at once.
 fn settle(app: &mut App) {
     const PATIENCE: Duration = Duration::from_millis(100);
     let start = Instant::now();
@@ -55,7 +56,7 @@ fn steps(app: &mut App, mut draw: impl FnMut(&App) -> io::Result<()>) -> io::Res
     let mut ticked = Instant::now();
     while !app.over {
         draw(app)?;
-        // A program that runs on another thread does not say when it has done something.
+        // A live program runs on another thread and does not report new events, so poll for them.
         let news = app.live.is_some().then_some(Duration::from_millis(10));
         let tick = app.pause().map(|pause| pause.saturating_sub(ticked.elapsed()));
         let timeout = [news, tick].into_iter().flatten().min();

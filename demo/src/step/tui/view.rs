@@ -1,9 +1,9 @@
-//! How the screen is divided: what is most important keeps its place on the smallest screen.
+//! The layout of the screen. The most important parts stay on the smallest screen.
 //!
 //! ```text
 //!   at 80 × 24                        from 150 columns on
 //!   ┌ title ─────────────────────┐    ┌ title ─────────────────────────────────┐
-//!   │ the present event          │    │ the present event                      │
+//!   │ the current event          │    │ the current event                      │
 //!   ├ tasks ──────┬ source ──────┤    ├ tasks ──────┬ source ──────┬ events ───┤
 //!   ├ queue ──────┤              │    │             │              │           │
 //!   ├ reactor ────┤              │    ├ queue ──────┤              │           │
@@ -14,24 +14,25 @@
 
 use super::app::{App, Mode};
 use super::panes;
+use super::source;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style, Stylize};
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
-/// Draws all of it.
+/// Draws the screen.
 pub fn draw(frame: &mut Frame<'_>, app: &App) {
-    let present = panes::present(app);
-    let [title, event, body, keys] = rows(frame.area(), &present);
+    let current = panes::current(app);
+    let [title, event, body, keys] = rows(frame.area(), &current);
     frame.render_widget(panes::title(app, title.width).style(Modifier::REVERSED), title);
-    frame.render_widget(Paragraph::new(present).wrap(Wrap { trim: true }), event);
+    frame.render_widget(Paragraph::new(current).wrap(Wrap { trim: true }), event);
     match body.width >= 150 {
         true => wide(frame, app, body),
         false => narrow(frame, app, body),
     }
     frame.render_widget(panes::keys(app, keys.width), keys);
-    // On the smallest screens it is what was asked for, or the event.
+    // On the smallest screens an overlay covers the event too.
     let body = if body.height < 2 * PANE { event.union(body) } else { body };
     match app.mode {
         Mode::Help => cover(frame, body, " keys ", panes::help(app)),
@@ -40,14 +41,14 @@ pub fn draw(frame: &mut Frame<'_>, app: &App) {
     }
 }
 
-/// The title, the present event, the panes and the keys. Where there is too little room, the title stays, then the
-/// event, then the keys.
-fn rows(area: Rect, present: &Line<'_>) -> [Rect; 4] {
-    let wrapped = textwrap::wrap(&present.to_string(), usize::from(area.width.max(1))).len().min(4) as u16;
+/// The title, the current event, the panes and the keys. On a small screen the title stays longest, then the event, then
+/// the keys.
+fn rows(area: Rect, current: &Line<'_>) -> [Rect; 4] {
+    let wrapped = textwrap::wrap(&current.to_string(), usize::from(area.width.max(1))).len().min(4) as u16;
     let keys = u16::from(area.height > 1 + wrapped);
     let left = area.height.saturating_sub(1 + keys);
     let event = wrapped.max(2).min(left);
-    // The panes have frames: with less than a line in them they only take what the event needs.
+    // A pane has a frame: if no line fits into it, the event gets its room.
     let event = if left - event < PANE { left } else { event };
     let rows = [1, event, left - event, keys].map(Constraint::Length);
     Layout::vertical(rows).areas(area)
@@ -77,15 +78,15 @@ fn wide(frame: &mut Frame<'_>, app: &App, area: Rect) {
     pane(frame, right, " events ", |area| panes::events(app, area));
 }
 
-/// The source, and below it the task, if there are so many lines for that.
+/// The source, and below it the task, if both fit.
 fn middle(frame: &mut Frame<'_>, app: &App, area: Rect, task: u16) {
     let task = if area.height >= 10 + task { task } else { 0 };
     let [source, task] = Layout::vertical([Constraint::Fill(1), Constraint::Length(task)]).areas(area);
-    pane(frame, source, &panes::source_title(app), |area| panes::source(app, area));
+    pane(frame, source, &source::source_title(app), |area| source::source(app, area));
     pane(frame, task, &panes::task_title(app), |area| panes::task(app, area));
 }
 
-/// Tasks, the ready queue and the reactor, one below the other: the last ones go first.
+/// Tasks, the run queue and the reactor, one below the other. On a small screen the last ones are left out first.
 fn column(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let reactor = if area.height >= 11 { (area.height * 3 / 10).max(4) } else { 0 };
     let queue = if area.height >= 7 { PANE } else { 0 };
@@ -93,12 +94,13 @@ fn column(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let [tasks, queue, reactor] = Layout::vertical(rows).areas(area);
     let title = panes::tasks_title(app);
     pane(frame, tasks, &title, |area| panes::tasks(app, area));
-    let heads = Line::from("polls, state").dim().right_aligned();
-    let columns = Rect { x: tasks.x + 1, width: tasks.width.saturating_sub(3), height: 1, ..tasks };
-    if tasks.height >= PANE && usize::from(columns.width) > title.chars().count() + heads.width() {
-        frame.render_widget(heads, columns);
+    // The heads stand in the frame, above their columns.
+    let before = (tasks.width.saturating_sub(2) as usize).saturating_sub(panes::TASK_COLUMNS);
+    if tasks.height >= PANE && before > title.chars().count() {
+        let (x, width) = (tasks.x + 1 + before as u16, panes::TASK_HEADS.len() as u16);
+        frame.render_widget(Line::from(panes::TASK_HEADS).dim(), Rect { x, width, height: 1, ..tasks });
     }
-    pane(frame, queue, " ready queue ", |area| panes::queue(app, area));
+    pane(frame, queue, " run queue ", |area| panes::queue(app, area));
     pane(frame, reactor, &panes::reactor_title(app), |area| panes::reactor(app, area));
 }
 

@@ -122,7 +122,7 @@ fn a_port_that_nobody_listens_at_is_not_tried_again_and_named() {
     let place = Place::new();
     let ran = place.crawl(&[&format!("http://127.0.0.1:{port}/"), "--retries", "20"]).exits(3);
     ran.says(&format!("127.0.0.1:{port}"));
-    place.report().of("/").failed(None, &format!("connecting to 127.0.0.1:{port}: "));
+    place.report().of("/").failed(None, &format!("cannot connect to `127.0.0.1:{port}`: "));
     place.has_no_parts();
 }
 

@@ -55,7 +55,7 @@ fn with_few_descriptors_the_site_that_comes_along_is_crawled_whole() {
         let place = Place::new();
         // Where one waited for the other until a timeout, the page would have failed.
         let crawl = place.start_crawl_with_descriptors(descriptors, &["-j", "64", "-x", "64", "--retries", "0"]);
-        crawl.wait().exits(0).says("file descriptors are enough for");
+        crawl.wait().exits(0).says("enough file descriptors for");
         place.has_no_parts();
         assert_eq!((place.names().len(), place.report().0.len()), (166, 172), "{:?}", place.names());
     }
@@ -159,7 +159,7 @@ fn a_full_disk_ends_the_crawl_and_is_named() {
         _ => visit.page(GOOD),
     });
     let ran = place.crawl(&[&server.url("/"), "-j", "1"]).exits(1);
-    ran.says("can't save under download").says("No space left").says("-P");
+    ran.says("cannot save under download").says("No space left").says("-P");
     assert_eq!(place.names(), ["index.html", "small"], "what was complete stays, what was not is gone");
     assert_eq!(server.hits("/after"), 0, "nothing new is begun on a full disk");
     place.report().of("/small").is_saved();
@@ -171,9 +171,9 @@ fn a_folder_that_cannot_be_written_is_named_before_anything_is_fetched() {
     let server = FaultServer::start(|visit| visit.page(GOOD));
     let place = Place::new();
     let ran = place.crawl(&[&server.url("/"), "-P", "/proc/x"]).exits(1);
-    ran.says("can't save under /proc/x").says("-P");
+    ran.says("cannot save under /proc/x").says("-P");
     fs::write(place.path("file"), "").unwrap();
-    place.crawl(&[&server.url("/"), "-P", "file"]).exits(1).says("can't save under file");
+    place.crawl(&[&server.url("/"), "-P", "file"]).exits(1).says("cannot save under file");
     assert_eq!(server.requests().len(), 0);
 }
 
@@ -204,10 +204,10 @@ fn an_interrupt_lets_the_pages_under_way_finish_and_begins_no_other() {
         let mut running = place.start_crawl(&[&server.url("/"), "-j", "2"]);
         server.until_requests(3);
         running.signal(signal);
-        running.until_it_says("interrupted: finishing the 2 pages under way");
+        running.until_it_says("interrupted: finishing the 2 pages in progress");
         server.open(&gate);
         let ran = running.wait().exits(130);
-        ran.says("3 pages saved under download").says("18 known and not fetched");
+        ran.says("3 pages saved under download").says("18 pages known and not fetched");
         assert_eq!(server.requests().len(), 3);
         assert_eq!(place.report().urls(), ["/", "/0", "/1"]);
         place.report().0.iter().for_each(|line| assert!(line.is_saved().text("error").is_none()));
@@ -236,7 +236,7 @@ fn a_second_interrupt_ends_it_at_once_though_the_server_stalls() {
         running.signal(second);
         let ran = running.wait().exits(130);
         assert!(before.elapsed() < Duration::from_secs(5), "at once, not after {:?}", before.elapsed());
-        ran.says("1 page saved under download").says("18 known and not fetched");
+        ran.says("1 page saved under download").says("18 pages known and not fetched");
         assert_eq!(place.report().urls(), ["/"], "each line is whole");
         assert_eq!(place.names(), ["index.html"], "no half page, under no name");
         place.has_no_parts();
@@ -296,7 +296,7 @@ fn interrupted_with_v_it_prints_where_every_task_stands_and_without_does_not() {
         let mut running = place.start_crawl(&[options, &[&server.url("/")]].concat());
         server.until_requests(before + 1);
         running.signal(Signal::INT);
-        running.until_it_says("interrupted: finishing the 1 page under way");
+        running.until_it_says("interrupted: finishing the 1 page in progress");
         running.signal(Signal::INT);
         let ran = running.wait().exits(130);
         for text in WORKER_STANDS {

@@ -129,8 +129,8 @@ fn a_symbolic_link_that_leads_out_is_never_written_through() {
     // What can't be saved without leaving is a failure; what can is saved in place of the link.
     ran.exits(3);
     let report = place.report();
-    report.of("/folder/x").failed(Some(200), "saving it");
-    report.of("/absolute/x").failed(Some(200), "saving it");
+    report.of("/folder/x").failed(Some(200), "cannot save it");
+    report.of("/absolute/x").failed(Some(200), "cannot save it");
     for path in ["/file", "/dangling", "/good"] {
         report.of(path).is_saved();
         assert_eq!(fs::read_to_string(ours.join(&path[1..])).unwrap(), "written by the crawl");
@@ -145,7 +145,7 @@ fn a_folder_for_parts_that_is_a_symbolic_link_leading_out_is_refused() {
     fs::create_dir_all(place.path("download")).unwrap();
     fs::create_dir(place.path("outside")).unwrap();
     symlink("../outside", place.path("download/.parts")).unwrap();
-    place.crawl(&[&server.url("/")]).exits(1).says("can't save under download");
+    place.crawl(&[&server.url("/")]).exits(1).says("cannot save under download");
     assert_eq!(fs::read_dir(place.path("outside")).unwrap().count(), 0);
     assert_eq!(server.requests().len(), 0, "it is seen before anything is fetched");
 }

@@ -11,12 +11,12 @@ fn a_circle_of_redirects_ends_at_the_first_url_seen_twice() {
         "/worse" => visit.redirect("/worst"),
         _ => visit.redirect("/bad"),
     });
-    let met = met.fails(302, "a circle of redirects", 3);
+    let met = met.fails(302, "a cycle of redirects", 3);
     for path in ["/bad", "/worse", "/worst"] {
         assert_eq!(met.server.hits(path), 1, "requests of {path}");
     }
-    meet(&[], |visit| visit.redirect("/bad")).fails(302, "a circle of redirects", 1);
-    meet(&[], |visit| visit.redirect("bad#again")).fails(302, "a circle of redirects", 1);
+    meet(&[], |visit| visit.redirect("/bad")).fails(302, "a cycle of redirects", 1);
+    meet(&[], |visit| visit.redirect("bad#again")).fails(302, "a cycle of redirects", 1);
 }
 
 /// The pages of a circle may each be linked as well. Then none of them is saved, and that is a failure:
@@ -29,7 +29,7 @@ fn a_circle_of_redirects_is_a_failure_also_if_each_of_it_is_linked() {
         _ => visit.redirect("/a"),
     });
     let place = Place::new();
-    place.crawl(&[&server.url("/")]).exits(3).says("circle");
+    place.crawl(&[&server.url("/")]).exits(3).says("cycle");
 }
 
 #[test]

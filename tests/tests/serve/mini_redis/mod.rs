@@ -388,5 +388,5 @@ fn a_port_that_is_taken_is_said_with_what_to_do() {
     let server = Server::start();
     let mut second = Command::new(example("mini_redis"));
     let ran = Running::start(second.args(["--listen", &server.address.to_string()])).wait().exits(1);
-    ran.says(&format!("can't listen at {}", server.address)).says("choose another address with --listen");
+    ran.says(&format!("cannot listen on {}", server.address)).says("choose another address with --listen");
 }

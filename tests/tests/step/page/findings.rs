@@ -90,6 +90,6 @@ fn a_lane_with_a_finding_is_marked_and_so_are_those_with_the_same() {
         browser.settle();
         assert_eq!(kind(browser), "stranded");
         let task = browser.text("#task");
-        assert!(task.starts_with("task 3") && task.contains("as with task 2: task 2 (spawned at"), "{task}");
+        assert!(task.starts_with("task 3") && task.contains("as for task 2: task 2 (spawned at"), "{task}");
     });
 }

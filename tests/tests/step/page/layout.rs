@@ -114,7 +114,7 @@ fn a_line_that_a_file_does_not_have_is_said_to_be_of_another() {
         place.run(&["step", "ping-pong", "--source", "old", "--html", "page.html"]).exits(0);
         browser.open(&place.path("page.html#4"), DESKTOP);
         let source = browser.text("#source pre");
-        assert!(source.starts_with("The file has no line 9: it is not the one that was run."), "{source}");
+        assert!(source.starts_with("The file has no line 9, so it is not the file that ran."), "{source}");
     });
 }
 
@@ -156,7 +156,7 @@ fn names_are_text_whatever_is_in_them() {
     trace.head.program = format!("{name}{}", "long".repeat(50));
     browse(move |browser, place| {
         browser.open(&replayed(place, &trace), PHONE);
-        assert_eq!(browser.text("h1"), format!("A run of {}", trace.head.program.replace(name, &shown)));
+        assert_eq!(browser.text("h1"), format!("A run of `{}`", trace.head.program.replace(name, &shown)));
         assert_eq!(browser.eval(CUT_OFF), json!([]));
         browser.open(&replayed(place, &trace), DESKTOP);
         browser.key("End");

@@ -17,7 +17,7 @@ fn arrow_keys_step_and_the_page_says_what_happens() {
         browser.open(&page, DESKTOP);
         assert_eq!((index(browser), kind(browser)), (1, "run_begins".into()));
         browser.key("ArrowLeft");
-        assert_eq!(index(browser), 1, "there is nothing before it");
+        assert_eq!((index(browser), browser.text("#said")), (1, "This is the first event.".into()));
         for (number, says) in [
             (2, "Task 1 `main` is spawned at demo/src/step/programs/mod.rs:"),
             (3, "Task 1 `main` is polled for the 1st time"),
@@ -85,11 +85,11 @@ fn a_wake_is_followed_to_its_cause_and_back() {
     browse(|browser, place| {
         let page = page_of(place, "two-sleeps");
         browser.open(&page, DESKTOP);
-        browser.key("w");
+
         assert!(browser.text("#says").starts_with("Timer 2 wakes task 3 `toast`"), "{}", browser.text("#says"));
         let wake = index(browser);
         for (kind_of_cause, says) in [
-            ("timer_fired", "Timer 2 is due"),
+            ("timer_fired", "Timer 2 fires"),
             ("timer_set", "Task 3 `toast` sets timer 2, due in 200 ms"),
             ("poll_begins", "Task 3 `toast` is polled for the 1st time"),
             ("spawned", "Task 1 `main` spawns task 3 `toast`"),
@@ -188,7 +188,7 @@ fn a_shielded_poll_drops_nothing_and_a_simulated_socket_has_no_descriptor() {
         let has = |wanted: &str| assert!(says.iter().any(|says| says == wanted), "no `{wanted}` in {says:#?}");
         has("Source 1 is registered, a simulated socket");
         has("Task 2 `shielded` is polled for the 2nd time");
-        has("Task 2 `shielded` runs once more: cancelled, it drops its future");
+        has("Task 2 `shielded` runs once more, to drop its future: it was cancelled");
     });
 }
 
@@ -247,7 +247,9 @@ impl State {
         match *event {
             Event::RunBegins => *self = State::default(),
             Event::Spawned { task, .. } => self.become_queued(task, !blocking.contains(&task)),
-            Event::Woken { task, .. } | Event::Cancelled { task, .. } if self.tasks.get(&task) == Some(&"waiting") => {
+            Event::Woken { task, .. } | Event::Cancelled { task, .. }
+                if self.tasks.get(&task) == Some(&"suspended") =>
+            {
                 self.become_queued(task, true);
             }
             Event::PollBegins { task } => {
@@ -258,7 +260,7 @@ impl State {
             Event::PollEnds { task, end } => {
                 self.running.retain(|running| *running != task);
                 match end {
-                    End::Pending => drop(self.tasks.insert(task, "waiting")),
+                    End::Pending => drop(self.tasks.insert(task, "suspended")),
                     End::PendingWoken => self.become_queued(task, true),
                     End::Finished => {}
                 }

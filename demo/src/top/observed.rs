@@ -1,7 +1,7 @@
-//! What is known of a program that is watched: the state after the last event, and totals.
+//! The state of an observed program after its last event, and totals.
 //!
-//! While the program runs, what is over is forgotten, events as soon as they are applied: what is kept does not grow with
-//! time. Of a recording the tasks that are over are kept, as those are what one wants to see.
+//! While a program runs, completed tasks are forgotten, and events are dropped once they are applied, so memory does not
+//! grow with time. In a recording, completed tasks are kept: they are what one wants to see.
 
 use crate::step::clean_last;
 use crate::step::model::{Runs, State, Task};
@@ -9,30 +9,30 @@ use executor::trace::{Event, How, Record, Trace, TraceError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-/// Rates are of so long.
+/// The time over which rates are measured.
 const WINDOW: Duration = Duration::from_secs(2);
 
-/// What is known of a program.
+/// The state of an observed program.
 #[derive(Clone)]
-pub struct Watched {
+pub struct Observed {
     trace: Trace,
     lines: usize,
     runs: Runs,
     totals: Totals,
-    /// The runtimes of which there were events.
+    /// The runtimes that had events.
     runtimes: BTreeSet<u32>,
-    /// What the sources are, by runtime and number.
+    /// The names of the sources, by runtime and number.
     names: BTreeMap<(u32, u64), String>,
-    /// Where the poll that is under way in each runtime has left its waker.
+    /// The sources at which the current poll of each runtime left its waker.
     asked: BTreeMap<u32, Vec<u64>>,
     status: Status,
-    /// When the program last said how late it is; none if its time stands still here.
-    heard: Option<Instant>,
+    /// When the program last reported its time; none if time stands still here.
+    reported: Option<Instant>,
     samples: VecDeque<(Duration, Totals)>,
     start: Instant,
 }
 
-/// Whether there is more to come.
+/// Whether more events may arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// The program runs.
@@ -43,66 +43,66 @@ pub enum Status {
     Recorded,
 }
 
-/// What has been counted.
+/// Totals since the recording began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// All events.
     pub events: u64,
     /// Polls of all tasks.
     pub polls: u64,
-    /// Tasks that are over.
-    pub over: u64,
-    /// How long the threads waited on their reactors, in nanoseconds.
+    /// Completed tasks.
+    pub completed: u64,
+    /// The time that the threads were parked, in nanoseconds.
     pub parked: u64,
-    /// How late it is, in nanoseconds since the recording began.
+    /// The time, in nanoseconds since the recording began.
     pub now: u64,
 }
 
-/// What happened in a second.
+/// Rates, by the second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rates {
     /// Events.
     pub events: f64,
     /// Polls.
     pub polls: f64,
-    /// The part of the time in which the threads did not wait.
+    /// The fraction of time in which the threads were not parked.
     pub busy: f64,
 }
 
-impl Watched {
-    fn new(trace: Trace, status: Status) -> Watched {
+impl Observed {
+    fn new(trace: Trace, status: Status) -> Observed {
         let (lines, runs, totals, runtimes, names, asked, samples) = Default::default();
         let start = Instant::now();
-        Watched { trace, lines, runs, totals, runtimes, names, asked, status, heard: Some(start), samples, start }
+        Observed { trace, lines, runs, totals, runtimes, names, asked, status, reported: Some(start), samples, start }
     }
 
-    /// A program that runs, of which nothing is known yet.
-    pub fn live() -> Watched {
-        Watched::new(Trace::default(), Status::Running)
+    /// A running program, before its first event.
+    pub fn live() -> Observed {
+        Observed::new(Trace::default(), Status::Running)
     }
 
-    /// A recording, as it was so long after its beginning, or at its end.
-    pub fn replay(mut trace: Trace, at: Option<Duration>) -> Watched {
+    /// A recording, at a time after its start or at its end.
+    pub fn replay(mut trace: Trace, at: Option<Duration>) -> Observed {
         let records = std::mem::take(&mut trace.records);
         let last = records.iter().map(|record| record.at).max().unwrap_or(0);
         let until = at.map_or(last, |at| u64::try_from(at.as_nanos()).unwrap_or(u64::MAX));
-        let mut watched = Watched::new(trace, Status::Recorded);
-        records.iter().filter(|record| record.at <= until).for_each(|record| watched.apply(record));
-        watched.totals.now = until.min(last);
-        watched
+        let mut observed = Observed::new(trace, Status::Recorded);
+        records.iter().filter(|record| record.at <= until).for_each(|record| observed.apply(record));
+        observed.totals.now = until.min(last);
+        observed
     }
 
-    /// A line of the recording has come. Whether that was all for now.
+    /// Applies a line of the recording. Returns whether it completes the current state.
     ///
     /// # Errors
-    /// When it is none of a recording.
+    /// Fails if it is not a line of a recording.
     pub fn add_line(&mut self, text: &str) -> Result<bool, TraceError> {
         self.lines += 1;
         let missed = self.trace.head.dropped;
         self.trace.add_line(text, self.lines)?;
         clean_last(&mut self.trace);
         if self.trace.head.dropped > missed {
-            // What is left is said again.
+            // The program sends its current state again.
             (self.runs, self.names) = Default::default();
         }
         for record in std::mem::take(&mut self.trace.records) {
@@ -110,7 +110,7 @@ impl Watched {
         }
         let Some(now) = self.trace.now.take() else { return Ok(false) };
         self.totals.now = now;
-        self.heard = Some(Instant::now());
+        self.reported = Some(Instant::now());
         Ok(true)
     }
 
@@ -144,9 +144,9 @@ impl Watched {
     }
 
     fn finish(&mut self, run: u32, task: u64, how: How) {
-        self.totals.over += 1;
+        self.totals.completed += 1;
         let Some(state) = self.runs.get_mut(run) else { return };
-        // It was only dropped: see `only_drops`.
+        // What looked like a poll only dropped the future: see `only_drops`.
         let was_polled = !(how == How::Cancelled && state.running.contains(&task));
         self.totals.polls = self.totals.polls.saturating_sub(u64::from(!was_polled));
         if self.status != Status::Recorded {
@@ -154,12 +154,12 @@ impl Watched {
         }
     }
 
-    /// A task that has left wakers at sources says what these are, in the same order.
+    /// Names the sources at which a task left wakers: its leaves report them in the same order.
     fn name_sources(&mut self, record: &Record, task: u64, asked: &[u64]) {
         let Some(task) = self.runs.get(record.run).and_then(|state| state.tasks.get(&task)) else { return };
         let sockets = task.waits.iter().filter_map(|wait| {
             let name = wait.leaf.strip_prefix("readable on ").or_else(|| wait.leaf.strip_prefix("writable on "));
-            // A recording may say that there are any number of them.
+            // A malformed recording may claim any number of times.
             name.map(|name| std::iter::repeat_n(name, (wait.times as usize).min(asked.len() + 1)))
         });
         let sockets: Vec<_> = sockets.flatten().take(asked.len() + 1).collect();
@@ -169,57 +169,57 @@ impl Watched {
         }
     }
 
-    /// About the recording, the places and the chains.
+    /// The head of the recording, its locations and its await chains.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// Where everything stands in the run of the last event.
+    /// The state of the run of the last event.
     pub fn state(&self) -> &State {
-        self.runs.present()
+        self.runs.current()
     }
 
-    /// The same for each run.
+    /// The states of all runs.
     pub fn runs(&self) -> &Runs {
         &self.runs
     }
 
-    /// What a source of a runtime is, if a task has waited there.
+    /// The name of a source, if a task has waited for it.
     pub fn source_name(&self, runtime: u32, source: u64) -> Option<&str> {
         self.names.get(&(runtime, source)).map(String::as_str)
     }
 
-    /// How many tasks are not over.
+    /// The number of tasks that have not completed.
     pub fn alive(&self) -> usize {
-        self.runs.all().flat_map(|state| state.tasks.values()).filter(|task| !task.phase.is_over()).count()
+        self.runs.all().flat_map(|state| state.tasks.values()).filter(|task| !task.phase.is_completed()).count()
     }
 
-    /// Whether there is more to come.
+    /// Whether more events may arrive.
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// The program has ended: nothing more will come, and its time stands still.
+    /// Marks the program as ended. Its time stands still from now on.
     pub fn end(&mut self) {
         self.totals.now = self.now();
         self.status = Status::Ended;
     }
 
-    /// How late it is: a program that says nothing does nothing, and that takes time too.
+    /// The current time: it also passes while the program reports no events.
     pub fn now(&self) -> u64 {
         let goes_on = self.status == Status::Running && !self.trace.head.simulated;
-        let heard = self.heard.filter(|_| goes_on);
-        self.totals.now.saturating_add(heard.map_or(0, |heard| heard.elapsed().as_nanos() as u64))
+        let reported = self.reported.filter(|_| goes_on);
+        self.totals.now.saturating_add(reported.map_or(0, |at| at.elapsed().as_nanos() as u64))
     }
 
-    /// What is known now, for as long as one likes to look at it.
-    pub fn frozen(&self) -> Watched {
+    /// A copy of the state, in which time stands still.
+    pub fn frozen(&self) -> Observed {
         let mut frozen = self.clone();
-        (frozen.totals.now, frozen.heard) = (self.now(), None);
+        (frozen.totals.now, frozen.reported) = (self.now(), None);
         frozen
     }
 
-    /// The totals, with the time up to now.
+    /// The totals up to now.
     pub fn totals(&self) -> Totals {
         let now = self.now();
         let parked = self.runs.all().filter_map(|state| state.parked).map(|(since, _)| now.saturating_sub(since));
@@ -227,14 +227,14 @@ impl Watched {
         Totals { now, parked, ..self.totals }
     }
 
-    /// A task's times with that up to now: busy, scheduled, idle.
+    /// A task's times up to now: busy, scheduled, idle.
     pub fn times(&self, task: &Task) -> [u64; 3] {
         let mut task = task.clone();
         task.enter(task.phase, self.now());
         [task.busy, task.scheduled, task.idle]
     }
 
-    /// Notes the totals, for the rates; call it some times a second.
+    /// Samples the totals for the rates. Call it several times a second.
     pub fn sample(&mut self) {
         let now = self.start.elapsed();
         self.samples.push_back((now, self.totals()));
@@ -243,7 +243,7 @@ impl Watched {
         }
     }
 
-    /// What happens in a second: of late, while it runs; then, all along.
+    /// The rates: over the last seconds of a running program, otherwise over the whole time.
     pub fn rates(&self) -> Rates {
         let now = self.totals();
         let before = self
