@@ -270,19 +270,19 @@ class RunQueue(Queue):
         return [task.label() for task in self.tasks]
 
 
-class Inbox(Queue):
+class InjectionQueue(Queue):
     """The newest first, as they lie."""
 
-    SLEEPING = 1  # no address of a task
+    PARKED = 1  # no address of a task
 
     def __init__(self, value):
         self.head = number(value["head"])
 
     def title(self):
-        return "the thread sleeps" if self.head == self.SLEEPING else "the thread is awake"
+        return "the thread is parked" if self.head == self.PARKED else "the thread is not parked"
 
     def lines(self):
-        head = 0 if self.head == self.SLEEPING else self.head
+        head = 0 if self.head == self.PARKED else self.head
         return [task.label() for task in linked(at(head, "executor::task::header::Header"))]
 
 
@@ -331,7 +331,7 @@ class Readiness:
 class Source(Queue):
     """A registered descriptor, or simulated socket: its readiness word, and who waits for it."""
 
-    empty = "nobody waits"
+    empty = "no waiter"
 
     def __init__(self, value):
         cell = value["readiness"]
@@ -353,7 +353,7 @@ class Source(Queue):
 class WaitList(Queue):
     """Those who wait in a `List`, the first come first."""
 
-    empty = "nobody waits"
+    empty = "no waiter"
 
     def __init__(self, value):
         self.nodes = []
@@ -383,7 +383,7 @@ class Node:
 class Monitor(Queue):
     """What tasks share, under its lock: the kind of thing, and its wait lists."""
 
-    empty = "nobody waits"
+    empty = "no waiter"
 
     def __init__(self, value):
         self.value = value if "kind" in [field.name for field in value.type.fields()] else value["__0"]
@@ -401,7 +401,7 @@ class Monitor(Queue):
 
 
 class Core(Queue):
-    """A scheduler: who is ready, and all tasks."""
+    """A scheduler: its run queue and all tasks."""
 
     empty = "no task"
 
@@ -409,7 +409,7 @@ class Core(Queue):
         self.tasks, self.queue = all_tasks(value), RunQueue(value["queue"]).lines()
 
     def title(self):
-        return "scheduler, ready: " + (", ".join(self.queue) or "nobody")
+        return "scheduler, queued: " + (", ".join(self.queue) or "no task")
 
     def lines(self):
         return [task.to_string() for task in self.tasks]
@@ -461,7 +461,7 @@ def older(frame):
 
 
 def core_of(frame):
-    if not (frame.name() or "").startswith("executor::single::Core::"):
+    if not (frame.name() or "").startswith("executor::schedule::single::Core::"):
         return None
     try:
         this = frame.read_var("self")
@@ -593,14 +593,14 @@ def printers():
         ("task", rf"^{core}::(waker::Runnable|canceller::Canceller|join::JoinHandle<.*>|id::TaskRef)$", task),
         ("pointer", rf"^core::ptr::non_null::NonNull<{core}::header::Header>$", task),
         ("waker", r"^core::task::wake::Waker$", Waker),
-        ("run queue", r"^executor::run_queue::RunQueue$", RunQueue),
-        ("inbox", r"^executor::run_queue::Inbox$", Inbox),
+        ("run queue", r"^executor::schedule::run_queue::RunQueue$", RunQueue),
+        ("injection queue", r"^executor::schedule::run_queue::InjectionQueue$", InjectionQueue),
         ("timers", r"^reactor::time::queue::TimerQueue$", Timers),
         ("readiness", r"^reactor::readiness::Readiness$", Readiness),
         ("source", r"^reactor::source::Source$", Source),
         ("wait list", rf"^{sync}::wait_list::List<.*>$", WaitList),
         ("waiter", rf"^{sync}::wait_list::Node<.*>$", Node),
-        ("scheduler", r"^executor::single::Core$", Core),
+        ("scheduler", r"^executor::schedule::single::Core$", Core),
         ("reactor", r"^reactor::(reactor::(Reactor|Shared)|handle::Handle)$", Reactor),
         ("monitor", rf"^{sync}::(wait_list::Monitor<.*>|event::Event)$", Monitor),
     ]

@@ -165,7 +165,7 @@ def called_at(frame):
 gdb.events.exited.connect(ended)
 
 Stop(
-    "executor::single::Core::new",
+    "executor::schedule::single::Core::new",
     "block_on: a thread gets a scheduler",
     """A core is what belongs to the thread: a queue of tasks that are ready, and the memory of all tasks. There is
     no other thread and no main loop yet; the loop is `Core::run`, which comes next.""",
@@ -175,7 +175,7 @@ Stop(
     ],
 )
 Stop(
-    "executor::run_queue::RunQueue::push",
+    "executor::schedule::run_queue::RunQueue::push",
     "spawn: a task is made and queued",
     """The future was moved into a cell, its memory for life. Two references: the future's own and the join
     handle's. NOTIFIED without RUNNING means: it is queued. None of its code has run.""",
@@ -203,7 +203,7 @@ Stop(
 )
 Stop(
     "reactor::reactor::Reactor::turn",
-    "Nothing is ready: the thread goes to sleep",
+    "Nothing is queued: the thread parks",
     """All tasks are suspended: memory, no more, each with its waker where something will happen. One system call
     waits for all sources, until the first deadline.""",
     lambda frame: [

@@ -169,7 +169,7 @@ fn a_task_is_queued_running_suspended_or_completed() {
         yield_now().await;
         assert_eq!(seen.get(), Some(TaskState::Running));
         let task = own.take().unwrap();
-        assert_eq!(task.state(), TaskState::Queued);
+        assert_eq!(task.state(), TaskState::Suspended);
         task.cancel();
         assert_eq!(
             (task.state(), task.state().is_over()),

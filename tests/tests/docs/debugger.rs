@@ -115,7 +115,7 @@ fn shown<'a>(main: &'a str, spawned: &'a str, event: &'a str) -> [Vec<&'a str>; 
             "source 1 (",
             ": task 2 `reader` waits to read",
             "source 2 (",
-            "nobody waits",
+            "no waiter",
             "Reactor::turn",
         ],
         vec!["6 ── An event", "event    READABLE WRITABLE\n", ": task 2 `reader` waits to read", "Source::report"],
@@ -227,7 +227,7 @@ fn the_printers_stand_alone() {
     let event = format!("= event made at {} = {{[0] = task 3 `waiter`, WAITING}}", line("Event::new()"));
     let queued = "queued (NOTIFIED JOIN JOIN_WAKER), 2 references, 1 poll";
     let task = format!("= task 3 `waiter`, spawned at {}, {queued}", line("\"waiter\""));
-    in_order(&said, &[&event, &task, "= scheduler, ready: nobody = {[0] = task 1, ", "task 4 `dreamer`, ", "= empty"]);
+    in_order(&said, &[&event, &task, "= scheduler, queued: no task = {[0] = task 1, ", "task 4 `dreamer`, ", "= empty"]);
 }
 
 #[test]

@@ -58,16 +58,16 @@ fn a_second_server_on_the_same_port_says_so_and_exits_with_1() {
     let first = Serving::start(&place, &[]);
     let address = first.address.to_string();
     let ran = place.run(&["serve", "--listen", &address]).exits(1);
-    ran.says(&format!("can't serve at {address}")).says("in use").says("--listen");
+    ran.says(&format!("cannot listen on {address}")).says("in use").says("--listen");
     assert_eq!(first.get("/").status, 200);
 }
 
 #[test]
 fn a_directory_that_is_not_there_cannot_be_served() {
     let place = Place::new();
-    place.run(&["serve", "--listen", "127.0.0.1:0", "--root", "nowhere"]).exits(1).says("can't serve nowhere");
+    place.run(&["serve", "--listen", "127.0.0.1:0", "--root", "nowhere"]).exits(1).says("cannot serve nowhere");
     fs::write(place.path("file"), "").unwrap();
-    place.run(&["serve", "--listen", "127.0.0.1:0", "--root", "file"]).exits(1).says("can't serve file");
+    place.run(&["serve", "--listen", "127.0.0.1:0", "--root", "file"]).exits(1).says("cannot serve file");
 }
 
 /// The head of an answer without its date: a second may have gone by since another answer.

@@ -127,7 +127,9 @@ fn the_list_of_findings_leads_to_their_events() {
         row.unwrap_or_else(|| panic!("no {task} in {screen}"))
     };
     let list = screen(&mut app, (80, 24), "i");
-    assert!(row(&list, "task 2 first").contains("screens.rs:") && row(&list, "task 3 second").contains(" waits, and "));
+    assert!(
+        row(&list, "task 2 `first`").contains("screens.rs:") && row(&list, "task 3 `second").contains(" is suspended")
+    );
     assert!(list.contains("┌ never woken, at event 10 "), "{list}");
     assert!(screen(&mut app, (80, 24), "↓↓").contains("task 3 `second` (spawned at "), "the last one stays chosen");
     let gone = screen(&mut app, (80, 24), "⏎");

@@ -29,7 +29,7 @@ fn few_descriptors_and_a_slow_server_at(host: &str) {
     server.open(&slow);
     running.wait().exits(0);
     let (report, files) = (place.report(), place.files());
-    assert_eq!((report.0.len(), files.len()), (81, 81));
+    assert_eq!((report.0.len(), files.len()), (81, 81), "{files:?}");
     for n in 0..80 {
         let path = place.path(&format!("download/{host}_{}/{n}", server.port()));
         assert_eq!(fs::read_to_string(path).unwrap(), format!("the page /{n}"));

@@ -19,6 +19,7 @@ fn findings_are_listed_and_chosen_by_keys_mouse_and_touch() {
         assert!(listed.starts_with("lost wake · event ") && listed.contains(of_task), "{listed}");
 
         let choose = |browser: &mut Browser, how: &dyn Fn(&mut Browser)| {
+            browser.key("Home");
             assert_eq!(index(browser), 1);
             how(browser);
             assert_eq!(kind(browser), "waker_dropped");

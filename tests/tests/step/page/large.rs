@@ -50,6 +50,7 @@ fn a_task_that_is_woken_often_is_searched_at_once() {
     let trace = recorder.trace();
     browse(move |browser, place| {
         browser.open(&replayed(place, &trace), DESKTOP);
+        browser.key("Home");
         let start = Instant::now();
         browser.key("/");
         browser.write("wakes itself");
@@ -72,6 +73,7 @@ fn a_recording_without_its_beginning_opens_too() {
     trace.records.retain(|record| !matches!(record.event, Event::Spawned { .. } | Event::TimerSet { .. }));
     browse(move |browser, place| {
         browser.open(&replayed(place, &trace), DESKTOP);
+        browser.key("Home");
         for _ in 0..trace.records.len() {
             browser.key("ArrowRight");
             assert!(!browser.text("#says").contains("undefined"), "{}", browser.text("#says"));

@@ -90,6 +90,7 @@ fn every_text_can_be_read_by_day_and_by_night() {
 fn up_and_down_choose_in_the_list() {
     browse(|browser, place| {
         browser.open(&page_of(place, "ping-pong"), DESKTOP);
+        browser.key("Home");
         browser.eval("document.querySelector('#list').focus()");
         ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"].into_iter().for_each(|key| browser.key(key));
         assert_eq!(index(browser), 3);
@@ -165,5 +166,36 @@ fn names_are_text_whatever_is_in_them() {
         browser.key("P");
         assert!(browser.text("#list").contains(&shown), "{}", browser.text("#list"));
         assert!(browser.text("#findings-box ol").contains(&shown), "{}", browser.text("#findings-box ol"));
+    });
+}
+
+/// The texts in which a comma begins a line, in the sentences about every event.
+const COMMAS: &str = "recorded.events.flatMap(({ index }) => {
+    panes.show(index);
+    const found = [];
+    for (const box of document.querySelectorAll('#about, #says, #facts, #cause, #task dd, #task .leaf')) {
+      const texts = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
+      let before = null;
+      for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+        for (let at = 0; at < text.length; at++) {
+          const range = document.createRange();
+          range.setStart(text, at);
+          range.setEnd(text, at + 1);
+          const [place] = range.getClientRects();
+          if (place && before && text.data[at] === ',' && place.top >= before.bottom - 2) found.push(box.textContent);
+          before = place ?? before;
+        }
+      }
+    }
+    return found;
+})";
+
+#[test]
+fn on_a_phone_no_line_begins_with_a_comma() {
+    browse(|browser, place| {
+        for program in ["two-sleeps", "cancel", "semaphore", "ping-pong"] {
+            browser.open(&page_of(place, program), PHONE);
+            assert_eq!(browser.eval(COMMAS), json!([]), "{program}");
+        }
     });
 }

@@ -4,7 +4,7 @@ use super::browser::Browser;
 use super::{DESKTOP, browse, crawl, dropped_in_a_poll, index, kind, page_of, replayed, two_runs};
 use demo::step::{Program, model::Run};
 use executor::trace::{End, Event, Recorder, Trace};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,8 @@ fn arrow_keys_step_and_the_page_says_what_happens() {
     browse(|browser, place| {
         let page = page_of(place, "ping-pong");
         browser.open(&page, DESKTOP);
+        assert_eq!((kind(browser), json!(index(browser) - 1)), ("woken".into(), first_wake(browser)), "it opens there");
+        browser.key("Home");
         assert_eq!((index(browser), kind(browser)), (1, "run_begins".into()));
         browser.key("ArrowLeft");
         assert_eq!((index(browser), browser.text("#said")), (1, "This is the first event.".into()));
@@ -44,11 +46,36 @@ fn arrow_keys_step_and_the_page_says_what_happens() {
     });
 }
 
+/// The number of the first wake, from 0.
+fn first_wake(browser: &mut Browser) -> Value {
+    browser.eval("recorded.events.findIndex(({ event }) => event === 'woken')")
+}
+
+#[test]
+fn the_axis_has_a_name_and_the_page_explains_it() {
+    browse(|browser, place| {
+        browser.open(&page_of(place, "two-sleeps"), DESKTOP);
+        let name = "(() => {
+            const texts = [];
+            chart.context.fillText = (text) => texts.push(text);
+            chart.drawUnit();
+            delete chart.context.fillText;
+            return texts;
+        })()";
+        assert_eq!(browser.eval(name), json!(["event number →"]));
+        assert!(browser.text("#axis").starts_with("Axis by event: every event is equally wide"));
+        browser.key("t");
+        assert_eq!(browser.eval(name), json!(["time since start →"]));
+        assert!(browser.text("#axis").starts_with("Axis by time: "), "{}", browser.text("#axis"));
+    });
+}
+
 #[test]
 fn search_finds_every_event_whose_sentence_or_kind_has_the_words() {
     browse(|browser, place| {
         let page = page_of(place, "ping-pong");
         browser.open(&page, DESKTOP);
+        browser.key("Home");
         browser.key("/");
         browser.write("handed_over");
         browser.key("Enter");
@@ -85,7 +112,6 @@ fn a_wake_is_followed_to_its_cause_and_back() {
     browse(|browser, place| {
         let page = page_of(place, "two-sleeps");
         browser.open(&page, DESKTOP);
-
         assert!(browser.text("#says").starts_with("Timer 2 wakes task 3 `toast`"), "{}", browser.text("#says"));
         let wake = index(browser);
         for (kind_of_cause, says) in [
@@ -180,6 +206,7 @@ fn a_shielded_poll_drops_nothing_and_a_simulated_socket_has_no_descriptor() {
             assert!(shielded.await.unwrap_err().is_cancelled());
         });
         browser.open(&replayed(place, &recorder.trace()), DESKTOP);
+        browser.key("Home");
         let mut says = Vec::new();
         for _ in 0..recorder.trace().records.len() {
             says.push(browser.text("#says"));

@@ -159,11 +159,11 @@ fn tasks_are_numbered_in_the_order_of_their_spawning_and_say_what_they_are() {
         assert_eq!((first.id().0, second.id().0), (2, 3));
         assert_eq!((first.name(), second.name()), (None, Some("second")));
         let text = format!("{second:?}");
-        assert!(text.starts_with("task 3 `second` (pending, spawned at ") && text.contains(file!()), "{text}");
+        assert!(text.starts_with("task 3 `second` (queued, spawned at ") && text.contains(file!()), "{text}");
         yield_now().await;
         assert!(format!("{first:?}").contains("(suspended"));
         first.cancel();
-        assert!(format!("{first:?}").contains("(suspended"));
+        assert!(format!("{first:?}").contains("(queued"));
         yield_now().await;
         assert!(format!("{first:?}").contains("(cancelled"));
     });
