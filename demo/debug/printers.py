@@ -270,19 +270,19 @@ class RunQueue(Queue):
         return [task.label() for task in self.tasks]
 
 
-class Inbox(Queue):
-    """The newest first, as they lie."""
+class InjectionQueue(Queue):
+    """Tasks that other threads have pushed, the newest first, as they are linked."""
 
-    SLEEPING = 1  # no address of a task
+    PARKED = 1  # not the address of a task
 
     def __init__(self, value):
         self.head = number(value["head"])
 
     def title(self):
-        return "the thread sleeps" if self.head == self.SLEEPING else "the thread is awake"
+        return "the thread is parked" if self.head == self.PARKED else "the thread is awake"
 
     def lines(self):
-        head = 0 if self.head == self.SLEEPING else self.head
+        head = 0 if self.head == self.PARKED else self.head
         return [task.label() for task in linked(at(head, "executor::task::header::Header"))]
 
 
@@ -461,7 +461,7 @@ def older(frame):
 
 
 def core_of(frame):
-    if not (frame.name() or "").startswith("executor::single::Core::"):
+    if not (frame.name() or "").startswith("executor::schedule::single::Core::"):
         return None
     try:
         this = frame.read_var("self")
@@ -593,14 +593,14 @@ def printers():
         ("task", rf"^{core}::(waker::Runnable|canceller::Canceller|join::JoinHandle<.*>|id::TaskRef)$", task),
         ("pointer", rf"^core::ptr::non_null::NonNull<{core}::header::Header>$", task),
         ("waker", r"^core::task::wake::Waker$", Waker),
-        ("run queue", r"^executor::run_queue::RunQueue$", RunQueue),
-        ("inbox", r"^executor::run_queue::Inbox$", Inbox),
+        ("run queue", r"^executor::schedule::run_queue::RunQueue$", RunQueue),
+        ("injection queue", r"^executor::schedule::run_queue::InjectionQueue$", InjectionQueue),
         ("timers", r"^reactor::time::queue::TimerQueue$", Timers),
         ("readiness", r"^reactor::readiness::Readiness$", Readiness),
         ("source", r"^reactor::source::Source$", Source),
         ("wait list", rf"^{sync}::wait_list::List<.*>$", WaitList),
         ("waiter", rf"^{sync}::wait_list::Node<.*>$", Node),
-        ("scheduler", r"^executor::single::Core$", Core),
+        ("scheduler", r"^executor::schedule::single::Core$", Core),
         ("reactor", r"^reactor::(reactor::(Reactor|Shared)|handle::Handle)$", Reactor),
         ("monitor", rf"^{sync}::(wait_list::Monitor<.*>|event::Event)$", Monitor),
     ]

@@ -157,7 +157,7 @@ def argument(frame, name):
 
 
 def called_at(frame):
-    return place(outer(frame, "Runtime::block_on").read_var("place").dereference())
+    return place(outer(frame, "Runtime::block_on").read_var("location").dereference())
 
 
 # The stops.
@@ -165,7 +165,7 @@ def called_at(frame):
 gdb.events.exited.connect(ended)
 
 Stop(
-    "executor::single::Core::new",
+    "executor::schedule::single::Core::new",
     "block_on: a thread gets a scheduler",
     """A core is what belongs to the thread: a queue of tasks that are ready, and the memory of all tasks. There is
     no other thread and no main loop yet; the loop is `Core::run`, which comes next.""",
@@ -175,7 +175,7 @@ Stop(
     ],
 )
 Stop(
-    "executor::run_queue::RunQueue::push",
+    "executor::schedule::run_queue::RunQueue::push",
     "spawn: a task is made and queued",
     """The future was moved into a cell, its memory for life. Two references: the future's own and the join
     handle's. NOTIFIED without RUNNING means: it is queued. None of its code has run.""",
