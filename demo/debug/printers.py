@@ -271,15 +271,15 @@ class RunQueue(Queue):
 
 
 class InjectionQueue(Queue):
-    """The newest first, as they lie."""
+    """Tasks that other threads have pushed, the newest first, as they are linked."""
 
-    PARKED = 1  # no address of a task
+    PARKED = 1  # not the address of a task
 
     def __init__(self, value):
         self.head = number(value["head"])
 
     def title(self):
-        return "the thread is parked" if self.head == self.PARKED else "the thread is not parked"
+        return "the thread is parked" if self.head == self.PARKED else "the thread is awake"
 
     def lines(self):
         head = 0 if self.head == self.PARKED else self.head

@@ -157,7 +157,7 @@ def argument(frame, name):
 
 
 def called_at(frame):
-    return place(outer(frame, "Runtime::block_on").read_var("place").dereference())
+    return place(outer(frame, "Runtime::block_on").read_var("location").dereference())
 
 
 # The stops.

@@ -218,7 +218,7 @@ fn the_printers_stand_alone() {
         "break executor::sync::event::Event::set",
         "run",
         "print *self",
-        "break executor::single::Core::run_task",
+        "break executor::schedule::single::Core::run_task",
         "continue",
         "print task",
         "print *self",

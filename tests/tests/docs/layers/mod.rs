@@ -91,7 +91,6 @@ fn a_circle_of_files_is_found_with_the_names_that_tie_it() {
 
 /// README's command `wc -l …` names the files of the newcomer's path.
 #[test]
-#[ignore = "README does not name the newcomer's path yet"]
 fn the_newcomers_path_has_at_most_2600_lines() {
     let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
     let command = readme.lines().find(|line| line.starts_with("wc -l ")).expect("README counts the newcomer's path");
