@@ -110,7 +110,7 @@ fn shown<'a>(main: &'a str, spawned: &'a str, event: &'a str) -> [Vec<&'a str>; 
             "tour::write",
         ],
         vec![
-            "5 ── Nothing is ready",
+            "5 ── Nothing is queued",
             "queue    empty",
             "source 1 (",
             ": task 2 `reader` waits to read",

@@ -61,7 +61,6 @@ fn described(folder: &Path) -> String {
 }
 
 #[test]
-#[ignore = "some files still import each other"]
 fn no_two_files_import_each_other() {
     let mut folders: Vec<_> = ["reactor/src", "executor/src", "demo/src"].map(|folder| workspace().join(folder)).into();
     let examples = fs::read_dir(workspace().join("demo/examples")).unwrap();
