@@ -172,7 +172,11 @@ fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
     assert!((0.02..40.0).contains(&soon), "20 ms after some time under gdb: {soon}");
     assert!((3600.0..3640.0).contains(&late), "an hour after that: {late}");
     assert_eq!(deadline(stops[9], "dreamer"), late, "it was cancelled before it fired");
-    assert!(stops.iter().all(|stop| stop.lines().all(|line| line.chars().count() <= 80 || line.starts_with("task 4"))));
+    // A terminal's width, without the folder that this program happens to be in.
+    let width = |line: &str| line.replace("executor/examples/", "").chars().count();
+    let is_wide = |line: &str| width(line) > 80 && !line.starts_with("task 4");
+    let wide: Vec<_> = stops.iter().flat_map(|stop| stop.lines()).filter(|line| is_wide(line)).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
 }
 
 #[test]
