@@ -257,7 +257,7 @@ impl State {
                 self.sources.insert(*source, new);
             }
             Event::SourceRemoved { source } => drop(self.sources.remove(source)),
-            Event::SourceWaits { source, direction } => {
+            Event::SourceWaits { source, direction, .. } => {
                 let Some(task) = self.running.last().copied() else { return };
                 let source = self.source(*source);
                 if !source.waiters.contains(&(task, *direction)) {
@@ -277,7 +277,7 @@ impl State {
                     Direction::Write => !readiness.intersects(Readiness::WRITE),
                 });
             }
-            Event::TimerSet { timer, deadline, place } => {
+            Event::TimerSet { timer, deadline, place, .. } => {
                 let task = self.running.last().copied();
                 self.timers.insert(*timer, Timer { deadline: *deadline, place: *place, task });
             }

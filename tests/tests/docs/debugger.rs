@@ -246,7 +246,8 @@ fn a_program_without_the_runtimes_types_is_told_what_to_do() {
 fn declared(source: &str) -> BTreeMap<&str, &str> {
     let constants = source.lines().filter_map(|line| {
         let line = line.trim_start();
-        let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
+        let line =
+            ["pub(crate) ", "pub(super) "].into_iter().find_map(|public| line.strip_prefix(public)).unwrap_or(line);
         let (name, value) = line.strip_prefix("const ")?.split_once(" = ")?;
         Some((name.split(':').next()?, value.strip_suffix(';')?))
     });

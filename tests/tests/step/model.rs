@@ -37,9 +37,23 @@ fn event() -> impl Strategy<Value = Event> {
     let of_reactor = prop_oneof![
         (number.clone(), 3i32..9).prop_map(|(source, fd)| Event::SourceAdded { source, fd }),
         number.clone().prop_map(|source| Event::SourceRemoved { source }),
-        (number.clone(), direction).prop_map(|(source, direction)| Event::SourceWaits { source, direction }),
-        (number.clone(), readiness).prop_map(|(source, readiness)| Event::SourceReady { source, readiness, woken: 1 }),
-        (number.clone(), 0u64..99).prop_map(|(timer, deadline)| Event::TimerSet { timer, deadline, place: 0 }),
+        (number.clone(), direction).prop_map(|(source, direction)| Event::SourceWaits {
+            source,
+            direction,
+            word: None
+        }),
+        (number.clone(), readiness).prop_map(|(source, readiness)| Event::SourceReady {
+            source,
+            readiness,
+            woken: 1,
+            word: None
+        }),
+        (number.clone(), 0u64..99).prop_map(|(timer, deadline)| Event::TimerSet {
+            timer,
+            deadline,
+            place: 0,
+            slot: None
+        }),
         number.clone().prop_map(|timer| Event::TimerFired { timer }),
         number.prop_map(|timer| Event::TimerCancelled { timer }),
         proptest::option::of(0u64..9).prop_map(|timeout| Event::WaitBegins { timeout }),
@@ -49,8 +63,10 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn trace(events: Vec<Event>) -> Trace {
-    let records =
-        (0..).zip(events).map(|(number, event)| Record { at: number * 10, run: 1, runtime: 1, event }).collect();
+    let records = (0..)
+        .zip(events)
+        .map(|(number, event)| Record { at: number * 10, run: 1, runtime: 1, event, transition: None })
+        .collect();
     let places = vec![SourcePlace { file: "src/main.rs".into(), line: 1, column: 1 }];
     Trace { head: Head::default(), places, chains: vec![Vec::new()], records, now: None }
 }
