@@ -102,12 +102,13 @@ fn goes_back(trace: Trace, jumps: &[usize]) {
 
 /// What must hold in every state, whatever the events.
 fn is_sound(state: &State) {
-    for (place, id) in state.queue.iter().enumerate() {
-        assert!(!state.queue[..place].contains(id), "{id} is queued twice");
-        assert_eq!(state.tasks[id].phase, Phase::Queued);
+    let queues: Vec<_> = state.queue.iter().chain(&state.injected).collect();
+    for (place, id) in queues.iter().enumerate() {
+        assert!(!queues[..place].contains(id), "{id} is queued twice");
+        assert_eq!(state.tasks[*id].phase, Phase::Queued);
     }
     let queued = state.tasks.values().filter(|task| task.phase == Phase::Queued);
-    assert_eq!(queued.count(), state.queue.len());
+    assert_eq!(queued.count(), queues.len());
 }
 
 proptest! {
@@ -145,7 +146,8 @@ fn in_every_program_that_is_brought_along_the_queue_is_that_of_the_runtime() {
             if let Event::PollBegins { task } = trace.records[number].event
                 && !state.tasks[&task].is_cancelled
             {
-                assert_eq!(state.queue.first(), Some(&task), "{program:?}, event {number}: {:?}", state.queue);
+                let first = state.queue.iter().chain(&state.injected).next();
+                assert_eq!(first, Some(&task), "{program:?}, event {number}: {:?}", state.queue);
             }
         }
     }
