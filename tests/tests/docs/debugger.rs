@@ -227,7 +227,10 @@ fn the_printers_stand_alone() {
     let event = format!("= event made at {} = {{[0] = task 3 `waiter`, WAITING}}", line("Event::new()"));
     let queued = "queued (NOTIFIED JOIN JOIN_WAKER), 2 references, 1 poll";
     let task = format!("= task 3 `waiter`, spawned at {}, {queued}", line("\"waiter\""));
-    in_order(&said, &[&event, &task, "= scheduler, queued: no task = {[0] = task 1, ", "task 4 `dreamer`, ", "= empty"]);
+    in_order(
+        &said,
+        &[&event, &task, "= scheduler, queued: no task = {[0] = task 1, ", "task 4 `dreamer`, ", "= empty"],
+    );
 }
 
 #[test]

@@ -142,7 +142,7 @@ pub fn tasks_title(app: &App) -> String {
 }
 
 /// The beginning of a text, with an ellipsis if it is cut: half a number would be another number.
-fn cut(text: &str, room: usize) -> String {
+pub fn cut(text: &str, room: usize) -> String {
     match text.chars().count() > room {
         true => text.chars().take(room.saturating_sub(1)).chain(['…']).collect(),
         false => text.to_owned(),

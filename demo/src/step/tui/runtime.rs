@@ -1,7 +1,7 @@
 //! The panes of the runtime: its own code behind the current event, and the words and queues that the event changed.
 
 use super::app::App;
-use super::panes::{CHOSEN, window};
+use super::panes::{CHOSEN, cut, window};
 use crate::step::model::State;
 use crate::step::runtime_code::{Excerpt, codes};
 use crate::step::words::count;
@@ -182,6 +182,6 @@ fn queue_lines(state: &State, width: usize) -> Vec<Line<'static>> {
     let injected = format!("injection queue: {injected}");
     match run.chars().count() + injected.chars().count() + 4 <= width {
         true => vec![Line::from(format!("{run}    {injected}"))],
-        false => vec![Line::from(run), Line::from(format!(" {injected}"))],
+        false => [run, format!(" {injected}")].map(|line| Line::from(cut(&line, width))).into(),
     }
 }
