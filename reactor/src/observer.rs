@@ -7,6 +7,7 @@
 pub use crate::readiness::Direction;
 
 use crate::readiness::Readiness;
+use std::cell::Cell;
 use std::fmt;
 use std::os::fd::RawFd;
 use std::panic::Location;
@@ -80,6 +81,115 @@ pub trait Observer: Send + Sync {
     fn wait_ends(&self, sources: usize, timers: usize) {}
     /// The wait was interrupted, by another thread or for a timer that another thread has set.
     fn notified(&self) {}
+}
+
+/// The readiness word of a source: see `reactor/src/readiness.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadinessWord {
+    /// What the source is ready for, as far as is known.
+    pub readiness: Readiness,
+    /// How many reports of the backend it has counted; it wraps around at `usize::MAX / 256`.
+    pub reports: usize,
+}
+
+impl ReadinessWord {
+    /// The word of the source as it is at the event that is shown on this thread, if that is `source_ready` or
+    /// `source_waits`.
+    ///
+    /// ```
+    /// use reactor::observer::{Direction, ReadinessWord, SourceId};
+    /// use reactor::{Observer, Reactor, backend, backend::Readiness, io::Async};
+    /// use std::{future::Future, os::unix::net::UnixStream, pin::pin, sync::{Arc, Mutex}, task::{Context, Waker}};
+    ///
+    /// #[derive(Default)]
+    /// struct Words(Mutex<Vec<Readiness>>);
+    ///
+    /// impl Observer for Words {
+    ///     fn source_waits(&self, _: SourceId, _: Direction) {
+    ///         self.0.lock().unwrap().extend(ReadinessWord::current().map(|word| word.readiness));
+    ///     }
+    /// }
+    ///
+    /// let words = Arc::new(Words::default());
+    /// let reactor = Reactor::with(backend::operating_system()?, Some(words.clone()));
+    /// let _current = reactor.handle().enter();
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let stream = Async::new(stream)?;
+    /// let receives = pin!(stream.readable());
+    /// assert!(receives.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    /// // A new source is assumed to be ready; its owner has found that a read would block, and cleared READABLE.
+    /// assert_eq!(*words.0.lock().unwrap(), [Readiness::WRITABLE]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn current() -> Option<ReadinessWord> {
+        match DETAIL.get() {
+            Some(Detail::Word(word)) => Some(word),
+            _ => None,
+        }
+    }
+}
+
+/// A slot of the timer wheel: see `reactor/src/time/queue.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WheelSlot {
+    /// The wheel, from 0: one slot of wheel n is 64ⁿ ticks.
+    pub wheel: u8,
+    /// The slot, from 0 to 63.
+    pub slot: u8,
+}
+
+impl WheelSlot {
+    /// The slot into which the timer was put, if the event that is shown on this thread is `timer_set`.
+    ///
+    /// ```
+    /// use reactor::observer::{TimerId, WheelSlot};
+    /// use reactor::{Observer, Reactor, backend, time::{Duration, Instant, sleep}};
+    /// use std::{future::Future, panic::Location, pin::pin, sync::{Arc, Mutex}, task::{Context, Waker}};
+    ///
+    /// #[derive(Default)]
+    /// struct Wheels(Mutex<Vec<u8>>);
+    ///
+    /// impl Observer for Wheels {
+    ///     fn timer_set(&self, _: TimerId, _: Instant, _: &'static Location<'static>) {
+    ///         self.0.lock().unwrap().extend(WheelSlot::current().map(|slot| slot.wheel));
+    ///     }
+    /// }
+    ///
+    /// let wheels = Arc::new(Wheels::default());
+    /// let reactor = Reactor::with(backend::operating_system()?, Some(wheels.clone()));
+    /// let _current = reactor.handle().enter();
+    /// let hour = pin!(sleep(Duration::from_secs(3600)));
+    /// assert!(hour.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    /// assert_eq!(*wheels.0.lock().unwrap(), [3]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn current() -> Option<WheelSlot> {
+        match DETAIL.get() {
+            Some(Detail::Slot(slot)) => Some(slot),
+            _ => None,
+        }
+    }
+}
+
+/// What an observer can ask for at an event, besides the arguments of its method.
+#[derive(Clone, Copy)]
+pub(crate) enum Detail {
+    Word(ReadinessWord),
+    Slot(WheelSlot),
+}
+
+thread_local! {
+    /// The detail of the event that is shown on this thread.
+    static DETAIL: Cell<Option<Detail>> = const { Cell::new(None) };
+}
+
+impl Detail {
+    /// Calls `show`, which shows an event, with this as its detail.
+    pub(crate) fn during(self, show: impl FnOnce()) {
+        DETAIL.set(Some(self));
+        show();
+        DETAIL.set(None);
+    }
 }
 
 /// Implements methods of an observer for a pair of them.

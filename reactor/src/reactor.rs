@@ -5,7 +5,7 @@
 
 use crate::backend::{self, Backend, Event, Network, Readiness};
 use crate::cause::{Cause, Wake};
-use crate::observer::Observer;
+use crate::observer::{Detail, Observer};
 use crate::source::{AWAKE, Registry, Reported};
 use crate::time::queue::Fired;
 use crate::time::timers::Timers;
@@ -128,9 +128,10 @@ impl Reactor {
             wake.call(Cause::Timer(timer), waker);
         }
         let mut wakers = wakers.drain(..);
-        for Reported { source, readiness, woken } in reported.drain(..) {
-            if !readiness.is_empty() {
-                shared.registry.observe(|observer| observer.source_ready(source, readiness, woken));
+        for Reported { source, readiness, word, woken } in reported.drain(..) {
+            if let Some(word) = word {
+                let show = |observer: &dyn Observer| observer.source_ready(source, readiness, woken);
+                shared.registry.observe(|observer| Detail::Word(word).during(|| show(observer)));
             }
             wakers.by_ref().take(woken).for_each(|waker| wake.call(Cause::Source(source), waker));
         }

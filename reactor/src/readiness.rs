@@ -139,6 +139,12 @@ impl ReadinessCell {
         Seen(self.word.load(Ordering::Acquire))
     }
 
+    /// The readiness and the number of reports at this moment, for observers.
+    pub(crate) fn word(&self) -> (Readiness, usize) {
+        let seen = self.load();
+        (seen.readiness(), seen.0 / REPORT)
+    }
+
     /// For the reactor: the backend reported the source. Moves the wakers of all who wait for this readiness to
     /// `wakers` and returns how many they are.
     pub(crate) fn report(

@@ -6,7 +6,7 @@
 
 use crate::backend::{Backend, Event, Registrable, Token};
 use crate::budget::{self, Deferral};
-use crate::observer::{Observer, SourceId};
+use crate::observer::{Detail, Observer, ReadinessWord, SourceId};
 use crate::panics::discard;
 use crate::readiness::{Direction, Readiness, ReadinessCell, Registration, WaiterKey, orphaned};
 use crate::{leaf, lock};
@@ -83,6 +83,12 @@ impl Source {
         proceeds
     }
 
+    /// The readiness word at this moment, for observers.
+    fn word(&self) -> ReadinessWord {
+        let (readiness, reports) = self.readiness.word();
+        ReadinessWord { readiness, reports }
+    }
+
     /// Ends the registration. The `Async` that owns the descriptor calls it once, before it closes the descriptor or
     /// returns it.
     pub(crate) fn deregister(&self) {
@@ -107,7 +113,9 @@ impl Registration for Source {
         if is_crowded {
             self.registry.sweep_soon(self.token);
         }
-        self.registry.observe(|observer| observer.source_waits(self.id, direction));
+        self.registry.observe(|observer| {
+            Detail::Word(self.word()).during(|| observer.source_waits(self.id, direction));
+        });
         // SAFETY: `Async` owns the descriptor and drops its source before it closes it.
         leaf::pending(|| unsafe { self.registered.describe(direction) });
     }
@@ -249,6 +257,8 @@ pub(crate) struct Reported {
     pub(crate) source: SourceId,
     /// Empty if it was swept.
     pub(crate) readiness: Readiness,
+    /// The readiness word after the report, if an observer is to be shown it.
+    pub(crate) word: Option<ReadinessWord>,
     pub(crate) woken: usize,
 }
 
@@ -333,7 +343,9 @@ impl Registry {
         for Event { token, readiness } in events.drain(..) {
             let Some(source) = sources.find(token) else { continue };
             let woken = source.report(readiness, wakers);
-            reported.push(Reported { source: source.id, readiness, woken });
+            let is_shown = self.observer.is_some() && !readiness.is_empty();
+            let word = is_shown.then(|| source.word());
+            reported.push(Reported { source: source.id, readiness, word, woken });
         }
     }
 
@@ -354,7 +366,7 @@ impl Registry {
         for token in std::mem::take(&mut *lock(&self.crowded)) {
             let Some(source) = lock(&self.sources).find(token).cloned() else { continue };
             let woken = source.readiness.sweep(wakers);
-            reported.push(Reported { source: source.id, readiness: Readiness::empty(), woken });
+            reported.push(Reported { source: source.id, readiness: Readiness::empty(), word: None, woken });
         }
     }
 

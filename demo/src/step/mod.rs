@@ -7,6 +7,7 @@
 //! | `model.rs` | the state at each event |
 //! | `words.rs` | events as sentences |
 //! | `lints/` | what is wrong with a run |
+//! | `runtime_code.rs` | the code of the runtime behind each event |
 //! | `source.rs` | the text of source files |
 //! | `printable.rs` | texts of recordings, without control characters |
 //! | `tui/` | the stepper in the terminal |
@@ -20,6 +21,7 @@ pub mod model;
 mod perfetto;
 mod printable;
 mod programs;
+mod runtime_code;
 mod source;
 pub mod tui;
 pub mod words;

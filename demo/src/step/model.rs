@@ -4,7 +4,8 @@
 //! recording, because runs number their tasks alike. To go back, [`Run`] folds again from the nearest state that it kept,
 //! so there is no second set of rules that could be wrong.
 
-use executor::observer::Readiness;
+use executor::observer::{Readiness, ReadinessWord};
+use executor::task::{Queue, StateWord};
 use executor::trace::{By, Direction, End, Event, How, Record, Trace, Waiting};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -98,6 +99,8 @@ pub struct Task {
     pub waits: Rc<[Waiting]>,
     /// The await chain that it reported last.
     pub chain: Option<u32>,
+    /// Its state word after the last transition that was recorded.
+    pub word: Option<StateWord>,
 }
 
 /// ``task 3 `name` ``, or `task 3` without a name: how a sentence names a task.
@@ -110,14 +113,14 @@ pub fn title(id: u64, name: Option<&str>) -> String {
 
 impl Task {
     fn new(id: u64, at: u64) -> Task {
-        let (name, by, place, size, readied, waits, chain) = Default::default();
+        let (name, by, place, size, readied, waits, chain, word) = Default::default();
         let (woken_again, is_cancelled, is_stranded) = Default::default();
         let (polls, wakes, self_wakes, busy, scheduled, idle) = Default::default();
         let (phase, since) = (Phase::Suspended, at);
         #[rustfmt::skip]
         let task = Task {
             id, name, by, place, size, phase, since, woken_again, is_cancelled, is_stranded,
-            polls, wakes, self_wakes, busy, scheduled, idle, readied, waits, chain,
+            polls, wakes, self_wakes, busy, scheduled, idle, readied, waits, chain, word,
         };
         task
     }
@@ -140,7 +143,7 @@ impl Task {
 }
 
 /// A source of the reactor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// Its file descriptor; unknown if it was registered before the recording.
     pub fd: Option<i32>,
@@ -148,6 +151,8 @@ pub struct Source {
     pub ready: String,
     /// The tasks that left a waker, each with its interest.
     pub waiters: Vec<(u64, Direction)>,
+    /// Its readiness word at the last event that has it.
+    pub word: Option<ReadinessWord>,
 }
 
 /// A timer that is set.
@@ -159,6 +164,8 @@ pub struct Timer {
     pub place: u32,
     /// The task that set it.
     pub task: Option<u64>,
+    /// The wheel that it was put into, and the slot.
+    pub slot: Option<(u8, u8)>,
 }
 
 /// The state of one run after some of its events.
@@ -174,6 +181,10 @@ pub struct State {
     pub tasks: BTreeMap<u64, Rc<Task>>,
     /// The run queue, the next task first.
     pub queue: Vec<u64>,
+    /// The injection queue, the task that was pushed first first.
+    pub injected: Vec<u64>,
+    /// The thread was parked, and takes the tasks of the injection queue before it polls a task.
+    takes_injected: bool,
     /// The tasks being polled: more than one only when a task is dropped within another's poll.
     pub running: Vec<u64>,
     /// The reactor's sources.
@@ -188,18 +199,20 @@ impl State {
     /// The state after the event of this number.
     pub fn apply(&mut self, number: usize, record: &Record) {
         (self.run, self.runtime, self.now) = (record.run, record.runtime, record.at);
+        let queue = record.transition.and_then(|transition| transition.queue);
         match &record.event {
             Event::RunBegins => {
                 self.tasks.clear();
                 self.queue.clear();
+                self.injected.clear();
                 self.running.clear();
             }
             Event::Spawned { task, by, name, place, size } => {
                 let name = name.as_deref().or(is_root(*task, *by).then_some(ROOT)).map(Rc::from);
                 let new = Task { by: *by, name, place: Some(*place), size: *size, ..Task::new(*task, record.at) };
-                self.queue.retain(|queued| queued != task);
+                self.leave_queues(*task);
                 self.tasks.insert(*task, Rc::new(new));
-                self.ready(*task, number);
+                self.ready(*task, number, queue);
             }
             Event::Woken { task, by, .. } => {
                 let by_itself = matches!(by, By::Task(waker) if waker == task);
@@ -207,11 +220,11 @@ impl State {
                     task.wakes += 1;
                     task.self_wakes += u64::from(by_itself);
                 });
-                self.ready(*task, number);
+                self.ready(*task, number, queue);
             }
             Event::Cancelled { task, .. } => {
                 self.task(*task, |task, _| task.is_cancelled = true);
-                self.ready(*task, number);
+                self.ready(*task, number, queue);
             }
             Event::PollBegins { .. } | Event::Waits { .. } | Event::PollEnds { .. } => self.apply_poll(&record.event),
             Event::BlockingQueued { task } => self.enter(*task, Phase::Pooled),
@@ -220,11 +233,25 @@ impl State {
             Event::Finished { task, how, .. } => self.finish(*task, *how),
             event => self.apply_reactor(event),
         }
+        let task = record.event.task().and_then(|task| self.tasks.get_mut(&task));
+        if let (Some(task), Some(transition)) = (task, record.transition) {
+            Rc::make_mut(task).word = Some(transition.after);
+        }
+    }
+
+    /// The thread takes the tasks of the injection queue. No event says so: it does this before it polls the reactor,
+    /// after it was parked, and at the latest before it polls one of them.
+    fn take_injected(&mut self) {
+        self.takes_injected = false;
+        self.queue.append(&mut self.injected);
     }
 
     fn apply_poll(&mut self, event: &Event) {
         match event {
             Event::PollBegins { task } => {
+                if self.takes_injected || self.injected.contains(task) {
+                    self.take_injected();
+                }
                 self.running.push(*task);
                 self.enter(*task, Phase::Running);
                 self.task(*task, |task, _| {
@@ -253,11 +280,11 @@ impl State {
     fn apply_reactor(&mut self, event: &Event) {
         match event {
             Event::SourceAdded { source, fd } => {
-                let new = Source { fd: Some(*fd), ready: String::new(), waiters: Vec::new() };
-                self.sources.insert(*source, new);
+                self.sources.insert(*source, Source { fd: Some(*fd), ..Source::default() });
             }
             Event::SourceRemoved { source } => drop(self.sources.remove(source)),
-            Event::SourceWaits { source, direction } => {
+            Event::SourceWaits { source, direction, word } => {
+                self.source(*source).word = *word;
                 let Some(task) = self.running.last().copied() else { return };
                 let source = self.source(*source);
                 if !source.waiters.contains(&(task, *direction)) {
@@ -268,8 +295,9 @@ impl State {
                 let Some(task) = self.running.last().copied() else { return };
                 self.source(*source).waiters.retain(|waiter| *waiter != (task, *direction));
             }
-            Event::SourceReady { source, readiness, .. } => {
+            Event::SourceReady { source, readiness, word, .. } => {
                 let source = self.source(*source);
+                source.word = *word;
                 let words: Vec<_> = readiness.iter_names().map(|(name, _)| name.to_lowercase()).collect();
                 source.ready = words.join(" ");
                 source.waiters.retain(|(_, direction)| match direction {
@@ -277,19 +305,24 @@ impl State {
                     Direction::Write => !readiness.intersects(Readiness::WRITE),
                 });
             }
-            Event::TimerSet { timer, deadline, place } => {
+            Event::TimerSet { timer, deadline, place, slot } => {
                 let task = self.running.last().copied();
-                self.timers.insert(*timer, Timer { deadline: *deadline, place: *place, task });
+                self.timers.insert(*timer, Timer { deadline: *deadline, place: *place, task, slot: *slot });
             }
             Event::TimerCancelled { timer } | Event::TimerFired { timer } => drop(self.timers.remove(timer)),
-            Event::WaitBegins { timeout } => self.parked = Some((self.now, *timeout)),
-            Event::WaitEnds { .. } => self.parked = None,
+            Event::WaitBegins { timeout } => {
+                self.take_injected();
+                self.parked = Some((self.now, *timeout));
+            }
+            Event::WaitEnds { .. } => {
+                self.takes_injected = self.parked.take().is_some_and(|(_, timeout)| timeout != Some(0));
+            }
             _ => {}
         }
     }
 
     /// Queues a task if it is suspended. Notes the wake if it is running.
-    fn ready(&mut self, id: u64, number: usize) {
+    fn ready(&mut self, id: u64, number: usize, queue: Option<Queue>) {
         let mut is_suspended = false;
         self.task(id, |task, _| {
             task.readied = Some(number);
@@ -298,7 +331,16 @@ impl State {
         });
         if is_suspended {
             self.enter(id, Phase::Queued);
+            if queue == Some(Queue::Injection) {
+                self.leave_queues(id);
+                self.injected.push(id);
+            }
         }
+    }
+
+    fn leave_queues(&mut self, id: u64) {
+        self.queue.retain(|queued| *queued != id);
+        self.injected.retain(|queued| *queued != id);
     }
 
     fn finish(&mut self, id: u64, how: How) {
@@ -320,9 +362,9 @@ impl State {
         );
     }
 
-    /// Changes the state of a task. The queue holds the tasks that are `Queued`.
+    /// Changes the state of a task. The two queues hold the tasks that are `Queued`.
     fn enter(&mut self, id: u64, phase: Phase) {
-        self.queue.retain(|queued| *queued != id);
+        self.leave_queues(id);
         self.queue.extend((phase == Phase::Queued).then_some(id));
         self.task(id, |task, at| task.enter(phase, at));
     }
@@ -335,8 +377,7 @@ impl State {
     }
 
     fn source(&mut self, id: u64) -> &mut Source {
-        let new = || Source { fd: None, ready: String::new(), waiters: Vec::new() };
-        self.sources.entry(id).or_insert_with(new)
+        self.sources.entry(id).or_default()
     }
 }
 

@@ -112,18 +112,18 @@ impl Words {
             Event::SourceAdded { source, fd: -1 } => format!("source {source} is registered (a simulated socket)"),
             Event::SourceAdded { source, fd } => format!("source {source} is registered (file descriptor {fd})"),
             Event::SourceRemoved { source } => format!("source {source} is deregistered"),
-            Event::SourceWaits { source, direction } => {
+            Event::SourceWaits { source, direction, .. } => {
                 format!("a waiter is added to source {source}, with interest in {}", interest(*direction))
             }
             Event::SourceLeft { source, direction } => {
                 format!("a waiter is removed from source {source}, with interest in {}", interest(*direction))
             }
-            Event::SourceReady { source, readiness, woken } => {
+            Event::SourceReady { source, readiness, woken, .. } => {
                 let words: Vec<_> = readiness.iter_names().map(|(name, _)| name.to_lowercase()).collect();
                 let words = words.join(", ").replace('_', " ");
                 format!("source {source} is ready ({words}), {}", count(*woken, "waiter"))
             }
-            Event::TimerSet { timer, deadline, place } => {
+            Event::TimerSet { timer, deadline, place, .. } => {
                 let left = time(deadline.saturating_sub(record.at));
                 format!("timer {timer}, due in {left}, is set at {}", place_of(trace, *place))
             }

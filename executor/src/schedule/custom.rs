@@ -343,8 +343,8 @@ impl Custom {
         if task.task().home().is_some_and(|home| home != thread::current().id()) {
             return Asked::Suspended;
         }
-        let Some(right) = task.wake_up() else { return Asked::Suspended };
-        self.observers.show(|observer| observer.task_asked(task.task()));
+        let Some((right, transition)) = task.wake_up() else { return Asked::Suspended };
+        transition.report(|| self.observers.show(|observer| observer.task_asked(task.task())));
         let _its_own = budget::enter();
         match within(None, || right.run_once()) {
             Run::Ready(again) => self.scheduler.schedule(again),

@@ -24,8 +24,8 @@ use super::pool::{BlockingCall, Pool};
 use super::run_queue::{InjectionQueue, RunQueue};
 use crate::combine::cancel::within;
 use crate::task::{
-    Canceller, Chains, CurrentTask, Entered, Extras, Finish, Held, JoinError, JoinHandle, Meta, Reserved, Run,
-    Runnable, Schedule, Slabs, TaskEvent, TaskId, TaskInfo, TaskRef, reserve,
+    Canceller, Chains, CurrentTask, Entered, Extras, Finish, Held, JoinError, JoinHandle, Meta, Queue, Reserved, Run,
+    Runnable, Schedule, Slabs, TaskEvent, TaskId, TaskInfo, TaskRef, Transition, reserve,
 };
 use crate::watch::dump::{Call, Tasks};
 use crate::watch::observer::Observer;
@@ -106,6 +106,10 @@ impl Schedule for Single {
     }
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
+        Transition::note_queue(|| match with_core(|core| core.is_some_and(|core| core.serves(self))) {
+            true => Queue::Run,
+            false => Queue::Injection,
+        });
         if let TaskEvent::Woken = what {
             with_core(|core| core.into_iter().for_each(|core| core.monitor.note_self_wake(task)));
         }

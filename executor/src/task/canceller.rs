@@ -7,6 +7,7 @@ use super::header::Header;
 use super::id::TaskRef;
 use super::outcome::{Cancellation, CancelledBy};
 use super::waker::{Runnable, cancel, drop_reference, wake};
+use super::word::Transition;
 use crate::shim::Ordering;
 use std::fmt;
 use std::panic::Location;
@@ -91,12 +92,14 @@ impl Canceller {
         unsafe { header.as_ref() }.state.add_reference_unless_orphaned().then_some(Canceller { header })
     }
 
-    /// Wakes the task without a recorded cause. Returns the `Runnable` if it was suspended.
-    pub(crate) fn wake_up(&self) -> Option<Runnable> {
+    /// Wakes the task without a recorded cause. Returns the `Runnable` if it was suspended, and the transition, which the
+    /// caller reports.
+    pub(crate) fn wake_up(&self) -> Option<(Runnable, Transition)> {
         let extras = self.task().header().extras();
         extras.into_iter().for_each(|extras| extras.observed.woken_again.store(false, Ordering::Relaxed));
+        let before = self.task().header().state.wake_suspended()?;
         // SAFETY: the transition gave the right to run.
-        self.task().header().state.wake_suspended().then(|| unsafe { Runnable::from_header(self.header) })
+        Some((unsafe { Runnable::from_header(self.header) }, Transition::wake_suspended(before)))
     }
 
     /// The address of the task cell. It differs between all tasks that exist at the same time.

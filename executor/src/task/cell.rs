@@ -18,12 +18,13 @@ use super::event::TaskEvent;
 use super::extras::Extras;
 use super::header::{Header, Meta, Polled, Stage, VTable};
 use super::id::TaskRef;
-use super::observed::{report, report_cancel, report_finish};
+use super::observed::{report, report_cancel, report_finish, report_transition};
 use super::outcome::Finish;
 use super::schedule::Schedule;
 use super::slab::{self, Slabs};
 use super::state::{Begin, Complete, State};
 use super::waker::{Runnable, borrowed_waker, drop_reference, task_of};
+use super::word::Transition;
 use crate::shim::{UnsafeCell, make_vacant};
 use reactor::panics::discard;
 use std::any::Any;
@@ -256,10 +257,10 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
         unsafe {
             let task = header.as_ref();
             match task.state.cancel() {
-                Some(wake) if task.state.is_observed() => report_cancel(header, wake),
+                Some((wake, before)) if before.is_observed() => report_cancel(header, wake, before),
                 Some(_) => {}
                 // It was cancelled before, and waits for a shield that nothing can take down any more.
-                None => assert!(task.state.wake_suspended(), "an orphan was not suspended"),
+                None => assert!(task.state.wake_suspended().is_some(), "an orphan was not suspended"),
             }
             match TaskRef::new(header).home() {
                 Some(home) if home != std::thread::current().id() => {
@@ -301,7 +302,7 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
         let _none = CurrentTask::clear();
         // SAFETY: as the caller promises.
         unsafe {
-            report(header, || TaskEvent::Freed);
+            report_transition(header, TaskEvent::Freed, Transition::drop_reference);
             extras.into_iter().for_each(discard);
             slab::give_back::<Self, S>(header.cast(), (*header.as_ptr()).slot);
         }

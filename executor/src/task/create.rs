@@ -6,10 +6,11 @@ use super::cell::TaskCell;
 use super::event::TaskEvent;
 use super::header::{Header, Meta};
 use super::join::JoinHandle;
-use super::observed::report;
+use super::observed::report_transition;
 use super::schedule::Schedule;
 use super::slab::Slabs;
 use super::waker::Runnable;
+use super::word::Transition;
 use std::future::Future;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -74,7 +75,7 @@ impl<F: Future> Reserved<F> {
         // SAFETY: the cell is whole. `State::new` counts a reference for the future, which the first `Runnable` stands
         // for, and one for the join handle; no other pointer to the cell exists yet.
         unsafe {
-            report(self.header, || TaskEvent::Spawned);
+            report_transition(self.header, TaskEvent::Spawned, Transition::new);
             (Runnable::from_header(self.header), JoinHandle::from_header(self.header))
         }
     }

@@ -39,6 +39,7 @@
 //! | `error.rs` | `JoinError`, `Panic`, `TaskError` |
 //! | `event.rs` | `TaskEvent`: what an observer sees of a task |
 //! | `state.rs` | the state word and its transitions: who may touch what, when |
+//! | `word.rs` | `StateWord`, `Transition`: the state word as observers see it |
 //! | `extras.rs` | what only few tasks have: a name, metadata, callbacks |
 //! | `header.rs` | the part of a task cell that does not depend on the future |
 //! | `current.rs` | the task that runs on this thread |
@@ -75,6 +76,7 @@ mod scope;
 mod slab;
 mod state;
 mod waker;
+mod word;
 
 pub(crate) use builder::at_home;
 pub use builder::{Builder, builder, spawn_with};
@@ -93,5 +95,7 @@ pub(crate) use registry::Registry;
 pub use schedule::Schedule;
 pub(crate) use scope::Scope;
 pub(crate) use slab::{Entered, Slabs};
+pub use state::StateWord;
 pub(crate) use waker::Run;
 pub use waker::Runnable;
+pub use word::{Edge, Queue, Transition};

@@ -10,6 +10,10 @@
 //! - A runner that sees NOTIFIED or CANCELLED set by another thread waits until that thread has reported it, which is the
 //!   next thing that thread does.
 //!
+//! An event that stands for a transition of the state word is reported within [`Transition::report`], so that observers
+//! can ask for the words before and after. `begin` and `complete` are reported before they are made, because the events
+//! come before the poll and before the handle resolves: their words are those at the report.
+//!
 //! Knows the header and the state word. `waker.rs` calls it for wakers, wakes and polls, `cell.rs` for the end of a task.
 
 use super::current::is_current;
@@ -18,7 +22,8 @@ use super::event::{Chains, TaskEvent};
 use super::extras::{Extras, Observed, Reported};
 use super::header::{Header, Polled};
 use super::outcome::{Finish, PollEnd};
-use super::state::{State, Suspend, Wake};
+use super::state::{State, StateWord, Suspend, Wake};
+use super::word::Transition;
 use crate::shim::{MutexGuard, Ordering};
 use crate::stack::{self, AwaitChain};
 use reactor::leaf;
@@ -71,41 +76,66 @@ unsafe fn report_observed(header: NonNull<Header>, what: TaskEvent<'_>) {
     unsafe { (header.as_ref().vtable.happened)(header, what) };
 }
 
-/// Reports a wake, after the transition that it led to.
+/// Reports an event with the transition that it stands for, if the task is observed. `transition` makes it of the present
+/// word.
+///
+/// # Safety
+/// As for [`report`].
+#[inline]
+pub(super) unsafe fn report_transition(
+    header: NonNull<Header>,
+    what: TaskEvent<'_>,
+    transition: impl FnOnce(StateWord) -> Transition,
+) {
+    // SAFETY: the cell exists, as the caller promises.
+    unsafe {
+        if header.as_ref().state.is_observed() {
+            transition(header.as_ref().state.word()).report(|| report_observed(header, what));
+        }
+    }
+}
+
+/// Reports a wake, after the transition from the word `before`.
 ///
 /// # Safety
 /// As for [`report`].
 #[cold]
-pub(super) unsafe fn report_wake(header: NonNull<Header>, wake: Wake) {
+pub(super) unsafe fn report_wake(header: NonNull<Header>, wake: Wake, before: StateWord) {
     // SAFETY: the cell exists, as the caller promises.
     unsafe {
         if wake != Wake::Nothing {
-            report_first(header, TaskEvent::Woken, |reported| reported.woken = true);
+            let transition = Transition::wake(before);
+            report_first(header, TaskEvent::Woken, transition, |reported| reported.woken = true);
         } else if let Some(extras) = header.as_ref().extras() {
             extras.observed.woken_again.store(true, Ordering::Release);
         }
     }
 }
 
-/// Reports a cancel, after the transition that it led to.
+/// Reports a cancel, after the transition from the word `before`.
 ///
 /// # Safety
 /// As for [`report`].
 #[cold]
-pub(super) unsafe fn report_cancel(header: NonNull<Header>, wake: Wake) {
+pub(super) unsafe fn report_cancel(header: NonNull<Header>, wake: Wake, before: StateWord) {
     let note = |reported: &mut Reported| {
         reported.cancelled = true;
         reported.woken |= wake != Wake::Nothing;
     };
     // SAFETY: the cell exists, as the caller promises.
-    unsafe { report_first(header, TaskEvent::Cancelled, note) };
+    unsafe { report_first(header, TaskEvent::Cancelled, Transition::cancel(before), note) };
 }
 
 /// Reports an event that the runner may be waiting for.
 ///
 /// # Safety
 /// As for [`report`].
-unsafe fn report_first(header: NonNull<Header>, what: TaskEvent<'_>, note: impl FnOnce(&mut Reported)) {
+unsafe fn report_first(
+    header: NonNull<Header>,
+    what: TaskEvent<'_>,
+    transition: Transition,
+    note: impl FnOnce(&mut Reported),
+) {
     // SAFETY: the cell exists, as the caller promises.
     unsafe {
         let Some(Extras { observed, .. }) = header.as_ref().extras() else { return };
@@ -115,7 +145,7 @@ unsafe fn report_first(header: NonNull<Header>, what: TaskEvent<'_>, note: impl 
             observed.changed.notify_one(); // the runner goes on when the lock is released, after the report
         }
         if !reported.finished {
-            report_observed(header, what);
+            transition.report(|| report_observed(header, what));
         }
     }
 }
@@ -134,7 +164,8 @@ pub(super) unsafe fn report_finish(header: NonNull<Header>, panic: Option<&Panic
         if let Some(panic) = panic {
             report_observed(header, TaskEvent::Panicked(panic));
         }
-        report_observed(header, TaskEvent::Finished(how));
+        let transition = Transition::complete(task.state.word(), how);
+        transition.report(|| report_observed(header, TaskEvent::Finished(how)));
         reported.finished = true;
     }
 }
@@ -158,7 +189,8 @@ pub(super) unsafe fn poll(header: NonNull<Header>) -> Option<Suspend> {
     let chains = Cell::new(Chains::None);
     // SAFETY: as above; and the caller's right to run is used once.
     unsafe {
-        report_observed(header, TaskEvent::PollBegins { chains: &chains });
+        let transition = Transition::begin(task.state.word());
+        transition.report(|| report_observed(header, TaskEvent::PollBegins { chains: &chains }));
         let (polled, found) = poll_with_chains(header, chains.get());
         end_poll(header, observed, polled, found)
     }
@@ -195,7 +227,7 @@ unsafe fn end_poll(
     unsafe {
         let state = &header.as_ref().state;
         let mut reported = observed.lock();
-        let suspend = (polled == Polled::Pending).then(|| state.suspend());
+        let (suspend, before) = (polled == Polled::Pending).then(|| state.suspend()).unzip();
         if suspend == Some(Suspend::Ready) {
             reported = observed.catch_up(reported, state, true);
         }
@@ -208,7 +240,10 @@ unsafe fn end_poll(
             Some(Suspend::Ready) => PollEnd::PendingWoken,
             None => PollEnd::Finished,
         };
-        report_observed(header, TaskEvent::PollEnds(end));
+        match before {
+            Some(before) => Transition::suspend(before).report(|| report_observed(header, TaskEvent::PollEnds(end))),
+            None => report_observed(header, TaskEvent::PollEnds(end)),
+        }
         drop(reported);
         suspend
     }

@@ -44,38 +44,45 @@ use crate::shim::{AtomicU64, Ordering};
 
 /// A wake has come that no poll has answered yet. Set by `new`, `wake`, `wake_suspended` and `cancel`; cleared by `begin`.
 /// Without RUNNING it means that a `Runnable` exists. Meaningless after COMPLETE.
-const NOTIFIED: u64 = 1 << 0;
+pub(super) const NOTIFIED: u64 = 1 << 0;
 /// The future is being polled or dropped. Set by `begin`; cleared by `suspend` and `complete`. Never set beside COMPLETE.
-const RUNNING: u64 = 1 << 1;
+pub(super) const RUNNING: u64 = 1 << 1;
 /// The future is gone, and the output is in its place. Set by `complete`; never cleared.
-const COMPLETE: u64 = 1 << 2;
+pub(super) const COMPLETE: u64 = 1 << 2;
 /// The task was cancelled. Set by `cancel` unless COMPLETE is set; cleared by `complete` if the task ended otherwise. The
 /// next run drops the future, unless it is shielded.
-const CANCELLED: u64 = 1 << 3;
+pub(super) const CANCELLED: u64 = 1 << 3;
 /// The task panicked. Set by `complete`, together with COMPLETE; never cleared.
-const PANICKED: u64 = 1 << 4;
+pub(super) const PANICKED: u64 = 1 << 4;
 /// The join handle exists. Set by `new`; cleared by `leave` unless COMPLETE is set.
-const JOIN: u64 = 1 << 5;
+pub(super) const JOIN: u64 = 1 << 5;
 /// The join waker is in its field and does not change. Set by `offer_join_waker`; cleared by `reclaim_join_waker` and
 /// `leave`. Only the join handle calls these, and they change nothing once COMPLETE is set.
-const JOIN_WAKER: u64 = 1 << 6;
+pub(super) const JOIN_WAKER: u64 = 1 << 6;
 /// The task has callbacks to be called at its end. Set by `add_callback` unless COMPLETE is set; never cleared.
-const CALLBACKS: u64 = 1 << 7;
+pub(super) const CALLBACKS: u64 = 1 << 7;
 /// The task is observed: its events are reported and its wakers counted. The bit is in this word because a wake, and the
 /// clone and drop of a waker, then read it in the result of their one atomic instruction. Set by `new` or never; never
 /// cleared.
-const OBSERVED: u64 = 1 << 8;
+pub(super) const OBSERVED: u64 = 1 << 8;
 /// The scheduler finds the task in a slab, without a reference, and ends it at the latest when the scheduler itself ends. So
 /// the task is never orphaned. The bit is in this word because a caller that drops the last other reference may not
 /// read the task any more. Set by `new` or never; never cleared.
-const LISTED: u64 = 1 << 9;
+pub(super) const LISTED: u64 = 1 << 9;
 /// One reference. They are counted in 27 bits.
-const REFERENCE: u64 = 1 << 10;
+pub(super) const REFERENCE: u64 = 1 << 10;
 const REFERENCES: u64 = (1 << 27) - 1;
 /// One poll. They are counted in the bits from here up, and the count wraps around.
-const POLL: u64 = REFERENCE * (REFERENCES + 1);
+pub(super) const POLL: u64 = REFERENCE * (REFERENCES + 1);
+/// What `begin` adds. Its caller holds the right to run, so NOTIFIED is set and RUNNING is clear: an addition exchanges the
+/// two.
+pub(super) const BEGIN: u64 = POLL + RUNNING - NOTIFIED;
 
 pub(crate) struct State(AtomicU64);
+
+/// The state word of a task at one moment. `word.rs` shows it to observers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct StateWord(pub(super) u64);
 
 /// What a wake or a cancel leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -157,34 +164,34 @@ impl State {
         State(AtomicU64::new(NOTIFIED | JOIN | observed | listed | (2 * REFERENCE)))
     }
 
-    /// Asks for a poll. The second value says whether the task is observed.
+    /// Asks for a poll. The second value is the word before.
     ///
     /// This is a read-modify-write even if NOTIFIED is already set: what the caller wrote before the wake must be visible to
     /// the poll that the earlier wake leads to (release here, acquire in `begin`).
     #[inline]
-    pub(crate) fn wake(&self) -> (Wake, bool) {
+    pub(crate) fn wake(&self) -> (Wake, StateWord) {
         let before = self.0.fetch_or(NOTIFIED, Ordering::AcqRel);
-        (woken(before), before & OBSERVED != 0)
+        (woken(before), StateWord(before))
     }
 
-    /// Asks for a poll if the task is suspended. Returns `true` if it was: the caller then has the right to run it.
-    pub(crate) fn wake_suspended(&self) -> bool {
+    /// Asks for a poll if the task is suspended. Returns the word before if it was: the caller then has the right to run it.
+    pub(crate) fn wake_suspended(&self) -> Option<StateWord> {
         let update = |word: u64| (word & (NOTIFIED | RUNNING | COMPLETE) == 0).then_some(word | NOTIFIED);
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).is_ok()
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).ok().map(StateWord)
     }
 
-    /// Cancels the task: a wake after which the next run drops the future. Returns `None`, and changes nothing, if the task
-    /// has completed or was cancelled before.
-    pub(crate) fn cancel(&self) -> Option<Wake> {
+    /// Cancels the task: a wake after which the next run drops the future. The second value is the word before. Returns
+    /// `None`, and changes nothing, if the task has completed or was cancelled before.
+    pub(crate) fn cancel(&self) -> Option<(Wake, StateWord)> {
         let update = |word: u64| (word & (COMPLETE | CANCELLED) == 0).then_some(word | CANCELLED | NOTIFIED);
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).ok().map(woken)
+        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).ok()?;
+        Some((woken(before), StateWord(before)))
     }
 
     /// The holder of the right to run begins a run, which counts as a poll.
     #[inline]
     pub(crate) fn begin(&self) -> Begin {
-        // The caller holds the right to run, so NOTIFIED is set and RUNNING is clear: an addition exchanges the two.
-        let before = self.0.fetch_add(POLL + RUNNING - NOTIFIED, Ordering::AcqRel);
+        let before = self.0.fetch_add(BEGIN, Ordering::AcqRel);
         debug_assert!(before & (NOTIFIED | RUNNING | COMPLETE) == NOTIFIED, "begin: {before:#b}");
         match before & CANCELLED {
             0 => Begin::Poll,
@@ -192,31 +199,24 @@ impl State {
         }
     }
 
-    /// The poll returned `Poll::Pending`.
+    /// The poll returned `Poll::Pending`. The second value is the word before.
     #[inline]
-    pub(crate) fn suspend(&self) -> Suspend {
+    pub(crate) fn suspend(&self) -> (Suspend, StateWord) {
         let before = self.0.fetch_and(!RUNNING, Ordering::AcqRel);
         debug_assert!(before & (RUNNING | COMPLETE) == RUNNING, "suspend: {before:#b}");
-        match before & NOTIFIED {
+        let suspend = match before & NOTIFIED {
             0 if references(before) == 1 && before & LISTED == 0 => Suspend::Orphaned,
             0 => Suspend::Suspended,
             _ => Suspend::Ready,
-        }
+        };
+        (suspend, StateWord(before))
     }
 
     /// The future is gone, and the output is written.
     #[inline]
     pub(crate) fn complete(&self, how: Finish) -> Complete {
-        let (clear, set) = match how {
-            Finish::Ready => (CANCELLED | RUNNING, COMPLETE),
-            Finish::Cancelled => (RUNNING, COMPLETE | CANCELLED),
-            Finish::Panicked => (CANCELLED | RUNNING, COMPLETE | PANICKED),
-        };
-        let update = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
-            let complete = word & !clear | set;
-            // The common case: the handle exists and does not wait yet. Then this one step does everything.
-            Some(if word & (JOIN | JOIN_WAKER | CALLBACKS) == JOIN { complete - REFERENCE } else { complete })
-        });
+        let completed = completed(how);
+        let update = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| Some(completed(word)));
         let before = update.unwrap_or_else(|word| word);
         debug_assert!(before & (RUNNING | COMPLETE) == RUNNING, "complete: {before:#b}");
         match before & (JOIN | JOIN_WAKER | CALLBACKS) {
@@ -336,13 +336,12 @@ impl State {
 
     /// The state, for people. May be out of date at once.
     pub(crate) fn describe(&self) -> TaskState {
-        let word = self.0.load(Ordering::Relaxed);
-        match () {
-            () if word & COMPLETE != 0 => TaskState::Completed(finish(word)),
-            () if word & RUNNING != 0 => TaskState::Running,
-            () if word & NOTIFIED != 0 => TaskState::Queued,
-            () => TaskState::Suspended,
-        }
+        self.word().state()
+    }
+
+    /// The whole word, for observers. May be out of date at once.
+    pub(crate) fn word(&self) -> StateWord {
+        StateWord(self.0.load(Ordering::Relaxed))
     }
 
     /// How the task completed, if it has.
@@ -372,8 +371,27 @@ impl State {
     }
 }
 
+impl StateWord {
+    /// The state that the word describes.
+    pub fn state(self) -> TaskState {
+        let StateWord(word) = self;
+        match () {
+            () if word & COMPLETE != 0 => TaskState::Completed(finish(word)),
+            () if word & RUNNING != 0 => TaskState::Running,
+            () if word & NOTIFIED != 0 => TaskState::Queued,
+            () => TaskState::Suspended,
+        }
+    }
+
+    /// Whether the task is observed.
+    #[inline]
+    pub(crate) fn is_observed(self) -> bool {
+        self.0 & OBSERVED != 0
+    }
+}
+
 #[inline]
-fn references(word: u64) -> u64 {
+pub(super) fn references(word: u64) -> u64 {
     (word / REFERENCE) & REFERENCES
 }
 
@@ -383,6 +401,21 @@ fn woken(before: u64) -> Wake {
         0 => Wake::Schedule,
         RUNNING => Wake::WhileRunning,
         _ => Wake::Nothing,
+    }
+}
+
+/// What `complete` makes of a word.
+#[inline]
+pub(super) fn completed(how: Finish) -> impl Fn(u64) -> u64 {
+    let (clear, set) = match how {
+        Finish::Ready => (CANCELLED | RUNNING, COMPLETE),
+        Finish::Cancelled => (RUNNING, COMPLETE | CANCELLED),
+        Finish::Panicked => (CANCELLED | RUNNING, COMPLETE | PANICKED),
+    };
+    move |word| {
+        let complete = word & !clear | set;
+        // The common case: the handle exists and does not wait yet. Then this one step does everything.
+        if word & (JOIN | JOIN_WAKER | CALLBACKS) == JOIN { complete - REFERENCE } else { complete }
     }
 }
 

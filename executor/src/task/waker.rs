@@ -102,9 +102,9 @@ pub(super) fn task_of(waker: &Waker) -> Option<&Header> {
 pub(super) unsafe fn wake(header: NonNull<Header>) {
     // SAFETY: the caller's reference keeps the cell alive; `pass_on` gets what the transition returned.
     unsafe {
-        let (wake, is_observed) = header.as_ref().state.wake();
-        if is_observed {
-            report_wake(header, wake);
+        let (wake, before) = header.as_ref().state.wake();
+        if before.is_observed() {
+            report_wake(header, wake, before);
         }
         pass_on(header, wake);
     }
@@ -117,9 +117,9 @@ pub(super) unsafe fn wake(header: NonNull<Header>) {
 pub(super) unsafe fn cancel(header: NonNull<Header>) {
     // SAFETY: the caller's reference keeps the cell alive; `pass_on` gets what the transition returned.
     unsafe {
-        let Some(wake) = header.as_ref().state.cancel() else { return };
-        if header.as_ref().state.is_observed() {
-            report_cancel(header, wake);
+        let Some((wake, before)) = header.as_ref().state.cancel() else { return };
+        if before.is_observed() {
+            report_cancel(header, wake, before);
         }
         pass_on(header, wake);
     }
@@ -210,7 +210,7 @@ unsafe fn run_unobserved(header: NonNull<Header>) -> Run {
     unsafe {
         match (header.as_ref().vtable.poll)(header) {
             Polled::Finished => Run::Finished,
-            Polled::Pending => match header.as_ref().state.suspend() {
+            Polled::Pending => match header.as_ref().state.suspend().0 {
                 Suspend::Suspended => Run::Suspended,
                 Suspend::Orphaned => {
                     end_orphan(header);

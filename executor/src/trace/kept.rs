@@ -75,7 +75,7 @@ impl Kept {
                 self.sources.insert((runtime, source), KeptSource { added: (number, record), waits: [None, None] });
             }
             Event::SourceRemoved { source } => drop(self.sources.remove(&(runtime, source))),
-            Event::SourceWaits { source, direction } => {
+            Event::SourceWaits { source, direction, .. } => {
                 let source = self.sources.get_mut(&(runtime, source));
                 source.into_iter().for_each(|source| source.waits[direction as usize] = Some((number, record.clone())));
             }

@@ -52,6 +52,20 @@
 //! still names that run. The events and their fields are those of [`Event`]: names in snake case, times in nanoseconds,
 //! empty fields left out.
 //!
+//! An event that stands for a transition of the task's state word has it as a field of its own:
+//!
+//! ```json
+//! {"at":52417,"run":1,"event":"woken","task":2,"by":{"timer":1},"transition":
+//!  {"by":"wake","before":[800,4,1],"after":[801,4,1],"queue":"run"}}
+//! ```
+//!
+//! `by` is the function in `executor/src/task/state.rs` that made it: `new`, `wake`, `wake_suspended`, `cancel`, `begin`,
+//! `suspend`, `complete` or `drop_reference`. A word is a list of three numbers: its named bits, its references and its
+//! polls. The bits are, from 1 up: NOTIFIED, RUNNING, COMPLETE, CANCELLED, PANICKED, JOIN, JOIN_WAKER, CALLBACKS, OBSERVED,
+//! LISTED. `queue` is the queue to which the task is about to be pushed: `run` or `injection`; it is left out if the task is
+//! not pushed or its scheduler does not say. Recordings of older programs have neither this field nor `word` and `slot` of
+//! sources and timers, and programs that read recordings must do without.
+//!
 //! Version 1 has neither `run` nor `runtime`. It is read as a single runtime, in which a run begins at each
 //! `run_begins`.
 
@@ -66,11 +80,14 @@ mod readiness;
 mod recorder;
 mod spool;
 mod timeline;
+mod transition;
 
 pub(crate) use env::Outlets;
 pub use file::{Head, Trace, TraceError};
 pub use recorder::Recorder;
 
+use crate::task::Transition;
+use reactor::observer::ReadinessWord;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -93,6 +110,9 @@ pub struct Record {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
+    /// The transition of the task's state word that the event stands for, if it stands for one and the program recorded it.
+    #[serde(default, with = "transition", skip_serializing_if = "Option::is_none")]
+    pub transition: Option<Transition>,
 }
 
 /// An event in a runtime. It refers to tasks, sources and timers by their numbers, and to places and chains by their
@@ -184,19 +204,34 @@ pub enum Event {
     SourceAdded { source: u64, fd: i32 },
     /// [`source_removed`](reactor::Observer::source_removed).
     SourceRemoved { source: u64 },
-    /// [`source_waits`](reactor::Observer::source_waits).
-    SourceWaits { source: u64, direction: Direction },
+    /// [`source_waits`](reactor::Observer::source_waits): `word` is the readiness word at that moment.
+    SourceWaits {
+        source: u64,
+        direction: Direction,
+        #[serde(default, with = "readiness::word", skip_serializing_if = "Option::is_none")]
+        word: Option<ReadinessWord>,
+    },
     /// [`source_left`](reactor::Observer::source_left).
     SourceLeft { source: u64, direction: Direction },
-    /// [`source_ready`](reactor::Observer::source_ready): its readiness, and how many waiters are woken.
+    /// [`source_ready`](reactor::Observer::source_ready): its readiness, and how many waiters are woken. `word` is the
+    /// readiness word after the report.
     SourceReady {
         source: u64,
         #[serde(with = "readiness")]
         readiness: reactor::backend::Readiness,
         woken: usize,
+        #[serde(default, with = "readiness::word", skip_serializing_if = "Option::is_none")]
+        word: Option<ReadinessWord>,
     },
-    /// [`timer_set`](reactor::Observer::timer_set): `deadline` is on the same clock as `at`.
-    TimerSet { timer: u64, deadline: u64, place: u32 },
+    /// [`timer_set`](reactor::Observer::timer_set): `deadline` is on the same clock as `at`. `slot` is its wheel,
+    /// and its slot in that.
+    TimerSet {
+        timer: u64,
+        deadline: u64,
+        place: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slot: Option<(u8, u8)>,
+    },
     /// [`timer_cancelled`](reactor::Observer::timer_cancelled).
     TimerCancelled { timer: u64 },
     /// [`timer_fired`](reactor::Observer::timer_fired).

@@ -9,7 +9,7 @@ use crate::watch::dump::{AwaitChain, Stack};
 use crate::watch::observer::{Observer, PollEnd, WokenBy};
 use reactor::Handle;
 use reactor::backend::Readiness;
-use reactor::observer::{SourceId, TimerId};
+use reactor::observer::{ReadinessWord, SourceId, TimerId, WheelSlot};
 use reactor::time::{Duration, Instant};
 use std::os::fd::RawFd;
 use std::panic::Location;
@@ -44,14 +44,14 @@ impl Observer for Recorder {
     fn task_spawned(&self, task: TaskRef<'_>, by: Option<TaskId>) {
         let (name, size) = (task.name().map(Arc::from), task.size() as u64);
         let (task, by, place) = (task.id().0, by.map(|by| by.0), task.spawned_at());
-        self.record(|state| Event::Spawned { task, by, name, place: state.places.number(*place), size });
+        self.record_transition(|state| Event::Spawned { task, by, name, place: state.places.number(*place), size });
     }
 
     fn task_woken(&self, task: TaskRef<'_>, by: WokenBy) {
         // For a wake by the reactor, no line of the program is on the stack.
         let is_called = matches!(by, WokenBy::Task(_) | WokenBy::Outside) && self.has_chains();
         let stack = is_called.then(|| Calls::All(Stack::here()));
-        self.record(|state| {
+        self.record_transition(|state| {
             let (by, chain) = (state.by(by), stack.map(|stack| state.chain(stack)));
             Event::Woken { task: task.id().0, by, chain }
         });
@@ -66,14 +66,14 @@ impl Observer for Recorder {
 
     fn task_cancelled(&self, task: TaskRef<'_>, by: WokenBy) {
         let reason = task.cancellation().and_then(|cancellation| cancellation.reason.as_deref()).map(Arc::from);
-        self.record(|state| {
+        self.record_transition(|state| {
             let place = task.cancellation().map(|cancellation| state.places.number(*cancellation.at));
             Event::Cancelled { task: task.id().0, by: state.by(by), place, reason }
         });
     }
 
     fn task_asked(&self, task: TaskRef<'_>) {
-        self.record(|_| Event::Asked { task: task.id().0 });
+        self.record_transition(|_| Event::Asked { task: task.id().0 });
     }
 
     fn lost_wake(&self, task: TaskRef<'_>) {
@@ -89,7 +89,7 @@ impl Observer for Recorder {
     }
 
     fn poll_begins(&self, task: TaskRef<'_>) {
-        self.record(|_| Event::PollBegins { task: task.id().0 });
+        self.record_transition(|_| Event::PollBegins { task: task.id().0 });
     }
 
     fn wants_await_chains(&self) -> bool {
@@ -116,7 +116,7 @@ impl Observer for Recorder {
             PollEnd::PendingWoken => End::PendingWoken,
             PollEnd::Finished => End::Finished,
         };
-        self.record(|_| Event::PollEnds { task: task.0, end });
+        self.record_transition(|_| Event::PollEnds { task: task.0, end });
     }
 
     fn task_stranded(&self, task: TaskRef<'_>, lost: bool) {
@@ -129,7 +129,7 @@ impl Observer for Recorder {
 
     fn task_finished(&self, task: TaskRef<'_>, finish: Finish) {
         let wakers = task.wakers() as u64;
-        self.record(|_| Event::Finished { task: task.id().0, how: how(finish), wakers });
+        self.record_transition(|_| Event::Finished { task: task.id().0, how: how(finish), wakers });
     }
 
     fn output_dropped(&self, task: TaskRef<'_>, finish: Finish) {
@@ -137,7 +137,7 @@ impl Observer for Recorder {
     }
 
     fn task_freed(&self, task: TaskRef<'_>) {
-        self.record(|_| Event::Freed { task: task.id().0 });
+        self.record_transition(|_| Event::Freed { task: task.id().0 });
     }
 
     fn slow_poll(&self, task: TaskId, took: Duration) {
@@ -167,7 +167,11 @@ impl reactor::Observer for Recorder {
     }
 
     fn source_waits(&self, source: SourceId, direction: reactor::observer::Direction) {
-        self.record(|_| Event::SourceWaits { source: source.0, direction: direction.into() });
+        self.record(|_| Event::SourceWaits {
+            source: source.0,
+            direction: direction.into(),
+            word: ReadinessWord::current(),
+        });
     }
 
     fn source_left(&self, source: SourceId, direction: reactor::observer::Direction) {
@@ -175,14 +179,15 @@ impl reactor::Observer for Recorder {
     }
 
     fn source_ready(&self, source: SourceId, readiness: Readiness, woken: usize) {
-        self.record(|_| Event::SourceReady { source: source.0, readiness, woken });
+        self.record(|_| Event::SourceReady { source: source.0, readiness, woken, word: ReadinessWord::current() });
     }
 
     fn timer_set(&self, timer: TimerId, deadline: Instant, place: &'static Location<'static>) {
         self.record(|state| {
             let deadline = self.timeline.since_start(&mut state.clocks, deadline);
             let place = state.places.number(*place);
-            Event::TimerSet { timer: timer.0, deadline, place }
+            let slot = WheelSlot::current().map(|WheelSlot { wheel, slot }| (wheel, slot));
+            Event::TimerSet { timer: timer.0, deadline, place, slot }
         });
     }
 

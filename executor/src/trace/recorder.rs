@@ -1,6 +1,6 @@
 //! The recorder: an observer that keeps the events that it is shown. `observe.rs` turns each of them into an [`Event`].
 //!
-//! It keeps a limited number of the newest events in a ring, about eighty bytes each, and of the older ones those that
+//! It keeps a limited number of the newest events in a ring, about a hundred bytes each, and of the older ones those that
 //! describe what still exists (`kept.rs`). Each place and each stack is stored once, and events refer to it by its
 //! number. A program has a limited number of places. It also has a limited number of stacks, unless it recurses, so
 //! only the first ones are kept. The addresses of a stack are resolved to names when the recording is read, not when it
@@ -12,6 +12,7 @@
 use super::kept::Kept;
 use super::timeline::{Clocks, Timeline};
 use super::{By, Event, Frame, Head, Record, SourcePlace, Trace, VERSION};
+use crate::task::Transition;
 use crate::watch::dump::{Names, SourceLine, Stack};
 use crate::watch::observer::WokenBy;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -344,10 +345,19 @@ impl Recorder {
     }
 
     pub(super) fn record(&self, event: impl FnOnce(&mut State) -> Event) {
+        self.record_with(None, event);
+    }
+
+    /// As [`record`](Recorder::record), for an event that stands for a transition of the task's state word.
+    pub(super) fn record_transition(&self, event: impl FnOnce(&mut State) -> Event) {
+        self.record_with(Transition::current(), event);
+    }
+
+    fn record_with(&self, transition: Option<Transition>, event: impl FnOnce(&mut State) -> Event) {
         let mut state = self.lock();
         let (runtime, current) = self.timeline.numbers(&mut state.clocks);
         let (at, run) = (self.timeline.now(&mut state.clocks), self.run.unwrap_or(current));
-        let record = Record { at, run, runtime, event: event(&mut state) };
+        let record = Record { at, run, runtime, event: event(&mut state), transition };
         let shown = self.shared.then.as_ref().map(|then| (then, record.clone()));
         state.push(record, self.shared.limit);
         let bell = if std::mem::take(&mut state.is_awaited) { state.bell.clone() } else { None };

@@ -93,9 +93,9 @@ fn each_task<S: Monitored, T>(
 
 /// Polls a task though it was not woken, if it is suspended.
 fn ask<S: Monitored>(scheduler: &S, task: &Canceller) -> Asked {
-    let Some(right) = task.wake_up() else { return Asked::Suspended };
+    let Some((right, transition)) = task.wake_up() else { return Asked::Suspended };
     let asking = &scheduler.monitor().asking;
-    scheduler.observers().show(|observer| observer.task_asked(task.task()));
+    transition.report(|| scheduler.observers().show(|observer| observer.task_asked(task.task())));
     let queued = scheduler.queued();
     let _its_own = budget::enter();
     let before = asking.replace(Some(Asked::Suspended));

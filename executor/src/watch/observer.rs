@@ -13,7 +13,7 @@ pub use reactor::Observer as ReactorObserver;
 pub use reactor::backend::Readiness;
 use reactor::cause::Cause;
 use reactor::observer::both;
-pub use reactor::observer::{Direction, SourceId, TimerId};
+pub use reactor::observer::{Direction, ReadinessWord, SourceId, TimerId, WheelSlot};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

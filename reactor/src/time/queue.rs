@@ -179,9 +179,7 @@ impl TimerQueue {
     /// The wheel and the slot of a tick, seen from the current one. Time does not pass an occupied slot, so a timer of
     /// this tick that was set earlier is there, too.
     fn slot_of(&self, tick: u64) -> (usize, usize) {
-        let highest_difference = 63 - ((self.elapsed ^ tick) | 1).leading_zeros();
-        let wheel = highest_difference / SLOT_BITS;
-        (wheel as usize, (tick >> (SLOT_BITS * wheel) & (SLOTS - 1)) as usize)
+        slot_from(self.elapsed, tick)
     }
 
     #[inline(always)] // out of line, setting a timer takes thirty instructions more
@@ -205,4 +203,12 @@ impl TimerQueue {
         let Timer { number, waker } = self.timers.remove(key as usize);
         Fired { timer: TimerId(number), waker }
     }
+}
+
+/// The wheel and the slot of a tick, seen from the tick `elapsed`.
+#[inline]
+pub(crate) fn slot_from(elapsed: u64, tick: u64) -> (usize, usize) {
+    let highest_difference = 63 - ((elapsed ^ tick) | 1).leading_zeros();
+    let wheel = highest_difference / SLOT_BITS;
+    (wheel as usize, (tick >> (SLOT_BITS * wheel) & (SLOTS - 1)) as usize)
 }

@@ -3,9 +3,10 @@
 //! [`Sleep`](super::Sleep) sets and cancels timers here, on any thread. The reactor parks until the next one and takes
 //! out those that are due.
 
-use super::queue::{Fired, TimerQueue};
+use super::queue::{Fired, TimerQueue, slot_from};
 use super::ticks::Ticks;
 use crate::lock;
+use crate::observer::{Detail, TimerId, WheelSlot};
 use crate::source::{FOREVER, Registry};
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -68,6 +69,7 @@ impl Timers {
     ) -> Option<u32> {
         let mut queue = lock(&self.queue);
         let set = queue.insert(tick, waker);
+        let elapsed = queue.elapsed;
         self.count.store(queue.len(), Ordering::Relaxed);
         let interrupt = tick < self.registry.parked_until.load(Ordering::SeqCst);
         drop(queue);
@@ -75,7 +77,7 @@ impl Timers {
         if interrupt {
             self.registry.notify();
         }
-        self.registry.observe(|observer| observer.timer_set(timer, deadline, location));
+        self.show_set(timer, deadline, location, elapsed, tick);
         Some(key)
     }
 
@@ -96,6 +98,7 @@ impl Timers {
         let mut queue = lock(&self.queue);
         let Fired { timer: before, waker } = queue.cancel(key, tick)?;
         let set = queue.insert(new_tick, waker);
+        let elapsed = queue.elapsed;
         self.count.store(queue.len(), Ordering::Relaxed);
         let interrupt = set.is_ok() && new_tick < self.registry.parked_until.load(Ordering::SeqCst);
         drop(queue);
@@ -105,11 +108,28 @@ impl Timers {
         self.registry.observe(|observer| observer.timer_cancelled(before));
         match set {
             Ok((key, timer)) => {
-                self.registry.observe(|observer| observer.timer_set(timer, deadline, location));
+                self.show_set(timer, deadline, location, elapsed, new_tick);
                 Some((key, None))
             }
             Err(waker) => Some((key, Some(waker))), // the key is not used again: the tick has passed
         }
+    }
+
+    /// Shows the observer that a timer was set, and its slot in the wheels as they were at the tick `elapsed`.
+    #[inline]
+    fn show_set(
+        &self,
+        timer: TimerId,
+        deadline: Instant,
+        location: &'static Location<'static>,
+        elapsed: u64,
+        tick: u64,
+    ) {
+        self.registry.observe(|observer| {
+            let (wheel, slot) = slot_from(elapsed, tick);
+            let slot = WheelSlot { wheel: wheel as u8, slot: slot as u8 };
+            Detail::Slot(slot).during(|| observer.timer_set(timer, deadline, location));
+        });
     }
 
     /// Changes the waker of a timer; `false` if the timer has fired meanwhile.

@@ -231,7 +231,10 @@ fn the_printers_stand_alone() {
     let event = format!("= event made at {} = {{[0] = task 3 `waiter`, WAITING}}", line("Event::new()"));
     let queued = "queued (NOTIFIED JOIN JOIN_WAKER), 2 references, 1 poll";
     let task = format!("= task 3 `waiter`, spawned at {}, {queued}", line("\"waiter\""));
-    in_order(&said, &[&event, &task, "= scheduler, queued: no task = {[0] = task 1, ", "task 4 `dreamer`, ", "= empty"]);
+    in_order(
+        &said,
+        &[&event, &task, "= scheduler, queued: no task = {[0] = task 1, ", "task 4 `dreamer`, ", "= empty"],
+    );
 }
 
 #[test]
@@ -250,7 +253,8 @@ fn a_program_without_the_runtimes_types_is_told_what_to_do() {
 fn declared(source: &str) -> BTreeMap<&str, &str> {
     let constants = source.lines().filter_map(|line| {
         let line = line.trim_start();
-        let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
+        let line =
+            ["pub(crate) ", "pub(super) "].into_iter().find_map(|public| line.strip_prefix(public)).unwrap_or(line);
         let (name, value) = line.strip_prefix("const ")?.split_once(" = ")?;
         Some((name.split(':').next()?, value.strip_suffix(';')?))
     });

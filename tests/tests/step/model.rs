@@ -37,9 +37,23 @@ fn event() -> impl Strategy<Value = Event> {
     let of_reactor = prop_oneof![
         (number.clone(), 3i32..9).prop_map(|(source, fd)| Event::SourceAdded { source, fd }),
         number.clone().prop_map(|source| Event::SourceRemoved { source }),
-        (number.clone(), direction).prop_map(|(source, direction)| Event::SourceWaits { source, direction }),
-        (number.clone(), readiness).prop_map(|(source, readiness)| Event::SourceReady { source, readiness, woken: 1 }),
-        (number.clone(), 0u64..99).prop_map(|(timer, deadline)| Event::TimerSet { timer, deadline, place: 0 }),
+        (number.clone(), direction).prop_map(|(source, direction)| Event::SourceWaits {
+            source,
+            direction,
+            word: None
+        }),
+        (number.clone(), readiness).prop_map(|(source, readiness)| Event::SourceReady {
+            source,
+            readiness,
+            woken: 1,
+            word: None
+        }),
+        (number.clone(), 0u64..99).prop_map(|(timer, deadline)| Event::TimerSet {
+            timer,
+            deadline,
+            place: 0,
+            slot: None
+        }),
         number.clone().prop_map(|timer| Event::TimerFired { timer }),
         number.prop_map(|timer| Event::TimerCancelled { timer }),
         proptest::option::of(0u64..9).prop_map(|timeout| Event::WaitBegins { timeout }),
@@ -49,8 +63,10 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn trace(events: Vec<Event>) -> Trace {
-    let records =
-        (0..).zip(events).map(|(number, event)| Record { at: number * 10, run: 1, runtime: 1, event }).collect();
+    let records = (0..)
+        .zip(events)
+        .map(|(number, event)| Record { at: number * 10, run: 1, runtime: 1, event, transition: None })
+        .collect();
     let places = vec![SourcePlace { file: "src/main.rs".into(), line: 1, column: 1 }];
     Trace { head: Head::default(), places, chains: vec![Vec::new()], records, now: None }
 }
@@ -86,12 +102,13 @@ fn goes_back(trace: Trace, jumps: &[usize]) {
 
 /// What must hold in every state, whatever the events.
 fn is_sound(state: &State) {
-    for (place, id) in state.queue.iter().enumerate() {
-        assert!(!state.queue[..place].contains(id), "{id} is queued twice");
-        assert_eq!(state.tasks[id].phase, Phase::Queued);
+    let queues: Vec<_> = state.queue.iter().chain(&state.injected).collect();
+    for (place, id) in queues.iter().enumerate() {
+        assert!(!queues[..place].contains(id), "{id} is queued twice");
+        assert_eq!(state.tasks[*id].phase, Phase::Queued);
     }
     let queued = state.tasks.values().filter(|task| task.phase == Phase::Queued);
-    assert_eq!(queued.count(), state.queue.len());
+    assert_eq!(queued.count(), queues.len());
 }
 
 proptest! {
@@ -129,7 +146,8 @@ fn in_every_program_that_is_brought_along_the_queue_is_that_of_the_runtime() {
             if let Event::PollBegins { task } = trace.records[number].event
                 && !state.tasks[&task].is_cancelled
             {
-                assert_eq!(state.queue.first(), Some(&task), "{program:?}, event {number}: {:?}", state.queue);
+                let first = state.queue.iter().chain(&state.injected).next();
+                assert_eq!(first, Some(&task), "{program:?}, event {number}: {:?}", state.queue);
             }
         }
     }

@@ -65,11 +65,85 @@ fn the_screens_are_those_of_the_golden_files() {
     is_golden("findings", &screen(&mut app(Program::LostWake), (80, 24), "i"));
 }
 
+/// The lines of a screen without the pane of the runtime's code, and the lines of that.
+fn without_code(screen: &str) -> (String, String) {
+    let start = screen.lines().position(|line| line.starts_with("┌ executor/") || line.starts_with("┌ reactor/"));
+    let start = start.unwrap_or_else(|| panic!("no code in {screen}"));
+    let length = screen.lines().skip(start).position(|line| line.starts_with('└')).unwrap();
+    let is_code = |number: usize| (start..=start + length).contains(&number);
+    let part = |code: bool| {
+        let lines = screen.lines().enumerate().filter(|(number, _)| is_code(*number) == code);
+        lines.map(|(_, line)| format!("{line}\n")).collect()
+    };
+    (part(false), part(true))
+}
+
+#[test]
+fn m_shows_the_code_of_the_runtime_with_the_words_and_the_queues() {
+    let program = screen(&mut app(Program::PingPong), (80, 24), "ww");
+    for (name, program, size, keys, title, marked) in [
+        (
+            "runtime-wake",
+            Program::PingPong,
+            (80, 24),
+            "mww",
+            "┌ executor/src/task/state.rs · State::wake · with waker::wake, Single::schedule",
+            "let before = self.0.fetch_or(NOTIFIED, Ordering::AcqRel);",
+        ),
+        (
+            "runtime-spawn",
+            Program::PingPong,
+            (80, 24),
+            "m→→→",
+            "┌ executor/src/task/state.rs · State::new · with Core::spawn, RunQueue::push ",
+            "State(AtomicU64::new(",
+        ),
+        (
+            "runtime-finish",
+            Program::Cancel,
+            (120, 40),
+            "m/is dropped⏎",
+            "┌ executor/src/task/state.rs · State::complete · with TaskCell::finish ",
+            "self.0.fetch_update(",
+        ),
+        (
+            "runtime-timer",
+            Program::TwoSleeps,
+            (120, 40),
+            "m/is set⏎",
+            "┌ reactor/src/time/queue.rs · TimerQueue::put · with queue::slot_from, TimerQueue::insert, Timers::set ",
+            "self.slot_of(",
+        ),
+    ] {
+        let (rest, code) = without_code(&screen(&mut app(program), size, keys));
+        is_golden(name, &rest);
+        assert!(code.starts_with(title), "{code}");
+        assert!(code.lines().any(|line| line.contains('▶') && line.contains(marked)), "{code}");
+    }
+    let mut app = app(Program::PingPong);
+    assert_eq!(screen(&mut app, (80, 24), "mwwm"), program, "and back");
+    let wide = screen(&mut app, (200, 60), "m");
+    assert!(wide.contains(" tasks ") && wide.contains("┌ the state word of task 2 `pong` "), "{wide}");
+    assert!(
+        wide.contains("── single.rs · Single::schedule") && wide.contains("── run_queue.rs · RunQueue::push"),
+        "{wide}"
+    );
+}
+
+#[test]
+fn a_recording_without_words_is_shown_with_code() {
+    let mut trace = Program::PingPong.record().unwrap();
+    trace.records.iter_mut().for_each(|record| record.transition = None);
+    let shown = screen(&mut App::new("old".into(), trace, Sources::new(None)), (80, 24), "mww");
+    assert!(shown.contains("fetch_or(NOTIFIED") && shown.contains("does not contain state words"), "{shown}");
+}
+
 #[test]
 fn no_screen_is_too_small() {
     for size in [(1, 1), (1, 2), (10, 3), (20, 5), (20, 10), (40, 12), (79, 23), (500, 200), (200, 6)] {
         screen(&mut app(Program::Semaphore), size, "ww?");
         screen(&mut app(Program::LostWake), size, "i");
+        screen(&mut app(Program::Semaphore), size, "mww");
     }
 }
 

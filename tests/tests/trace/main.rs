@@ -6,3 +6,4 @@ mod console;
 mod environment;
 mod files;
 mod runs;
+mod words;

@@ -4,7 +4,9 @@
 //! value that is not a number is an index into the table of values. `history.js` reads this format.
 
 use crate::step::lints::{Finding, Lines, lint};
+use crate::step::runtime_code::{Code, Excerpt, codes};
 use crate::step::source::Sources;
+use executor::task::{StateWord, Transition};
 use executor::trace::{Head, Record, SourcePlace, Trace};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -24,6 +26,31 @@ struct Data<'a> {
     values: Vec<Value>,
     events: Vec<Vec<i64>>,
     findings: Vec<Found>,
+    /// The functions of the runtime that events name, and the lists of them.
+    codes: Vec<Function>,
+    code_lists: Vec<Vec<usize>>,
+    /// The names of the bits of a state word.
+    bits: Vec<&'static str>,
+}
+
+/// A function of the runtime.
+#[derive(Serialize)]
+struct Function {
+    path: &'static str,
+    function: &'static str,
+    /// The number of the first line.
+    first: usize,
+    lines: Vec<&'static str>,
+    /// The index of the marked line.
+    marked: usize,
+}
+
+impl From<Code> for Function {
+    fn from(code: Code) -> Function {
+        let none = |error| Excerpt { first: 1, lines: vec![error], marked: 0 };
+        let Excerpt { first, lines, marked } = code.excerpt().unwrap_or_else(|_| none("// not found in this build"));
+        Function { path: code.path(), function: code.function, first, lines, marked }
+    }
 }
 
 /// A finding. Events are numbered from 0.
@@ -73,11 +100,16 @@ pub(super) fn of(trace: &Trace, sources: &Sources) -> io::Result<String> {
         events.push(rows.row(record, since_last)?);
         last = record.at;
     }
-    let Rows { shapes, values, .. } = rows;
+    let Rows { shapes, values, codes, code_lists, .. } = rows;
+    let codes = codes.into_iter().map(Function::from).collect();
+    let bits = StateWord::all_names().collect();
     let (head, places, chains, files) = (&trace.head, &*trace.places, &*trace.chains, files(trace, sources));
     let left_out = left_out(trace, sources);
     let findings = lint(trace).into_iter().map(Found::from).collect();
-    let data = Data { head, places, chains, files, left_out, shapes, values, events, findings };
+    #[rustfmt::skip]
+    let data = Data {
+        head, places, chains, files, left_out, shapes, values, events, findings, codes, code_lists, bits,
+    };
     let text = serde_json::to_string(&data)?;
     // JSON has `<` only in strings. Escaped, no string can end the script element.
     Ok(text.replace('<', "\\u003c"))
@@ -89,6 +121,9 @@ struct Rows {
     shape_numbers: HashMap<Shape, i64>,
     values: Vec<Value>,
     value_numbers: HashMap<String, i64>,
+    codes: Vec<Code>,
+    code_lists: Vec<Vec<usize>>,
+    list_numbers: HashMap<&'static [Code], usize>,
 }
 
 impl Rows {
@@ -97,6 +132,11 @@ impl Rows {
             unreachable!("a record is an object");
         };
         fields.remove("at");
+        if let Some(transition) = &record.transition {
+            fields.remove("transition");
+            fields.extend(transition_fields(transition));
+        }
+        fields.insert("code".into(), self.code_list(codes(record)).into());
         let event = fields.remove("event").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
         let mut row = vec![0, since_last];
         let shape = Shape { event, fields: self.fields(fields, &mut row) };
@@ -106,6 +146,24 @@ impl Rows {
             self.shapes.push(shape);
         }
         Ok(row)
+    }
+
+    /// The number of a list of functions.
+    fn code_list(&mut self, list: &'static [Code]) -> usize {
+        if let Some(number) = self.list_numbers.get(list) {
+            return *number;
+        }
+        let mut number = |code: &Code| match self.codes.iter().position(|known| known == code) {
+            Some(known) => known,
+            None => {
+                self.codes.push(*code);
+                self.codes.len() - 1
+            }
+        };
+        let numbers = list.iter().map(&mut number).collect();
+        self.code_lists.push(numbers);
+        self.list_numbers.insert(list, self.code_lists.len() - 1);
+        self.code_lists.len() - 1
     }
 
     /// Adds the values to the row and returns the names of the fields.
@@ -139,6 +197,22 @@ impl Rows {
         }
         number
     }
+}
+
+/// A transition in numbers: most of its fields differ from event to event, and so would its text.
+fn transition_fields(transition: &Transition) -> Map<String, Value> {
+    let Transition { before, after, queue, .. } = transition;
+    let mut fields = Map::new();
+    fields.insert("edge".into(), transition.to_string().into());
+    if let Some(queue) = queue {
+        fields.insert("queue".into(), format!("{queue:?}").to_lowercase().into());
+    }
+    let words = [("before", transition.from().map(|_| before)), ("after", Some(after))];
+    for (name, word) in words.into_iter().filter_map(|(name, word)| Some((name, word?))) {
+        let parts = [("bits", word.bits()), ("references", word.references()), ("polls", word.polls())];
+        fields.extend(parts.map(|(part, value)| (format!("{name}_{part}"), value.into())));
+    }
+    fields
 }
 
 /// The largest whole number that JavaScript represents exactly.

@@ -80,9 +80,14 @@ class Lane {
 
   /** The latest of its events of one of these kinds, up to an index. */
   latest(history, index, kinds) {
+    return this.latestWhere(history, index, ({ event }) => kinds.includes(event));
+  }
+
+  /** The latest of its events, up to an index, for which `isIt` returns true. */
+  latestWhere(history, index, isIt) {
     for (let at = lastUpTo(this.events, index); at >= 0; at--) {
       const event = history.events[this.events[at]];
-      if (kinds.includes(event.event)) return event;
+      if (isIt(event)) return event;
     }
     return null;
   }
@@ -107,6 +112,8 @@ const isOver = (state) => FINAL.includes(state);
 class History {
   constructor(data) {
     Object.assign(this, { head: data.head, places: data.places, chains: data.chains });
+    /** The functions of the runtime, the lists of them that events name, and the names of a state word's bits. */
+    Object.assign(this, { codes: data.codes, codeLists: data.code_lists, bits: data.bits });
     this.files = new Map(Object.entries(data.files));
     /** The files that the page does not contain, and why. */
     this.leftOut = new Map(Object.entries(data.left_out));
@@ -147,9 +154,12 @@ class History {
     event.runningAfter = this.openIn(event).polls.at(-1)?.lane ?? null;
   }
 
-  /** `polls`: `{lane, registered}` of each poll that is open; several when a task is dropped within another's. */
+  /**
+   * `polls`: `{lane, registered}` of each poll that is open; several when a task is dropped within another's. `injected`: the
+   * spans of the tasks in the injection queue. `takes`: the thread was parked, and takes them before it polls a task.
+   */
   openIn({ run }) {
-    if (!this.openRuns.has(run)) this.openRuns.set(run, { tasks: new Map(), polls: [] });
+    if (!this.openRuns.has(run)) this.openRuns.set(run, { tasks: new Map(), polls: [], injected: [], takes: false });
     return this.openRuns.get(run);
   }
 
@@ -213,11 +223,14 @@ class History {
     const alive = present.filter((lane) => lane.run === run - 1 && !isOver(lane.spanAt(index)?.state));
     const at = (lane) => lane.spanAt(index);
     const queued = alive.filter((lane) => at(lane)?.state === "queued" && !lane.isBlocking);
+    const isInjected = (lane) => at(lane).injected && !(at(lane).takenAt <= index);
+    const place = (lane) => at(lane).takenAt ?? at(lane).from;
     const isThere = (thing) => thing.runtime === runtime && thing.from <= index && index < thing.to;
     return {
       now,
       alive,
-      queue: queued.sort((a, b) => at(a).from - at(b).from),
+      queue: queued.filter((lane) => !isInjected(lane)).sort((a, b) => place(a) - place(b) || at(a).from - at(b).from),
+      injected: queued.filter(isInjected).sort((a, b) => at(a).from - at(b).from),
       running: this.runningAfter(index),
       timers: this.timers.filter(isThere).sort((a, b) => (a.deadline ?? 0) - (b.deadline ?? 0)),
       sources: this.sources.filter(isThere),
@@ -320,13 +333,15 @@ const FOLD = {
     lane.wakes.push(index);
     lane.become("queued", index);
   },
-  woken: (history, event, lane) => ready(event, lane),
+  woken: (history, event, lane) => ready(history, event, lane),
   cancelled(history, event, lane) {
     lane.cancelled = event.index;
-    ready(event, lane);
+    ready(history, event, lane);
   },
   poll_begins(history, { index }, lane) {
-    history.openIn(history.events[index]).polls.push({ lane, registered: [] });
+    const open = history.openIn(history.events[index]);
+    if (open.takes || open.injected.includes(lane.spans.at(-1))) takeInjected(open, index);
+    open.polls.push({ lane, registered: [] });
     for (const source of lane.sources) endWaiters(source, index, (waiter) => waiter.lane === lane);
     [lane.sources, lane.waits, lane.isStranded] = [[], null, false];
     lane.polls.push({ from: index, to: history.end });
@@ -396,26 +411,38 @@ const FOLD = {
     event.waitersWere = endWaiters(known, event.index, isWoken);
   },
   timer_set(history, event) {
-    const { timer, place, deadline, index, running } = event;
+    const { timer, place, deadline, slot = null, index, running } = event;
     history.runtimeOf(event).timers.delete(timer);
-    event.timerIs = Object.assign(history.timer(timer, index), { place, deadline, lane: running });
+    event.timerIs = Object.assign(history.timer(timer, index), { place, deadline, slot, lane: running });
   },
   timer_fired: (history, event) => endTimer(history, event, "fired"),
   timer_cancelled: (history, event) => endTimer(history, event, "cancelled"),
   wait_begins(history, event) {
+    takeInjected(history.openIn(event), event.index);
     event.wait = { from: event.index, to: history.end, timeout: event.timeout ?? null, sources: 0, timers: 0 };
     history.runtimeOf(event).waits.push(event.wait);
   },
   wait_ends(history, event) {
     const begun = history.runtimeOf(event).waits.at(-1);
     event.wait = begun?.to === history.end ? begun : { from: event.index };
+    history.openIn(event).takes = event.wait === begun && begun.timeout !== 0;
     Object.assign(event.wait, { to: event.index, sources: event.sources, timers: event.timers });
   },
 };
 
-function ready({ index }, lane) {
+function ready(history, { index, queue }, lane) {
   lane.wakes.push(index);
-  if (lane.state === "suspended") lane.become("queued", index);
+  if (lane.state !== "suspended") return;
+  lane.become("queued", index);
+  if (queue !== "injection") return;
+  const span = Object.assign(lane.spans.at(-1), { injected: true });
+  history.openIn(history.events[index]).injected.push(span);
+}
+
+/** The thread takes the tasks of the injection queue. No event says so: see `model.rs`. */
+function takeInjected(open, index) {
+  for (const span of open.injected) span.takenAt = index;
+  [open.injected, open.takes] = [[], false];
 }
 
 /** The readiness that wakes waiters with interest in reading, and in writing. */

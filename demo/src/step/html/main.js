@@ -176,6 +176,7 @@ const COMMANDS = [
   ["wider", "+", "+", "Zoom in", () => chart.zoom(1.5)],
   ["narrower", "-", "−", "Zoom out", () => chart.zoom(1 / 1.5)],
   ["all", "0", "all", "Show the whole run", () => chart.showAll()],
+  ["runtime", "m", "program", "Show the program's code or the runtime's own, with its words and queues", toggleRuntime],
   ["axis", "t", "by event", "Switch the axis: by event, every event is equally wide; by time, every millisecond is", toggleAxis],
   ["only", "f", null, "List all events or only this task's", toggleFilter],
   ["find", "/", null, "Search", toSearch],
@@ -207,6 +208,13 @@ function describeAxis() {
   const other = chart.axis === "event" ? "time" : "event";
   buttonOf("axis").textContent = `by ${chart.axis}`;
   find("#axis").textContent = `${AXES[chart.axis]} Key t: by ${other}.`;
+}
+
+/** The button says which code is shown. */
+function toggleRuntime() {
+  panes.showsRuntime = !panes.showsRuntime;
+  buttonOf("runtime").textContent = panes.showsRuntime ? "runtime" : "program";
+  wanted ??= requestAnimationFrame(show);
 }
 
 function toggleTheme() {

@@ -8,6 +8,7 @@
 //! | `words.js` | events, waits and times in words |
 //! | `chart.js` | the lanes, on a canvas |
 //! | `panes.js` | the event, the state, the source, the list |
+//! | `runtime.js` | the runtime's code, and the words and queues that an event changed |
 //! | `main.js` | the cursor, keys, buttons, search, findings |
 
 mod data;
@@ -20,11 +21,12 @@ use std::io::{self, BufWriter, Write};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 6] = [
     include_str!("history.js"),
     include_str!("words.js"),
     include_str!("chart.js"),
     include_str!("panes.js"),
+    include_str!("runtime.js"),
     include_str!("main.js"),
 ];
 

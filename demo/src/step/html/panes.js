@@ -18,6 +18,7 @@ class Panes {
   /** `actions`: `go(index)`, `showPlace(place)`. */
   constructor(history, actions) {
     Object.assign(this, { history, actions, filter: null, cursor: 0, hits: new Set() });
+    this.showsRuntime = false;
     this.list = document.querySelector("#list");
     this.listed = null;
     this.list.addEventListener("scroll", () => this.showList());
@@ -32,7 +33,10 @@ class Panes {
     this.showEvent(event);
     this.showTask(event, state);
     this.showRest(event, state);
-    this.showHome(homeOf(this.history, event));
+    document.querySelector("#source").classList.toggle("runtime", this.showsRuntime);
+    document.querySelector("#words").hidden = !this.showsRuntime;
+    if (this.showsRuntime) showRuntime(this.history, event, state);
+    else this.showHome(homeOf(this.history, event));
     this.revealInList();
   }
 

@@ -239,7 +239,7 @@ impl Runtime {
                 }
                 self.handed.insert(*task, (view.number, kind.to_string(), *place));
             }
-            Event::SourceWaits { source, direction } => {
+            Event::SourceWaits { source, direction, .. } => {
                 // If more than one task is running, the event does not say which of them it was.
                 if let [task] = view.state.running[..] {
                     self.waiters.entry(*source).or_default().push((task, *direction));

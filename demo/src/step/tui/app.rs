@@ -28,6 +28,8 @@ pub struct App {
     pub(super) breakpoints: Vec<Breakpoint>,
     sought: String,
     pub(super) mode: Mode,
+    /// The runtime's code is shown instead of the program's.
+    pub(super) shows_runtime: bool,
     pub(super) playing: bool,
     /// Events a second while playing.
     pub(super) speed: u32,
@@ -80,6 +82,7 @@ impl App {
             breakpoints: Vec::new(),
             sought: String::new(),
             mode: Mode::Stepping,
+            shows_runtime: false,
             playing: false,
             speed: 5,
             message: None,
@@ -243,6 +246,7 @@ impl App {
                 let next = self.findings.partition_point(|finding| finding.event < current);
                 self.mode = Mode::Findings(next.min(self.findings.len().saturating_sub(1)));
             }
+            KeyCode::Char('m') => self.shows_runtime = !self.shows_runtime,
             KeyCode::Char('/') => self.mode = Mode::Asking(Question::Search, String::new()),
             KeyCode::Char('B') => self.mode = Mode::Asking(Question::Breakpoint, String::new()),
             KeyCode::Home | KeyCode::Char('g') => self.jump(1, "this is the first event"),

@@ -5,13 +5,14 @@
 //! | `live.rs` | a program that runs while you step |
 //! | `breakpoint.rs` | the events at which playing stops |
 //! | `app.rs` | the state, and what each key does |
-//! | `panes.rs`, `source.rs` | the text of each pane |
+//! | `panes.rs`, `source.rs`, `runtime.rs` | the text of each pane |
 //! | `view.rs` | the layout |
 
 mod app;
 mod breakpoint;
 mod live;
 mod panes;
+mod runtime;
 mod source;
 mod view;
 

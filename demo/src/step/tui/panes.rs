@@ -72,6 +72,7 @@ pub fn keys(app: &App, width: u16) -> Line<'static> {
         ("space", "play"),
         ("?", "help"),
         ("q", "quit"),
+        ("m", "code"),
         ("r", "park"),
         ("b", "back"),
         ("t", "its next"),
@@ -141,7 +142,7 @@ pub fn tasks_title(app: &App) -> String {
 }
 
 /// The beginning of a text, with an ellipsis if it is cut: half a number would be another number.
-fn cut(text: &str, room: usize) -> String {
+pub fn cut(text: &str, room: usize) -> String {
     match text.chars().count() > room {
         true => text.chars().take(room.saturating_sub(1)).chain(['…']).collect(),
         false => text.to_owned(),
@@ -366,7 +367,7 @@ pub fn findings(app: &App, chosen: usize, area: Rect) -> Vec<Line<'static>> {
 }
 
 pub fn help(app: &App) -> Vec<Line<'static>> {
-    const KEYS: [(&str, &str); 17] = [
+    const KEYS: [(&str, &str); 18] = [
         ("→ ←  l h", "the next event, the previous one"),
         ("PgDn PgUp", "ten events forwards, backwards"),
         ("Home End  g G", "the first event, the last"),
@@ -383,6 +384,7 @@ pub fn help(app: &App) -> Vec<Line<'static>> {
         ("/", "search in the events"),
         ("n N", "the next hit, the previous one"),
         ("i", "the findings: what is wrong in this run"),
+        ("m", "the runtime's own code, words and queues; the program's"),
         ("q  Ctrl-C", "quit"),
     ];
     let mut lines: Vec<_> =

@@ -11,10 +11,12 @@
 //!   │                            │    ├ reactor ────┤              │           │
 //!   └ keys ──────────────────────┘    └ keys ───────┴──────────────┴───────────┘
 //! ```
+//!
+//! `m` replaces the source and the task with the runtime's code and its words; at 80 × 24 also the left column.
 
 use super::app::{App, Mode};
 use super::panes;
-use super::source;
+use super::{runtime, source};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style, Stylize};
@@ -58,6 +60,9 @@ fn rows(area: Rect, current: &Line<'_>) -> [Rect; 4] {
 const PANE: u16 = 3;
 
 fn narrow(frame: &mut Frame<'_>, app: &App, area: Rect) {
+    if app.shows_runtime {
+        return narrow_runtime(frame, app, area);
+    }
     let events = match area.height {
         14.. => (area.height / 3).clamp(6, 16),
         11..14 => 5,
@@ -68,6 +73,28 @@ fn narrow(frame: &mut Frame<'_>, app: &App, area: Rect) {
     column(frame, app, left);
     middle(frame, app, right, 8);
     pane(frame, events_area, " events ", |area| panes::events(app, area));
+}
+
+/// The runtime's code takes the whole width: its lines are long. The queues are below it.
+fn narrow_runtime(frame: &mut Frame<'_>, app: &App, area: Rect) {
+    let events = match area.height {
+        28.. => area.height / 4,
+        18..28 => 5,
+        _ => 0,
+    };
+    let words = if area.height >= 9 { WORDS } else { 0 };
+    let rows = [Constraint::Fill(1), Constraint::Length(words), Constraint::Length(events)];
+    let [code, words, events] = Layout::vertical(rows).areas(area);
+    runtime_panes(frame, app, code, words);
+    pane(frame, events, " events ", |area| panes::events(app, area));
+}
+
+/// The lines of the pane with the words and queues: four, and its frame.
+const WORDS: u16 = 6;
+
+fn runtime_panes(frame: &mut Frame<'_>, app: &App, code: Rect, words: Rect) {
+    pane(frame, code, &runtime::code_title(app), |area| runtime::code(app, area));
+    pane(frame, words, &runtime::words_title(app), |area| runtime::words(app, area));
 }
 
 fn wide(frame: &mut Frame<'_>, app: &App, area: Rect) {
@@ -81,6 +108,10 @@ fn wide(frame: &mut Frame<'_>, app: &App, area: Rect) {
 /// The source, and below it the task, if both fit.
 fn middle(frame: &mut Frame<'_>, app: &App, area: Rect, task: u16) {
     let task = if area.height >= 10 + task { task } else { 0 };
+    if app.shows_runtime {
+        let [code, words] = Layout::vertical([Constraint::Fill(1), Constraint::Length(WORDS + 1)]).areas(area);
+        return runtime_panes(frame, app, code, words);
+    }
     let [source, task] = Layout::vertical([Constraint::Fill(1), Constraint::Length(task)]).areas(area);
     pane(frame, source, &source::source_title(app), |area| source::source(app, area));
     pane(frame, task, &panes::task_title(app), |area| panes::task(app, area));

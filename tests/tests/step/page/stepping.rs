@@ -227,7 +227,7 @@ fn agrees(browser: &mut Browser, place: &Place, trace: &Trace, step: usize) {
            const state = recorded.stateAt(index);
            const numbers = (list) => list.map((one) => one.id).sort((a, b) => a - b).join();
            const tasks = state.alive.map((lane) => `${{lane.id}}:${{lane.spanAt(index).state}}`).join();
-           const queue = state.queue.map((lane) => lane.id).join();
+           const queue = numbers([...state.queue, ...state.injected]);
            const rest = `timers ${{numbers(state.timers)}}; sources ${{numbers(state.sources)}}`;
            return `tasks ${{tasks}}; running ${{state.running?.id ?? ''}}; queue ${{queue}}; ${{rest}}`;
          }})"
@@ -239,6 +239,81 @@ fn agrees(browser: &mut Browser, place: &Place, trace: &Trace, step: usize) {
         let record = &trace.records[number * step];
         assert_eq!(shown, folded, "{} after event {}: {record:?}", trace.head.program, number * step + 1);
     }
+}
+
+/// Checks that the page has the queues in the order of the model.
+fn agrees_on_the_queues(browser: &mut Browser, place: &Place, trace: Trace, step: usize) {
+    browser.open(&replayed(place, &trace), DESKTOP);
+    let shown = browser.eval(&format!(
+        "recorded.events.filter((event) => event.index % {step} === 0).map(({{ index }}) => {{
+           const {{ queue, injected }} = recorded.stateAt(index);
+           return [queue, injected].map((lanes) => lanes.map(({{ id }}) => id));
+         }})"
+    ));
+    let shown: Vec<[Vec<u64>; 2]> = serde_json::from_value(shown).unwrap();
+    // At its spawn, the model does not know yet that a task is a blocking call. The page does.
+    let blocking: BTreeSet<u64> = trace.records.iter().filter_map(blocking_call).collect();
+    let mut run = Run::new(trace);
+    for (number, shown) in shown.into_iter().enumerate() {
+        run.seek(number * step + 1);
+        let of = |queue: &[u64]| queue.iter().copied().filter(|task| !blocking.contains(task)).collect::<Vec<_>>();
+        assert_eq!(shown, [of(&run.state().queue), of(&run.state().injected)], "after event {}", number * step + 1);
+    }
+}
+
+#[test]
+fn the_queues_are_those_of_the_stepper_in_the_terminal() {
+    browse(|browser, place| {
+        for program in [Program::PingPong, Program::Cancel, Program::Semaphore] {
+            agrees_on_the_queues(browser, place, program.record().unwrap(), 1);
+        }
+        let trace = crawl(place);
+        let is_injected = |record: &executor::trace::Record| {
+            record.transition.is_some_and(|transition| transition.queue == Some(executor::task::Queue::Injection))
+        };
+        assert!(trace.records.iter().any(is_injected), "a file is written on another thread");
+        agrees_on_the_queues(browser, place, trace, 7);
+    });
+}
+
+#[test]
+fn m_shows_the_code_of_the_runtime_with_the_words_and_the_queues() {
+    browse(|browser, place| {
+        let page = page_of(place, "ping-pong");
+        browser.open(&page, DESKTOP);
+        browser.key("w");
+        assert_eq!(browser.text("[data-command=runtime]"), "program");
+        assert!(browser.eval("document.querySelector('#words').hidden").as_bool().unwrap());
+        let program = browser.text("#source pre");
+        browser.key("m");
+        assert_eq!(kind(browser), "woken");
+        assert_eq!(browser.text("[data-command=runtime]"), "runtime");
+        assert!(
+            browser.text("#source h2").starts_with("State::wake ← waker::wake ← Single::schedule ← RunQueue::push")
+        );
+        assert!(browser.text("#source .marked").contains("fetch_or(NOTIFIED"), "{}", browser.text("#source"));
+        let words = browser.text("#words");
+        assert!(words.contains("suspended ─wake→ queued, and pushed to the run queue"), "{words}");
+        assert!(words.contains("run queue: head → ") && words.contains("injection queue: head = null"), "{words}");
+        assert_eq!(browser.text("#words .changed"), "NOTIFIED");
+        // Every event has its code.
+        let all = "recorded.events.every(({ code }) => recorded.codeLists[code].length > 0)";
+        assert!(browser.eval(all).as_bool().unwrap());
+        browser.key("Home");
+        browser.key("w");
+        browser.key("w");
+        browser.key("m");
+        assert_eq!(browser.text("#source pre"), program, "and back");
+        browser.open(&page_of(place, "two-sleeps"), DESKTOP);
+        browser.key("m");
+        browser.key("/");
+        browser.write("timer_set");
+        browser.key("Enter");
+        assert!(browser.text("#words").contains("Slot of timer 1"), "{}", browser.text("#words"));
+        assert!(browser.text("#words").contains("wheel 4, slot 17"), "{}", browser.text("#words"));
+        browser.key("r");
+        assert!(browser.text("#source h2").starts_with("Reactor::turn ← Core::park"), "{}", browser.text("#source"));
+    });
 }
 
 #[test]
@@ -316,19 +391,24 @@ impl std::fmt::Display for State {
             items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(",")
         }
         let tasks = list(self.tasks.iter().map(|(task, state)| format!("{task}:{state}")));
-        let (queue, timers, sources) = (list(&self.queue), list(&self.timers), list(&self.sources));
+        let (timers, sources) = (list(&self.timers), list(&self.sources));
+        let queue = list(self.queue.iter().collect::<BTreeSet<_>>());
         let running = list(self.running.last());
         write!(f, "tasks {tasks}; running {running}; queue {queue}; timers {timers}; sources {sources}")
     }
 }
 
-/// The state after each event.
-fn fold(trace: &Trace) -> Vec<String> {
-    let blocking = |record: &executor::trace::Record| match record.event {
+/// The blocking call that begins with this event.
+fn blocking_call(record: &executor::trace::Record) -> Option<u64> {
+    match record.event {
         Event::BlockingBegins { task } => Some(task),
         _ => None,
-    };
-    let blocking: BTreeSet<u64> = trace.records.iter().filter_map(blocking).collect();
+    }
+}
+
+/// The state after each event.
+fn fold(trace: &Trace) -> Vec<String> {
+    let blocking: BTreeSet<u64> = trace.records.iter().filter_map(blocking_call).collect();
     let mut state = State::default();
     let states = trace.records.iter().map(|record| {
         state.apply(&record.event, &blocking);
