@@ -135,7 +135,7 @@ fn printed(address: SocketAddrAny) -> Option<String> {
         Err(_) => {
             let address = SocketAddrUnix::try_from(address).ok()?;
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            if let Some(name) = address.abstract_name() {
+            if let Some(name) = address.abstract_name().filter(|name| !name.is_empty()) {
                 return Some(format!("@{}", String::from_utf8_lossy(name)));
             }
             Some(address.path()?.to_string_lossy().into_owned())

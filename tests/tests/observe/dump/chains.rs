@@ -169,3 +169,17 @@ fn a_task_that_awaits_several_futures_has_as_many_waits() {
         }
     });
 }
+
+#[test]
+fn a_socket_without_a_name_is_called_by_its_descriptor() {
+    within(20, || {
+        block_on(async {
+            let (end, _other) = executor::net::UnixStream::pair().unwrap();
+            let reader = executor::spawn(async move { end.read(&mut [0; 1]).await });
+            yield_now().await;
+            let leaf = tasks()[1].waits[0].leaf.clone();
+            assert!(leaf.starts_with("readable on file descriptor "), "{leaf}");
+            reader.cancel();
+        });
+    });
+}
