@@ -106,6 +106,10 @@ auto_traits! {
     executor::CustomRuntime                              => send sync unpin unwind ref_unwind;
     executor::custom::CustomBuilder                      => send sync unpin -      -;
     executor::task::Chains                               => send sync unpin unwind ref_unwind;
+    executor::task::StateWord                            => send sync unpin unwind ref_unwind;
+    executor::task::Transition                           => send sync unpin unwind ref_unwind;
+    executor::task::Edge                                 => send sync unpin unwind ref_unwind;
+    executor::task::Queue                                => send sync unpin unwind ref_unwind;
     TaskState                                            => send sync unpin unwind ref_unwind;
     Finish                                               => send sync unpin unwind ref_unwind;
     TaskId                                               => send sync unpin unwind ref_unwind;
@@ -234,6 +238,8 @@ auto_traits! {
     reactor::cause::Cause                                => send sync unpin unwind ref_unwind;
     reactor::observer::SourceId                          => send sync unpin unwind ref_unwind;
     reactor::observer::TimerId                           => send sync unpin unwind ref_unwind;
+    reactor::observer::ReadinessWord                     => send sync unpin unwind ref_unwind;
+    reactor::observer::WheelSlot                         => send sync unpin unwind ref_unwind;
     reactor::observer::Direction                         => send sync unpin unwind ref_unwind;
     reactor::backend::Token                              => send sync unpin unwind ref_unwind;
     reactor::backend::Readiness                          => send sync unpin unwind ref_unwind;
