@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     pub(crate) network: Option<Network>,
     /// How many [`Hold`](crate::Hold)s there are.
     pub(crate) holds: AtomicUsize,
-    /// The last hold that goes must interrupt the wait.
+    /// Whether dropping the last hold must interrupt the wait.
     pub(crate) last_hold_notifies: AtomicBool,
 }
 
@@ -97,7 +97,7 @@ impl Reactor {
     /// waits without limit. Returns how many wakers it called, which may be none.
     ///
     /// # Errors
-    /// Those of the backend's wait. A signal is not one.
+    /// Errors of the backend's wait. A signal is not an error; it ends the wait early.
     ///
     /// # Panics
     /// When a waker does, after all the others were called.

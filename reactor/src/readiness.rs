@@ -22,19 +22,19 @@
 //!
 //! # Wakers do not pile up
 //!
-//! A future of this crate has a [`WaiterKey`]: one entry, which it removes when it is dropped. A poller (`AsyncRead`,
+//! A future of this crate has one entry, named by its [`WaiterKey`], and removes it when it is dropped. A poller (`AsyncRead`,
 //! `AsyncWrite`, `poll_read_with` and the like) has none, because nothing runs when it loses interest. All pollers that
 //! wait must be woken, so none may replace another. But a combinator that is rebuilt in each round of a loop polls with
-//! a new waker each time, and all but the last are stale. Two rules bound them:
+//! a new waker each time, and all but the last waker are stale. Two rules bound the number of stale wakers:
 //!
-//! - A waker that was called may be forgotten: a poller that still waits polls again and leaves it again.
-//! - When more than [`ROOM`] pollers were added since the last sweep, not counting those that came back, the next turn
-//!   of the reactor **sweeps**: it calls all pollers, and forgets those that the previous sweep called and that have
-//!   not come back since.
+//! - After a waker is called, its entry may be removed: a poller that still waits polls again and adds a new one.
+//! - When the pollers added since the last sweep exceed [`ROOM`] and those that came back since, the next turn of the
+//!   reactor **sweeps**: it drops the pollers that the previous sweep called and that have not come back since, and
+//!   calls all others.
 //!
 //! So a source keeps a constant number of stale wakers, at a constant cost for each poller that is added. Pollers that
-//! still wait come back and make room for as many more, so any number of them settles after a few sweeps: nothing
-//! spins.
+//! still wait come back and make room for as many more, so the sweeps stop after a few rounds, however many pollers
+//! wait.
 
 use crate::shim::{AtomicUsize, Mutex, MutexGuard, Ordering};
 use std::io;
@@ -170,8 +170,8 @@ impl ReadinessCell {
         wakers.len() - before
     }
 
-    /// For the reactor, when the source is crowded: copies the wakers of all pollers to `wakers` and returns how many
-    /// they are.
+    /// For the reactor, when the source is crowded: drops stale pollers, copies the wakers of the others to `wakers` and
+    /// returns how many they are.
     pub(crate) fn sweep(&self, wakers: &mut Vec<Waker>) -> usize {
         let before = wakers.len();
         for direction in Direction::BOTH {
@@ -186,8 +186,8 @@ impl ReadinessCell {
         wakers.len() - before
     }
 
-    /// Calls `op` until it does not block. Between two calls it waits for a report: the waker is left under `key`, or
-    /// without a key as a poller's. If `proves_drained` holds for a result, the kernel's buffer is known to be empty
+    /// Calls `op` until it does not block. Between two calls it waits for a report: `key` names the waiter's entry;
+    /// without a key it is a poller's. If `proves_drained` holds for a result, the kernel's buffer is known to be empty
     /// (or full): then the next call waits before it tries.
     pub(crate) fn poll_op<R>(
         &self,
@@ -333,7 +333,7 @@ enum Owner {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WaiterKey(u64);
 
-/// Pollers that may be added between two sweeps.
+/// Pollers that may be added between two sweeps, beside as many as came back.
 pub(crate) const ROOM: u32 = 16;
 
 impl List {

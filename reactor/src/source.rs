@@ -24,8 +24,8 @@ pub(crate) struct Source {
     registered: Registrable,
     registry: Arc<Registry>,
     readiness: ReadinessCell,
-    /// In which poll an operation was last deferred, in each direction: the [`Deferral`] of pollers, which have no
-    /// place to keep one. Tasks that share the source share it.
+    /// For each direction, the poll in which an operation was last deferred, as a [`Deferral`]. All waiters at this
+    /// source share it.
     deferrals: [AtomicU32; 2],
 }
 
@@ -105,7 +105,8 @@ impl Registration for Source {
             return Ok(());
         }
         // SAFETY: the caller is a waiter, which borrows the `Async` that owns the descriptor; or the reactor, under the
-        // lock of the table from which `deregister` removes the source before it returns.
+        // lock of the table from which `deregister` removes the source before it returns. When the reactor is dropped, it
+        // reports without that lock; ORPHANED empties both lists then, so `interest` is empty.
         unsafe { self.registered.rearm(&*self.registry.backend, self.token, interest) }
     }
 
@@ -237,8 +238,8 @@ struct Sources {
     is_closed: bool,
 }
 
-/// The bits of a token that are the source's index in the table. The others are of its number, which tells an event of
-/// an earlier source at the same index apart.
+/// The bits of a token that are the source's index in the table. The other bits come from its number: they show that an
+/// event belongs to an earlier source with the same index.
 const INDEX_MASK: usize = usize::MAX >> (usize::BITS / 4);
 
 fn token_of(id: SourceId, index: usize) -> Token {
@@ -252,7 +253,7 @@ impl Sources {
     }
 }
 
-/// A source that was reported or swept. The next `woken` of the collected wakers are its own.
+/// A source that was reported or swept. In the list of wakers, the next `woken` entries belong to it.
 pub(crate) struct Reported {
     pub(crate) source: SourceId,
     /// Empty if it was swept.
@@ -322,8 +323,8 @@ impl Registry {
     /// # Safety
     /// The descriptor of the source is still open.
     unsafe fn remove(&self, source: &Source) {
-        // From the backend first: the index must not be another source's while events for this one may still be made.
-        // That fails only for a descriptor that the program has closed behind the back of its owner.
+        // From the backend first: no other source may get the index while the backend can still report this one. This
+        // fails only if the program has closed the descriptor itself.
         // SAFETY: the caller promises that.
         let _ = unsafe { source.registered.deregister(&*self.backend) };
         let mut sources = lock(&self.sources);
@@ -349,7 +350,7 @@ impl Registry {
         }
     }
 
-    /// Has the next turn of the reactor sweep a source.
+    /// Makes the next turn of the reactor sweep this source.
     #[cold]
     fn sweep_soon(&self, source: Token) {
         lock(&self.crowded).push(source);

@@ -195,7 +195,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         // The task's scope lies in the group's, so that a cancel of the group waits for the task's shields.
         let _new = handle.header().make_extras().scope.set(Scope::new(Some(self.shared.scope.clone()), None));
         let mut state = self.shared.lock();
-        state.tasks.insert(number, Member { task: handle.canceller(), core: CoreId::present() });
+        state.tasks.insert(number, Member { task: handle.canceller(), core: CoreId::current() });
         let is_over = state.is_over;
         drop(state);
         if is_over {
@@ -386,7 +386,7 @@ impl<E: Send> Group for Shared<E> {
         }
         tasks.iter().for_each(|task| task.cancel_at(self.made_at, Some("its group was dropped".into())));
         // A task of another runtime is dropped there.
-        let here = CoreId::present();
+        let here = CoreId::current();
         let state = self.lock();
         state.tasks.values().filter(|member| member.core == here).for_each(|member| f(member.task.task()));
     }

@@ -262,8 +262,8 @@ pub(crate) fn with_custom<R>(f: impl FnOnce(Option<&Arc<Custom>>) -> R) -> R {
 
 impl Custom {
     /// Gives a task its number.
-    pub(crate) fn introduce(&self, extras: Option<Box<Extras>>, place: &'static Location<'static>) -> Meta {
-        Meta { id: TaskId(self.numbered.fetch_add(1, Ordering::Relaxed) + 1), spawned_at: place, extras }
+    pub(crate) fn introduce(&self, extras: Option<Box<Extras>>, spawned_at: &'static Location<'static>) -> Meta {
+        Meta { id: TaskId(self.numbered.fetch_add(1, Ordering::Relaxed) + 1), spawned_at, extras }
     }
 
     /// Makes a task and schedules it. The future is boxed, so that this is compiled once for each type of output and not
@@ -276,19 +276,19 @@ impl Custom {
         future: F,
         extras: Option<Box<Extras>>,
         is_local: bool,
-        place: &'static Location<'static>,
+        spawned_at: &'static Location<'static>,
     ) -> JoinHandle<F::Output> {
         let mut extras = extras.unwrap_or_default();
         extras.set_size(size_of::<F>());
         let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(future);
         let (task, handle) = match is_local {
             true => {
-                let future = at_home(future, &mut extras, place);
+                let future = at_home(future, &mut extras, spawned_at);
                 // SAFETY: the future is kept at home.
-                unsafe { self.make(future, self.introduce(Some(extras), place)) }
+                unsafe { self.make(future, self.introduce(Some(extras), spawned_at)) }
             }
             // SAFETY: the caller vouches for the future.
-            false => unsafe { self.make(future, self.introduce(Some(extras), place)) },
+            false => unsafe { self.make(future, self.introduce(Some(extras), spawned_at)) },
         };
         self.tasks.add(&task);
         self.scheduler.schedule(task);
@@ -347,7 +347,7 @@ impl Custom {
         transition.report(|| self.observers.show(|observer| observer.task_asked(task.task())));
         let _its_own = budget::enter();
         match within(None, || right.run_once()) {
-            Run::Ready(again) => self.scheduler.schedule(again),
+            Run::Woken(again) => self.scheduler.schedule(again),
             Run::Finished if task.task().header().state.finish() != Some(Finish::Panicked) => return Asked::Progress,
             Run::Finished | Run::Suspended => {}
         }

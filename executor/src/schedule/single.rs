@@ -11,13 +11,13 @@
 //! ```
 //!
 //! No task starves the rest: a task that is queued during a pass runs in the next one, and the reactor is polled between
-//! two passes after at most 64 polls or some milliseconds of shorter passes.
+//! two passes once 64 polls or some milliseconds have passed, unless nothing waits in it.
 //!
 //! [`Core`] belongs to the thread that runs the tasks, which finds it through a thread-local. [`Single`] is shared with
 //! wakers on all threads. A waker on the thread of its own core pushes the task to the core's run queue, without atomics.
 //! Elsewhere it pushes to the injection queue, and writes to the reactor's notifier only if it finds the thread parked.
 //!
-//! Used by `runtime.rs`, `spawn.rs` and `custom.rs`.
+//! Used by `runtime.rs`, `spawn.rs`, `tasks.rs`, `custom.rs` and `group.rs`.
 
 use super::nested::NestedDrops;
 use super::pool::{BlockingCall, Pool};
@@ -151,19 +151,19 @@ pub(crate) fn elsewhere<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Identifies a core among those that exist at the same time.
+/// The identity of a core: its address, unique while the core exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CoreId(Option<usize>);
 
 impl CoreId {
     /// The core of this thread.
-    pub(crate) fn present() -> CoreId {
+    pub(crate) fn current() -> CoreId {
         CoreId(with_core(|core| core.map(|core| ptr::from_ref(core).addr())))
     }
 }
 
-/// Drops the futures of those of these tasks that were cancelled and can be dropped: now, and not in a pass to come.
-/// They belong to this thread's runtime. `false` if that is left to a call that is under way: see [`NestedDrops`].
+/// Drops now, not in the next pass, the future of each of `tasks` that is cancelled and not shielded. The tasks belong to
+/// this thread's runtime. Returns `false` if an outer call on the stack will do it: see [`NestedDrops`].
 pub(crate) fn run_cancelled(tasks: Vec<Canceller>) -> bool {
     with_core(|core| {
         let Some(core) = core else { return true };
@@ -190,7 +190,7 @@ pub(crate) struct Core {
     polls: Cell<usize>,
     /// How long the thread polls the reactor for something to do before it parks.
     awake: Duration,
-    /// The run ends: tasks that are spawned from now on are cancelled at once.
+    /// Whether the run is ending. If so, `spawn` cancels each new task at once.
     ending: Cell<bool>,
     nested: NestedDrops,
     monitor: Monitor,
@@ -224,19 +224,19 @@ impl Core {
         &self,
         reactor: &mut Reactor,
         future: &mut Held<F>,
-        place: &'static Location<'static>,
+        spawned_at: &'static Location<'static>,
     ) -> Result<F::Output, JoinError> {
-        // A blocking call of another runtime may run this one: neither its current task nor its host are this run's.
-        let (_nobody, _no_host) = (CurrentTask::clear(), Host::leave());
+        // A blocking call of another runtime may run this one, whose current task and host must not be visible here.
+        let (_no_task, _no_host) = (CurrentTask::clear(), Host::leave());
         let _counted = budget::enter();
         let _reactor = self.shared.reactor.enter();
         let _run = enter_run(self.shared.observers.run());
         self.monitor.begin(&self.shared.observers);
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };
-        // SAFETY: the task only runs in this call, on this thread, and `ending` has it dropped
-        // before this frame is left, also by a panic; so before anything that it borrows ends.
+        // SAFETY: the task only runs in this call, on this thread, and `ending` drops it before this function returns or
+        // unwinds, so everything that it borrows outlives it.
         let mut root = unsafe {
-            let cell = self.reserve(None, place);
+            let cell = self.reserve(None, spawned_at);
             future.move_to(cell.future());
             self.spawn(cell)
         };
@@ -265,9 +265,9 @@ impl Core {
     pub(crate) unsafe fn reserve<F: Future>(
         &self,
         extras: Option<Box<Extras>>,
-        place: &'static Location<'static>,
+        spawned_at: &'static Location<'static>,
     ) -> Reserved<F> {
-        let meta = self.introduce(extras, place);
+        let meta = self.introduce(extras, spawned_at);
         // SAFETY: the caller vouches for the future. Both queues give the task to this thread only:
         // the run queue is used here alone, and only this thread takes from the injection queue.
         unsafe { reserve(Some(&self.slabs), &self.shared, meta) }
@@ -291,9 +291,9 @@ impl Core {
     }
 
     /// Gives a task its number.
-    pub(crate) fn introduce(&self, extras: Option<Box<Extras>>, place: &'static Location<'static>) -> Meta {
+    pub(crate) fn introduce(&self, extras: Option<Box<Extras>>, spawned_at: &'static Location<'static>) -> Meta {
         self.numbered.set(self.numbered.get() + 1);
-        Meta { id: TaskId(self.numbered.get()), spawned_at: place, extras }
+        Meta { id: TaskId(self.numbered.get()), spawned_at, extras }
     }
 
     /// Shows the observer that a blocking call waits for a thread of the pool.
@@ -336,7 +336,7 @@ impl Core {
     }
 
     /// Runs a task once. Returns whether it has completed.
-    #[inline(always)] // called once; out of line, a yield takes a tenth longer
+    #[inline(always)] // in the loop of a pass; out of line, a yield takes a tenth longer
     fn run_task(&self, task: Runnable) -> bool {
         let poll = PolledTask::of(task.task());
         let is_over = self.run_inside(task);
@@ -344,7 +344,7 @@ impl Core {
         is_over
     }
 
-    /// As [`run_task`](Core::run_task), within the poll of another task, which the time counts for.
+    /// As [`run_task`](Core::run_task), but does not time the poll: within the poll of another task, it belongs to that one.
     #[inline(always)]
     fn run_inside(&self, task: Runnable) -> bool {
         budget::reset();
@@ -353,7 +353,7 @@ impl Core {
         match run {
             Run::Suspended => false,
             Run::Finished => true,
-            Run::Ready(task) => {
+            Run::Woken(task) => {
                 self.queue.push(task);
                 false
             }
@@ -383,7 +383,7 @@ impl Core {
 
     /// Parks with an empty run queue, unless another thread has pushed a task meanwhile.
     fn park(&self, reactor: &mut Reactor) {
-        // Asked before the injection queue is announced empty: a hold is released only after its tasks were pushed.
+        // Check this before `injected.park()`: a hold is released only after its tasks were pushed.
         let is_alone = |reactor: &Reactor| reactor.is_idle() && !reactor.is_held();
         let was_alone = is_alone(reactor);
         if self.shared.injected.park() {
@@ -405,8 +405,8 @@ impl Core {
         self.shared.injected.take(&self.queue);
     }
 
-    /// Whether some milliseconds have passed since the reactor was polled, however few polls they took. On a simulated
-    /// clock, which stands still meanwhile, the machine's speed must not decide.
+    /// Whether some milliseconds have passed since this was last asked, however few polls they took. Always `false` on a
+    /// simulated clock: a deterministic run must not depend on the machine's speed.
     fn has_taken_long(&self) -> bool {
         self.monitor.has_ticked() && !self.shared.reactor.is_simulated()
     }

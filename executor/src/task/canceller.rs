@@ -87,7 +87,7 @@ impl Canceller {
     ///
     /// # Safety
     /// The task exists, and stays until this returns.
-    pub(super) unsafe fn of_listed(header: NonNull<Header>) -> Option<Canceller> {
+    pub(super) unsafe fn of_registered(header: NonNull<Header>) -> Option<Canceller> {
         // SAFETY: as promised; then by the reference that is added.
         unsafe { header.as_ref() }.state.add_reference_unless_orphaned().then_some(Canceller { header })
     }

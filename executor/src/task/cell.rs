@@ -37,7 +37,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-#[repr(C, align(8))] // the header comes first; on all machines, slabs count in steps of eight bytes
+#[repr(C, align(8))] // the header comes first; slabs measure cells in units of eight bytes, also on 32-bit machines
 pub(super) struct TaskCell<F: Future, S> {
     header: Header,
     body: UnsafeCell<Body<F>>,
@@ -65,7 +65,7 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
         free: Self::free,
     };
 
-    /// Makes a cell in one of these slabs, or in memory of its own. Returns its header, and where to write the future. The
+    /// Makes a cell in one of these slabs, or in a slab of its own. Returns its header, and where to write the future. The
     /// caller has the references that `State::new` counts.
     #[inline]
     pub(super) fn reserve(
@@ -138,7 +138,7 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
     unsafe fn finish(header: NonNull<Header>, mut result: Result<F::Output, JoinError>) {
         // SAFETY: the future's reference keeps the cell alive until it is given up below.
         let cell = unsafe { header.cast::<Self>().as_ref() };
-        // A task whose future has a destructor that panics has panicked.
+        // If the destructor of the future panics, the task counts as panicked.
         if let Err(panic) = cell.drop_future() {
             discard(std::mem::replace(&mut result, Err(JoinError::Panicked(Panic::new(panic)))));
         }
@@ -224,10 +224,11 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
     }
 
     /// # Safety
-    /// The caller has the right to run the task, and gives it up.
+    /// The caller has the right to run the task, and gives it up. It keeps a reference until this returns, or is on the
+    /// only thread that runs the task.
     unsafe fn schedule(header: NonNull<Header>) {
-        // SAFETY: the future's reference keeps the cell alive while a `Runnable` exists; and the caller's own, a waker's,
-        // while `schedule` runs: once the task is in a queue, another thread may run it to its end.
+        // SAFETY: the future's reference keeps the cell alive until the task is queued. After that another thread may run
+        // the task to completion; the caller's own reference keeps the cell alive until this returns.
         unsafe { Self::scheduler(header).schedule(Runnable::from_header(header)) };
     }
 
@@ -280,8 +281,8 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
     }
 
     unsafe fn free(header: NonNull<Header>) {
-        // SAFETY: the last reference is gone. The stage is empty by now, so neither the future nor the output is dropped
-        // here, on whatever thread this is; the fields that own something are dropped. An observed task has extras.
+        // SAFETY: the last reference is gone. The stage is empty by now, so no future or output is dropped here; this may
+        // be any thread. Only the join waker and the extras are left to drop. Observed tasks always have extras.
         unsafe {
             let waker = header.as_ref().join_waker.with_mut(|waker| (*waker).take());
             let extras = header.as_ref().take_extras();
@@ -313,7 +314,8 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
 /// Drops the waker that the awaiting task left in the cell.
 #[inline]
 fn drop_join_waker(waker: Box<Waker>) {
-    // Only the last reference to a cell frees it, and with it the next waker. This is rare, so check it first.
+    // Dropping the waker may free its task, and so drop that task's join waker, and so on: `chain` turns this recursion
+    // into a loop. The check avoids it in the usual case.
     match task_of(&waker).is_some_and(|task| task.state.may_be_last_waker()) {
         true => chain::run(move || drop(waker)),
         false => discard(waker), // another executor's waker may panic

@@ -228,7 +228,7 @@ unsafe fn end_poll(
         let state = &header.as_ref().state;
         let mut reported = observed.lock();
         let (suspend, before) = (polled == Polled::Pending).then(|| state.suspend()).unzip();
-        if suspend == Some(Suspend::Ready) {
+        if suspend == Some(Suspend::Woken) {
             reported = observed.catch_up(reported, state, true);
         }
         uncount_waker(header, observed, false);
@@ -237,7 +237,7 @@ unsafe fn end_poll(
         }
         let end = match suspend {
             Some(Suspend::Suspended | Suspend::Orphaned) => PollEnd::Pending,
-            Some(Suspend::Ready) => PollEnd::PendingWoken,
+            Some(Suspend::Woken) => PollEnd::PendingWoken,
             None => PollEnd::Finished,
         };
         match before {

@@ -74,7 +74,10 @@ impl Registry {
     pub(crate) fn tasks(&self) -> Vec<(Canceller, Instant)> {
         let tasks = self.lock();
         // SAFETY: an entry's task exists.
-        tasks.values().filter_map(|task| Some((unsafe { Canceller::of_listed(task.header) }?, task.spawned))).collect()
+        tasks
+            .values()
+            .filter_map(|task| Some((unsafe { Canceller::of_registered(task.header) }?, task.spawned)))
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskId, Entry>> {

@@ -22,32 +22,33 @@
 //! └───────────┘
 //! ```
 //!
-//! A suspended task is **orphaned** if the only reference to it is the one of its own future: it has no waker and no
-//! handle, and its scheduler does not list it, so nothing can wake, cancel or join it. The transition that makes it so
-//! returns that to exactly one caller: `suspend` if the other references went first, `drop_reference` if the last of them
-//! goes later. That caller has the task to itself and ends it (`waker.rs`, `dropped_reference`) or leaves it alone.
+//! A suspended task is **orphaned** if the only reference to it is the one of its own future and LISTED is clear: then
+//! nothing can wake, cancel or join it. Exactly one caller learns that, from the return value of the transition: `suspend`
+//! if the other references went first, `drop_reference` if the last of them goes later. That caller has the task to itself
+//! and ends it (`waker.rs`, `end_orphan`).
 //!
 //! Who owns what:
-//! - **The right to run.** Exactly one [`Runnable`](super::Runnable) exists while a task is queued or running, and none
-//!   otherwise. The transition that creates it says so in its return value.
+//! - **The right to run.** It exists once while a task is queued or running, and not otherwise. While the task is queued, a
+//!   [`Runnable`](super::Runnable) stands for it. The transition that creates it says so in its return value.
 //! - **The future** belongs to the holder of that right. Nothing else touches it.
 //! - **The output** belongs to the runner until COMPLETE is set; from then on to the join handle if JOIN was set at that
 //!   moment, and otherwise still to the runner.
 //! - **The join waker** belongs to the join handle while JOIN_WAKER is clear. While JOIN_WAKER is set, it does not change,
-//!   and both sides may read it. COMPLETE freezes the bit; the waker is dropped with the memory.
-//! - **The memory** belongs to the references: one for the life of the future, one for the join handle, and one for each
-//!   waker (two if the task is observed: see `observed.rs`). Queues hold none: a queued task has not completed, so the
-//!   future's reference still exists.
+//!   and both sides may read it. After COMPLETE the bit never changes, and the waker is dropped with the memory.
+//! - **The memory** belongs to the references: one for the life of the future, one for the join handle, one for each
+//!   `Canceller`, and one for each waker (two if the task is observed: see `observed.rs`). Queues hold none: a
+//!   queued task has not completed, so the future's reference still exists.
 
 use super::outcome::{Finish, TaskState};
 use crate::shim::{AtomicU64, Ordering};
 
-/// A wake has come that no poll has answered yet. Set by `new`, `wake`, `wake_suspended` and `cancel`; cleared by `begin`.
+/// The task was spawned, or a wake has come, and no poll has answered yet. Set by `new`, `wake`, `wake_suspended` and
+/// `cancel`; cleared by `begin`.
 /// Without RUNNING it means that a `Runnable` exists. Meaningless after COMPLETE.
 pub(super) const NOTIFIED: u64 = 1 << 0;
 /// The future is being polled or dropped. Set by `begin`; cleared by `suspend` and `complete`. Never set beside COMPLETE.
 pub(super) const RUNNING: u64 = 1 << 1;
-/// The future is gone, and the output is in its place. Set by `complete`; never cleared.
+/// The future is gone. The output, the panic or nothing is in its place. Set by `complete`; never cleared.
 pub(super) const COMPLETE: u64 = 1 << 2;
 /// The task was cancelled. Set by `cancel` unless COMPLETE is set; cleared by `complete` if the task ended otherwise. The
 /// next run drops the future, unless it is shielded.
@@ -92,7 +93,7 @@ pub(crate) enum Wake {
     Schedule,
     /// The task is running. Its runner sees the wake when the poll ends.
     WhileRunning,
-    /// The task is queued already, or has completed. Nothing is left to do.
+    /// The task is queued already, or running and already woken, or completed. Nothing is left to do.
     Nothing,
 }
 
@@ -114,14 +115,14 @@ pub(crate) enum Suspend {
     /// It is gone, and the task is orphaned.
     Orphaned,
     /// A wake came during the poll: the caller still has the right to run and must pass it on.
-    Ready,
+    Woken,
 }
 
 /// What remains after a reference was dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub(crate) enum Dropped {
-    /// Other references, or the right to run.
+    /// The task is not orphaned, and its memory is still used.
     Shared,
     /// The future's own reference, of a suspended task: the task is orphaned.
     Orphaned,
@@ -164,7 +165,7 @@ impl State {
         State(AtomicU64::new(NOTIFIED | JOIN | observed | listed | (2 * REFERENCE)))
     }
 
-    /// Asks for a poll. The second value is the word before.
+    /// Asks for a poll. Also returns the word before the transition.
     ///
     /// This is a read-modify-write even if NOTIFIED is already set: what the caller wrote before the wake must be visible to
     /// the poll that the earlier wake leads to (release here, acquire in `begin`).
@@ -180,8 +181,8 @@ impl State {
         self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).ok().map(StateWord)
     }
 
-    /// Cancels the task: a wake after which the next run drops the future. The second value is the word before. Returns
-    /// `None`, and changes nothing, if the task has completed or was cancelled before.
+    /// Cancels the task: a wake after which the next run drops the future. Also returns the word before the transition;
+    /// or `None`, and changes nothing, if the task has completed or was cancelled before.
     pub(crate) fn cancel(&self) -> Option<(Wake, StateWord)> {
         let update = |word: u64| (word & (COMPLETE | CANCELLED) == 0).then_some(word | CANCELLED | NOTIFIED);
         let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).ok()?;
@@ -199,7 +200,7 @@ impl State {
         }
     }
 
-    /// The poll returned `Poll::Pending`. The second value is the word before.
+    /// The poll returned `Poll::Pending`. Also returns the word before the transition.
     #[inline]
     pub(crate) fn suspend(&self) -> (Suspend, StateWord) {
         let before = self.0.fetch_and(!RUNNING, Ordering::AcqRel);
@@ -207,7 +208,7 @@ impl State {
         let suspend = match before & NOTIFIED {
             0 if references(before) == 1 && before & LISTED == 0 => Suspend::Orphaned,
             0 => Suspend::Suspended,
-            _ => Suspend::Ready,
+            _ => Suspend::Woken,
         };
         (suspend, StateWord(before))
     }
@@ -239,7 +240,7 @@ impl State {
         self.0.load(Ordering::Acquire) & COMPLETE != 0
     }
 
-    /// Whether the runner may read the join waker. For the join handle, which alone changes that.
+    /// Whether the runner may read the join waker. Only the join handle calls this, and only it changes the bit.
     pub(crate) fn has_join_waker(&self) -> bool {
         self.0.load(Ordering::Acquire) & JOIN_WAKER != 0
     }
@@ -327,7 +328,7 @@ impl State {
         references(self.0.fetch_sub(REFERENCE, Ordering::AcqRel)) == 1
     }
 
-    /// Whether the only references are those of one waker; an observed task has two for each. Out of date at once, unless
+    /// Whether the only references may be those of one waker; an observed task has two for each. Out of date at once, unless
     /// the waker is the caller's.
     #[inline]
     pub(crate) fn may_be_last_waker(&self) -> bool {

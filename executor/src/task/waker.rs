@@ -179,7 +179,7 @@ pub(crate) enum Run {
     /// The task is suspended.
     Suspended,
     /// The task was woken meanwhile, and must be queued again.
-    Ready(Runnable),
+    Woken(Runnable),
     /// The task has completed.
     Finished,
 }
@@ -216,7 +216,7 @@ unsafe fn run_unobserved(header: NonNull<Header>) -> Run {
                     end_orphan(header);
                     Run::Suspended
                 }
-                Suspend::Ready => Run::Ready(Runnable::from_header(header)),
+                Suspend::Woken => Run::Woken(Runnable::from_header(header)),
             },
         }
     }
@@ -236,7 +236,7 @@ unsafe fn run_observed(header: NonNull<Header>) -> Run {
         let run = match observed::poll(header) {
             None => Run::Finished,
             Some(Suspend::Suspended | Suspend::Orphaned) => Run::Suspended,
-            Some(Suspend::Ready) => Run::Ready(Runnable::from_header(header)),
+            Some(Suspend::Woken) => Run::Woken(Runnable::from_header(header)),
         };
         drop_reference(header); // this may leave an orphan
         run
@@ -287,7 +287,7 @@ impl Runnable {
     pub fn run(self) -> Option<Runnable> {
         let _counted = budget::enter();
         match self.run_once() {
-            Run::Ready(task) => Some(task),
+            Run::Woken(task) => Some(task),
             Run::Suspended | Run::Finished => None,
         }
     }

@@ -160,15 +160,15 @@ impl Checks {
         let nothing = Seen::default();
         let Seen { chains, dropped } = tasks.get(&task.id()).unwrap_or(&nothing);
         for AwaitChain { leaf, stack } in chains {
-            for place in names.chain(stack) {
-                let _ = write!(text, "\n    {place}");
+            for line in names.chain(stack) {
+                let _ = write!(text, "\n    {line}");
             }
             let _ = write!(text, "\n    waits for: {leaf}");
         }
         let _ = match (dropped, wakers) {
             (Some((stack, by)), _) => {
-                let place = names.calls(stack).pop().map(|place| format!(" in {place}")).unwrap_or_default();
-                write!(text, "\n    its last waker was dropped by {by}{place}")
+                let line = names.calls(stack).pop().map(|line| format!(" in {line}")).unwrap_or_default();
+                write!(text, "\n    its last waker was dropped by {by}{line}")
             }
             (None, 0) => write!(text, "\n    its last poll left no waker"),
             (None, 1) => write!(text, "\n    its waker was there, and was not called"),
