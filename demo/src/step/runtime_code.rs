@@ -83,7 +83,7 @@ codes! {
     DROP_REFERENCE = STATE, "State::drop_reference", "pub(crate) fn drop_reference(&self)", "fetch_sub(";
     WAKER_WAKE = WAKER, "waker::wake", "unsafe fn wake(header", "state.wake()";
     WAKER_CANCEL = WAKER, "waker::cancel", "unsafe fn cancel(header", "state.cancel()";
-    RUN_OBSERVED = WAKER, "waker::run_observed", "unsafe fn run_observed(", "Suspend::Ready";
+    RUN_OBSERVED = WAKER, "waker::run_observed", "unsafe fn run_observed(", "Suspend::Woken";
     POLL = CELL, "TaskCell::poll", "unsafe fn poll(header", "state.begin()";
     POLL_FUTURE = CELL, "TaskCell::poll_future", "fn poll_future(", "catch_unwind(";
     FINISH = CELL, "TaskCell::finish", "unsafe fn finish(header", "state.complete(";
