@@ -39,3 +39,9 @@ impl<T> UnsafeCell<T> {
 pub(crate) unsafe fn make_vacant<T>(cell: *mut UnsafeCell<T>) {
     let _ = cell; // this UnsafeCell has nothing besides its contents, and a union needs no initialization
 }
+
+/// Runs a unit test of a file that is also compiled for the model checker, where the test body is a model.
+#[cfg(test)]
+pub(crate) fn model(body: impl Fn() + Sync + Send + 'static) {
+    body();
+}

@@ -9,7 +9,7 @@
 //! with `debug = "limited"` in its profile. Without debug information there are only the names of functions that were
 //! not inlined.
 //!
-//! Used by `watch/dump.rs` for task dumps, and by `task/watch.rs` for observers that want the await chains of each
+//! Used by `watch/dump.rs` for task dumps, and by `task/observed.rs` for observers that want the await chains of each
 //! poll.
 
 use reactor::leaf;

@@ -186,9 +186,15 @@ thread_local! {
 impl Detail {
     /// Calls `show`, which shows an event, with this as its detail.
     pub(crate) fn during(self, show: impl FnOnce()) {
-        DETAIL.set(Some(self));
+        /// Restores the detail of an outer event, whether the observer returns or unwinds.
+        struct Back(Option<Detail>);
+        impl Drop for Back {
+            fn drop(&mut self) {
+                DETAIL.set(self.0);
+            }
+        }
+        let _back = Back(DETAIL.replace(Some(self)));
         show();
-        DETAIL.set(None);
     }
 }
 

@@ -113,9 +113,11 @@ pub(crate) trait Registration {
     /// empty. Called under the lock of the waiters.
     fn rearm(&self, interest: Readiness) -> io::Result<()>;
 
-    /// A waker was left, and the poll is about to return `Pending`. If the source `is_crowded`, the reactor must
-    /// [sweep](ReadinessCell::sweep) it in its next turn.
-    fn waits(&self, direction: Direction, is_crowded: bool);
+    /// The source is crowded: the reactor must [sweep](ReadinessCell::sweep) it in its next turn.
+    fn crowded(&self);
+
+    /// A waker was left, and the poll is about to return `Pending`.
+    fn waits(&self, direction: Direction);
 }
 
 /// The readiness word of one source, and its waiters.
@@ -234,8 +236,11 @@ impl ReadinessCell {
                 let rearmed = registration.rearm(waiters.interest());
                 drop(waiters);
                 drop(waker);
+                if is_crowded {
+                    registration.crowded(); // even if the next line fails: the list asks for one sweep only
+                }
                 rearmed?;
-                registration.waits(direction, is_crowded);
+                registration.waits(direction);
                 return Poll::Pending;
             }
         }

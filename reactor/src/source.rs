@@ -110,10 +110,11 @@ impl Registration for Source {
         unsafe { self.registered.rearm(&*self.registry.backend, self.token, interest) }
     }
 
-    fn waits(&self, direction: Direction, is_crowded: bool) {
-        if is_crowded {
-            self.registry.sweep_soon(self.token);
-        }
+    fn crowded(&self) {
+        self.registry.sweep_soon(self.token);
+    }
+
+    fn waits(&self, direction: Direction) {
         self.registry.observe(|observer| {
             Detail::Word(self.word()).during(|| observer.source_waits(self.id, direction));
         });
@@ -364,7 +365,8 @@ impl Registry {
     #[cold]
     pub(crate) fn sweep(&self, reported: &mut Vec<Reported>, wakers: &mut Vec<Waker>) {
         self.is_crowded.store(false, Ordering::SeqCst); // first: a source added now is found below, or sets it again
-        for token in std::mem::take(&mut *lock(&self.crowded)) {
+        let crowded = std::mem::take(&mut *lock(&self.crowded)); // released: a waker's destructor may make a source crowded
+        for token in crowded {
             let Some(source) = lock(&self.sources).find(token).cloned() else { continue };
             let woken = source.readiness.sweep(wakers);
             reported.push(Reported { source: source.id, readiness: Readiness::empty(), word: None, woken });

@@ -224,10 +224,11 @@ impl Schedule for Custom {
     }
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
-        self.observers.happened(task, what);
+        // First, so that it can note the queue of a wake: see `Transition::note_queue`.
         if self.scheduler.is_watched() {
             self.scheduler.happened(task, what);
         }
+        self.observers.happened(task, what);
     }
 }
 

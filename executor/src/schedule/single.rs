@@ -64,7 +64,7 @@ impl Single {
         Single { injected: InjectionQueue::new(), reactor, observers: Observers::new(observer, strictness) }
     }
 
-    /// The scheduler of one run: a new one if the run has an observer of its own.
+    /// The scheduler of one run: a new one if the run is observed, so that events name the run that they belong to.
     pub(crate) fn for_run(self: &Arc<Self>) -> Arc<Single> {
         match self.observers.for_run() {
             None => self.clone(),
@@ -330,6 +330,7 @@ impl Core {
 
     #[cold]
     fn shuffle(&self) {
+        self.monitor.end_crashed(); // first, so that the tasks that this queues are shuffled, too
         let mut ready: Vec<Runnable> = iter::from_fn(|| self.queue.pop()).collect();
         self.monitor.shuffle(&mut ready);
         ready.into_iter().for_each(|task| self.queue.push(task));

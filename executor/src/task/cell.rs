@@ -15,7 +15,6 @@ use super::chain;
 use super::current::CurrentTask;
 use super::error::{JoinError, Panic, ignore_panic};
 use super::event::TaskEvent;
-use super::extras::Extras;
 use super::header::{Header, Meta, Polled, Stage, VTable};
 use super::id::TaskRef;
 use super::observed::{report, report_cancel, report_finish, report_transition};
@@ -285,26 +284,25 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
         // be any thread. Only the join waker and the extras are left to drop. Observed tasks always have extras.
         unsafe {
             let waker = header.as_ref().join_waker.with_mut(|waker| (*waker).take());
-            let extras = header.as_ref().take_extras();
-            if waker.is_some() || extras.is_some() {
-                return Self::free_with(header, waker, extras);
+            if waker.is_some() || header.as_ref().extras().is_some() {
+                return Self::free_with(header, waker);
             }
             slab::give_back::<Self, S>(header.cast(), (*header.as_ptr()).slot);
         }
     }
 
-    /// Frees a cell that owned these.
+    /// Frees a cell that owned this waker or has extras.
     ///
     /// # Safety
     /// The last reference is gone.
     #[cold]
-    unsafe fn free_with(header: NonNull<Header>, waker: Option<Box<Waker>>, extras: Option<Box<Extras>>) {
+    unsafe fn free_with(header: NonNull<Header>, waker: Option<Box<Waker>>) {
         // The destructors may be foreign code, which must not find a current task that is being freed.
         let _none = CurrentTask::clear();
-        // SAFETY: as the caller promises.
+        // SAFETY: as the caller promises. The observer may read the extras, so they are taken after it has.
         unsafe {
             report_transition(header, TaskEvent::Freed, Transition::drop_reference);
-            extras.into_iter().for_each(discard);
+            header.as_ref().take_extras().into_iter().for_each(discard);
             slab::give_back::<Self, S>(header.cast(), (*header.as_ptr()).slot);
         }
         waker.into_iter().for_each(drop_join_waker);

@@ -61,7 +61,8 @@ pub(super) unsafe fn report<'a>(header: NonNull<Header>, what: impl FnOnce() -> 
     // SAFETY: the cell exists, as the caller promises.
     unsafe {
         if header.as_ref().state.is_observed() {
-            report_observed(header, what());
+            // An event that causes another one has a transition of its own.
+            Transition::during(None, || report_observed(header, what()));
         }
     }
 }

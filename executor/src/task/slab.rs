@@ -22,6 +22,7 @@
 //! After Jeff Bonwick, "The Slab Allocator: An Object-Caching Kernel Memory Allocator", 1994. Used by `cell.rs`, by
 //! `registry.rs`, and by schedulers, which own slabs.
 
+use super::current::CurrentTask;
 use super::header::Header;
 use crate::shim::{AtomicUsize, Ordering, thread_local};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -111,6 +112,8 @@ impl<S> Slab<S> {
     /// # Safety
     /// No slot is taken, and nothing else refers to the slab.
     unsafe fn free(slab: NonNull<Slab<S>>) {
+        // The destructor of the scheduler is foreign code, which must not find a current task in memory that is gone.
+        let _none = CurrentTask::clear();
         // SAFETY: the caller has the only pointer to the slab.
         unsafe {
             let Slab { scheduler, shape, .. } = slab.read();

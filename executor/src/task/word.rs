@@ -271,13 +271,18 @@ impl Transition {
 
     /// Calls `show` with this as the current transition. `show` reports the event that stands for it.
     pub(crate) fn report<R>(self, show: impl FnOnce() -> R) -> R {
+        Transition::during(Some(self), show)
+    }
+
+    /// Calls `show`, which reports an event, with the transition that the event stands for, if it stands for one.
+    pub(super) fn during<R>(transition: Option<Transition>, show: impl FnOnce() -> R) -> R {
         struct Back(Option<Transition>);
         impl Drop for Back {
             fn drop(&mut self) {
                 CURRENT.with(|current| current.set(self.0));
             }
         }
-        let _back = Back(CURRENT.with(|current| current.replace(Some(self))));
+        let _back = Back(CURRENT.with(|current| current.replace(transition)));
         show()
     }
 }
@@ -297,6 +302,7 @@ mod tests {
     use super::super::outcome::Finish;
     use super::super::state::{State, StateWord};
     use super::{Edge, Transition};
+    use crate::shim::model;
 
     /// Makes a transition, and checks that the words which are reported for it are those of the state.
     fn check(state: &State, predict: impl Fn(StateWord) -> Transition, make: impl FnOnce()) {
@@ -308,6 +314,10 @@ mod tests {
 
     #[test]
     fn the_words_that_are_reported_are_those_of_the_transitions() {
+        model(words_of_transitions);
+    }
+
+    fn words_of_transitions() {
         for how in [Finish::Ready, Finish::Cancelled, Finish::Panicked] {
             for waits in [false, true] {
                 let state = State::new(true, true);
@@ -330,11 +340,13 @@ mod tests {
 
     #[test]
     fn a_word_can_be_taken_apart_and_put_together() {
-        let state = State::new(true, false);
-        _ = state.begin();
-        let word = state.word();
-        assert_eq!(StateWord::from_parts(word.bits(), word.references(), word.polls()), word);
-        assert_eq!(word.to_string(), "running (RUNNING JOIN OBSERVED), 2 references, 1 poll");
-        assert_eq!(StateWord::all_names().count(), word.names().count() + 7);
+        model(|| {
+            let state = State::new(true, false);
+            _ = state.begin();
+            let word = state.word();
+            assert_eq!(StateWord::from_parts(word.bits(), word.references(), word.polls()), word);
+            assert_eq!(word.to_string(), "running (RUNNING JOIN OBSERVED), 2 references, 1 poll");
+            assert_eq!(StateWord::all_names().count(), word.names().count() + 7);
+        });
     }
 }

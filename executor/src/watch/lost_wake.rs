@@ -104,12 +104,6 @@ impl Checks {
         self.tasks().insert(task, Seen { chains: chains.to_vec(), dropped: None });
     }
 
-    /// Forgets the tasks of an earlier run, which had the same numbers.
-    pub(crate) fn reset(&self) {
-        self.take_failure();
-        self.tasks().clear();
-    }
-
     /// Forgets a task that has completed.
     pub(crate) fn forget(&self, task: TaskId) {
         self.tasks().remove(&task);

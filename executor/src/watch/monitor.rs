@@ -93,7 +93,6 @@ impl Monitor {
 
     /// The run begins.
     pub(crate) fn begin(&self, observers: &Observers) {
-        observers.checks.iter().for_each(Checks::reset); // what an earlier run has left
         observers.show(|observer| observer.run_begins());
     }
 
@@ -149,8 +148,15 @@ impl Monitor {
     /// Puts the tasks of a pass into the order that the seed gives.
     pub(crate) fn shuffle(&self, ready: &mut [Runnable]) {
         if let Some(simulated) = &self.simulated {
-            simulated.end_crashed(); // a waker that the reactor has called may have crashed a host
             simulated.shuffle(ready);
+        }
+    }
+
+    /// Cancels the tasks of the hosts that have crashed since the last call: a waker that the reactor has called may have
+    /// crashed one.
+    pub(crate) fn end_crashed(&self) {
+        if let Some(simulated) = &self.simulated {
+            simulated.end_crashed();
         }
     }
 

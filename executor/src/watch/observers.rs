@@ -21,18 +21,20 @@ impl Observers {
         Observers { run: RunId::new(), observer, checks: strictness.map(Checks::new) }
     }
 
-    /// Those of the run that begins, if its events are shown to an observer of their own.
+    /// The observers of the run that begins, unless nothing observes it: an observer of its own if there is one, and
+    /// checks that know nothing of earlier runs, whose tasks had the same numbers.
     pub(crate) fn for_run(&self) -> Option<Observers> {
-        let observer = self.observer.as_ref().and_then(|observer| observer.clone().for_run())?;
-        Some(Observers::new(Some(observer), self.checks.as_ref().map(Checks::strictness)))
+        let own = self.observer.as_ref().and_then(|observer| observer.clone().for_run());
+        let observer = own.or_else(|| self.observer.clone());
+        (!self.is_empty()).then(|| Observers::new(observer, self.checks.as_ref().map(Checks::strictness)))
     }
 
-    /// Those of the run's blocking calls, which never wait for a wake.
+    /// The observers of the run's blocking calls: without checks, because a call never waits for a wake.
     pub(crate) fn of_calls(&self) -> Observers {
         Observers { run: self.run, observer: self.observer.clone(), checks: None }
     }
 
-    /// The run whose events these are.
+    /// The run that these observe.
     pub(crate) fn run(&self) -> RunId {
         self.run
     }

@@ -69,3 +69,9 @@ macro_rules! model_thread_local {
     };
 }
 pub use crate::model_thread_local as thread_local;
+
+/// Runs a unit test of a checked file. Loom's types work only inside a model.
+#[doc(hidden)]
+pub fn model(body: impl Fn() + Sync + Send + 'static) {
+    crate::every_interleaving(body);
+}

@@ -40,9 +40,11 @@ impl Registration for Socket {
         if fails { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
-    fn waits(&self, _: Direction, is_crowded: bool) {
-        self.crowded.fetch_add(is_crowded.into(), Ordering::SeqCst);
+    fn crowded(&self) {
+        self.crowded.fetch_add(1, Ordering::SeqCst);
     }
+
+    fn waits(&self, _: Direction) {}
 }
 
 impl Socket {
