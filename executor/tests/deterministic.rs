@@ -6,11 +6,12 @@
 
 use executor::net::{TcpListener, TcpStream};
 use executor::sync::{Barrier, Event, Mutex, RwLock, Semaphore, broadcast, channel, oneshot, unbounded, watch};
+use executor::task::{CancelledBy, Canceller, Runnable, Schedule, TaskRef, spawn_with};
 use executor::test::explore;
 use executor::time::{Duration, interval, now, sleep, timeout};
 use executor::{
-    Either, JoinError, join_all, named, race, select, shield, spawn, spawn_blocking, spawn_local, task_group, tasks,
-    yield_now,
+    Either, JoinError, Observer, ReactorObserver, Runtime, join_all, named, race, select, shield, spawn,
+    spawn_blocking, spawn_local, task_group, tasks, yield_now,
 };
 use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use std::cell::RefCell;
@@ -255,4 +256,62 @@ fn bytes_cross_a_simulated_network_and_come_back() {
         serves.await.unwrap().unwrap();
         assert!(timeout(Duration::from_secs(1), TcpStream::connect((server.address(), 81))).await.unwrap().is_err());
     });
+}
+
+/// Reads all that an observer is shown of a task, at the last event of its life.
+#[derive(Default)]
+struct ReadsFreed(AtomicUsize);
+
+impl ReactorObserver for ReadsFreed {}
+
+impl Observer for ReadsFreed {
+    fn task_freed(&self, task: TaskRef<'_>) {
+        if task.id().0 == 1 {
+            return; // the first task, which has no name
+        }
+        assert_eq!((task.name(), task.wakers(), task.metadata()), (Some("freed"), 0, Some(&7_u8)), "{task:?}");
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn an_observer_may_read_a_task_that_is_being_freed() {
+    let observer = Arc::new(ReadsFreed::default());
+    let runtime = Runtime::builder().deterministic(1).observer(observer.clone()).build().unwrap();
+    runtime.block_on(async {
+        assert_eq!(named("freed").metadata(7_u8).spawn(async { 1 }).await.unwrap(), 1);
+    });
+    assert_eq!(observer.0.load(Ordering::Relaxed), 1);
+}
+
+/// Runs nothing.
+struct Idle;
+
+impl Schedule for Idle {
+    fn schedule(self: &Arc<Self>, _: Runnable) {}
+}
+
+/// Its destructor cancels a task of another scheduler, which looks for the current task.
+struct CancelsOther(std::sync::Mutex<Option<Canceller>>);
+
+impl Schedule for CancelsOther {
+    fn schedule(self: &Arc<Self>, _: Runnable) {}
+}
+
+impl Drop for CancelsOther {
+    fn drop(&mut self) {
+        self.0.get_mut().unwrap().take().unwrap().cancel();
+    }
+}
+
+#[test]
+fn a_scheduler_that_goes_with_its_last_task_does_not_find_that_task() {
+    let (victim, handle) = spawn_with(pending::<()>(), Arc::new(Idle));
+    let scheduler = CancelsOther(std::sync::Mutex::new(Some(handle.canceller())));
+    let (task, output) = spawn_with(async {}, Arc::new(scheduler));
+    drop(output);
+    assert!(task.run().is_none());
+    let cancelled = handle.canceller();
+    assert!(matches!(cancelled.task().cancellation().map(|of| &of.by), Some(CancelledBy::Thread(_))));
+    drop(victim);
 }
