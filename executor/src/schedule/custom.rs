@@ -202,7 +202,7 @@ pub(crate) struct Custom {
     scheduler: Box<dyn Inner>,
     reactor: Option<Handle>,
     observers: Observers,
-    /// For blocking calls; `None` without a reactor, which their threads report to.
+    /// For blocking calls; `None` without a reactor, because its threads wake tasks through one.
     pub(crate) pool: Option<Arc<Pool>>,
     /// The number of the task spawned last.
     numbered: AtomicU64,
@@ -297,7 +297,7 @@ impl Custom {
     }
 
     /// # Safety
-    /// The future may be run and dropped on any thread, or ensures itself that it stays on its own.
+    /// The future may be run and dropped on any thread, or checks its home thread itself.
     unsafe fn make<F: Future>(self: &Arc<Self>, future: F, meta: Meta) -> (Runnable, JoinHandle<F::Output>) {
         // SAFETY: as the caller promises; the future is written first.
         unsafe {
@@ -339,7 +339,7 @@ impl Custom {
     }
 
     /// Polls a task that was not woken, if it is suspended and may run on this thread. A task that completes has made
-    /// progress; one that is merely woken may owe that to another thread.
+    /// progress; a task that was only woken may have been woken by another thread.
     fn ask(&self, task: &Canceller) -> Asked {
         if task.task().home().is_some_and(|home| home != thread::current().id()) {
             return Asked::Suspended;

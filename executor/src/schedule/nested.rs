@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::iter;
 use std::thread;
 
-/// Each level takes some two kilobytes of stack in a debug build, and what the destructors take.
+/// Each level takes about two kilobytes of stack in a debug build, plus what the destructors take.
 const DEPTH: usize = 16;
 
 /// The drops that are under way on a thread, each in a destructor that the one before runs.
@@ -21,8 +21,8 @@ pub(super) struct NestedDrops {
 }
 
 impl NestedDrops {
-    /// Runs those of these tasks that were cancelled and can be dropped, the last first, which drops their futures.
-    /// `take` moves what other threads have pushed to the queue, and `run` runs a task.
+    /// Runs the cancelled, unshielded ones among `tasks`, last first. Such a run drops the future. `take` moves what
+    /// other threads have pushed to the queue, and `run` runs a task.
     ///
     /// A destructor may call this again. From a certain depth on, such a call leaves its tasks to the outermost one and
     /// returns `false`, so that futures which drop each other don't overflow the stack.
@@ -35,7 +35,7 @@ impl NestedDrops {
         let _depth = Depth { drops: self, before: self.depth.replace(depth + 1) };
         run_all(&tasks, queue, &take, &run);
         if depth == 0 {
-            // Which may leave some again.
+            // These runs may leave further tasks.
             let left_over = || Some(self.left_over.take()).filter(|tasks| !tasks.is_empty());
             while let Some(tasks) = left_over() {
                 run_all(&tasks, queue, &take, &run);
@@ -58,7 +58,7 @@ impl Drop for Depth<'_> {
 }
 
 fn run_all(tasks: &[Canceller], queue: &RunQueue, take: impl Fn(), run: impl Fn(Runnable)) {
-    // By address, for the search that finds the rank of a task in the queue.
+    // Sorted by address, so that a binary search finds the rank of a queued task.
     let mut ranks: Vec<_> = tasks.iter().enumerate().map(|(rank, task)| (task.address(), rank)).collect();
     ranks.sort_unstable();
     let rank = |task: &Runnable| {
@@ -71,11 +71,11 @@ fn run_all(tasks: &[Canceller], queue: &RunQueue, take: impl Fn(), run: impl Fn(
         let queued = iter::from_fn(|| queue.pop());
         let (mut doomed, others): (Vec<_>, Vec<_>) = queued.partition(|task| rank(task).is_some());
         doomed.sort_by_cached_key(|task| Reverse(rank(task)));
-        // One that is left and in no queue was woken by another thread, which is about to push it.
+        // A task that is in no queue was woken by another thread, which is about to push it.
         if doomed.is_empty() {
             thread::yield_now();
         }
-        // They stay in the queue: a destructor may drop a group that some of them belong to, too.
+        // Keep them in the queue: a destructor may drop another group that contains some of them.
         doomed.into_iter().chain(others).for_each(|task| queue.push(task));
         while let Some(task) = queue.pop() {
             if rank(&task).is_none() {

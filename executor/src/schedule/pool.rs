@@ -44,7 +44,7 @@ impl Limits {
 
 #[derive(Default)]
 struct State {
-    /// Calls that no thread has begun. Each holds a simulated clock.
+    /// Calls that no thread has begun. While a call is in here, a simulated clock does not advance.
     queue: VecDeque<(Runnable, Hold)>,
     threads: usize,
     idle: usize,
@@ -78,7 +78,7 @@ impl Pool {
         BlockingCall { call: Some(call), observer: self.observers.observer.clone() }
     }
 
-    /// Cancels the calls that no thread has begun. Each thread ends when its present call returns.
+    /// Cancels the calls that no thread has begun. Each thread ends when its current call returns.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -114,7 +114,7 @@ impl Pool {
 
     /// The loop of a thread of the pool.
     fn work(&self) {
-        let _run = enter_run(self.observers.run()); // the run may end before the call
+        let _run = enter_run(self.observers.run()); // the thread belongs to this run even if the call outlives it
         let mut state = self.lock();
         loop {
             if let Some((task, hold)) = state.queue.pop_front() {

@@ -306,8 +306,8 @@ impl Core {
         self.monitor.is_simulated()
     }
 
-    /// A blocking call as a future that makes it on the thread that polls it, as on a thread of the pool: without a
-    /// runtime.
+    /// Wraps a blocking call in a future that makes the call on the polling thread. No runtime is current during the
+    /// call, as on a thread of the pool.
     pub(crate) fn make_here<T>(&self, call: impl FnOnce() -> T) -> impl Future<Output = T> {
         let mut call: BlockingCall<_> = self.pool.call(call);
         poll_fn(move |cx| elsewhere(|| Pin::new(&mut call).poll(cx)))

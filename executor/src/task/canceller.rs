@@ -60,7 +60,7 @@ impl Canceller {
         unsafe { cancel(self.header) };
     }
 
-    /// Ends the task whatever shields it has.
+    /// Cancels the task even if it is shielded.
     pub(crate) fn end_at(&self, at: &'static Location<'static>, reason: &str) {
         self.cancel_at(at, Some(reason.to_owned()));
         self.task().header().pierce_shields();

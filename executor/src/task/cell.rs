@@ -7,9 +7,9 @@
 //!   Waker, Runnable, JoinHandle: pointers to the header, whose vtable leads to the functions here, which know F and S
 //! ```
 //!
-//! Which field belongs to whom at which moment is decided by the state word alone: see `state.rs`. The scheduler is found
-//! through the cell's slot, in the slab that the cell lies in: see `slab.rs`. `create.rs` makes cells; all else reaches them
-//! through the vtable.
+//! The state word alone decides which field belongs to whom at which moment: see `state.rs`. The scheduler is found
+//! through the cell's slot, in the slab that the cell lies in: see `slab.rs`. `create.rs` makes cells; all else reaches
+//! them through the vtable.
 
 use super::chain;
 use super::current::CurrentTask;

@@ -1,6 +1,6 @@
 //! The current task: the one that runs on this thread.
 //!
-//! `cell.rs` sets it for each poll. Everything that asks which task it is called from reads it.
+//! `cell.rs` sets it for each poll. Code that asks in which task it runs reads it.
 
 use super::header::Header;
 use super::id::TaskRef;

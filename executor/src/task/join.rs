@@ -73,9 +73,9 @@ impl<T> JoinHandle<T> {
         self.task().header()
     }
 
-    /// Cancels the task: its future is never polled again, and is dropped at the await point where it is suspended. A task
-    /// that is completing at this moment may still complete otherwise; cancelling a completed task changes nothing. Await
-    /// the handle to find out how the task completed; its future is gone by then.
+    /// Cancels the task: its future is never polled again, and is dropped at the await point where it is suspended. A
+    /// task that is completing at this moment may still return or panic instead; cancelling a completed task changes
+    /// nothing. Await the handle to find out how the task completed; its future is gone by then.
     ///
     /// A [shield](crate::shield()) delays the cancel until what it shields has completed. A blocking call that has begun goes
     /// on to its end; one that still waits for a thread never starts.

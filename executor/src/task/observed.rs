@@ -1,7 +1,7 @@
 //! Observed tasks: which events are reported of them, and in which order.
 //!
-//! Whether a task is observed is decided at its spawn and stands in its state word, where reading it costs next to nothing.
-//! Only observed tasks count their wakers: one that is suspended while it has no waker can never run again.
+//! Whether a task is observed is decided at its spawn and is a bit of its state word, which is cheap to read. Only
+//! observed tasks count their wakers: one that is suspended while it has no waker can never run again.
 //!
 //! An atomic transition and the event that reports it are two steps, and other threads report events of the same task in
 //! between. So each side waits where a reader would otherwise see an effect before its cause:
@@ -12,7 +12,7 @@
 //!
 //! An event that stands for a transition of the state word is reported within [`Transition::report`], so that observers
 //! can ask for the words before and after. `begin` and `complete` are reported before they are made, because the events
-//! come before the poll and before the handle resolves: their words are those at the report.
+//! come before the poll and before the handle resolves: they show the word as it was just before the transition.
 //!
 //! Knows the header and the state word. `waker.rs` calls it for wakers, wakes and polls, `cell.rs` for the end of a task.
 
@@ -284,8 +284,9 @@ pub(super) unsafe fn waker_dropped(header: NonNull<Header>) {
     }
 }
 
-/// Takes a waker, or a poll, off the count. The caller that takes off the last one learns whether the task is suspended. A
-/// poll is taken off after the task was suspended, so exactly one caller sees both.
+/// Takes a waker, or a poll, off the count. The caller that takes off the last one learns whether the task is
+/// suspended. A poll is taken off after the task was suspended, so exactly one caller sees a count of zero and a
+/// suspended task.
 ///
 /// # Safety
 /// The caller has a reference.

@@ -1,6 +1,6 @@
 //! All tasks of a scheduler, without a reference to any of them: in its slabs, or in a [`Registry`].
 //!
-//! For the schedulers, which list their tasks and end them with themselves.
+//! For the schedulers, which list their tasks, and end them when they end.
 
 use super::canceller::Canceller;
 use super::header::Header;
@@ -13,8 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 impl<S> Slabs<S> {
-    /// Cancels every task, shielded or not. Tasks that were not queued get scheduled. With `in_order`, the tasks are
-    /// cancelled in the order of their numbers.
+    /// Cancels every task, shielded or not. Suspended tasks are queued. With `in_order`, the tasks are cancelled in the
+    /// order of their numbers.
     pub(crate) fn cancel_all(&self, in_order: bool) {
         let mut tasks = Vec::new();
         self.for_each(|task| tasks.push(task));

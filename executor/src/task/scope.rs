@@ -69,7 +69,7 @@ impl Scope {
         shields.count > 0 && !shields.pierced
     }
 
-    /// From now on, shields in this scope have no effect: its end cannot wait.
+    /// From now on, shields in this scope have no effect: the scope is ending and cannot wait.
     pub(crate) fn pierce(&self) {
         self.lock().pierced = true;
     }

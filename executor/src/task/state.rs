@@ -75,8 +75,8 @@ pub(super) const REFERENCE: u64 = 1 << 10;
 const REFERENCES: u64 = (1 << 27) - 1;
 /// One poll. They are counted in the bits from here up, and the count wraps around.
 pub(super) const POLL: u64 = REFERENCE * (REFERENCES + 1);
-/// What `begin` adds. Its caller holds the right to run, so NOTIFIED is set and RUNNING is clear: an addition exchanges the
-/// two.
+/// What `begin` adds. Its caller holds the right to run, so NOTIFIED is set and RUNNING is clear: one addition clears
+/// the one and sets the other.
 pub(super) const BEGIN: u64 = POLL + RUNNING - NOTIFIED;
 
 pub(crate) struct State(AtomicU64);

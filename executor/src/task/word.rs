@@ -161,7 +161,7 @@ pub enum Queue {
 pub struct Transition {
     /// The function that made it.
     pub edge: Edge,
-    /// The word before; without a bit set if the edge is `New`.
+    /// The word before; zero if the edge is `New`.
     pub before: StateWord,
     /// The word after.
     pub after: StateWord,
@@ -170,16 +170,16 @@ pub struct Transition {
 }
 
 thread_local! {
-    /// The transition that the event which is shown on this thread stands for.
+    /// The transition that is being reported on this thread.
     static CURRENT: Cell<Option<Transition>> = const { Cell::new(None) };
 }
 
 impl Transition {
-    /// The transition of the state word that the event stands for which is shown on this thread; `None` for an event that
-    /// stands for none. For the methods of an [`Observer`](crate::Observer) and for
-    /// [`Schedule::happened`](super::Schedule::happened). The words are those of the transition's own atomic instruction, or
-    /// those that were read right before if the event is shown before the instruction: at the begin of a poll and at the end
-    /// of a task. Between two events of a task its references change, and its handle may set and clear JOIN and JOIN_WAKER.
+    /// The transition that the event in progress on this thread reports; `None` if it reports none. For the methods of
+    /// an [`Observer`](crate::Observer) and for [`Schedule::happened`](super::Schedule::happened). The words are those
+    /// of the transition's own atomic instruction, or those that were read right before if the event is shown before
+    /// the instruction: at the begin of a poll and at the end of a task. Between two events of a task its references
+    /// change, and its handle may set and clear JOIN and JOIN_WAKER.
     ///
     /// ```
     /// use executor::task::{TaskRef, Transition};

@@ -1,8 +1,8 @@
 //! The ages of tasks, without reading a clock at each spawn.
 //!
-//! Tasks are numbered in the order of their spawning. Before each turn of the reactor, the last number is noted with the
-//! time. The age of a task is that of the first note at or above its number. It is short by at most the time that the
-//! thread ran without a turn.
+//! Tasks are numbered in the order of their spawning. Before each turn of the reactor, the last number is noted with
+//! the time. The age of a task is that of the first note at or above its number. It is too small by at most the time
+//! between two turns.
 //!
 //! Used by `monitor.rs`.
 

@@ -10,8 +10,8 @@ use crate::stack::Names;
 use crate::task::{Canceller, Finish, TaskRef};
 use reactor::budget;
 
-/// Before a simulated clock moves on: looks for lost wakes, at 1, 2, 4, 8, … seconds of its time. So a task that
-/// waits for ever is found though a timer keeps others going, and the number of checks stays small.
+/// Before a simulated clock moves on: looks for lost wakes, at 1, 2, 4, 8, … seconds of its time. This finds a task
+/// that waits forever even while a timer keeps others busy, with few checks.
 pub(crate) fn check_in_time<S: Monitored>(scheduler: &S) {
     let (monitor, observers) = (scheduler.monitor(), scheduler.observers());
     if !monitor.is_simulated() || observers.checks.is_none() {
@@ -53,23 +53,23 @@ pub(crate) fn dump<S: Monitored>(scheduler: &S, others_wake: bool) -> Tasks {
     Tasks::new(dumps)
 }
 
-/// Shows every task that has not completed to `f`, with a way to poll it, which does nothing if it is not suspended.
-/// Returns the results, each with whether the task has made progress in that poll: then its wake was lost.
-/// `others_wake` says that a wake may be under way on another thread.
+/// Calls `f` with every task that has not completed, and with a closure that polls the task if it is suspended. Returns
+/// the results, each with whether the task has made progress in that poll: then its wake was lost. `others_wake` says
+/// that a wake may be under way on another thread.
 fn each_task<S: Monitored, T>(
     scheduler: &S,
     others_wake: bool,
     mut f: impl FnMut(TaskRef<'_>, &mut dyn FnMut()) -> T,
 ) -> Vec<(T, bool)> {
     let (simulated, observers) = (&scheduler.monitor().simulated, scheduler.observers());
-    // Otherwise the poll of the first task would end those of a host that has crashed, as if it had woken them.
+    // Otherwise the first poll would cancel the tasks of a crashed host, and that would count as its progress.
     simulated.iter().for_each(|simulated| simulated.end_crashed());
     // Their order in memory depends on the size of their futures, and so on how the program was compiled.
     let mut tasks = scheduler.tasks();
     tasks.sort_by_key(|task| task.task().id());
     let (mut shown, mut suspects) = (Vec::new(), Vec::new());
     for task in &tasks {
-        // A task may have ended another one meanwhile.
+        // The poll of an earlier task may have completed this one.
         if task.task().state().is_over() {
             continue;
         }

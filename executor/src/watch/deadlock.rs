@@ -14,7 +14,8 @@ const WHAT: &str = "nothing in this runtime can run, and nothing in it can chang
     socket open that something could come from, no blocking call under way. Only another thread could still wake one of its";
 
 /// Parks when only a wake from another thread can end that, and reports it as the run was asked to. `park` waits for
-/// events, for a time if one is given; `is_alone` takes what other threads have pushed and says whether it is still so.
+/// events, for a time if one is given; `is_alone` takes what other threads have pushed and returns whether there is
+/// still nothing to run or wait for.
 #[cold]
 pub(crate) fn park_alone<S: Monitored, R>(
     scheduler: &S,
@@ -26,7 +27,7 @@ pub(crate) fn park_alone<S: Monitored, R>(
     let deadlock = &scheduler.monitor().deadlock;
     match deadlock.get() {
         Deadlock::Printed => park(reactor, None),
-        // A simulated clock would jump over the time of patience.
+        // A simulated clock would jump over `PATIENCE`.
         Deadlock::Print if is_simulated => park(reactor, None),
         Deadlock::Print => {
             let start = Instant::now();
@@ -43,8 +44,8 @@ pub(crate) fn park_alone<S: Monitored, R>(
             if let Some(failure) = scheduler.observers().checks.as_ref().and_then(Checks::take_failure) {
                 panic!("{failure}\n{tasks}");
             }
-            // A task that another thread is about to wake may have made progress when its await chain was asked for:
-            // to its end, or to where it waits for something that will come.
+            // The dump's poll may have completed a task that another thread was about to wake, or moved it on to wait
+            // for something that will happen.
             if is_alone(reactor) && scheduler.tasks().len() == unfinished {
                 panic!("deadlock: {WHAT} {tasks}");
             }
@@ -52,9 +53,9 @@ pub(crate) fn park_alone<S: Monitored, R>(
     }
 }
 
-/// Prints the tasks whose wake was lost, which may have set others going; if there are none, all tasks, once.
+/// Prints the tasks whose wake was lost; their polls may have woken others. If there are none, prints all tasks, once.
 fn print<S: Monitored>(scheduler: &S) {
-    // No other thread has woken a task for so long that none is about to.
+    // No thread has woken a task for a second, so none is about to.
     let tasks = dump(scheduler, false);
     let mut lost = tasks.iter().filter(|task| task.lost_wake).peekable();
     if lost.peek().is_none() {

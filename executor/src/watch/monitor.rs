@@ -61,16 +61,16 @@ pub(crate) struct MonitorSettings {
     pub(crate) strictness: Option<Strictness>,
 }
 
-/// What a scheduler knows of its run only to show it.
+/// The state of a scheduler that serves observation only.
 pub(crate) struct Monitor {
     pub(super) deadlock: Cell<Deadlock>,
     ages: RefCell<Ages>,
     pub(super) slow: SlowPolls,
     /// Where the network is simulated.
     pub(super) simulated: Option<Box<Simulated>>,
-    /// The run has neither that nor an observer nor checks.
+    /// There is no simulated network, no observer and no check.
     is_plain: bool,
-    /// What the poll of a task that was not woken has shown so far, while there is one.
+    /// During a poll without a wake: what it has shown so far.
     pub(super) asking: Cell<Option<Asked>>,
     pub(super) start: Instant,
     /// When the suspended tasks are checked for lost wakes, on a simulated clock.
@@ -169,13 +169,13 @@ impl Monitor {
         }
     }
 
-    /// A poll is over that did not belong to another poll. `find` looks up a task that has not completed.
+    /// A poll is over that was not nested in another one. `find` looks up a task that has not completed.
     #[inline]
     pub(crate) fn polled(&self, poll: PolledTask, observers: &Observers, find: impl Fn(TaskId) -> Option<TaskInfo>) {
         self.slow.polled(poll, observers.observer.as_deref(), find);
     }
 
-    /// Time has passed that belongs to no poll.
+    /// Leaves out the time until now, which belongs to no poll.
     pub(crate) fn restart(&self) {
         self.slow.restart();
     }
@@ -185,7 +185,7 @@ impl Monitor {
         self.slow.take_tick()
     }
 
-    /// The tasks up to the number `last` exist by now.
+    /// Notes that the tasks up to the number `last` have been spawned.
     pub(crate) fn note_ages(&self, last: u64, now: impl FnOnce() -> Instant) {
         self.ages.borrow_mut().note(last, now);
     }
@@ -195,7 +195,8 @@ impl Monitor {
         self.ages.borrow().age(task.0, now)
     }
 
-    /// A poll begins: chooses which await chains it is to show. Those of a task that is asked are for its asker.
+    /// A poll begins: chooses which await chains it reports. A poll without a wake reports none here: its chains go to
+    /// the task dump.
     pub(crate) fn choose_chains(&self, chains: &Cell<Chains>, observers: &Observers) {
         if observers.checks.as_ref().is_some_and(Checks::wants_chains) {
             chains.set(Chains::All);

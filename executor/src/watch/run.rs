@@ -22,7 +22,7 @@ impl RunId {
     }
 }
 
-/// Makes this thread one of that run, until the guard is dropped.
+/// Enters a run on this thread, until the guard is dropped.
 #[must_use = "the thread leaves the run when this guard is dropped"]
 pub(crate) fn enter_run(run: RunId) -> Entered {
     Entered(CURRENT.replace(Some(run)))
@@ -37,14 +37,14 @@ impl Drop for Entered {
     }
 }
 
-/// Whose thread an event of a task happens on.
+/// Where an event happens, relative to the run of its task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Here {
-    /// One of the task's own run: numbers of tasks mean something here.
+    /// On a thread of the same run: the current task's number may be reported.
     Own,
-    /// One of another run: neither its tasks nor its sources and timers are the task's.
+    /// On a thread of another run, whose tasks, sources and timers are unrelated.
     Other,
-    /// No run's: perhaps one that turns a reactor on behalf of the task's executor.
+    /// Outside of every run. The thread may be turning the reactor of the task's executor.
     Outside,
 }
 

@@ -24,7 +24,7 @@ impl Simulated {
         Simulated { network: network.clone(), tasks: RefCell::default(), is_late: Cell::new(false) }
     }
 
-    /// Puts tasks that are ready into an order that depends on the seed alone.
+    /// Puts queued tasks into an order that depends on the seed alone.
     pub(crate) fn shuffle(&self, ready: &mut [Runnable]) {
         // R. Durstenfeld, "Algorithm 235: Random permutation", 1964.
         for last in (1..ready.len()).rev() {
@@ -51,7 +51,8 @@ impl Simulated {
         self.tasks.borrow().len()
     }
 
-    /// Runs a task on its host, or on none. Hosts that crash in that poll end before another task runs.
+    /// Runs a task on its host, or on none. If a host crashes in that poll, its tasks are cancelled before another task
+    /// runs.
     pub(crate) fn run<R>(&self, task: TaskId, run: impl FnOnce() -> R) -> R {
         let host = self.tasks.borrow().get(&task).map(|(host, _)| host.clone());
         let entered = host.map_or_else(Host::leave, |host| host.enter());

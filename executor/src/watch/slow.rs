@@ -22,7 +22,7 @@ const CLOCK: ClockId = ClockId::Monotonic;
 
 /// After so many reads within one tick, the clock is read less often.
 const READS: u32 = 512;
-/// How often: after so many polls.
+/// Then it is read once per this many polls.
 const POLLS: usize = 16;
 
 pub(crate) struct SlowPolls {
