@@ -374,3 +374,41 @@ fn a_sweep_calls_pollers_and_leaves_futures_alone() {
     drop(readable);
     assert_eq!((future.wakers(1), poller.wakers(1)), (0, 1)); // `waits`
 }
+
+/// Its destructor crowds another source.
+struct CrowdsAnother(Arc<Async<UnixDatagram>>);
+
+impl Wake for CrowdsAnother {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for CrowdsAnother {
+    fn drop(&mut self) {
+        for _ in 0..100 {
+            let waker = Counting::new().waker();
+            let read = self.0.poll_read_with(&mut Context::from_waker(&waker), |socket| socket.recv(&mut [0; 8]));
+            assert!(read.is_pending());
+        }
+    }
+}
+
+#[test]
+fn a_waker_that_a_sweep_drops_may_crowd_another_source() {
+    within(20, || {
+        let mut reactor = Reactor::new().unwrap();
+        let _entered = reactor.handle().enter();
+        let [(ours, _theirs), (others, _peer)] = [UnixDatagram::pair().unwrap(), UnixDatagram::pair().unwrap()];
+        let (ours, others) = (Async::new(ours).unwrap(), Arc::new(Async::new(others).unwrap()));
+        let poll = |waker: &Waker| {
+            let read = ours.poll_read_with(&mut Context::from_waker(waker), |socket| socket.recv(&mut [0; 8]));
+            assert!(read.is_pending());
+        };
+        poll(&Waker::from(Arc::new(CrowdsAnother(others.clone()))));
+        (0..100).for_each(|_| poll(&Counting::new().waker()));
+        assert_eq!(reactor.turn(None).unwrap(), 101, "all pollers are called");
+        (0..100).for_each(|_| poll(&Counting::new().waker()));
+        // The pollers that did not come back are dropped, within the sweep.
+        let called = [(); 3].map(|()| reactor.turn(Some(Duration::ZERO)).unwrap());
+        assert_eq!(called, [100, 100, 0], "the other source is swept, too");
+    });
+}

@@ -449,3 +449,18 @@ fn pollers_that_do_not_come_back_are_forgotten() {
         assert_eq!(socket.report(Readiness::READABLE), others.len());
     });
 }
+
+// Invariant 5: a poller whose `rearm` fails still asks for the sweep that is due, or stale pollers would stay until a report.
+#[test]
+fn a_poller_that_gets_an_error_asks_for_the_sweep_that_is_due() {
+    every_interleaving(|| {
+        let socket = Socket::assumed(Readiness::empty());
+        let pollers = add_pollers(&socket, ROOM);
+        socket.is_broken.store(true, Ordering::SeqCst);
+        let last = Waker::from(Arc::<Noted>::default());
+        let polled = socket.poll_take(Direction::Read, None, &mut Context::from_waker(&last), false);
+        assert!(matches!(polled, std::task::Poll::Ready(Err(_))));
+        assert_eq!(socket.crowded.load(Ordering::SeqCst), 1);
+        assert_eq!(sweep(&socket), pollers.len() + 1);
+    });
+}
