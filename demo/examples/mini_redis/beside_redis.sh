@@ -36,7 +36,7 @@ until_it_answers() {
         [ "$(redis-cli -p "$1" ping 2>/dev/null)" = PONG ] && return
         sleep 0.1
     done
-    echo "nobody answers at port $1: $(cat "$2")" >&2
+    echo "no server answers at port $1: $(cat "$2")" >&2
     exit 1
 }
 while ! grep -q listening "$work/ours.log"; do kill -0 $ours && sleep 0.1; done

@@ -104,7 +104,7 @@ impl InjectionQueue {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             let next = if head == PARKED { None } else { NonNull::new(head) };
-            // SAFETY: whoever holds the right to run a task owns its link, and keeps it alive.
+            // SAFETY: the holder of the right to run a task owns its link, and the task exists until it has run.
             unsafe { task.as_ref().next.with_mut(|link| *link = next) };
             // Release: the thread that takes the task sees the link, and what was written before the wake.
             match self.head.compare_exchange_weak(head, task.as_ptr(), Ordering::Release, Ordering::Relaxed) {

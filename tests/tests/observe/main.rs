@@ -6,3 +6,4 @@ mod dump;
 mod events;
 mod handovers;
 mod lost_wakes;
+mod runs;
