@@ -1,17 +1,17 @@
 """gdb pretty printers for the runtime, and the command `tasks`.
 
     (gdb) source demo/debug/printers.py
-    (gdb) print *self          a scheduler, a queue, a task, a source … wherever a frame has one
-    (gdb) tasks                all tasks of a program that stands still, or of a core dump
+    (gdb) print *self          a scheduler, a queue, a task, a source … in a frame that has one
+    (gdb) tasks                all tasks of a stopped program or of a core dump
 
-They read memory and call nothing, so they work on a process, on a core dump and in the middle of anything. What
-they need is debug information with types: that of `cargo build`, or of a release with CARGO_PROFILE_RELEASE_DEBUG=full.
+They read memory and call no function, so they work on a process and on a core dump, wherever it stopped. They need
+debug information with types: that of `cargo build`, or of a release with CARGO_PROFILE_RELEASE_DEBUG=full.
 """
 
 import gdb
 import gdb.printing
 
-# Constants leave no trace in the debug information. tests/tests/docs/debugger.rs holds these against the sources.
+# The debug information does not contain constants. tests/tests/docs/debugger.rs compares these with the sources.
 STATE = {  # executor/src/task/state.rs
     "NOTIFIED": 1 << 0,
     "RUNNING": 1 << 1,
@@ -51,7 +51,7 @@ TICKS = {  # reactor/src/time/ticks.rs
 
 
 def peel(value):
-    """What is inside of wrappers with one field that has a size: cells, atomics, `NonNull`, `Box`."""
+    """The value inside of wrappers such as cells, atomics, `NonNull` and `Box`, which have one field with a size."""
     while value.type.strip_typedefs().code == gdb.TYPE_CODE_STRUCT:
         fields = [field for field in value.type.fields() if field.type.sizeof > 0]
         if len(fields) != 1:
@@ -65,7 +65,7 @@ def number(value):
 
 
 def pointer(value, kind="executor::task::header::Header"):
-    """What an `Option` of a pointer points to, or None: it is the pointer itself, and null if there is none."""
+    """What an `Option` of a pointer points to, or None. Such an option is stored as the pointer, and None as null."""
     address = int.from_bytes(gdb.selected_inferior().read_memory(value.address, 8).tobytes(), "little")
     return at(address, kind)
 
@@ -80,12 +80,12 @@ def arc(value):
 
 
 def locked(mutex):
-    """What a mutex guards, whether or not somebody holds it."""
+    """The value of a mutex, whether or not it is locked."""
     return mutex["data"]["value"]
 
 
 def variant(value):
-    """The variant that an enum is in, and what is in that."""
+    """The name of an enum's current variant, and its fields."""
     field = value.type.fields()[-1]
     return field.name, value[field]
 
@@ -104,7 +104,7 @@ def ring(deque):
 
 
 def slab(value):
-    """The entries of a `slab::Slab` that are taken, with their keys."""
+    """The occupied entries of a `slab::Slab`, with their keys."""
     entries = enumerate(map(variant, vec(value["entries"])))
     return [(key, content["__0"]) for key, (name, content) in entries if name == "Occupied"]
 
@@ -116,7 +116,7 @@ def text(value):
 
 
 def place(location):
-    """A place in the source, as the compiler's `Location` names it."""
+    """A location in the source, from a `Location` of the standard library."""
     return f"{text(location['filename'])}:{int(location['line'])}"
 
 
@@ -128,16 +128,16 @@ def plural(count, what):
 
 
 def life(word):
-    """Where a task is in its life: the boxes of the picture in `state.rs`."""
+    """The state of a task, as in the picture in `state.rs`."""
     boxes = {"COMPLETE": "completed", "RUNNING": "running", "NOTIFIED": "queued"}
     return next((name for bit, name in boxes.items() if word & STATE[bit]), "suspended")
 
 
 def bits(word):
     """The names of the bits that are set."""
-    # LISTED is set for all tasks of a runtime, all their lives: it would tell nothing.
-    told = [(name, bit) for name, bit in STATE.items() if bit < STATE["REFERENCE"] and name != "LISTED"]
-    return " ".join(name for name, bit in told if word & bit)
+    # LISTED is left out: it is always set for the tasks of a runtime.
+    shown = [(name, bit) for name, bit in STATE.items() if bit < STATE["REFERENCE"] and name != "LISTED"]
+    return " ".join(name for name, bit in shown if word & bit)
 
 
 def counts(word):
@@ -159,7 +159,7 @@ class State:
 
 
 class Task:
-    """A task, whatever leads to it: its cell, a `Runnable`, a `JoinHandle`."""
+    """A task, found through its cell, a `Runnable` or a `JoinHandle`."""
 
     def __init__(self, header):
         self.header = header
@@ -175,13 +175,13 @@ class Task:
         return text(name) if name.type.code == gdb.TYPE_CODE_STRUCT else ""
 
     def label(self):
-        return f"task {self.id} `{self.name()}`" if self.name() else f"task {self.id}"
+        return f'task {self.id} "{self.name()}"' if self.name() else f"task {self.id}"
 
     def spawned_at(self):
         return place(self.header["spawned_at"].dereference())
 
     def joiner(self):
-        """The waker of whoever awaits its end."""
+        """The waker of the task that joins it."""
         waker = pointer(self.header["join_waker"], "core::task::wake::Waker")
         return waker if waker is not None and self.word & STATE["JOIN_WAKER"] else None
 
@@ -205,7 +205,7 @@ def task_of_waker(waker):
 
 
 def functions_at(address):
-    """The functions that an instruction belongs to: one, and those that were inlined into it there."""
+    """The functions that an instruction belongs to: those inlined there, and the one that contains them."""
     block = gdb.block_for_pc(address)
     while block is not None:
         if block.function is not None:
@@ -225,7 +225,7 @@ def header_in(value):
 
 
 class Waker:
-    """Whom a waker wakes."""
+    """The task that a waker wakes."""
 
     def __init__(self, value):
         self.value = value
@@ -234,11 +234,11 @@ class Waker:
         return f"Waker of {woken_by(self.value)}"
 
 
-# Queues. Each has `lines`, for the tour, which are its children, for gdb.
+# Queues. The tour prints the `lines` of each, and gdb prints them as its children.
 
 
 class Queue:
-    """Those who wait somewhere, a line each."""
+    """Tasks, timers or waiters, a line each."""
 
     empty = "empty"
 
@@ -271,7 +271,7 @@ class RunQueue(Queue):
 
 
 class InjectionQueue(Queue):
-    """Tasks that other threads have pushed, the newest first, as they are linked."""
+    """The tasks that other threads have pushed, the latest first, as they are linked."""
 
     PARKED = 1  # not the address of a task
 
@@ -329,7 +329,7 @@ class Readiness:
 
 
 class Source(Queue):
-    """A registered descriptor, or simulated socket: its readiness word, and who waits for it."""
+    """A registered descriptor or simulated socket: its readiness word, and its waiters."""
 
     empty = "no waiter"
 
@@ -351,7 +351,7 @@ class Source(Queue):
 
 
 class WaitList(Queue):
-    """Those who wait in a `List`, the first come first."""
+    """The waiters of a `List`, in the order in which they came."""
 
     empty = "no waiter"
 
@@ -369,7 +369,7 @@ class WaitList(Queue):
 
 
 class Node:
-    """A waiter's place in a list."""
+    """A waiter's entry in a list."""
 
     def __init__(self, value):
         self.stage, self.body = number(value["stage"]), value["body"]["__0"]["value"]
@@ -381,7 +381,7 @@ class Node:
 
 
 class Monitor(Queue):
-    """What tasks share, under its lock: the kind of thing, and its wait lists."""
+    """A primitive that tasks share: its kind, and the wait lists under its lock."""
 
     empty = "no waiter"
 
@@ -397,7 +397,7 @@ class Monitor(Queue):
         return [line for waiters in lists for line in WaitList(waiters).lines()]
 
 
-# Whole runtimes. Without printers of their own, gdb would print all that they lead to, which is everything.
+# Whole runtimes. Without these printers, gdb would follow all their pointers and print everything.
 
 
 class Core(Queue):
@@ -416,7 +416,7 @@ class Core(Queue):
 
 
 class Reactor(Queue):
-    """A reactor, by what leads to it: its timers and its sources."""
+    """A reactor, found through a `Reactor`, a `Handle` or what they share: its timers and its sources."""
 
     empty = "nothing to wait for"
 
@@ -439,7 +439,7 @@ def flat(queue):
 def cores():
     """The schedulers of all threads: each has a frame that runs it."""
     found = {}
-    present = gdb.selected_thread()
+    selected = gdb.selected_thread()
     for thread in gdb.selected_inferior().threads():
         thread.switch()
         frame = gdb.newest_frame()
@@ -448,15 +448,15 @@ def cores():
             if core is not None:
                 found.setdefault(int(core.address), (thread, core))
             frame = older(frame)
-    if present:
-        present.switch()
+    if selected:
+        selected.switch()
     return list(found.values())
 
 
 def older(frame):
     try:
         return frame.older()
-    except gdb.error:  # a stack that was overwritten ends somewhere
+    except gdb.error:  # a stack that was overwritten cannot be followed further
         return None
 
 
@@ -471,7 +471,7 @@ def core_of(frame):
 
 
 def all_tasks(core):
-    """All tasks of a scheduler that are not over, by walking its slabs."""
+    """The tasks of a scheduler that have not completed, found in its slabs."""
     tasks = []
     classes = core["slabs"]["classes"]
     for index in range(classes.type.range()[1] + 1):
@@ -503,7 +503,7 @@ def sources(shared):
 
 
 def calls(core):
-    """Calls that block: their numbers, whether a thread makes them or has yet to be found, and who asked."""
+    """Blocking calls: the number of each, whether it has a thread or waits for one, and its spawn location."""
     pool = locked(arc(core["pool"])["state"])
     begun = [(number(call["id"]), "its thread", place(call["spawned_at"].dereference())) for call in vec(pool["begun"])]
     queued = [Task(header_in(call["__0"])) for call in ring(pool["queue"])]
@@ -511,9 +511,9 @@ def calls(core):
 
 
 def waits(core, tasks):
-    """What each task waits for, by its address, as far as its waker is found: at a timer, a source, a task.
+    """What each task waits for, by its address, if its waker is found at a timer, a source or another task.
 
-    Who waits in a wait list is not found: the list is in something of the user's that is shared, wherever that is.
+    Waiters in wait lists are not found, because no pointer leads from the runtime to the primitives of a program.
     """
     found = {}
     shared = reactor_of(core)
@@ -529,7 +529,7 @@ def waits(core, tasks):
 
 
 def table(rows):
-    """Columns as wide as they need be; the last one is as long as it likes."""
+    """The rows as lines, with aligned columns. The last column is not padded."""
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]) - 1)]
     for row in rows:
         cells = [str(cell).ljust(width) for cell, width in zip(row, widths)]
@@ -539,8 +539,9 @@ def table(rows):
 class Tasks(gdb.Command):
     """Lists all tasks of all runtimes of the program: tasks
 
-The state of each is that of the picture in executor/src/task/state.rs; with a `!`, somebody has cancelled it. For a
-task that waits in a wait list, as for a mutex or a channel, nothing is said: such lists are not reached from here."""
+The states are those of the picture in executor/src/task/state.rs; a `!` marks a task that was cancelled and has not
+completed. The column "waits for" is empty for a task in a wait list, such as that of a mutex or a channel: the runtime
+has no pointer to it."""
 
     def __init__(self):
         super().__init__("tasks", gdb.COMMAND_DATA)
@@ -549,7 +550,7 @@ task that waits in a wait list, as for a mutex or a channel, nothing is said: su
         check_types()
         found = cores()
         if not found:
-            raise gdb.GdbError("tasks: no thread runs a runtime just now (or its frames have no `self` any more)")
+            raise gdb.GdbError("tasks: no frame of a runtime with a `self` is on a stack: stop the program inside of `block_on`")
         for thread, core in found:
             print(f"thread {thread.num}")
             for line in self.lines(core):
@@ -562,22 +563,22 @@ task that waits in a wait list, as for a mutex or a channel, nothing is said: su
         rows = [("task", "name", "state", "polls", "waits for", "spawned at")]
         for task in tasks:
             wait = where.get(task.address, "") if life(task.word) == "suspended" else ""
-            asked = " !" if task.word & STATE["CANCELLED"] else ""
-            state = life(task.word) + asked
+            cancelled = " !" if task.word & STATE["CANCELLED"] else ""
+            state = life(task.word) + cancelled
             rows.append((task.id, task.name(), state, counts(task.word)[1], wait, task.spawned_at()))
         rows += [(id, "", "blocking", "", what, spawned_at) for id, what, spawned_at in calls(core)]
         return table(rows)
 
 
 def check_types():
-    """A release knows the names of types for its backtraces, and nothing of what is in them."""
+    """Raises an error if the program has no types. The debug information of a release has only their names."""
     try:
         fields = gdb.lookup_type("executor::task::header::Header").fields()
     except (gdb.error, TypeError):
         fields = []
     if not fields:
         raise gdb.GdbError(
-            "the program has no debug information with the runtime's types: use that of `cargo build`, or build\n"
+            "the program has no debug information with the runtime's types: use a build by `cargo build`, or build\n"
             "the release with CARGO_PROFILE_RELEASE_DEBUG=full"
         )
 

@@ -36,12 +36,12 @@ from printers import (
 )
 
 WIDTH = 78
-# Frames that are shown; the rest of the stack is the same at most stops, and at one of them shown whole.
+# The number of frames that a stop shows. The rest of the stack is the same at most stops; stop 3 shows it.
 FRAMES = 7
 
 
 class Stop(gdb.Breakpoint):
-    """One stop: a function, what happens in it, and what there is to see."""
+    """One stop: a function, what happens in it, and the values to print."""
 
     stops = []
     passed = 0
@@ -76,14 +76,14 @@ class Stop(gdb.Breakpoint):
 
 
 def ended(event):
-    """Says so if the program did not come by all stops: then one of them has to be found a new place."""
+    """Reports a program that ended before the last stop: the function of the next stop was not called as expected."""
     if hasattr(event, "exit_code") and Stop.passed < len(Stop.stops):
-        print(f"the program ended before it came to stop {Stop.passed + 1}, at {Stop.stops[Stop.passed].location}")
+        print(f"the program ended before stop {Stop.passed + 1}, at {Stop.stops[Stop.passed].location}")
     Stop.passed = 0
 
 
 class Rest(gdb.Command):
-    """Goes through the stops that are left without waiting: rest"""
+    """Goes through the remaining stops without waiting at them: rest"""
 
     def __init__(self):
         super().__init__("rest", gdb.COMMAND_RUNNING)
@@ -93,18 +93,18 @@ class Rest(gdb.Command):
             gdb.execute("continue")
 
 
-# What is to be seen.
+# The values that stops print.
 
 
 def outer(frame, function):
-    """The innermost of the frames of a function."""
+    """The innermost frame of a function."""
     while frame is not None and function not in (frame.name() or ""):
         frame = frame.older()
     return frame
 
 
 def short(name):
-    """A function's name without its crate's folders and what it was made generic with."""
+    """The name of a function with its type or module, without the rest of the path and without generic arguments."""
     while "<" in name:
         name, before = re.sub(r"<[^<>]*>", "", name), name
         if name == before:
@@ -114,7 +114,7 @@ def short(name):
 
 
 def frames(frame, depth):
-    """The runtime's and the program's functions on the stack, above `main`, without what the compiler made."""
+    """The functions of the runtime and of the program on the stack, down to `main`, without closures and wrappers."""
     rows = []
     while frame is not None and frame.name() != "tour::main":
         name, at = frame.name() or "", frame.find_sal()
@@ -167,8 +167,8 @@ gdb.events.exited.connect(ended)
 Stop(
     "executor::schedule::single::Core::new",
     "block_on: a thread gets a scheduler",
-    """A core is what belongs to the thread: a queue of tasks that are ready, and the memory of all tasks. There is
-    no other thread and no main loop yet; the loop is `Core::run`, which comes next.""",
+    """A core belongs to one thread. It has the thread's run queue and the memory of all tasks. No other thread has
+    been started, and no loop runs yet: `Core::run`, which comes next, is the loop.""",
     lambda frame: [
         ("called", [called_at(frame)]),
         ("timers", queue_lines(timers(arc(arc(frame.read_var("shared"))["reactor"]["__0"])))),
@@ -177,8 +177,9 @@ Stop(
 Stop(
     "executor::schedule::run_queue::RunQueue::push",
     "spawn: a task is made and queued",
-    """The future was moved into a cell, its memory for life. Two references: the future's own and the join
-    handle's. NOTIFIED without RUNNING means: it is queued. None of its code has run.""",
+    """The future has been moved into a task cell, where it stays until it is dropped. The cell has two references:
+    the future's own and the join handle's. NOTIFIED without RUNNING means that the task is queued. The code of the
+    future has not run yet.""",
     lambda frame: [
         ("task", task_lines(Task(header_in(frame.read_var("task"))))),
         ("before", [", ".join(RunQueue(argument(frame, "self")).lines()) or "the queue is empty"]),
@@ -188,23 +189,24 @@ Stop(
 Stop(
     "tour::read::{async_fn#0}",
     "A pass: a task is polled, and your function runs",
-    """The pass takes one task after the other out of the queue. To run one is a call: from the scheduler into the
-    cell, into `poll`, into the async fn. The stack below your function is the whole runtime.""",
+    """The pass pops one task after the other from the run queue. To run a task is a call: from the scheduler to the
+    cell, to `poll`, to the async fn. The frames below your function are the whole runtime.""",
     lambda frame: [("task", task_lines(running())), ready()],
     depth=20,
 )
 Stop(
     "reactor::time::sleep::Sleep::wait",
     "Pending: a leaf keeps the waker",
-    """The deadline is not there, so the leaf has put the task's waker into the timer queue and returns Pending. So
-    does each async fn above it, down to the executor, which clears RUNNING and forgets the task.""",
+    """The deadline has not passed, so the leaf has put the task's waker into the timer queue and returns
+    Poll::Pending. Each async fn that awaits it returns Poll::Pending too, down to the executor, which clears RUNNING.
+    After that, no queue has the task.""",
     lambda frame: [("task", task_lines(running())), timer_values()],
     lambda frame: running().name() == "writer",
 )
 Stop(
     "reactor::reactor::Reactor::turn",
     "Nothing is queued: the thread parks",
-    """All tasks are suspended: memory, no more, each with its waker where something will happen. One system call
+    """All tasks are suspended. A suspended task is only memory, and a waker at what it waits for. One system call
     waits for all sources, until the first deadline.""",
     lambda frame: [
         ready(),
@@ -216,8 +218,8 @@ Stop(
 Stop(
     "reactor::source::Source::report",
     "An event: the kernel says that a socket is readable",
-    """The writer has run and sent a byte. The bits are added to the source's word, then the wakers of all who wait
-    for them are taken out of its list, to be called when no lock is held.""",
+    """The writer has run and sent a byte. The bits are added to the source's readiness word. Then the wakers of all
+    waiters that wait for them are taken out of the list, to be called after the lock is released.""",
     lambda frame: [
         ("event", [readiness(number(frame.read_var("readiness")))]),
         ("before", [flat(Source(argument(frame, "self")))]),
@@ -227,8 +229,8 @@ Stop(
 Stop(
     "executor::task::waker::wake",
     "A waker is called: suspended becomes queued",
-    """One atomic instruction sets NOTIFIED. The task was suspended, so whoever set the bit has the right to run it,
-    and queues it. Had it been queued or running already, that would have been all.""",
+    """One atomic instruction sets NOTIFIED. The task was suspended, so the thread that set the bit now has the right
+    to run it, and queues it. If the task had been queued or running, the wake would end here.""",
     lambda frame: [
         ("task", task_lines(Task(header_in(frame.read_var("header"))))),
         ("cause", [variant(outer(frame, "Wake::call").read_var("cause"))[0].lower()]),
@@ -238,9 +240,10 @@ Stop(
 )
 Stop(
     "executor::sync::event::Event::set",
-    "From task to task: who waits in a list is served",
-    """The reader went on after its `.await`, and rings. No reactor in this: under the event's lock the waiter is
-    marked as served, then its waker is called. The list is made of places inside the waiting futures.""",
+    "From task to task: an event wakes the waiter in its list",
+    """The reader has continued after its `.await`, and sets the event. The reactor takes no part in this: under the
+    event's lock, the waiter's node becomes HANDED_OVER and leaves the list; then its waker is called. The nodes of the
+    list are inside the futures that wait.""",
     lambda frame: [
         ("task", task_lines(running())),
         ("list", [Monitor(argument(frame, "self")).to_string(), *Monitor(argument(frame, "self")).lines()]),
@@ -249,8 +252,8 @@ Stop(
 Stop(
     "executor::task::state::State::complete",
     "The end: a task completes, its joiner wakes",
-    """The future was dropped, the output is in its place. COMPLETE says so; from then on the output is the join
-    handle's. JOIN_WAKER says that somebody awaits the handle: that task is woken next.""",
+    """The future has been dropped, and the output is stored in the same memory. After COMPLETE is set, the output
+    belongs to the join handle. JOIN_WAKER says that a task awaits the handle: it is woken next.""",
     lambda frame: [
         ("task", task_lines(task_of_state(argument(frame, "self")))),
         ("how", [str(frame.read_var("how")).split("::")[-1]]),
@@ -260,9 +263,9 @@ Stop(
 )
 Stop(
     "reactor::time::sleep::Sleep::cancel",
-    "Cancelled: the future is dropped where it stands",
-    """To cancel is to set a bit and queue the task; the run that follows drops the future instead of polling it.
-    Its destructors undo what it had begun: here a sleep takes its timer back, an hour early.""",
+    "Cancelled: the future is dropped at its await",
+    """To cancel a task is to set a bit and queue it. When it is run, the future is dropped instead of polled. Its
+    destructors undo what it had begun: here, a sleep removes its timer, an hour early.""",
     lambda frame: [("task", task_lines(running())), timer_values()],
     lambda frame: running().word & STATE["CANCELLED"],
 )

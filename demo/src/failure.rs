@@ -1,5 +1,6 @@
 //! The exit codes of the program, and its failures.
 
+use crate::engine::StateError;
 use executor::JoinError;
 use executor::trace::TraceError;
 use std::io;
@@ -14,23 +15,34 @@ pub enum Exit {
     Success,
     /// Some URLs failed, or a lint found something.
     SomeFailed,
-    /// The command was interrupted by Ctrl-C or SIGTERM.
+    /// The command was interrupted by Ctrl-C.
     Interrupted,
+    /// The command was ended by SIGTERM.
+    Terminated,
     /// The command failed.
     Failure,
     /// The command line is wrong.
     Usage,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        ExitCode::from(match exit {
+impl Exit {
+    /// The number that the process exits with.
+    pub fn code(self) -> u8 {
+        match self {
             Exit::Success => 0,
             Exit::Failure => 1,
             Exit::Usage => 2,
             Exit::SomeFailed => 3,
+            // As a shell reports a signal: 128 and its number.
             Exit::Interrupted => 130,
-        })
+            Exit::Terminated => 143,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
     }
 }
 
@@ -40,6 +52,28 @@ pub enum Failure {
     /// URLs of the command line can't be crawled.
     #[error("{}", .0.join("\ndemo: "))]
     Urls(Vec<String>),
+    /// A crawl can't be shared with other processes.
+    #[error(transparent)]
+    Shared(#[from] crate::engine::SharedError),
+    /// An option of the network has a wrong value.
+    #[error(transparent)]
+    Network(#[from] crate::http::OptionError),
+    /// A command is mistyped.
+    #[error("there is no command `{given}`; did you mean `demo {meant}`?")]
+    Command {
+        /// The word in its place.
+        given: String,
+        /// The command that is most like it.
+        meant: String,
+    },
+    /// The file with options is wrong.
+    #[error("{}: {why}", .path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The line and the reason.
+        why: String,
+    },
     /// The runtime can't be built.
     #[error("cannot build the runtime: {0}")]
     Runtime(#[source] io::Error),
@@ -111,6 +145,22 @@ pub enum Failure {
         /// The error.
         source: io::Error,
     },
+    /// An archive can't be written.
+    #[error("cannot write the archive {}: {source}; choose another file with --warc", .path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// The error.
+        source: io::Error,
+    },
+    /// No temporary directory can be created.
+    #[error("cannot create {}: {source}; set TMPDIR to a writable directory", .path.display())]
+    Temporary {
+        /// The directory.
+        path: PathBuf,
+        /// The error.
+        source: io::Error,
+    },
     /// The report can't be written.
     #[error("cannot write the report {}: {source}", .path.display())]
     Report {
@@ -118,6 +168,14 @@ pub enum Failure {
         path: PathBuf,
         /// The error.
         source: io::Error,
+    },
+    /// A crawl can't be kept in this file, or continued from it.
+    #[error("--state {}: {source}", .path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// The error.
+        source: StateError,
     },
     /// There are too few file descriptors to fetch a page.
     #[error("there are too few file descriptors for a single page: raise the limit of open files (ulimit -n)")]
@@ -179,7 +237,9 @@ impl Failure {
     /// The exit code for it.
     pub fn exit(&self) -> Exit {
         match self {
-            Failure::Urls(_) => Exit::Usage,
+            Failure::State { source, .. } if source.is_usage() => Exit::Usage,
+            Failure::Urls(_) | Failure::Network(_) | Failure::Command { .. } | Failure::Config { .. } => Exit::Usage,
+            Failure::Shared(error) if error.is_usage() => Exit::Usage,
             _ => Exit::Failure,
         }
     }

@@ -1,7 +1,11 @@
 //! Signals to await: interrupts, and requests for a task dump.
 //!
 //! For each signal, `signal-hook` writes a byte to a socket pair, whose other end is a stream of the runtime.
+//!
+//! Other signals keep their effect. SIGHUP ends the program at once, unless `nohup` ignores it; like SIGKILL it leaves
+//! no file half written under its name.
 
+use crate::Exit;
 use executor::dump::Tasks;
 use executor::net::UnixStream;
 use executor::tasks;
@@ -9,6 +13,8 @@ use futures_lite::future::pending;
 use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use std::io;
 use std::os::unix::net;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A stream that receives a byte for each of these signals from now on.
 fn listen(signals: [i32; 2]) -> io::Result<UnixStream> {
@@ -40,7 +46,7 @@ impl Signals {
     pub fn interrupts(self) -> io::Result<Interrupts> {
         match self {
             Signals::OfProcess => Interrupts::new(),
-            Signals::None => Ok(Interrupts(None)),
+            Signals::None => Ok(Interrupts::none()),
         }
     }
 
@@ -53,20 +59,61 @@ impl Signals {
     }
 }
 
+/// A request to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// SIGINT, as by Ctrl-C.
+    Interrupted,
+    /// SIGTERM, as by `kill` and `timeout`.
+    Terminated,
+}
+
+impl Interrupt {
+    /// The exit code of a program that ends because of it.
+    pub fn exit(self) -> Exit {
+        match self {
+            Interrupt::Interrupted => Exit::Interrupted,
+            Interrupt::Terminated => Exit::Terminated,
+        }
+    }
+}
+
 /// The interrupts of this process, or none.
-pub struct Interrupts(Option<UnixStream>);
+pub struct Interrupts {
+    signals: Option<UnixStream>,
+    /// Whether SIGTERM came since the last look.
+    terminated: Arc<AtomicBool>,
+}
 
 impl Interrupts {
     /// Handles SIGINT and SIGTERM from now on.
+    ///
+    /// # Errors
+    /// Fails if the system has no descriptor for it.
     pub fn new() -> io::Result<Interrupts> {
-        Ok(Interrupts(Some(listen([SIGINT, SIGTERM])?)))
+        let terminated = Arc::new(AtomicBool::new(false));
+        // Registered before the stream, so that it is set when the stream's byte comes.
+        signal_hook::flag::register(SIGTERM, terminated.clone())?;
+        Ok(Interrupts { signals: Some(listen([SIGINT, SIGTERM])?), terminated })
+    }
+
+    /// No interrupt ever.
+    fn none() -> Interrupts {
+        Interrupts { signals: None, terminated: Arc::default() }
     }
 
     /// Waits for the next interrupt.
-    pub async fn next(&mut self) {
-        match &mut self.0 {
+    ///
+    /// # Cancel safety
+    /// An interrupt that comes later is the next one.
+    pub async fn next(&mut self) -> Interrupt {
+        match &mut self.signals {
             Some(signals) => next(signals).await,
             None => pending().await,
+        }
+        match self.terminated.swap(false, Ordering::SeqCst) {
+            true => Interrupt::Terminated,
+            false => Interrupt::Interrupted,
         }
     }
 }

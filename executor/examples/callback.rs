@@ -17,7 +17,7 @@ fn main() {
     block_on(async {
         let task = named("worker").spawn(work(50));
         task.on_done(|task, how| {
-            println!("callback: task {} `{}` has completed: {how:?}", task.id(), task.name().unwrap())
+            println!("callback: task {} \"{}\" has completed: {how:?}", task.id(), task.name().unwrap())
         });
         println!("result: {}", task.await.unwrap());
 

@@ -2,9 +2,8 @@
 //! the argument says.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg rustix_use_libc" cargo build --release -p executor --example instructions --target-dir target/valgrind
-//! valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null \
-//!     target/valgrind/release/examples/instructions 10000
+//! cargo build --release -p executor --example instructions
+//! valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null target/release/examples/instructions 10000
 //! ```
 
 use executor::time::Duration;

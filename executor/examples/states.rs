@@ -19,7 +19,7 @@ async fn work(millis: u64) -> String {
 fn main() {
     block_on(async {
         let task = named("worker").spawn(work(50));
-        println!("{task:?}"); // task 2 `worker` (queued, spawned at …)
+        println!("{task:?}"); // task 2 "worker" (queued, spawned at …)
         yield_now().await;
         println!("{task:?}");
         let mut task = task;

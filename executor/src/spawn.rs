@@ -105,7 +105,7 @@ pub fn spawn_blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'stat
 /// executor::block_on(async {
 ///     let task = executor::named("answer").spawn(async { 42 });
 ///     assert_eq!(task.name(), Some("answer"));
-///     println!("{task:?}"); // task 2 `answer` (queued, spawned at src/main.rs:3:41)
+///     println!("{task:?}"); // task 2 "answer" (queued, spawned at src/main.rs:3:41)
 ///     assert_eq!(task.await.unwrap(), 42);
 /// });
 /// ```

@@ -28,7 +28,7 @@ use crate::watch::dump::Tasks;
 ///     yield_now().await;
 ///     let visitor = &tasks()[1];
 ///     println!("{visitor}");
-///     // task 2 `visitor` (suspended, 2 polls, new, spawned at src/main.rs:10:22)
+///     // task 2 "visitor" (suspended, 2 polls, new, spawned at src/main.rs:10:22)
 ///     //     main::enter at src/main.rs:5
 ///     //     waits for: acquire on the semaphore made at src/main.rs:10:37
 ///     assert!(visitor.waits[0].leaf.starts_with("acquire on the semaphore made at "));

@@ -1,11 +1,12 @@
-//! What it costs to watch a run: nobody, an observer that ignores everything, the recorder without and with chains.
+//! What it costs to observe a run: no observer, an observer that ignores everything, the recorder without and with
+//! chains.
 //!
 //! ```text
 //! cargo bench -p tests --bench recording [-- --quick]
 //! ```
 //!
 //! The four take turns, round after round; the figures are medians of the processor time of the thread, in
-//! nanoseconds an event: what a run takes more than one that nobody watches, divided by the events that it has.
+//! nanoseconds an event: what a run takes more than one without an observer, divided by the events that it has.
 //! Under `cargo test` everything runs once and tiny, which checks the benchmark and measures nothing.
 
 use executor::sync::channel;
@@ -65,11 +66,11 @@ fn ping_pong(runtime: &Runtime, size: usize) {
         let ((to_there, there), (to_here, here)) = (channel(1), channel(1));
         let echo = spawn(async move {
             while let Ok(ball) = there.recv().await {
-                to_here.send(ball).await.expect("somebody plays");
+                to_here.send(ball).await.expect("the other player receives");
             }
         });
         for ball in 0..size {
-            to_there.send(ball).await.expect("somebody plays");
+            to_there.send(ball).await.expect("the other player receives");
             assert_eq!(here.recv().await, Ok(ball));
         }
         drop(to_there);
@@ -128,7 +129,7 @@ fn main() {
         (true, true) => (3, 10),
         (true, false) => (7, 1),
     };
-    println!("| ns of CPU an event | nobody, the whole | ignored | recorded | with chains | events |");
+    println!("| ns of CPU an event | no observer, the whole | ignored | recorded | with chains | events |");
     println!("|---|---:|---:|---:|---:|---:|");
     for program in PROGRAMS {
         let size = (program.size / part).max(100);
@@ -141,8 +142,8 @@ fn main() {
                 events = events.max(recorded);
             }
         }
-        let [nobody, rest @ ..] = times.map(median);
-        let more: Vec<_> = rest.iter().map(|time| format!("{:.0}", (time - nobody) / events as f64)).collect();
-        println!("| {} | {:.1} ms | {} | {events} |", program.name, nobody / 1e6, more.join(" | "));
+        let [unobserved, rest @ ..] = times.map(median);
+        let more: Vec<_> = rest.iter().map(|time| format!("{:.0}", (time - unobserved) / events as f64)).collect();
+        println!("| {} | {:.1} ms | {} | {events} |", program.name, unobserved / 1e6, more.join(" | "));
     }
 }

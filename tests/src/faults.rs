@@ -2,7 +2,7 @@
 //!
 //! It has a thread a connection and speaks through plain blocking sockets, so that nothing of what it
 //! tests is part of it. A script is called for each request; it writes whatever it likes and says
-//! whether the connection goes on. Nothing waits by the clock: to stall, a script waits until the
+//! whether the connection goes on. No script waits for a time: to stall, a script waits until the
 //! other side closes the connection, or until the test opens a [`Gate`].
 
 use rustix::net::sockopt::set_socket_linger;
@@ -157,7 +157,7 @@ impl Shared {
 
     fn open(&self, gate: &Gate) {
         gate.0.store(true, Ordering::SeqCst);
-        drop(self.lock()); // one who has just looked now waits, and is woken
+        drop(self.lock()); // a thread that has just looked waits by now, and is woken
         self.changed.notify_all();
     }
 
@@ -174,8 +174,17 @@ pub struct FaultServer {
 }
 
 impl FaultServer {
-    /// Serves by this script.
+    /// Serves by this script. The server itself answers requests for `/robots.txt`, with 404, and does not count them.
     pub fn start(script: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static) -> FaultServer {
+        FaultServer::serve(script, false)
+    }
+
+    /// Serves by this script, which also answers requests for `/robots.txt`.
+    pub fn start_with_robots(script: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static) -> FaultServer {
+        FaultServer::serve(script, true)
+    }
+
+    fn serve(script: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static, robots: bool) -> FaultServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let shared = Arc::<Shared>::default();
@@ -191,7 +200,7 @@ impl FaultServer {
                 log.connections += 1;
                 let number = log.connections;
                 log.streams.extend(stream.try_clone().ok().map(|stream| (number, stream)));
-                log.threads.push(thread::spawn(move || connection(stream, number, &shared, &*script)));
+                log.threads.push(thread::spawn(move || connection(stream, number, robots, &shared, &*script)));
             }
         });
         FaultServer { address, shared, accepting: Some(accepting) }
@@ -228,7 +237,7 @@ impl FaultServer {
         crate::eventually(&format!("{count} requests"), || self.shared.lock().requests.len() >= count);
     }
 
-    /// Lets all go on who wait for a gate.
+    /// Lets all requests that wait for a gate continue.
     pub fn open(&self, gate: &Gate) {
         self.shared.open(gate);
     }
@@ -253,11 +262,24 @@ impl Drop for FaultServer {
     }
 }
 
-fn connection(mut stream: TcpStream, number: usize, shared: &Shared, script: &dyn Fn(&mut Visit<'_>) -> After) {
+fn connection(
+    mut stream: TcpStream,
+    number: usize,
+    robots: bool,
+    shared: &Shared,
+    script: &dyn Fn(&mut Visit<'_>) -> After,
+) {
     let _ = stream.set_nodelay(true);
-    for nth in 1.. {
-        let Some(head) = read_head(&mut stream) else { break };
+    let mut nth = 0;
+    while let Some(head) = read_head(&mut stream) {
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        if path == "/robots.txt" && !robots {
+            match stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") {
+                Ok(()) => continue,
+                Err(_) => break,
+            }
+        }
+        nth += 1;
         let mut log = shared.lock();
         log.requests.push(Request { path: path.clone(), connection: number });
         let attempt = log.requests.iter().filter(|request| request.path == path).count();

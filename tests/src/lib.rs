@@ -4,7 +4,9 @@
 //! - [`conformance`]: suites for a scheduler, a backend or a primitive of your own, as functions that take a factory.
 //! - [`model`]: a primitive of your own under the model checker `loom` (feature `model`).
 //! - [`alone`]: tests in a process of their own. [`strict`]: a `block_on` for which a deadlock is a panic.
-//! - `demo` and `faults`: the downloader as a program, and servers that misbehave (feature `programs`).
+//! - [`replies`]: replies of a server, to be cut at every byte.
+//! - `demo`, `faults`, `nginx` and `redis`: the downloader as a program, servers that misbehave, nginx and Redis
+//!   (feature `programs`).
 //!
 //! A crate outside of this workspace wants `default-features = false`: then nothing is built for it but the executor.
 
@@ -15,6 +17,11 @@ pub mod demo;
 #[cfg(feature = "programs")]
 pub mod faults;
 pub mod kit;
+#[cfg(feature = "programs")]
+pub mod nginx;
+#[cfg(feature = "programs")]
+pub mod redis;
+pub mod replies;
 pub mod strict;
 
 #[cfg(feature = "model")]

@@ -64,7 +64,7 @@ fn large<const BYTES: usize>(wakers: &mpsc::Sender<Waker>) -> JoinHandle<[u8; 3]
 
 /// One test, one thing after the other: two at once, or the harness between them, would count each other's bytes.
 #[test]
-fn the_memory_of_tasks_goes_back() {
+fn the_memory_of_completed_tasks_is_freed() {
     a_burst_of_tasks_gives_its_memory_back();
     handles_and_wakers_that_go_on_other_threads_after_the_end_leave_nothing();
     places_given_back_on_another_thread_are_used_again();

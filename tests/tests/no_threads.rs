@@ -78,14 +78,14 @@ fn child_calls() {
         let error = io::Error::from(error);
         assert!(error.to_string().starts_with("no thread could be started"), "{error}");
 
-        drop(spawn_blocking(|| ())); // nobody joins it
+        drop(spawn_blocking(|| ())); // not joined
         assert_eq!(executor::tasks().len(), 1, "no call is left");
         let start = now();
         sleep(Duration::from_secs(1)).await; // would last for ever if the clock waited for a call
         assert_eq!(now() - start, Duration::from_secs(1));
     });
     assert!(!was_made.load(Ordering::Relaxed));
-    // Also when the runtime ends before anybody looks.
+    // Also when the runtime ends before the task is polled.
     let mut kept = None;
     block_on(async { kept = Some(spawn_blocking(|| ())) });
     assert!(matches!(block_on(kept.unwrap()), Err(JoinError::Panicked(panic)) if panic.is_io_error()));

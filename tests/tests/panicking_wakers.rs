@@ -108,7 +108,7 @@ fn timers_that_fire_together_all_wake() {
 }
 
 #[test]
-fn those_who_wait_at_a_source_all_wake() {
+fn all_waiters_at_a_source_wake() {
     let mut reactor = Reactor::new().unwrap();
     let _entered = reactor.handle().enter();
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -139,7 +139,7 @@ fn a_sweep_calls_all_pollers() {
 }
 
 #[test]
-fn whoever_waits_for_a_reactor_that_ends_wakes() {
+fn all_waiters_at_a_reactor_that_ends_wake() {
     for unwinding in [false, true] {
         let reactor = Reactor::new().unwrap();
         let _entered = reactor.handle().enter();
@@ -156,7 +156,7 @@ fn whoever_waits_for_a_reactor_that_ends_wakes() {
 }
 
 #[test]
-fn a_runtime_whose_timers_wakers_panic_goes_with_the_first_panic_and_can_be_used_again() {
+fn a_runtime_resumes_the_first_panic_of_a_timers_waker_and_can_be_used_again() {
     let runtime = Runtime::builder().virtual_clock().build().unwrap();
     let dropped = Log::new();
     explodes(|| {
@@ -179,7 +179,7 @@ fn a_runtime_whose_timers_wakers_panic_goes_with_the_first_panic_and_can_be_used
 // ---- what tasks share ----
 
 #[test]
-fn all_who_wait_for_what_tasks_share_wake() {
+fn all_waiters_at_a_primitive_wake() {
     let event = Event::new();
     let waiting = Waiting::new(|_| event.wait());
     explodes(|| event.set());
@@ -235,7 +235,7 @@ fn all_who_wait_for_what_tasks_share_wake() {
 }
 
 #[test]
-fn all_who_wait_for_a_condition_wake() {
+fn all_waiters_for_a_condition_wake() {
     let (mutex, condition) = (Mutex::new(()), Condvar::new());
     let waiting = Waiting::new(|_| async {
         let guard = mutex.try_lock().expect("the one before has unlocked it");
@@ -279,7 +279,7 @@ fn what_is_handed_over_while_a_panic_unwinds_arrives_and_nothing_aborts() {
 // ---- tasks ----
 
 #[test]
-fn a_join_waker_and_callbacks_that_panic_keep_nobody_from_what_is_theirs() {
+fn a_join_waker_and_callbacks_that_panic_hinder_no_other_callback_or_task() {
     executor::block_on(async {
         let (called, dropped) = (Log::new(), Log::new());
         for detach in [false, true] {
@@ -311,9 +311,9 @@ fn a_join_waker_and_callbacks_that_panic_keep_nobody_from_what_is_theirs() {
 }
 
 #[test]
-fn payloads_and_outputs_that_panic_when_they_are_dropped_reach_nobody() {
+fn panics_in_the_drop_of_payloads_and_outputs_do_not_leave_the_runtime() {
     executor::block_on(async {
-        // Nobody takes them.
+        // They are not taken.
         drop(spawn(async { Bomb }));
         drop(spawn(async { explode() }));
         let bomb = Bomb;
@@ -340,7 +340,7 @@ fn payloads_and_outputs_that_panic_when_they_are_dropped_reach_nobody() {
         let error = spawn(async { explode() }).explained().await.unwrap_err();
         assert!(error.to_string().ends_with("panicked: a value that is not a message"), "{error}");
         drop(error);
-        // The payload is still there for whoever wants it.
+        // The payload can still be taken.
         match spawn(async { explode() }).await {
             Err(JoinError::Panicked(panic)) => forget(panic.into_inner().downcast::<Bomb>().expect("the payload")),
             other => panic!("{other:?}"),
@@ -402,7 +402,7 @@ fn a_thread_of_the_pool_outlives_what_panics_on_it() {
 }
 
 #[test]
-fn a_shield_comes_down_for_all_who_wait_for_it() {
+fn all_waiters_for_the_end_of_a_shield_wake() {
     Runtime::builder().virtual_clock().build().unwrap().block_on(async {
         let (is_done, counting) = (Cell::new(false), Counting::new());
         let shielded = shield(poll_fn(|_| if is_done.get() { Poll::Ready(()) } else { Poll::Pending }));

@@ -174,7 +174,7 @@ fn bad(what: String) -> Answer {
 }
 
 fn unknown(id: &str) -> Answer {
-    error(StatusCode::NOT_FOUND, format!("there is no task `{id}`: GET /task lists all"))
+    error(StatusCode::NOT_FOUND, format!("there is no task \"{id}\": GET /task lists all"))
 }
 
 fn not_allowed(methods: &'static str) -> Answer {

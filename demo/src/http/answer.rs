@@ -1,7 +1,7 @@
 //! Answers, and sending them. Used by `server.rs` and by request handlers.
 
-use super::connection::in_time;
 use super::error::Error;
+use super::limits::in_time;
 use executor::net::TcpStream;
 use futures_lite::AsyncWrite;
 use http::StatusCode;
@@ -42,8 +42,8 @@ pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// A source of bytes that is read while they are sent.
 ///
-/// A piece exists only while it is written to the client's socket. Bytes that the socket did not take are read again once
-/// it has room, so a slow client takes no memory.
+/// A piece exists only while it is written to the client's socket. Bytes that the socket did not take are read again
+/// once it has room, so a slow client takes no memory.
 pub trait PieceByPiece {
     /// Reads bytes at the current position, as many as one read returns; none at the end.
     fn next(&mut self) -> LocalFuture<'_, io::Result<Box<dyn AsRef<[u8]>>>>;

@@ -1,7 +1,7 @@
 //! Bytes that were read and not yet used. Used by both sides of a connection.
 //!
-//! An idle connection holds no memory for reading. A read takes the thread's spare buffer, if that is free, and gives it
-//! back when nothing was read or everything was used.
+//! An idle connection holds no memory for reading. A read takes the thread's spare buffer, if that is free, and gives
+//! it back when nothing was read or everything was used.
 
 use super::transport::Transport;
 use std::cell::Cell;
@@ -18,6 +18,7 @@ thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+/// Bytes that were read and not yet used.
 #[derive(Default)]
 pub struct Buffer {
     /// Always initialized, so a read needs no zeroing. The unread bytes are `bytes[start..end]`.

@@ -1,5 +1,7 @@
 //! What can go wrong in an exchange. The messages name the side at fault and the limit.
 
+use super::proxy::ProxyError;
+use super::tls::TlsError;
 use bytesize::ByteSize;
 use executor::net::LookupError;
 use std::io;
@@ -9,8 +11,10 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The name look-up failed, or no address of the host accepted a connection.
-    #[error("cannot connect to `{host}`: {source}")]
+    #[error("cannot connect to {role}\"{host}\": {source}")]
     Connect {
+        /// What precedes the name of a host that is not the URL's.
+        role: &'static str,
         /// Name or address, and port.
         host: String,
         /// Whether the name has no address, so a retry would not help.
@@ -18,6 +22,12 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
+    /// There is no TLS connection.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A proxy does not forward the request.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
@@ -30,7 +40,7 @@ pub enum Error {
         after: Duration,
     },
     /// The server closed the connection before it sent a byte.
-    #[error("the server closed the connection without a reply")]
+    #[error("the server closed the connection without sending a response")]
     NoReply,
     /// The server closed the connection in the middle of the head or the body.
     #[error("the response is incomplete: it ends {0}")]
@@ -38,15 +48,23 @@ pub enum Error {
     /// The message is not HTTP/1.x, or contradicts itself.
     #[error("not a valid HTTP response: {0}")]
     Malformed(String),
-    /// A request has a transfer coding that the server does not support.
+    /// A message has a transfer coding that is not supported.
     #[error("unknown transfer coding `{0}`")]
     UnknownCoding(String),
-    /// A request has another major version of HTTP.
+    /// A message has another major version of HTTP.
     #[error("the version of HTTP is not 1.x")]
     Version,
     /// The response's head is too large.
     #[error("the response's head is larger than the limit of {0}")]
     HeadTooLarge(ByteSize),
+    /// The line with a chunk's size is too long, or the trailers are.
+    #[error("not a valid HTTP response: {what} longer than the limit of {limit}")]
+    FramingTooLarge {
+        /// What is too long.
+        what: &'static str,
+        /// The limit.
+        limit: ByteSize,
+    },
     /// The response's head has too many fields.
     #[error("the response's head has more fields than the limit of {0}")]
     TooManyFields(usize),
@@ -56,15 +74,70 @@ pub enum Error {
     /// The body is too large.
     #[error("the body is larger than the limit of {0}")]
     TooLarge(ByteSize),
+    /// The body has a content coding that can't be undone.
+    #[error("the content coding `{0}` is not supported; `gzip`, `deflate`, `br` and `zstd` are")]
+    UnknownContentCoding(String),
+    /// The body has too many codings, one over the other.
+    #[error("the body has more codings than the limit of {0}")]
+    TooManyCodings(usize),
+    /// The body is not what its coding says.
+    #[error("the body is not valid {coding} data: {why}")]
+    Undecodable {
+        /// The name of the coding.
+        coding: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// The body expands without measure.
+    #[error("the body expands to more than {0} times its size; this is probably a decompression bomb")]
+    Expands(u64),
+    /// The body arrives too slowly.
+    #[error(
+        "the body arrives too slowly: less than {least}/s on average over {}",
+        humantime::format_duration(*.time)
+    )]
+    TooSlow {
+        /// The limit: bytes per second.
+        least: ByteSize,
+        /// The time over which the average was taken.
+        time: Duration,
+    },
+    /// The exchange took too long in all.
+    #[error("the request took longer than {} in total (--max-time)", humantime::format_duration(*.0))]
+    TotalTime(Duration),
 }
 
 impl Error {
-    /// Whether a retry may succeed.
+    /// The kind of the error in a word or two.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Error::Connect { unresolved: true, .. } => "name",
+            Error::Connect { .. } => "connect",
+            Error::Tls(_) => "TLS",
+            Error::Proxy(_) => "proxy",
+            Error::Io(_) | Error::NoReply => "connection",
+            Error::Timeout { .. } | Error::TotalTime(_) => "timeout",
+            Error::TooSlow { .. } => "too slow",
+            Error::UnknownContentCoding(_) | Error::TooManyCodings(_) | Error::Undecodable { .. } => "coding",
+            Error::Expands(_) => "bomb",
+            Error::Incomplete(_) => "incomplete",
+            Error::Malformed(_) | Error::UnknownCoding(_) | Error::Version => "not HTTP",
+            Error::FramingTooLarge { .. }
+            | Error::HeadTooLarge(_)
+            | Error::TooManyFields(_)
+            | Error::TooManyInformational(_)
+            | Error::TooLarge(_) => "too large",
+        }
+    }
+
+    /// Whether a retry may succeed. After a limit of speed or of the total time it would only take as long again.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Connect { unresolved, source, .. } => {
                 !unresolved && source.kind() != io::ErrorKind::ConnectionRefused
             }
+            Error::Tls(error) => error.is_transient(),
+            Error::Proxy(error) => error.is_transient(),
             Error::Io(_) | Error::Timeout { .. } | Error::NoReply | Error::Incomplete(_) => true,
             _ => false,
         }

@@ -1,12 +1,16 @@
 //! Where a body begins and ends (RFC 9112, sections 6 and 7), without any I/O.
 
+use super::coding::Coding;
 use super::error::Error;
+use bytesize::ByteSize;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-/// The longest line with a chunk's size, and the longest trailers, in bytes.
+/// The longest line with a chunk's size, in bytes.
 const LINE_LIMIT: usize = 16 * 1024;
+/// The longest trailers, in bytes: as long as a head may be.
+const TRAILERS_LIMIT: usize = 64 * 1024;
 
-/// The registered transfer codings (RFC 9112, 7). Only chunked is supported.
+/// The registered transfer codings (RFC 9112, 7). In requests, only chunked is supported.
 const KNOWN_CODINGS: [&str; 6] = ["chunked", "compress", "x-compress", "deflate", "gzip", "x-gzip"];
 
 /// How the body of a message is delimited, and what is left of it.
@@ -31,8 +35,19 @@ pub enum Chunk {
     Data(u64),
     /// Before the line end after the data.
     End,
-    /// After the last chunk, before the trailers.
-    Trailers,
+    /// After the last chunk, inside the trailers, of which this many bytes were skipped.
+    Trailers(usize),
+}
+
+/// The body of a response: how it is delimited, and what its transfer codings say.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Delimited {
+    /// How it is delimited.
+    pub framing: Framing,
+    /// Whether the connection may be reused after it.
+    pub keep: bool,
+    /// The transfer codings besides chunked, in the order in which they were applied.
+    pub codings: Vec<Coding>,
 }
 
 /// What to do with the input.
@@ -49,26 +64,43 @@ pub enum Step {
 }
 
 impl Framing {
-    /// The framing of a response (RFC 9112, 6.3), and whether the connection may be reused after it.
-    pub fn of_response(method: &Method, status: StatusCode, headers: &HeaderMap) -> Result<(Framing, bool), Error> {
-        let length = content_length(headers)?;
-        let codings = transfer_codings(headers)?;
-        let bodiless = status.is_informational() || matches!(status.as_u16(), 204 | 304);
-        if method == Method::HEAD {
-            return Ok((Framing::Done, true));
+    /// The framing of a response (RFC 9112, 6.3).
+    pub fn of_response(method: &Method, status: StatusCode, headers: &HeaderMap) -> Result<Delimited, Error> {
+        let done = |keep| Ok(Delimited { framing: Framing::Done, keep, codings: Vec::new() });
+        if method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
+            return done(true);
         }
-        if bodiless {
+        if status.is_informational() || status == StatusCode::NO_CONTENT {
             // Some servers send a body with a 204 all the same, perhaps late, so the connection is not reused.
-            return Ok((Framing::Done, status == StatusCode::NOT_MODIFIED));
+            return done(false);
         }
-        match (codings.as_slice(), length) {
-            ([], Some(0)) => Ok((Framing::Done, true)),
-            ([], Some(length)) => Ok((Framing::Length(length), true)),
-            ([], None) => Ok((Framing::UntilClose, false)),
+        let mut names = transfer_codings(headers)?;
+        // RFC 9110, 5.6.1; `identity` is the obsolete name for no coding (RFC 2616, 3.6).
+        names.retain(|name| !name.is_empty() && name != "identity");
+        let mut chunked = 0;
+        while names.pop_if(|last| last == "chunked").is_some() {
+            chunked += 1; // it is applied at most once (RFC 9112, 6.1), so a proxy repeated the field
+        }
+        let is_chunked = chunked > 0;
+        if names.iter().any(|name| name == "chunked") {
+            return Err(Error::Malformed("chunked is not the last transfer coding".into()));
+        }
+        let coding = |name: &String| Coding::named(name).ok_or_else(|| Error::UnknownCoding(name.clone()));
+        let codings: Vec<_> = names.iter().map(coding).collect::<Result<_, _>>()?;
+        let (framing, keep) = match is_chunked || !codings.is_empty() {
             // With both a coding and a length, a proxy may have read the length. The connection is not reused.
-            ([only], length) if only == "chunked" => Ok((Framing::Chunked(Chunk::Size), length.is_none())),
-            (codings, _) => Err(Error::Malformed(format!("unknown transfer coding `{}`", codings.join(", ")))),
-        }
+            true if is_chunked => {
+                (Framing::Chunked(Chunk::Size), chunked == 1 && !headers.contains_key(header::CONTENT_LENGTH))
+            }
+            // RFC 9112, 6.3: a coding that does not end with chunked ends with the connection.
+            true => (Framing::UntilClose, false),
+            false => match content_length(headers)? {
+                Some(0) => (Framing::Done, true),
+                Some(length) => (Framing::Length(length), true),
+                None => (Framing::UntilClose, false),
+            },
+        };
+        Ok(Delimited { framing, keep, codings })
     }
 
     /// The framing of a request (RFC 9112, 6.1 and 6.3). Without a length it has no body.
@@ -106,10 +138,13 @@ impl Framing {
                 }
                 Ok(Step::Data(count))
             }
-            Framing::Chunked(Chunk::Trailers) => match trailers(input)? {
-                None => more(input),
-                Some(used) => {
-                    *self = Framing::Done;
+            Framing::Chunked(Chunk::Trailers(skipped)) => match trailer(input, *skipped)? {
+                None => Ok(Step::More),
+                Some((used, is_last)) => {
+                    *skipped += used;
+                    if is_last {
+                        *self = Framing::Done;
+                    }
                     Ok(Step::Skip(used))
                 }
             },
@@ -132,6 +167,7 @@ impl Framing {
                 format!("{left} byte{} before its announced length", if *left == 1 { "" } else { "s" })
             }
             Framing::Chunked(Chunk::Data(_)) => "inside a chunk".to_owned(),
+            Framing::Chunked(Chunk::Trailers(_)) => "inside the trailers".to_owned(),
             Framing::Chunked(_) => "before the last chunk".to_owned(),
         };
         Err(Error::Incomplete(where_it_ends))
@@ -141,17 +177,12 @@ impl Framing {
 impl Chunk {
     fn step(&mut self, input: &[u8]) -> Result<Step, Error> {
         match self {
-            // httparse reads a line without a digit as a size of 0.
-            Chunk::Size if !input.iter().take(1).all(u8::is_ascii_hexdigit) => Err(bad_size()),
-            // It does not check extensions either. Another implementation may end the line at a line feed there (7.1.1).
-            Chunk::Size if has_control(input) => Err(bad_size()),
-            Chunk::Size => match httparse::parse_chunk_size(input) {
-                Ok(httparse::Status::Complete((used, size))) => {
-                    *self = if size == 0 { Chunk::Trailers } else { Chunk::Data(size) };
+            Chunk::Size => match chunk_size(input)? {
+                None => Ok(Step::More),
+                Some((used, size)) => {
+                    *self = if size == 0 { Chunk::Trailers(0) } else { Chunk::Data(size) };
                     Ok(Step::Skip(used))
                 }
-                Ok(httparse::Status::Partial) => more(input),
-                Err(_) => Err(bad_size()),
             },
             Chunk::Data(left) => {
                 let count = take(left, input);
@@ -168,8 +199,27 @@ impl Chunk {
                 [b'\r'] => Ok(Step::More),
                 _ => Err(Error::Malformed("a chunk is longer than its size".into())),
             },
-            Chunk::Trailers => Ok(Step::Done),
+            Chunk::Trailers(_) => Ok(Step::Done),
         }
+    }
+}
+
+/// The length of the line with a chunk's size, and the size. `None` if the line is incomplete.
+///
+/// Only the bytes up to the limit are looked at, so the answer does not depend on how many have arrived.
+fn chunk_size(input: &[u8]) -> Result<Option<(usize, u64)>, Error> {
+    let line = &input[..input.len().min(LINE_LIMIT)];
+    let bad = || Error::Malformed("a chunk without a valid size".into());
+    // httparse reads a line without a digit as a size of 0. It does not check extensions either, where another
+    // implementation may end the line at a line feed (RFC 9112, 7.1.1).
+    if !line.first().is_some_and(u8::is_ascii_hexdigit) || has_control(line) {
+        return Err(bad());
+    }
+    match httparse::parse_chunk_size(line) {
+        Ok(httparse::Status::Complete(parsed)) => Ok(Some(parsed)),
+        Ok(httparse::Status::Partial) if line.len() < LINE_LIMIT => Ok(None),
+        Ok(httparse::Status::Partial) => Err(too_large("the line with a chunk's size is", LINE_LIMIT)),
+        Err(_) => Err(bad()),
     }
 }
 
@@ -180,25 +230,25 @@ fn has_control(input: &[u8]) -> bool {
     line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t')
 }
 
-fn bad_size() -> Error {
-    Error::Malformed("a chunk without a valid size".into())
-}
-
-/// The length of the trailers and the empty line that ends them, if they are complete.
-fn trailers(input: &[u8]) -> Result<Option<usize>, Error> {
-    let mut fields = [httparse::EMPTY_HEADER; 64];
-    match httparse::parse_headers(input, &mut fields) {
-        Ok(httparse::Status::Complete((used, _))) => Ok(Some(used)),
-        Ok(httparse::Status::Partial) => Ok(None),
-        Err(error) => Err(Error::Malformed(format!("trailers: {error}"))),
+/// The length of the next trailer, and whether it is the empty line that ends them. `None` if it is incomplete.
+///
+/// The fields of trailers are not used, so they may be anything but a NUL.
+fn trailer(input: &[u8], skipped: usize) -> Result<Option<(usize, bool)>, Error> {
+    let seen = &input[..input.len().min(TRAILERS_LIMIT - skipped)];
+    let end = seen.iter().position(|byte| *byte == b'\n');
+    let line = &seen[..end.map_or(seen.len(), |end| end + 1)];
+    if line.contains(&0) {
+        return Err(Error::Malformed("a NUL in the trailers".into()));
+    }
+    match end {
+        Some(_) => Ok(Some((line.len(), matches!(line, b"\n" | b"\r\n")))),
+        None if skipped + seen.len() < TRAILERS_LIMIT => Ok(None),
+        None => Err(too_large("the trailers are", TRAILERS_LIMIT)),
     }
 }
 
-fn more(input: &[u8]) -> Result<Step, Error> {
-    match input.len() {
-        0..LINE_LIMIT => Ok(Step::More),
-        _ => Err(Error::Malformed("a chunk's size or trailers that do not end".into())),
-    }
+fn too_large(what: &'static str, limit: usize) -> Error {
+    Error::FramingTooLarge { what, limit: ByteSize::b(limit as u64) }
 }
 
 fn take(left: &mut u64, input: &[u8]) -> usize {
@@ -297,8 +347,41 @@ mod tests {
             let result = read(Framing::Chunked(Chunk::Size), input.as_bytes(), 100);
             assert!(matches!(result, Err(Error::Malformed(_))), "{input:?}: {result:?}");
         }
-        let endless = [b"5;".as_slice(), &b"x".repeat(100_000)].concat();
-        assert!(matches!(read(Framing::Chunked(Chunk::Size), &endless, 1000), Err(Error::Malformed(_))));
+    }
+
+    #[test]
+    fn the_limits_are_the_same_whatever_the_pieces() {
+        let extension = |size: usize| format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(size - 4));
+        let trailers = |size: usize| {
+            let (field, end) = ("X: y\r\n", "\r\n");
+            let last = format!("Z: {}\r\n", "z".repeat((size - 2) % 6 + 1));
+            let fields = field.repeat((size - end.len() - last.len()) / field.len());
+            let rest = size - end.len() - last.len() - fields.len();
+            format!("5\r\nhello\r\n0\r\n{fields}{}{last}{end}", "y".repeat(rest))
+        };
+        for size in [97, 999, 4000, 1_000_000] {
+            let read = |input: String| read(Framing::Chunked(Chunk::Size), input.as_bytes(), size);
+            assert_eq!(read(extension(LINE_LIMIT)).unwrap().0, b"hello", "in pieces of {size}");
+            assert_eq!(read(trailers(TRAILERS_LIMIT)).unwrap().0, b"hello", "in pieces of {size}");
+            let refused = |result| matches!(result, Err(Error::FramingTooLarge { .. }));
+            assert!(refused(read(extension(LINE_LIMIT + 1))), "in pieces of {size}");
+            assert!(refused(read(trailers(TRAILERS_LIMIT + 1))), "in pieces of {size}");
+            assert!(refused(read(format!("5;{}", "x".repeat(100_000)))), "in pieces of {size}");
+            assert!(refused(read(format!("0\r\n{}", "x".repeat(100_000)))), "in pieces of {size}");
+            assert!(refused(read(format!("0\r\n{}", "X: y\r\n".repeat(100_000)))), "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn trailers_may_be_anything_but_a_nul() {
+        for trailers in ["", "X: y\r\n", "X: y\n", "no colon\r\n", ": \r\n", "\r\r\n", " folded\r\n", "\x01\u{e4}\r\n"]
+        {
+            let input = format!("0\r\n{trailers}\r\nnext");
+            let (body, left) = read(Framing::Chunked(Chunk::Size), input.as_bytes(), 3).unwrap();
+            assert_eq!((&*body, &*left), (&b""[..], &b"next"[..]), "{trailers:?}");
+        }
+        let nul = read(Framing::Chunked(Chunk::Size), b"0\r\nX: \0\r\n\r\n", 3);
+        assert!(matches!(nul, Err(Error::Malformed(_))), "{nul:?}");
     }
 
     #[test]
@@ -308,25 +391,73 @@ mod tests {
         assert!(matches!(read(Framing::Length(5), b"hell", 3), Err(Error::Incomplete(_))));
     }
 
+    fn response(method: Method, status: u16, fields: &[(&'static str, &'static str)]) -> Result<Delimited, Error> {
+        Framing::of_response(&method, StatusCode::from_u16(status).unwrap(), &headers(fields))
+    }
+
     #[test]
     fn the_kind_of_body_follows_rfc_9112() {
         let of = |method: Method, status: u16, fields: &[(&'static str, &'static str)]| {
-            Framing::of_response(&method, StatusCode::from_u16(status).unwrap(), &headers(fields))
+            let delimited = response(method, status, fields).unwrap();
+            (delimited.framing, delimited.keep)
         };
-        assert_eq!(of(Method::GET, 200, &[]).unwrap(), (Framing::UntilClose, false));
-        assert_eq!(of(Method::GET, 200, &[("content-length", "7")]).unwrap(), (Framing::Length(7), true));
-        assert_eq!(of(Method::GET, 200, &[("content-length", "7, 7")]).unwrap(), (Framing::Length(7), true));
-        assert_eq!(of(Method::HEAD, 200, &[("content-length", "7")]).unwrap(), (Framing::Done, true));
-        assert_eq!(of(Method::GET, 304, &[("content-length", "7")]).unwrap(), (Framing::Done, true));
-        assert_eq!(of(Method::GET, 204, &[]).unwrap(), (Framing::Done, false));
-        assert_eq!(of(Method::GET, 204, &[("content-length", "7")]).unwrap(), (Framing::Done, false));
-        let both = [("content-length", "7"), ("transfer-encoding", "Chunked")];
-        assert_eq!(of(Method::GET, 200, &both).unwrap(), (Framing::Chunked(Chunk::Size), false));
-        for bad in ["-1", "+1", "1e3", "", "99999999999999999999", "7, 8"] {
-            assert!(of(Method::GET, 200, &[("content-length", bad)]).is_err(), "{bad:?}");
+        assert_eq!(of(Method::GET, 200, &[]), (Framing::UntilClose, false));
+        assert_eq!(of(Method::GET, 200, &[("content-length", "7")]), (Framing::Length(7), true));
+        assert_eq!(of(Method::GET, 200, &[("content-length", "0")]), (Framing::Done, true));
+        for same in ["7, 7", "7,7,7", "7 , 7", "007"] {
+            assert_eq!(of(Method::GET, 200, &[("content-length", same)]), (Framing::Length(7), true), "{same}");
         }
-        assert!(of(Method::GET, 200, &[("content-length", "7"), ("content-length", "8")]).is_err());
-        assert!(of(Method::GET, 200, &[("transfer-encoding", "gzip, chunked")]).is_err());
+        let twice = [("content-length", "7"), ("content-length", "7")];
+        assert_eq!(of(Method::GET, 200, &twice), (Framing::Length(7), true));
+        let both = [("content-length", "7"), ("transfer-encoding", "Chunked")];
+        assert_eq!(of(Method::GET, 200, &both), (Framing::Chunked(Chunk::Size), false));
+        // What has no body has none whatever its fields say (6.3, rule 1), and a coding overrides any length (rule 3).
+        for fields in [&[("content-length", "7")][..], &[("content-length", "x")], &[("transfer-encoding", "x")]] {
+            assert_eq!(of(Method::HEAD, 200, fields), (Framing::Done, true));
+            assert_eq!(of(Method::GET, 304, fields), (Framing::Done, true));
+            assert_eq!(of(Method::GET, 204, fields), (Framing::Done, false));
+        }
+        let bad_length = [("content-length", "x"), ("transfer-encoding", "chunked")];
+        assert_eq!(of(Method::GET, 200, &bad_length), (Framing::Chunked(Chunk::Size), false));
+    }
+
+    #[test]
+    fn a_length_that_is_none_is_an_error() {
+        let (digits, tail) = ("9".repeat(99), "7;x");
+        for bad in
+            ["-1", "+1", "1e3", "", "0x7", "7 7", "7.0", "18446744073709551616", &digits, tail, "7, 8", "7,", "7,x"]
+        {
+            let bad: &'static str = Box::leak(bad.to_owned().into_boxed_str());
+            let result = response(Method::GET, 200, &[("content-length", bad)]);
+            assert!(matches!(result, Err(Error::Malformed(_))), "{bad:?}: {result:?}");
+        }
+        assert!(response(Method::GET, 200, &[("content-length", "7"), ("content-length", "8")]).is_err());
+    }
+
+    #[test]
+    fn transfer_codings_are_undone_and_unknown_ones_named() {
+        let of = |codings: &'static str| response(Method::GET, 200, &[("transfer-encoding", codings)]);
+        let chunked = || Framing::Chunked(Chunk::Size);
+        for (codings, framing, others, keep) in [
+            ("gzip, chunked", chunked(), &[Coding::Gzip][..], true),
+            ("deflate,X-GZIP ,, chunked,", chunked(), &[Coding::Deflate, Coding::Gzip], true),
+            ("gzip", Framing::UntilClose, &[Coding::Gzip], false),
+            ("identity", Framing::UntilClose, &[], false),
+            ("identity, chunked", chunked(), &[], true),
+            ("chunked, chunked", chunked(), &[], false),
+            ("", Framing::UntilClose, &[], false),
+        ] {
+            let expected = Delimited { framing, keep, codings: others.to_vec() };
+            assert_eq!(of(codings).unwrap(), expected, "{codings}");
+        }
+        let identity = [("transfer-encoding", "identity"), ("content-length", "7")];
+        assert_eq!(response(Method::GET, 200, &identity).unwrap().framing, Framing::Length(7));
+        for unknown in ["x", "compress, chunked", "gzip;q=1, chunked"] {
+            assert!(matches!(of(unknown), Err(Error::UnknownCoding(_))), "{unknown}");
+        }
+        for not_last in ["chunked, gzip", "chunked, x, chunked"] {
+            assert!(matches!(of(not_last), Err(Error::Malformed(_))), "{not_last}");
+        }
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Parses the head of a request, or finds the status that refuses it. Used by `server.rs`.
 //!
-//! `httparse` parses the lines. This file adds what else RFC 9112 requires of a server: versions, the forms of a target, the
-//! host, and what these say about the body and the connection.
+//! `httparse` parses the lines. This file adds what else RFC 9112 requires of a server: versions, the forms of a
+//! target, the host, and what these say about the body and the connection.
 
-use super::connection::{header_map, keep_alive};
 use super::error::Error;
 use super::framing::Framing;
+use super::head::{header_map, keep_alive};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 const FIELDS_LIMIT: usize = 100;
 
@@ -24,10 +24,12 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body. Most requests have none.
     pub body: Vec<u8>,
+    /// The client's address, where the server knows it.
+    pub peer: Option<SocketAddr>,
 }
 
 /// A request without its body, and what its head says about the body and the connection.
-pub(super) struct Head {
+pub struct Head {
     pub(super) request: Request,
     pub(super) framing: Framing,
     /// Whether the client keeps the connection open after the answer.
@@ -35,7 +37,7 @@ pub(super) struct Head {
 }
 
 /// Parses the head at the beginning of `input`, and returns its length. `None` if it is incomplete.
-pub(super) fn parse(input: &[u8]) -> Result<Option<(usize, Head)>, Error> {
+pub fn parse(input: &[u8]) -> Result<Option<(usize, Head)>, Error> {
     match parse_line_and_fields(input) {
         Err(Error::Version) => match minor_version_at(input)? {
             // RFC 9110, 2.5: a higher minor version is processed as the highest known one.
@@ -53,7 +55,7 @@ pub(super) fn parse(input: &[u8]) -> Result<Option<(usize, Head)>, Error> {
 /// The status that answers an error; `None` if the client is gone or too slow for an answer.
 pub(super) fn status_of(error: &Error) -> Option<StatusCode> {
     match error {
-        Error::Malformed(_) => Some(StatusCode::BAD_REQUEST),
+        Error::Malformed(_) | Error::FramingTooLarge { .. } => Some(StatusCode::BAD_REQUEST),
         Error::UnknownCoding(_) => Some(StatusCode::NOT_IMPLEMENTED),
         Error::Version => Some(StatusCode::HTTP_VERSION_NOT_SUPPORTED),
         Error::HeadTooLarge(_) | Error::TooManyFields(_) => Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
@@ -83,7 +85,7 @@ fn parse_line_and_fields(input: &[u8]) -> Result<Option<(usize, Head)>, Error> {
     // RFC 9112, 6.1: HTTP/1.0 has no transfer codings, so the end of such a body is not to be trusted.
     let is_faulty = version == 0 && headers.contains_key(header::TRANSFER_ENCODING);
     let keep = keep_alive(version, &headers) && !is_faulty;
-    let request = Request { method, target, version, headers, body: Vec::new() };
+    let request = Request { method, target, version, headers, body: Vec::new(), peer: None };
     Ok(Some((used, Head { request, framing, keep })))
 }
 
@@ -102,8 +104,8 @@ fn minor_version_at(input: &[u8]) -> Result<Option<usize>, Error> {
     }
 }
 
-/// Requires exactly one host, except that HTTP/1.0 may omit it (RFC 9112, 3.2). With two hosts, a proxy might use the other
-/// one.
+/// Requires exactly one host, except that HTTP/1.0 may omit it (RFC 9112, 3.2). With two hosts, a proxy might use the
+/// other one.
 fn check_host(version: u8, headers: &HeaderMap) -> Result<(), Error> {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -113,8 +115,8 @@ fn check_host(version: u8, headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// The path and query of a target (RFC 9112, 3.2). The client of a proxy sends a whole URL, which every server must accept;
-/// the URL's host then replaces the `host` field.
+/// The path and query of a target (RFC 9112, 3.2). The client of a proxy sends a whole URL, which every server must
+/// accept; the URL's host then replaces the `host` field.
 fn path_and_query(method: &Method, target: &str, headers: &mut HeaderMap) -> Result<String, Error> {
     const SCHEME: &str = "http://";
     let bad = || Error::Malformed(format!("the target `{target}`"));

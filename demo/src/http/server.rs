@@ -1,16 +1,16 @@
 //! The server: accepts connections and answers their requests.
 //!
-//! Used by the built-in site, the file server and services. It reads requests with their bodies, keeps connections alive,
-//! and answers malformed requests with the right status. A [`Handler`] gets GET and HEAD requests unless it accepts more
-//! methods.
+//! Used by the built-in site, the file server and services. It reads requests with their bodies, keeps connections
+//! alive, and answers malformed requests with the right status. A [`Handler`] gets GET and HEAD requests unless it
+//! accepts more methods.
 //!
 //! An idle connection takes a task and a socket, but no buffer.
 
 use super::answer::{send, write};
 use super::buffer::Buffer;
-use super::connection::in_time;
 use super::error::Error;
 use super::framing::{Framing, Step};
+use super::limits::in_time;
 use super::request::{self, Head, status_of};
 use crate::descriptors;
 use bytesize::ByteSize;
@@ -19,6 +19,7 @@ use executor::sync::{OwnedPermit, Semaphore};
 use executor::time::{sleep, timeout};
 use http::{Method, StatusCode, header};
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +52,8 @@ pub trait Handler: 'static {
         method == Method::GET || method == Method::HEAD
     }
 
-    /// The answer to a request that is malformed or has a method that is not accepted. The connection is closed after it.
+    /// The answer to a request that is malformed or has a method that is not accepted. The connection is closed after
+    /// it.
     fn refuse(&self, status: StatusCode) -> Answer {
         match status {
             StatusCode::METHOD_NOT_ALLOWED => Answer::plain(status).with("allow", "GET, HEAD"),
@@ -73,9 +75,9 @@ pub async fn serve_at_most(connections: u32, listener: TcpListener, handler: Rc<
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     loop {
         match listener.accept().await {
-            Ok((stream, _)) if permits.available_permits() > 0 => {
+            Ok((stream, peer)) if permits.available_permits() > 0 => {
                 let permit = permits.acquire_owned().await;
-                executor::named("connection").spawn_local(connection(stream, handler.clone(), permit));
+                executor::named("connection").spawn_local(connection(stream, peer, handler.clone(), permit));
             }
             Ok((stream, _)) => {
                 let permit = refusals.acquire_owned().await;
@@ -90,11 +92,11 @@ pub async fn serve_at_most(connections: u32, listener: TcpListener, handler: Rc<
 }
 
 /// Serves one connection until either side closes it. Errors affect only that client.
-async fn connection(stream: TcpStream, handler: Rc<impl Handler>, _permit: OwnedPermit) {
+async fn connection(stream: TcpStream, peer: SocketAddr, handler: Rc<impl Handler>, _permit: OwnedPermit) {
     let _ = stream.set_nodelay(true);
     let mut input = Buffer::default();
     // The future of an exchange takes kilobytes. Boxed, it takes them only during an exchange.
-    while begins(&mut input, &stream).await && Box::pin(exchange(&mut input, &stream, &*handler)).await {}
+    while begins(&mut input, &stream).await && Box::pin(exchange(&mut input, &stream, peer, &*handler)).await {}
 }
 
 /// Waits for the first bytes of a request. Returns `false` if none arrive.
@@ -103,11 +105,12 @@ async fn begins(input: &mut Buffer, mut stream: &TcpStream) -> bool {
 }
 
 /// Reads one request and answers it. Returns `false` if the connection is to be closed.
-async fn exchange(input: &mut Buffer, stream: &TcpStream, handler: &impl Handler) -> bool {
+async fn exchange(input: &mut Buffer, stream: &TcpStream, peer: SocketAddr, handler: &impl Handler) -> bool {
     let (keep, result) = match read_request(input, stream, handler).await {
         Ok(None) => return false,
         Err(status) => (false, send(stream, handler.refuse(status), false, true).await),
-        Ok(Some((request, keep))) => {
+        Ok(Some((mut request, keep))) => {
+            request.peer = Some(peer);
             input.release(); // the answer may take long
             let (body_wanted, version) = (request.method != Method::HEAD, request.version);
             let mut answer = handler.answer(request).await;

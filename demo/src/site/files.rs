@@ -1,29 +1,37 @@
-//! Serves the files of a directory, and nothing outside it. Used by `demo serve --root`.
+//! Serves the files of a directory, and nothing outside it. Used by `demo serve DIR`.
 //!
-//! The directory is opened once, and `cap-std` resolves every path inside it: `..`, absolute paths and symbolic links that
-//! lead out are errors. No path is checked by comparing strings.
+//! The directory is opened once, and `cap-std` resolves every path inside it: `..`, absolute paths and symbolic links
+//! that lead out are errors. No path is checked by comparing strings.
 //!
-//! A name may belong to something other than a file, and may be replaced at any moment. So every open is non-blocking, and
-//! the type is checked again after the open.
+//! A name may belong to something other than a file, and may be replaced at any moment. So every open is non-blocking,
+//! and the type is checked again after the open.
 
+use super::conditional::{Selected, Version};
 use crate::Failure;
+use crate::engine::urls::normalize;
+use crate::engine::{EXTENSIONS, below_server, with_extension};
 use crate::http::is_out_of_descriptors;
 use crate::http::server::{Answer, Body, Handler, LocalFuture, PieceByPiece, Request};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
 use executor::spawn_blocking;
 use executor::sync::{OwnedPermit, Semaphore};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, percent_encode, utf8_percent_encode};
 use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
 use rustix::io::{pread, retry_on_intr};
 use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
+use url::Url;
 
+/// The type of pages without an extension.
+const HTML: &str = "text/html; charset=utf-8";
 /// The largest file, in bytes, that is read whole when it is opened.
 const WHOLE: u64 = 16 * 1024;
 /// Bytes of a larger file that are read at once.
@@ -50,18 +58,58 @@ impl Files {
         let root = opened.map_err(|source| Failure::Root { path: root.to_owned(), source })?;
         Ok(Files { root: Arc::new(root), pieces: Arc::new(Semaphore::new(PIECES)) })
     }
+
+    /// The answer with a file, with a part of it, or without it, as the request's fields ask.
+    fn send(&self, file: Opened, headers: &HeaderMap) -> Answer {
+        let Opened { content_type, version, length, content } = file;
+        let selected = version.select(headers, length);
+        let answer = match selected {
+            Selected::Whole => Answer::new(StatusCode::OK, &content_type, self.body(content, 0..length)),
+            Selected::Part(range) => {
+                let range_of_all = format!("bytes {}-{}/{length}", range.start, range.end - 1);
+                Answer::new(StatusCode::PARTIAL_CONTENT, &content_type, self.body(content, range))
+                    .with("content-range", range_of_all)
+            }
+            Selected::NotModified => Answer::empty(StatusCode::NOT_MODIFIED),
+            Selected::PreconditionFailed => return Answer::plain(StatusCode::PRECONDITION_FAILED),
+            Selected::NotSatisfiable => {
+                return Answer::plain(StatusCode::RANGE_NOT_SATISFIABLE)
+                    .with("content-range", format!("bytes */{length}"));
+            }
+        };
+        answer
+            .with("accept-ranges", "bytes")
+            .with("etag", version.tag)
+            .with("last-modified", httpdate::fmt_http_date(version.modified))
+    }
+
+    /// These bytes of a file.
+    fn body(&self, content: Content, range: Range<u64>) -> Body {
+        match content {
+            Content::Read(mut bytes) => {
+                bytes.truncate(range.end as usize);
+                bytes.drain(..range.start as usize);
+                Body::Whole(bytes)
+            }
+            Content::File(file) => {
+                let (position, pieces) = (range.start, self.pieces.clone());
+                let pieces = FilePieces { file: Arc::new(file), position, pieces };
+                Body::Stream(range.end - range.start, Box::new(pieces))
+            }
+        }
+    }
 }
 
 impl Handler for Files {
     fn answer(&self, request: Request) -> LocalFuture<'_, Answer> {
         let root = self.root.clone();
         Box::pin(async move {
-            let found = spawn_blocking(move || find(&root, &request.target)).await;
+            let Request { target, headers, .. } = request;
+            let found = spawn_blocking(move || find(&root, &target)).await;
             match found.map_err(io::Error::from).and_then(|found| found) {
-                Ok(Found::Whole(kind, bytes)) => Answer::new(StatusCode::OK, &kind, Body::Whole(bytes)),
-                Ok(Found::Large(kind, length, file)) => {
-                    let pieces = FilePieces { file: Arc::new(file), position: 0, pieces: self.pieces.clone() };
-                    Answer::new(StatusCode::OK, &kind, Body::Stream(length, Box::new(pieces)))
+                Ok(Found::File(file)) => self.send(file, &headers),
+                Ok(Found::Listing(html)) => {
+                    Answer::new(StatusCode::OK, "text/html; charset=utf-8", Body::Whole(html.into_bytes()))
                 }
                 Ok(Found::Elsewhere(location)) => {
                     Answer::plain(StatusCode::MOVED_PERMANENTLY).with("location", location)
@@ -84,12 +132,28 @@ fn status_of(error: &io::Error) -> StatusCode {
 
 /// What a path leads to.
 enum Found {
-    /// A content type and the whole content.
-    Whole(String, Vec<u8>),
-    /// A content type, a length, and a file of at least that length.
-    Large(String, u64, File),
+    /// A file.
+    File(Opened),
+    /// The HTML of a directory's listing.
+    Listing(String),
     /// The target of a redirect.
     Elsewhere(String),
+}
+
+/// A file that was opened to be sent.
+struct Opened {
+    content_type: String,
+    version: Version,
+    length: u64,
+    content: Content,
+}
+
+/// The content of a file.
+enum Content {
+    /// All of a small one.
+    Read(Vec<u8>),
+    /// A large one, which has at least its length.
+    File(File),
 }
 
 /// Finds what a request's target leads to. Blocks.
@@ -99,6 +163,9 @@ fn find(root: &Dir, target: &str) -> io::Result<Found> {
     let decoded: Vec<u8> = percent_decode_str(path).collect(); // file names are bytes, not necessarily UTF-8
     if decoded.contains(&0) {
         return Err(io::ErrorKind::NotFound.into());
+    }
+    if let Some(found) = saved_by_a_crawl(root, path, query) {
+        return found;
     }
     let slashes = decoded.iter().take_while(|byte| **byte == b'/').count();
     let relative = Path::new(OsStr::from_bytes(&decoded[slashes..]));
@@ -121,6 +188,33 @@ fn find(root: &Dir, target: &str) -> io::Result<Found> {
     }
 }
 
+/// Finds the file that a crawl saved for this path and query, below the directory of its server or in a directory with
+/// those of several servers. `None` if there is none by another name than the path's.
+fn saved_by_a_crawl(root: &Dir, path: &str, query: &str) -> Option<io::Result<Found>> {
+    let url = normalize(Url::parse(&format!("http://localhost{path}{query}")).ok()?);
+    let (path, query) = (url.path(), url.query());
+    let in_directory = |folds_case| {
+        let below = below_server(path, query, folds_case);
+        let (server, rest) = path[1..].split_once('/').unwrap_or_default();
+        [below, format!("{server}/{}", below_server(rest, query, folds_case))]
+    };
+    let with_extensions = |name: String| {
+        let extended = EXTENSIONS.map(|extension| with_extension(&name, extension)); // if its links are converted
+        std::iter::once(name).chain(extended)
+    };
+    let names = [false, true].into_iter().flat_map(in_directory).flat_map(with_extensions);
+    let name =
+        names.filter(|name| *name != path[1..]).find(|name| root.metadata(name).is_ok_and(|there| there.is_file()))?;
+    let has_extension = EXTENSIONS.iter().any(|extension| name.ends_with(&format!("@.{extension}")));
+    let typed = if has_extension { &*name } else { path };
+    let kind = mime_guess::from_path(typed).first().map_or(HTML.to_owned(), |_| content_type(Path::new(typed)));
+    match file(root, Path::new(&name)) {
+        Ok(Found::File(file)) => Some(Ok(Found::File(Opened { content_type: kind, ..file }))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None, // replaced meanwhile
+        found => Some(found),
+    }
+}
+
 /// Opens a file. Bytes that are appended later are not sent.
 fn file(root: &Dir, path: &Path) -> io::Result<Found> {
     let not_a_file = || io::Error::from(io::ErrorKind::NotFound);
@@ -135,13 +229,17 @@ fn file(root: &Dir, path: &Path) -> io::Result<Found> {
     if !metadata.is_file() {
         return Err(not_a_file()); // replaced since the check
     }
-    let (kind, length) = (content_type(path), metadata.len());
-    if length > WHOLE {
-        return Ok(Found::Large(kind, length, file));
-    }
-    let mut bytes = Vec::with_capacity(length as usize);
-    file.take(length).read_to_end(&mut bytes)?;
-    Ok(Found::Whole(kind, bytes))
+    let (content_type, mut length) = (content_type(path), metadata.len());
+    let version = Version::new(length, metadata.modified()?.into_std(), SystemTime::now());
+    let content = if length > WHOLE {
+        Content::File(file)
+    } else {
+        let mut bytes = Vec::with_capacity(length as usize);
+        file.take(length).read_to_end(&mut bytes)?;
+        length = bytes.len() as u64;
+        Content::Read(bytes)
+    };
+    Ok(Found::File(Opened { content_type, version, length, content }))
 }
 
 fn content_type(path: &Path) -> String {
@@ -168,7 +266,7 @@ fn listing(root: &Dir, path: &Path) -> io::Result<Found> {
         html.push_str(&format!("<li><a href=\"./{link}{slash}\">{text}</a></li>\n"));
     }
     html.push_str("</ul>\n");
-    Ok(Found::Whole("text/html; charset=utf-8".to_owned(), html.into_bytes()))
+    Ok(Found::Listing(html))
 }
 
 /// A large file, which is read on the pool for blocking calls while it is sent.

@@ -1,7 +1,7 @@
 //! The built-in site: a small sample of what a crawler meets.
 //!
-//! Every page is generated from its path alone, so every run serves the same bytes. The front page links to each part; the
-//! links of a part stay within it.
+//! Every page is generated from its path alone, so every run serves the same bytes. The front page links to each part;
+//! the links of a part stay within it.
 //!
 //! | part | what it contains |
 //! |---|---|
@@ -56,7 +56,7 @@ const SPELLINGS: [&str; 8] = [
     "spelling",
     "./spelling",
     "/tree/../spelling",
-    "/spelling#part",
+    "/spelling#top",
     "/%73pelling",
     "/spell%69ng",
     "/spelling?",
@@ -187,8 +187,8 @@ fn number(segment: &str, limit: usize) -> Option<usize> {
     segment.parse().ok().filter(|n: &usize| *n < limit && n.to_string() == segment)
 }
 
-/// Pseudo-random bytes that are the same in every run: xorshift64 (Marsaglia, 2003). They are generated while they are sent:
-/// generating all of them at once would delay other clients.
+/// Pseudo-random bytes that are the same in every run: xorshift64 (Marsaglia, 2003). They are generated while they are
+/// sent: generating all of them at once would delay other clients.
 struct Noise {
     /// The generator's state before the word at the position, and the bytes of that word before the position.
     here: (u64, usize),

@@ -1,8 +1,8 @@
 //! The state of a runtime at each event of its recording: a fold over the events.
 //!
 //! [`State::apply`] is the whole model of a run; it only goes forward. [`Runs`] has a state for each run of the
-//! recording, because runs number their tasks alike. To go back, [`Run`] folds again from the nearest state that it kept,
-//! so there is no second set of rules that could be wrong.
+//! recording, because each run numbers its tasks from 1. To go back, [`Run`] folds again from the nearest state that it
+//! kept, so there is no second set of rules that could be wrong.
 
 use executor::observer::{Readiness, ReadinessWord};
 use executor::task::{Queue, StateWord};
@@ -21,7 +21,7 @@ pub fn is_root(task: u64, by: Option<u64>) -> bool {
 /// The state of a task, and how it completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Its last poll returned pending, and no wake has come since.
+    /// Its last poll returned `Poll::Pending`, and no wake has come since.
     Suspended,
     /// It is in the run queue.
     Queued,
@@ -45,7 +45,7 @@ impl Phase {
         matches!(self, Phase::Returned | Phase::Cancelled | Phase::Panicked)
     }
 
-    /// The state in a word: the only place that names it. A task that did not return says how it completed.
+    /// The word for the state on every screen. For a task that was cancelled or panicked, it says that.
     pub fn word(self) -> &'static str {
         match self {
             Phase::Suspended => "suspended",
@@ -88,13 +88,13 @@ pub struct Task {
     /// Number of wakes by the task itself.
     pub self_wakes: u64,
     /// Total time running.
-    pub busy: u64,
-    /// Total time in the run queue.
-    pub scheduled: u64,
+    pub running: u64,
+    /// Total time queued.
+    pub queued: u64,
     /// Total time suspended.
-    pub idle: u64,
+    pub suspended: u64,
     /// The last event that queued it: its spawn, a wake or a cancel.
-    pub readied: Option<usize>,
+    pub queued_by: Option<usize>,
     /// What it waits for, as reported in its last poll.
     pub waits: Rc<[Waiting]>,
     /// The await chain that it reported last.
@@ -103,29 +103,29 @@ pub struct Task {
     pub word: Option<StateWord>,
 }
 
-/// ``task 3 `name` ``, or `task 3` without a name: how a sentence names a task.
+/// `task 3 "name"`, or `task 3` without a name: how a sentence names a task.
 pub fn title(id: u64, name: Option<&str>) -> String {
     match name {
-        Some(name) => format!("task {id} `{name}`"),
+        Some(name) => format!("task {id} \"{name}\""),
         None => format!("task {id}"),
     }
 }
 
 impl Task {
     fn new(id: u64, at: u64) -> Task {
-        let (name, by, place, size, readied, waits, chain, word) = Default::default();
+        let (name, by, place, size, queued_by, waits, chain, word) = Default::default();
         let (woken_again, is_cancelled, is_stranded) = Default::default();
-        let (polls, wakes, self_wakes, busy, scheduled, idle) = Default::default();
+        let (polls, wakes, self_wakes, running, queued, suspended) = Default::default();
         let (phase, since) = (Phase::Suspended, at);
         #[rustfmt::skip]
         let task = Task {
             id, name, by, place, size, phase, since, woken_again, is_cancelled, is_stranded,
-            polls, wakes, self_wakes, busy, scheduled, idle, readied, waits, chain, word,
+            polls, wakes, self_wakes, running, queued, suspended, queued_by, waits, chain, word,
         };
         task
     }
 
-    /// ``task 3 `name` ``, or `task 3` without a name.
+    /// `task 3 "name"`, or `task 3` without a name.
     pub fn title(&self) -> String {
         title(self.id, self.name.as_deref())
     }
@@ -133,9 +133,9 @@ impl Task {
     pub(crate) fn enter(&mut self, phase: Phase, at: u64) {
         let time = at.saturating_sub(self.since);
         match self.phase {
-            Phase::Suspended | Phase::Pooled => self.idle = self.idle.saturating_add(time),
-            Phase::Queued => self.scheduled = self.scheduled.saturating_add(time),
-            Phase::Running | Phase::Blocking => self.busy = self.busy.saturating_add(time),
+            Phase::Suspended => self.suspended = self.suspended.saturating_add(time),
+            Phase::Queued | Phase::Pooled => self.queued = self.queued.saturating_add(time),
+            Phase::Running | Phase::Blocking => self.running = self.running.saturating_add(time),
             Phase::Returned | Phase::Cancelled | Phase::Panicked => {}
         }
         (self.phase, self.since) = (phase, at);
@@ -181,7 +181,7 @@ pub struct State {
     pub tasks: BTreeMap<u64, Rc<Task>>,
     /// The run queue, the next task first.
     pub queue: Vec<u64>,
-    /// The injection queue, the task that was pushed first first.
+    /// The injection queue, in the order in which the tasks were pushed.
     pub injected: Vec<u64>,
     /// The thread was parked, and takes the tasks of the injection queue before it polls a task.
     takes_injected: bool,
@@ -189,7 +189,7 @@ pub struct State {
     pub running: Vec<u64>,
     /// The reactor's sources.
     pub sources: BTreeMap<u64, Source>,
-    /// The pending timers.
+    /// The timers that are set.
     pub timers: BTreeMap<u64, Timer>,
     /// The thread is parked: since when, and for how long at most.
     pub parked: Option<(u64, Option<u64>)>,
@@ -212,7 +212,7 @@ impl State {
                 let new = Task { by: *by, name, place: Some(*place), size: *size, ..Task::new(*task, record.at) };
                 self.leave_queues(*task);
                 self.tasks.insert(*task, Rc::new(new));
-                self.ready(*task, number, queue);
+                self.make_queued(*task, number, queue);
             }
             Event::Woken { task, by, .. } => {
                 let by_itself = matches!(by, By::Task(waker) if waker == task);
@@ -220,11 +220,11 @@ impl State {
                     task.wakes += 1;
                     task.self_wakes += u64::from(by_itself);
                 });
-                self.ready(*task, number, queue);
+                self.make_queued(*task, number, queue);
             }
             Event::Cancelled { task, .. } => {
                 self.task(*task, |task, _| task.is_cancelled = true);
-                self.ready(*task, number, queue);
+                self.make_queued(*task, number, queue);
             }
             Event::PollBegins { .. } | Event::Waits { .. } | Event::PollEnds { .. } => self.apply_poll(&record.event),
             Event::BlockingQueued { task } => self.enter(*task, Phase::Pooled),
@@ -321,11 +321,11 @@ impl State {
         }
     }
 
-    /// Queues a task if it is suspended. Notes the wake if it is running.
-    fn ready(&mut self, id: u64, number: usize, queue: Option<Queue>) {
+    /// Handles a spawn, a wake or a cancel: queues a task if it is suspended, and notes the wake if it is running.
+    fn make_queued(&mut self, id: u64, number: usize, queue: Option<Queue>) {
         let mut is_suspended = false;
         self.task(id, |task, _| {
-            task.readied = Some(number);
+            task.queued_by = Some(number);
             task.woken_again |= task.phase == Phase::Running;
             is_suspended = task.phase == Phase::Suspended;
         });
@@ -345,7 +345,7 @@ impl State {
 
     fn finish(&mut self, id: u64, how: How) {
         self.sources.values_mut().for_each(|source| source.waiters.retain(|(task, _)| *task != id));
-        // What looked like a poll only dropped the future: see `only_drops`.
+        // A `PollBegins` that only drops the future was counted as a poll: see `only_drops`.
         let was_polled = !(how == How::Cancelled && self.running.contains(&id));
         self.task(id, |task, _| {
             task.polls = task.polls.saturating_sub(u64::from(!was_polled));
@@ -536,7 +536,7 @@ impl Run {
         found.map(|number| number + 1)
     }
 
-    /// Whether the poll in progress of this task of the current run only drops its future, as [`only_drops`].
+    /// Whether the latest `PollBegins` of this task of the current run only drops its future: see [`only_drops`].
     pub fn is_dropping(&self, id: u64) -> Option<bool> {
         self.is_dropping_in(self.current()?.run, id)
     }
@@ -552,7 +552,7 @@ impl Run {
     pub fn cause(&self, number: usize) -> Option<usize> {
         let earlier = &self.trace.records[..number];
         let Record { run, runtime, event, .. } = &self.trace.records[number];
-        // Runs number their tasks alike, and runtimes their sources and timers.
+        // Each run numbers its tasks from 1, and each runtime its sources and timers.
         let in_run = |is_it: &dyn Fn(&Event) -> bool| {
             earlier.iter().rposition(|record| record.run == *run && is_it(&record.event))
         };
@@ -629,8 +629,8 @@ impl Run {
     }
 }
 
-/// Whether a `PollBegins` does not poll, but only drops the future of a cancelled task. Only such a run ends with the task
-/// finished as cancelled; even a shielded task's poll ends otherwise. `None` if the recording stops before the end.
+/// Whether this `PollBegins` begins no poll, but only drops the future of a cancelled task. It does if the task's next
+/// `Finished` says `Cancelled` and no `PollEnds` comes before it. `None` if the recording stops before either.
 pub fn only_drops(trace: &Trace, begin: usize) -> Option<bool> {
     let Record { run, event, .. } = &trace.records[begin];
     let id = event.task();

@@ -1,9 +1,9 @@
 //! The run in the format of Chrome's traces, which ui.perfetto.dev opens.
 //!
-//! Each run is a process and each task a thread of it. On a task's thread, slices (`X`) follow each other: suspended, queued,
-//! a poll. A wake is a flow (`s`, `f`) from the slice that it comes from to the poll that it leads to. Times are in
-//! microseconds. Each event is at least a nanosecond after the previous one, so even on a simulated clock every slice has a
-//! width and events keep their order.
+//! Each run is a process and each task a thread of it. On a task's thread, slices (`X`) follow each other: suspended,
+//! queued, a poll. A wake is a flow (`s`, `f`) from the slice that it comes from to the poll that it leads to. Times
+//! are in microseconds. Each event is at least a nanosecond after the previous one, so even on a simulated clock every
+//! slice has a width and events keep their order.
 
 use super::model::{ROOT, is_root, title};
 use executor::trace::{By, End, Event, How, Record, Trace, Waiting};
@@ -186,7 +186,7 @@ impl Writer<'_> {
             self.others.insert(before, left);
         }
         if is_new {
-            let name = format!("`{}`, run {run}", self.trace.head.program);
+            let name = format!("\"{}\", run {run}", self.trace.head.program);
             self.metadata("process_name", 0, json!({ "name": name }));
             self.lanes.reactor = self.thread("the reactor".into());
         }

@@ -1,11 +1,12 @@
-//! Makes the texts of a recording safe to print: it may come from a stranger, and a terminal executes control sequences.
+//! Makes the texts of a recording safe to print: it may come from a stranger, and a terminal executes control
+//! sequences.
 
 use executor::trace::{By, Event, Frame, Record, Trace};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The text with control characters, and characters that change the direction of writing, as escapes. Line ends and tabs
-/// become spaces.
+/// The text with control characters, and characters that change the direction of writing, as escapes. Line ends and
+/// tabs become spaces.
 ///
 /// ```
 /// use demo::step::printable;

@@ -1,11 +1,13 @@
-//! The runtime's own code behind each event: which functions did it, excerpted from the sources that this program is built
-//! from.
+//! The runtime's own code behind each event: the functions that made the event, as excerpts of the sources that this
+//! program is built from.
 //!
-//! For the stepper and the page. [`codes`] is the table from an event to functions; a test finds each of them, so that a
-//! renamed function fails the test and does not leave the screen empty.
+//! For the stepper and the page. [`codes`] is the table from an event to functions; a test finds each of them, so that
+//! a renamed function fails the test and does not leave the screen empty.
 
 use executor::task::Queue;
 use executor::trace::{End, Event, Record};
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 
 /// A function of the runtime, and the line in it that makes the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,11 +22,38 @@ pub struct Code {
     mark: &'static str,
 }
 
-/// A source file of the runtime.
-#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A source file of the runtime. Its path identifies it: to compare and to hash the text took most of the time in which
+/// a long recording is written as a page.
+#[derive(Debug)]
 struct File {
     path: &'static str,
     text: &'static str,
+}
+
+impl PartialEq for File {
+    fn eq(&self, other: &File) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for File {}
+
+impl Hash for File {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.path.hash(state);
+    }
+}
+
+impl PartialOrd for File {
+    fn partial_cmp(&self, other: &File) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for File {
+    fn cmp(&self, other: &File) -> Ordering {
+        self.path.cmp(other.path)
+    }
 }
 
 /// The lines of a function with its documentation.
@@ -134,7 +163,7 @@ codes! {
 
 /// The functions that make an event, the innermost first: the one that makes the transition, if there is a transition.
 pub fn codes(record: &Record) -> &'static [Code] {
-    // A recording without transitions is of our own scheduler, as far as is known.
+    // A recording without transitions does not name its scheduler. It is taken for this project's.
     let queue = record.transition.map_or(Some(Queue::Run), |transition| transition.queue);
     match &record.event {
         Event::RunBegins => &[RUN],

@@ -229,7 +229,7 @@ pub fn place_of(trace: &Trace, place: u32) -> String {
 pub fn shortened(text: &str) -> String {
     let word = |word: &str| match word.rsplit_once('/') {
         Some((_, file)) if file.contains(".rs:") => {
-            let before: String = word.chars().take_while(|char| matches!(char, '(' | '`')).collect();
+            let before: String = word.chars().take_while(|char| matches!(char, '(' | '"')).collect();
             format!("{before}{file}")
         }
         _ => word.to_owned(),

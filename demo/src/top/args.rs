@@ -19,7 +19,7 @@ pub struct TopArgs {
     #[arg(long, value_name = "TIME", requires = "replay", value_parser = humantime::parse_duration)]
     pub at: Option<Duration>,
     /// Sort the tasks by this column
-    #[arg(long, value_name = "COLUMN", default_value = "busy")]
+    #[arg(long, value_name = "COLUMN", default_value = "running")]
     pub sort: Column,
     /// Print the tables once as text, which is the default if standard output is not a terminal
     #[arg(long)]

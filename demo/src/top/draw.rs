@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Columns that narrow screens leave out. The details of the selected task contain most of them.
-const WIDE_ONLY: [&str; 4] = ["WAKES", "SELF", "SCHED", "FD"];
+const WIDE_ONLY: [&str; 4] = ["WAKES", "SELF", "QUEUED", "FD"];
 /// The width from which all columns are shown.
 const WIDE: u16 = 110;
 
@@ -205,9 +205,9 @@ fn widget(table: &Table, width: u16) -> widgets::Table<'_> {
 fn style(phase: Phase) -> Style {
     match phase {
         Phase::Suspended => Style::new(),
-        Phase::Queued => Style::new().fg(Color::Yellow),
+        Phase::Queued | Phase::Pooled => Style::new().fg(Color::Yellow),
         Phase::Running => Style::new().fg(Color::Green),
-        Phase::Pooled | Phase::Blocking => Style::new().fg(Color::Cyan),
+        Phase::Blocking => Style::new().fg(Color::Cyan),
         Phase::Returned | Phase::Cancelled => Style::new().dim(),
         Phase::Panicked => Style::new().fg(Color::Red),
     }

@@ -1,7 +1,7 @@
 //! The state of an observed program after its last event, and totals.
 //!
-//! While a program runs, completed tasks are forgotten, and events are dropped once they are applied, so memory does not
-//! grow with time. In a recording, completed tasks are kept: they are what one wants to see.
+//! While a program runs, completed tasks are forgotten, and events are dropped once they are applied, so memory does
+//! not grow with time. In a recording, completed tasks are kept.
 
 use crate::step::clean_last;
 use crate::step::model::{Runs, State, Task};
@@ -227,11 +227,11 @@ impl Observed {
         Totals { now, parked, ..self.totals }
     }
 
-    /// A task's times up to now: busy, scheduled, idle.
+    /// How long a task has been running, queued and suspended up to now.
     pub fn times(&self, task: &Task) -> [u64; 3] {
         let mut task = task.clone();
         task.enter(task.phase, self.now());
-        [task.busy, task.scheduled, task.idle]
+        [task.running, task.queued, task.suspended]
     }
 
     /// Samples the totals for the rates. Call it several times a second.

@@ -120,9 +120,9 @@ fn next(column: Column) -> Column {
         Column::State => Column::Polls,
         Column::Polls => Column::Wakes,
         Column::Wakes => Column::SelfWakes,
-        Column::SelfWakes => Column::Busy,
-        Column::Busy => Column::Scheduled,
-        Column::Scheduled => Column::Idle,
-        Column::Idle => Column::Task,
+        Column::SelfWakes => Column::Running,
+        Column::Running => Column::Queued,
+        Column::Queued => Column::Suspended,
+        Column::Suspended => Column::Task,
     }
 }

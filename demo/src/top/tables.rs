@@ -24,11 +24,11 @@ pub enum Column {
     /// Number of wakes by itself
     SelfWakes,
     /// Total time running
-    Busy,
+    Running,
     /// Total time queued
-    Scheduled,
+    Queued,
     /// Total time suspended
-    Idle,
+    Suspended,
 }
 
 /// The head of a column.
@@ -84,9 +84,9 @@ pub fn tasks(observed: &Observed, sort: Column, reverse: bool) -> Table {
         number("POLLS", 7),
         number("WAKES", 7),
         number("SELF", 6),
-        number("BUSY", 7),
-        number("SCHED", 7),
-        number("IDLE", 7),
+        number("RUNNING", 7),
+        number("QUEUED", 7),
+        number("SUSPENDED", 9),
         text("WAITS FOR", 0),
     ];
     let with_times = |run: u32, task: &Rc<Task>| (task.clone(), observed.times(task), run);
@@ -101,9 +101,9 @@ pub fn tasks(observed: &Observed, sort: Column, reverse: bool) -> Table {
         Column::Polls => by_number(|task, _| task.polls),
         Column::Wakes => by_number(|task, _| task.wakes),
         Column::SelfWakes => by_number(|task, _| task.self_wakes),
-        Column::Busy => by_number(|_, [busy, ..]| busy),
-        Column::Scheduled => by_number(|_, [_, scheduled, _]| scheduled),
-        Column::Idle => by_number(|_, [.., idle]| idle),
+        Column::Running => by_number(|_, [running, ..]| running),
+        Column::Queued => by_number(|_, [_, queued, _]| queued),
+        Column::Suspended => by_number(|_, [.., suspended]| suspended),
     }
     if reverse {
         tasks.reverse();
@@ -119,7 +119,7 @@ fn name(observed: &Observed, task: &Task) -> String {
     task.name.as_deref().map_or_else(|| file(place()), str::to_owned)
 }
 
-fn task_row(observed: &Observed, task: &Task, [busy, scheduled, idle]: [u64; 3], run: u32) -> Row {
+fn task_row(observed: &Observed, task: &Task, [running, queued, suspended]: [u64; 3], run: u32) -> Row {
     let cells = vec![
         task.id.to_string(),
         name(observed, task),
@@ -127,9 +127,9 @@ fn task_row(observed: &Observed, task: &Task, [busy, scheduled, idle]: [u64; 3],
         amount(task.polls),
         amount(task.wakes),
         amount(task.self_wakes),
-        time(busy),
-        time(scheduled),
-        time(idle),
+        time(running),
+        time(queued),
+        time(suspended),
         waits_for(task),
     ];
     let id = (run, task.id);
@@ -202,7 +202,8 @@ pub fn details(observed: &Observed, (run, id): Id) -> Vec<String> {
     let by = task.by.map(|by| format!(" by {}", find(by).map_or_else(|| title(by, None), |by| by.title())));
     let by = by.unwrap_or_default();
     let at = task.place.map(|place| format!(" at {}", place_of(observed.trace(), place))).unwrap_or_default();
-    let [busy, scheduled, idle] = observed.times(task).map(time);
+    let [running, queued, suspended] = observed.times(task).map(time);
+    let itself = if task.self_wakes > 0 { format!(" ({} by itself)", task.self_wakes) } else { String::new() };
     let since = match task.phase.is_completed() {
         true => task.phase.word().to_owned(),
         false => format!("{} for {}", task.phase.word(), time(observed.now().saturating_sub(task.since))),
@@ -210,10 +211,9 @@ pub fn details(observed: &Observed, (run, id): Id) -> Vec<String> {
     let mut lines = vec![
         format!("{}, spawned{by}{at}, a future of {}", task.title(), count(task.size as usize, "byte")),
         format!(
-            "{since}; busy {busy}, scheduled {scheduled}, idle {idle}; {}, {} ({} self)",
+            "{since}; running {running}, queued {queued}, suspended {suspended}; {}, {}{itself}",
             count(task.polls as usize, "poll"),
-            count(task.wakes as usize, "wake"),
-            task.self_wakes
+            count(task.wakes as usize, "wake")
         ),
     ];
     let mut above: &[_] = &[];

@@ -1,8 +1,8 @@
 //! Non-blocking sockets, in a loop that tries each of them again and again.
 //!
 //! Good at: downloading all pages at once, on one thread.
-//! Costs: a whole processor, only to get "not yet". And the progress of a page is no longer a line of code but the values
-//! of variables.
+//! Costs: a whole processor, only to get "not yet". And the progress of a page is no longer a line of code but the
+//! values of variables.
 
 use super::page;
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,8 +1,8 @@
 //! An event loop over `polling` (epoll, kqueue) that calls a method when a socket is ready.
 //!
 //! Good at: downloading all pages at once, on one thread, which sleeps while nothing happens.
-//! Costs: the order of the steps. One function becomes a method for each event, local variables become fields, and an error
-//! surfaces in the loop, far from the code that caused it.
+//! Costs: the order of the steps. One function becomes a method for each event, local variables become fields, and an
+//! error surfaces in the loop, far from the code that caused it.
 
 use super::page;
 use polling::{Event, Events, Poller};

@@ -1,7 +1,7 @@
 //! Async fns on the runtime of this workspace.
 //!
-//! Good at: all of it. `fetch` reads like the one in `blocking.rs`; all pages download at once, on one thread, which sleeps
-//! while nothing happens. Each `.await` does what `callbacks.rs` does by hand.
+//! Good at: all of it. `fetch` reads like the one in `blocking.rs`; all pages download at once, on one thread, which
+//! sleeps while nothing happens. Each `.await` does what `callbacks.rs` does by hand.
 //! Costs: the word `async` in all callers; and a call that blocks delays all tasks.
 
 use super::page;

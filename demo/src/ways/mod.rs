@@ -1,8 +1,8 @@
 //! `demo ways`: the same pages, downloaded in six ways, side by side.
 //!
-//! The story of the "evolution of asyncio": what waiting costs, and what it takes not to wait. A way is
-//! a file with a function `download`. All ways send the same requests and parse the same responses (`page.rs`).
-//! Each way runs in a process of its own, so that its cost is measured alone, and so does the server.
+//! They show what waiting costs, and what it takes not to wait. A way is a file with a function `download`. All ways
+//! send the same requests and parse the same responses (`page.rs`). Each way runs in a process of its own, so that its
+//! cost is measured alone, and so does the server.
 //!
 //! | file | what it holds |
 //! |---|---|

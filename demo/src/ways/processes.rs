@@ -1,8 +1,8 @@
 //! A pool of ten processes, each of which does what `blocking.rs` does with its share of the pages.
 //!
 //! Good at: keeping the code as it was, using several processors, and keeping a crash to itself.
-//! Costs: a whole program for each: its start, its memory, and a pipe for everything that it returns. Ten at once are ten
-//! times as fast, less these costs.
+//! Costs: a whole program for each: its start, its memory, and a pipe for everything that it returns. Ten at once are
+//! ten times as fast, less these costs.
 
 use super::blocking::fetch;
 use std::io::{self, Read, Write};

@@ -19,7 +19,7 @@ impl Server {
         let delay = humantime::format_duration(delay).to_string().replace(' ', "");
         let mut process = Command::new(std::env::current_exe().map_err(Failure::Process)?)
             .args(["serve", "--listen", "127.0.0.1:0", "--delay", &delay, "--until-eof"])
-            .stdin(Stdio::piped()) // closes when this process ends, for whatever reason, and `--until-eof` ends the server
+            .stdin(Stdio::piped()) // closes when this process ends, and `--until-eof` then ends the server
             .stdout(Stdio::piped())
             .spawn()
             .map_err(Failure::Process)?;

@@ -1,8 +1,8 @@
 //! A pool of ten threads that do what `blocking.rs` does; or a thread for each page.
 //!
 //! Good at: keeping the code as it was, and using several processors.
-//! Costs: a stack and an entry in the system's scheduler for each, so there are few; and a lock for everything they share.
-//! Ten at once are ten times as fast, and no more.
+//! Costs: a stack and an entry in the system's scheduler for each, so there are few; and a lock for everything they
+//! share. Ten at once are ten times as fast, and no more.
 
 use super::blocking::fetch;
 use std::io;

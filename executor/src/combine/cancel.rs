@@ -41,8 +41,8 @@ pub(crate) fn within<R>(scope: Option<&Arc<Scope>>, poll: impl FnOnce() -> R) ->
 
 /// Limits a part of a task to `duration`, counted from this call.
 ///
-/// Like [`time::timeout`](crate::time::timeout), but deadlines nest: [`time_left`] is what the strictest enclosing one
-/// leaves. And a deadline does not cut off what is [shielded](shield()) inside it.
+/// Like [`time::timeout`](crate::time::timeout), with two differences. Deadlines nest: [`time_left`] returns the time
+/// until the earliest enclosing one. And a deadline does not cut off what is [shielded](shield()) inside it.
 ///
 /// # Errors
 /// [`Elapsed`] when the time has passed. The future is then dropped.
@@ -83,7 +83,7 @@ pub fn deadline_at<F: Future>(at: Instant, future: F) -> Deadline<F> {
     Deadline { future, at, sleep: sleep_until(at), scope: None }
 }
 
-/// The time that the strictest enclosing deadline leaves; zero if that has passed. `None` if there is no deadline.
+/// The time until the earliest enclosing deadline; zero if that has passed. `None` outside of deadlines.
 pub fn time_left() -> Option<Duration> {
     let deadline = current()?.deadline()?;
     Some(deadline.saturating_duration_since(now()))
@@ -117,7 +117,7 @@ impl<F: Future> Future for Deadline<F> {
     }
 }
 
-/// Runs a part of a task to its end, even if meanwhile the task or its group is cancelled, or its deadline passes.
+/// Runs a part of a task to its end, even if the task or its group is cancelled meanwhile, or its deadline passes.
 ///
 /// A cancel waits until the part is done, and takes effect at the task's next `.await`.
 ///

@@ -100,7 +100,7 @@ async fn run_body<T, E: Send>(shared: &Shared<E>, body: impl Future<Output = Res
     let scope = Scope::new(Some(shared.scope.clone()), None);
     poll_fn(|cx| {
         let has_to_end = |waker: &Waker| shared.has_failed(waker) && !scope.is_shielded(waker);
-        // Checked before the poll. Otherwise the block would run on with handles of tasks that were cancelled.
+        // Checked before the poll. Otherwise the block would go on with the handles of cancelled tasks.
         if has_to_end(cx.waker()) {
             return Poll::Ready(None);
         }
@@ -134,7 +134,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        // SAFETY: it is Send.
+        // SAFETY: the bounds of this method say that the future and its output are Send.
         unsafe { self.spawn_as(Named::default(), future, false) }
     }
 
@@ -148,7 +148,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        // SAFETY: it is Send.
+        // SAFETY: the bounds of this method say that the future and its output are Send.
         unsafe { self.spawn_as(named(name), future, false) }
     }
 
@@ -176,8 +176,8 @@ impl<E: Send + 'static> TaskGroup<E> {
         let leaves = Leaves { shared: self.shared.clone(), number };
         let spawned_at = Location::caller();
         // SAFETY: the future is written before the start. It is 'static, and is created on the thread on which it will
-        // run and be dropped; or it is Send or local, as the caller promises. The rest of a `Child` is Send, as a
-        // group's errors are.
+        // run and be dropped; or it is Send or local, as the caller promises. The rest of a `Child` is Send,
+        // because a group's errors are.
         let handle = unsafe {
             match Spawning::reserve(named, spawned_at) {
                 Ok(task) => {

@@ -37,9 +37,9 @@ pub fn broadcast<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     (Sender { log: log.clone() }, Receiver { log, received: 0 })
 }
 
-/// A message, which each receiver clones. It is not cloned under the channel's lock, because the clone is the user's
-/// code. It is cloned under a lock of its own, because a type that is `Send` but not `Sync` must not be cloned on two
-/// threads at once.
+/// A message, which each receiver clones. The clone runs the user's code, so it is made after the channel's lock is
+/// released. It is made under the message's own lock, because a type that is `Send` but not `Sync` must not be cloned
+/// on two threads at once.
 type Message<T> = Arc<Mutex<T>>;
 
 struct Log<T> {

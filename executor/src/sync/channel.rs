@@ -198,8 +198,8 @@ impl<T> Rule for Receiving<T> {
         }
     }
 
-    /// A message that was not taken goes to the next receiver. Messages that were sent before it may be back in the
-    /// queue.
+    /// The message goes to the next receiver. It is inserted by its number, because messages that were sent before it
+    /// may have been given back too.
     fn give_back(state: &mut Shared<T>, _: &mut (), got: Self::Got) -> Option<Self::Got> {
         match got {
             Ok(message) if state.receivers > 0 => {
@@ -266,9 +266,9 @@ impl<T> Drop for Sender<T> {
 
 /// The receiving end of a channel. See [`channel`].
 ///
-/// It is also a [`Stream`], which ends when the channel is closed and empty. A stream that had to wait stays in line
-/// between two polls, and a message may be handed over to it meanwhile, which it keeps. So poll it again, call another
-/// receiving method, or drop it.
+/// It is also a [`Stream`], which ends when the channel is closed and empty. A stream whose poll returned
+/// `Poll::Pending` stays in line until its next poll, and keeps a message that is handed over to it meanwhile. To pass
+/// that message on instead of polling again, drop the stream or call another receiving method.
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
     /// Its entry in the list of receivers when it is polled as a stream. Allocated by the first such poll.
@@ -302,8 +302,8 @@ impl<T> Receiver<T> {
         })
     }
 
-    /// Leaves the line as a stream. A message that was handed over to the stream and not polled for goes to the next
-    /// receiver: possibly this one, whose caller is about to receive by another method.
+    /// Removes the stream's entry from the list of receivers. A message that was handed over to the stream goes to the
+    /// next receiver, possibly to this one, whose caller is about to receive by another method.
     fn leave_as_stream(&self) {
         if let Some(next) = &self.next {
             // SAFETY: the node belongs to this receiver and is only used with its channel. Polling takes `&mut self`.

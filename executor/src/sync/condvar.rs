@@ -34,8 +34,8 @@ pub struct Condvar(Monitor<Notices>);
 
 #[derive(Default)]
 struct Notices {
-    /// The number of notices for one waiter that were not handed over yet.
-    pending: usize,
+    /// The number of notices for one waiter that have not been handed over yet.
+    undelivered: usize,
     /// Waiters up to this ticket are woken, by `notify_all`.
     released: u64,
     waiters: List<Notified>,
@@ -64,7 +64,7 @@ impl Rule for Notified {
     }
 
     fn give_back(state: &mut Notices, _: &mut u64, for_one: bool) -> Option<bool> {
-        state.pending += usize::from(for_one);
+        state.undelivered += usize::from(for_one);
         None
     }
 }
@@ -73,14 +73,14 @@ impl State for Notices {
     fn hand_over(&mut self, wakes: &mut Wakes) {
         while let Some(number) = self.waiters.first().filter(|_| !wakes.is_full()) {
             let for_one = *number > self.released;
-            if for_one && self.pending == 0 {
+            if for_one && self.undelivered == 0 {
                 return;
             }
-            self.pending -= usize::from(for_one);
+            self.undelivered -= usize::from(for_one);
             self.waiters.hand_over(for_one, wakes);
         }
         if self.waiters.is_empty() {
-            self.pending = 0; // a notice without a waiter is lost
+            self.undelivered = 0; // a notice without a waiter is lost
         }
     }
 }
@@ -103,7 +103,7 @@ impl Condvar {
     pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = guard.mutex();
         let mut notified = pin!(self.0.wait::<Notified>(0));
-        poll_fn(|cx| notified.as_mut().begin(cx)).await; // in line before the mutex is unlocked
+        poll_fn(|cx| notified.as_mut().begin(cx)).await; // enters the list before the mutex is unlocked
         drop(guard);
         let for_one = notified.await;
         let pass_on = PassOn(self, for_one);
@@ -112,7 +112,7 @@ impl Condvar {
         guard
     }
 
-    /// Calls [`wait`](Condvar::wait) for as long as the condition holds. Does not wait if it does not hold.
+    /// Calls [`wait`](Condvar::wait) again and again while the condition holds. Returns at once if it does not hold.
     ///
     /// # Cancel safety
     /// As [`wait`](Condvar::wait).
@@ -121,7 +121,7 @@ impl Condvar {
         mut guard: MutexGuard<'a, T>,
         mut condition: impl FnMut(&mut T) -> bool,
     ) -> MutexGuard<'a, T> {
-        budget::take().await; // the condition may never hold, in a loop of such calls
+        budget::take().await; // a loop of calls that never wait must end its poll, too
         while condition(&mut guard) {
             guard = self.wait(guard).await;
         }
@@ -130,7 +130,7 @@ impl Condvar {
 
     /// Wakes the waiter that has waited longest, if there is one.
     pub fn notify_one(&self) {
-        self.0.change(|notices, _| notices.pending += 1);
+        self.0.change(|notices, _| notices.undelivered += 1);
     }
 
     /// Wakes all waiters.

@@ -22,7 +22,7 @@ pub struct Event(Monitor<Flag>);
 #[derive(Default)]
 struct Flag {
     is_set: bool,
-    /// Waiters up to this ticket saw the flag set. They proceed even if it was cleared since.
+    /// Waiters up to this ticket came before the flag was last set. They proceed even if it has been cleared since.
     released: u64,
     waiters: List<Set>,
 }

@@ -1,7 +1,7 @@
-//! Records which primitive handed over to the task that is being woken on this thread. It answers "why did the task
-//! wake?" when the cause is a primitive in `sync`.
+//! The primitive that hands over to the tasks that are being woken on this thread, so that the event of a wake can name
+//! it.
 //!
-//! The wait list sets it around the wakers that it calls; `observer.rs` reads it.
+//! The wait list sets it while it calls wakers; `watch/observer.rs` reads it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -47,8 +47,8 @@ pub(crate) fn current() -> Option<Handover> {
 }
 
 /// Calls `wake`, which hands something over to a waiter and wakes it. Observers of the woken task are shown
-/// [`handed_over`](crate::Observer::handed_over). Use it in a primitive of your own; it costs next to nothing where no
-/// runtime has an observer.
+/// [`handed_over`](crate::Observer::handed_over). Use it in a primitive of your own. Unless a runtime of the process is
+/// or was observed, it costs one load.
 ///
 /// ```
 /// use executor::sync::{Handover, hand_over};
@@ -73,7 +73,7 @@ pub fn hand_over<R>(what: Handover, wake: impl FnOnce() -> R) -> R {
     wake()
 }
 
-/// While it lives, [`current`] returns the primitive that it was begun with.
+/// While this exists, [`current`] returns the primitive that was passed to [`begin`](HandingOver::begin).
 pub(super) struct HandingOver(Option<Handover>);
 
 impl HandingOver {

@@ -113,7 +113,7 @@ impl Semaphore {
         self.0.release(permits);
     }
 
-    /// The number of available permits. It may be out of date at once if other threads use the semaphore.
+    /// The number of available permits. Other threads may change it at any moment.
     pub fn available_permits(&self) -> usize {
         self.0.available()
     }

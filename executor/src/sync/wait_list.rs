@@ -17,8 +17,8 @@
 //! ```
 //!
 //! An idle node that is polled when the poll's budget is spent does not arrive; it is DEFERRED to a later poll. A node
-//! that is WAITING or HANDED_OVER was pending in an earlier poll and does not check the budget, so no wait starves
-//! beside a sibling that always spends the budget first.
+//! that is WAITING or HANDED_OVER was pending in an earlier poll and does not check the budget, so a sibling
+//! that always spends the budget first cannot starve it.
 //!
 //! Who may touch a node: a WAITING node is in a list, and all of it belongs to the thread that holds the lock. In any
 //! other stage (IDLE, DEFERRED or HANDED_OVER) it belongs to its future. The store of HANDED_OVER is the last access
@@ -104,7 +104,7 @@ impl Wakes {
 
     fn wake_all(&mut self) {
         match self.0.len() == 1 && !thread::panicking() {
-            true => self.0.pop().into_iter().for_each(Waker::wake), // a panic of the only waker skips no other
+            true => self.0.pop().into_iter().for_each(Waker::wake), // if the only waker panics, none is skipped
             false => panics::wake_all(self.0.drain(..)),
         }
     }
@@ -140,7 +140,7 @@ impl<S: State> Monitor<S> {
     }
 
     fn lock(&self) -> MutexGuard<'_, S> {
-        // Under the lock, only an allocation that is too large can panic half way.
+        // Poisoning is ignored: under the lock, nothing but an allocation that is too large can interrupt a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -291,7 +291,7 @@ pub(super) struct Node<R: Rule> {
     _stays: PhantomPinned,
 }
 
-// A node changes under its monitor's lock, where no change panics half way.
+// A node changes under its monitor's lock, and no panic interrupts a change there: see `Monitor::lock`.
 impl<R: Rule> UnwindSafe for Node<R> {}
 impl<R: Rule> RefUnwindSafe for Node<R> {}
 
@@ -346,7 +346,8 @@ impl<R: Rule> Node<R> {
         }
     }
 
-    /// Returns `Ready` if a node that does not wait may arrive although the budget is, or was, spent. Then it is IDLE.
+    /// Called for a node that does not wait, if the budget of this poll is spent or an earlier poll deferred the node.
+    /// Returns `Ready` if the node may arrive now; then it is IDLE.
     #[cold]
     fn poll_deferred(&self, stage: usize, cx: &mut Context<'_>) -> Poll<()> {
         let mut deferral = budget::Deferral::from_bits(stage as u32);
@@ -360,7 +361,7 @@ impl<R: Rule> Node<R> {
     #[inline]
     unsafe fn arrive(self: Pin<&Self>, monitor: &Monitor<R::State>, cx: &mut Context<'_>) -> Option<R::Got> {
         let (mut state, mut wakes) = (monitor.lock(), Wakes::new());
-        // SAFETY: an idle node belongs to its owner, and it is pinned; `leave` takes it out of the list.
+        // SAFETY: an IDLE node belongs to its owner. It is pinned, and its owner calls `leave` before dropping it.
         unsafe {
             let got = self.body.with_mut(|body| R::arrive(&mut state, &mut (*body).want, &mut wakes));
             if got.is_some() {
@@ -375,7 +376,7 @@ impl<R: Rule> Node<R> {
         None
     }
 
-    /// Polled while it waits. Replaces the waker if the poll came with another one.
+    /// Polls a node that waits. Replaces its waker if this poll has a different one.
     ///
     /// # Safety
     /// As for [`poll`](Node::poll).

@@ -109,8 +109,7 @@ impl<T> Sender<T> {
 
     /// Changes the value by changing a clone of it.
     ///
-    /// If two threads change the value at the same time, one change is made to the result of the other: `change` is
-    /// called again for it.
+    /// If another thread changes the value meanwhile, `change` is called again, with a clone of the new value.
     ///
     /// ```
     /// let (tx, rx) = executor::sync::watch(vec![1]);
@@ -239,7 +238,7 @@ impl<T> Receiver<T> {
     /// });
     /// ```
     pub async fn wait_for(&mut self, mut is_right: impl FnMut(&T) -> bool) -> Result<Arc<T>, RecvError> {
-        budget::take().await; // it may always be right at once, in a loop of such calls
+        budget::take().await; // a loop of calls that never wait must end its poll, too
         loop {
             self.follows = true;
             let value = self.get();

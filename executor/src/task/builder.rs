@@ -198,7 +198,7 @@ impl<F> AtHome<F> {
 
     #[cold]
     fn report(&self, what: &str) -> ! {
-        let name = |thread: &Thread| format!("`{}`", thread.name().unwrap_or("without a name"));
+        let name = |thread: &Thread| format!("\"{}\"", thread.name().unwrap_or("without a name"));
         panic!(
             "a task spawned at {} with spawn_local may not leave the thread {}, but its Runnable was {what} on the thread \
              {}: in Schedule::schedule, look at task.task().home() and put the task into the queue of that thread",

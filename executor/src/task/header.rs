@@ -289,7 +289,7 @@ impl fmt::Debug for Header {
         let task = unsafe { TaskRef::new(NonNull::from(self)) };
         write!(f, "{:?}", task.id())?;
         if let Some(name) = task.name() {
-            write!(f, " `{name}`")?;
+            write!(f, " \"{name}\"")?;
         }
         write!(f, " ({}, spawned at {})", self.state.describe(), self.spawned_at)
     }

@@ -32,7 +32,7 @@ impl fmt::Debug for TaskId {
 ///     let canceller = executor::named("page").spawn(async { 7 }).canceller();
 ///     let task = canceller.task();
 ///     assert_eq!((task.name(), task.polls()), (Some("page"), 0));
-///     println!("{task:?}"); // task 2 `page` (queued, spawned at src/main.rs:2:52)
+///     println!("{task:?}"); // task 2 "page" (queued, spawned at src/main.rs:2:52)
 /// });
 /// ```
 #[derive(Clone, Copy)]
@@ -68,7 +68,7 @@ impl fmt::Display for TaskInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "task {}", self.id)?;
         if let Some(name) = &self.name {
-            write!(f, " `{name}`")?;
+            write!(f, " \"{name}\"")?;
         }
         write!(f, " (spawned at {})", self.spawned_at)
     }

@@ -124,9 +124,9 @@ impl fmt::Display for Cancellation {
 impl fmt::Display for CancelledBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CancelledBy::Task { id, name: Some(name) } => write!(f, "task {id} `{name}`"),
+            CancelledBy::Task { id, name: Some(name) } => write!(f, "task {id} \"{name}\""),
             CancelledBy::Task { id, name: None } => write!(f, "task {id}"),
-            CancelledBy::Thread(name) => write!(f, "thread `{name}`"),
+            CancelledBy::Thread(name) => write!(f, "thread \"{name}\""),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The console: sends the recording, as it grows, to the clients of a Unix socket, such as `demo top --connect`. Used
 //! by `env.rs`.
 //!
-//! A client receives the same lines as the recording's file, from the oldest event on. Events that were not sent yet
-//! are in the recorder, once for all clients; a client's buffer holds only the lines that are being sent. One thread
+//! A client receives the same lines as the recording's file, from the oldest event on. The recorder holds the events
+//! that are not sent yet, once for all clients; a client's buffer holds only the lines that are being sent. One thread
 //! serves all clients. It belongs to no runtime, so it also works while the runtime hangs.
 
 use super::feed::Feed;

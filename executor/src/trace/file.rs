@@ -37,7 +37,7 @@ pub struct Trace {
     pub now: Option<u64>,
 }
 
-/// The length in bytes that every line of a recording must stay below.
+/// The maximum length of a line of a recording, in bytes, with its line end.
 const LINE: u64 = 16 << 20;
 
 /// The previous version of the format, which does not number runs.

@@ -20,7 +20,7 @@ pub(super) struct Kept {
 
 struct KeptTask {
     spawned: (u64, Record),
-    /// The events of its last poll, and since then.
+    /// Its events from its last poll on.
     polled: Vec<(u64, Record)>,
 }
 
@@ -30,7 +30,7 @@ const POLLED: usize = 64;
 
 struct KeptSource {
     added: (u64, Record),
-    /// The last events of waiting to read and to write.
+    /// The last events by which a task waited to read, and to write.
     waits: [Option<(u64, Record)>; 2],
 }
 

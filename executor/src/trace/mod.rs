@@ -61,10 +61,10 @@
 //!
 //! `by` is the function in `executor/src/task/state.rs` that made it: `new`, `wake`, `wake_suspended`, `cancel`, `begin`,
 //! `suspend`, `complete` or `drop_reference`. A word is a list of three numbers: its named bits, its references and its
-//! polls. The bits are, from 1 up: NOTIFIED, RUNNING, COMPLETE, CANCELLED, PANICKED, JOIN, JOIN_WAKER, CALLBACKS, OBSERVED,
-//! LISTED. `queue` is the queue to which the task is about to be pushed: `run` or `injection`; it is left out if the task is
-//! not pushed or its scheduler does not say. Recordings of older programs have neither this field nor `word` and `slot` of
-//! sources and timers, and programs that read recordings must do without.
+//! polls. The bits are, from 1 up: NOTIFIED, RUNNING, COMPLETE, CANCELLED, PANICKED, JOIN, JOIN_WAKER, CALLBACKS,
+//! OBSERVED, LISTED. `queue` is the queue to which the task is about to be pushed: `run` or `injection`; it is left out
+//! if the task is not pushed or its scheduler does not say. A reader must not require `transition`, nor the fields
+//! `word` of sources and `slot` of timers: the recordings of older programs lack them.
 //!
 //! Version 1 has neither `run` nor `runtime`. It is read as a single runtime, in which a run begins at each
 //! `run_begins`.
@@ -326,7 +326,7 @@ impl fmt::Display for By {
             By::Task(id) => write!(f, "task {id}"),
             By::Source(id) => write!(f, "source {id}"),
             By::Timer(id) => write!(f, "timer {id}"),
-            By::Thread(name) => write!(f, "thread `{name}`"),
+            By::Thread(name) => write!(f, "thread \"{name}\""),
         }
     }
 }

@@ -77,7 +77,7 @@ pub(super) struct State {
     chains: Table<Calls>,
     /// Names of threads and kinds of primitives, each stored once.
     texts: HashSet<Arc<str>>,
-    /// A byte is written to it at an awaited event and when the recording is closed.
+    /// The bell: a socket to which a byte is written at an awaited event and when the recording is closed.
     bell: Option<Arc<UnixStream>>,
     /// The next event rings the bell.
     is_awaited: bool,

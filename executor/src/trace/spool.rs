@@ -52,9 +52,12 @@ enum Target {
     Stream(Mutex<File>),
 }
 
-/// The thread that writes a recording. It answers a request when all events so far are written.
+/// A request to write all events so far. It is answered when that is done.
+type Request = Sender<()>;
+
+/// The thread that writes a recording, and the channel for requests to it.
 struct Writer {
-    asked: Sender<Sender<()>>,
+    requests: Sender<Request>,
     thread: JoinHandle<()>,
 }
 
@@ -98,7 +101,7 @@ impl Spool {
         let Some(writer) = self.writer.take() else { return };
         self.shared.ends.store(true, Ordering::Relaxed);
         if let Some(writer) = writer {
-            drop(writer.asked);
+            drop(writer.requests);
             let _panicked = writer.thread.join();
         }
         if let Target::File = self.shared.target {
@@ -189,14 +192,14 @@ impl Shared {
     }
 
     /// Writes new events until the runtime is dropped.
-    fn follow(&self, asks: &Receiver<Sender<()>>) -> io::Result<()> {
+    fn follow(&self, requests: &Receiver<Request>) -> io::Result<()> {
         if let Target::Stream(file) = &self.target {
-            return self.stream(&file.lock().unwrap_or_else(PoisonError::into_inner), asks);
+            return self.stream(&file.lock().unwrap_or_else(PoisonError::into_inner), requests);
         }
-        let mut asked = None;
+        let mut request = None;
         loop {
             let (file, (feed, events)) = replace(&self.path, |file| self.begin(file))?;
-            if !self.append(&file, feed, events, asks, &mut asked)? {
+            if !self.append(&file, feed, events, requests, &mut request)? {
                 return Ok(());
             }
         }
@@ -217,7 +220,7 @@ impl Shared {
         }
     }
 
-    /// Appends new events to a file, and answers `asked` when all events so far are written. Returns `false` when the
+    /// Appends new events to a file, and answers `request` when all events so far are written. Returns `false` when the
     /// runtime is dropped; and `true` when the file must be replaced, because it has twice the events that the recorder
     /// keeps or its head is no longer right.
     fn append(
@@ -225,8 +228,8 @@ impl Shared {
         mut file: &File,
         mut feed: Feed,
         mut events: usize,
-        asks: &Receiver<Sender<()>>,
-        asked: &mut Option<Sender<()>>,
+        requests: &Receiver<Request>,
+        request: &mut Option<Request>,
     ) -> io::Result<bool> {
         let enough = events.max(self.recorder.limit()).saturating_add(self.recorder.limit());
         while events <= enough && feed.has_right_head(&self.recorder) {
@@ -240,12 +243,12 @@ impl Shared {
             }
             feed.lines.clear();
             if added.is_all {
-                if let Some(done) = asked.take() {
+                if let Some(done) = request.take() {
                     let _may_be_gone = done.send(());
                 }
-                *asked = match asks.recv_timeout(PAUSE) {
+                *request = match requests.recv_timeout(PAUSE) {
                     Err(RecvTimeoutError::Disconnected) => return Ok(false),
-                    asked => asked.ok(),
+                    received => received.ok(),
                 };
             }
         }
@@ -253,7 +256,7 @@ impl Shared {
     }
 
     /// Writes new events to a stream, until the runtime is dropped and all events are written.
-    fn stream(&self, file: &File, asks: &Receiver<Sender<()>>) -> io::Result<()> {
+    fn stream(&self, file: &File, requests: &Receiver<Request>) -> io::Result<()> {
         let mut feed = Feed::begin(&self.recorder)?;
         loop {
             let ends = self.ends.load(Ordering::Relaxed);
@@ -262,7 +265,7 @@ impl Shared {
             feed.lines.clear();
             match added.is_all {
                 true if ends => return Ok(()),
-                true => drop(asks.recv_timeout(PAUSE)),
+                true => drop(requests.recv_timeout(PAUSE)),
                 false => {}
             }
         }
@@ -298,16 +301,16 @@ impl Shared {
 
 impl Writer {
     fn start(shared: Arc<Shared>) -> Option<Writer> {
-        let (asked, asks) = channel();
-        let follow = move || shared.report(shared.follow(&asks));
+        let (requests, received) = channel();
+        let follow = move || shared.report(shared.follow(&received));
         // If no thread can be started, the file is written when the runtime is dropped.
         let thread = thread::Builder::new().name("executor-trace".into()).spawn(follow).ok()?;
-        Some(Writer { asked, thread })
+        Some(Writer { requests, thread })
     }
 
     /// Waits until the file has all events so far. Returns `false` if the thread has failed.
     fn catch_up(&self) -> bool {
         let (done, is_done) = channel();
-        self.asked.send(done).is_ok() && is_done.recv().is_ok()
+        self.requests.send(done).is_ok() && is_done.recv().is_ok()
     }
 }

@@ -1,4 +1,4 @@
-//! What a recorder knows of one runtime: its number in the recording, its current run, and its clock.
+//! What a recorder keeps for each runtime: its number in the recording, its current run, and its clock.
 //!
 //! Used by `recorder.rs` and `observe.rs`. All of this changes only under the recorder's lock.
 

@@ -165,7 +165,7 @@ impl fmt::Display for TaskDump {
         let TaskInfo { id, name, spawned_at } = &self.task;
         write!(f, "task {id}")?;
         if let Some(name) = name {
-            write!(f, " `{name}`")?;
+            write!(f, " \"{name}\"")?;
         }
         let (polls, age) = (self.polls, self.age);
         let unit = if polls == 1 { "poll" } else { "polls" };

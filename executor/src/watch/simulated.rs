@@ -72,7 +72,7 @@ impl Simulated {
             tasks.values().filter(|(host, _)| host.has_crashed()).cloned().collect()
         };
         for (host, task) in tasks {
-            task.end_at(Location::caller(), &format!("its host `{}` has crashed", host.name()));
+            task.end_at(Location::caller(), &format!("its host \"{}\" has crashed", host.name()));
         }
     }
 }

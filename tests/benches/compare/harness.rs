@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// In the order of [`Row::measure`]; ours is first.
 pub(crate) const RUNTIMES: [&str; 3] = ["ours", "tokio", "smol"];
 
-/// Who is closer than this is level: the medians of two runs of the same thing differ by as much.
+/// Runtimes closer than this are level: the medians of two runs of the same thing differ by as much.
 const LEVEL: f64 = 0.97;
 
 /// By how much the full sizes are divided.
@@ -74,7 +74,7 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     /// Whether a round goes before those that count.
     pub(crate) warm_up: bool,
-    /// Who runs, of [`RUNTIMES`]: all, unless a profiler looks at one.
+    /// Which of [`RUNTIMES`] run: all, unless a profiler looks at one.
     pub(crate) runtimes: Vec<usize>,
 }
 
@@ -83,7 +83,7 @@ impl Plan {
         rows.iter().flat_map(|row| self.run_row(row)).collect()
     }
 
-    /// The three take turns, and who goes first changes from round to round.
+    /// The three take turns, and the first one changes from round to round.
     fn run_row<'a>(&self, row: &'a Row) -> Vec<Measured<'a>> {
         let mut results: Vec<Measured<'a>> =
             row.metrics.iter().map(|metric| Measured { name: row.name, metric, figures: Default::default() }).collect();
@@ -107,7 +107,7 @@ impl Plan {
     }
 }
 
-/// Replaces the line that says how far it is, where somebody may be looking at it.
+/// Replaces the line that says how far it is, if standard error is a terminal.
 fn progress(line: fmt::Arguments<'_>) {
     let mut terminal = io::stderr();
     if terminal.is_terminal() {
@@ -150,7 +150,7 @@ impl Spread {
 }
 
 impl Measured<'_> {
-    /// How far we are ahead of whoever of the others is closest, by the ratios within each round.
+    /// How far ours is ahead of the closest of the others, by the ratios within each round.
     fn ahead(&self) -> Option<(&'static str, Spread)> {
         let [ours, others @ ..] = &self.figures;
         let against = others.iter().zip(&RUNTIMES[1..]).filter_map(|(other, name)| {

@@ -100,7 +100,7 @@ pub(crate) fn bare<R: Rt>(scale: Scale) -> Vec<f64> {
     })
 }
 
-/// Where tasks wait together. It has a place for each before the counting begins.
+/// Where tasks wait together. It has a slot for each before the counting begins.
 struct Room {
     open: AtomicBool,
     wakers: Mutex<Vec<Waker>>,

@@ -1,5 +1,5 @@
 //! Rows about tasks alone: making them, switching between them. No I/O, no timers, so nothing ever waits:
-//! what is measured is processor time, to which it does not matter who else wants the processor.
+//! what is measured is processor time, which other programs on the processor do not change.
 
 use crate::harness::{Scale, nanos_each, process_cpu};
 use crate::rt::Rt;
@@ -79,7 +79,7 @@ pub(crate) fn yields<R: Rt>(scale: Scale) -> Vec<f64> {
     })
 }
 
-/// Two tasks hand a number to and fro over two channels of one place each, 200,000 times; twice over.
+/// Two tasks hand a number to and fro over two channels of capacity 1, 200,000 times; twice over.
 pub(crate) fn ping_pong<R: Rt>(scale: Scale) -> Vec<f64> {
     let trips = scale.of(2 * 200_000);
     R::block_on(async {

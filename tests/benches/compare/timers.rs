@@ -31,7 +31,7 @@ pub(crate) fn sleeps<R: Rt>(scale: Scale) -> Vec<f64> {
     vec![nanos_each(process_cpu() - before, sleeps)]
 }
 
-/// Those who sleep. The last one says so.
+/// The sleepers. The last one reports the end.
 struct Crowd {
     left: AtomicUsize,
     done: Sender<()>,

@@ -1,6 +1,6 @@
 //! A mutex with a line of wakers: an unlock opens the lock, and wakes the first one in the line.
 //!
-//! That one has to be quicker than newcomers, so nobody has the lock in turn. And a waiter does not know whether its waker is
+//! A woken waiter competes with newcomers, so the lock is not fair. And a waiter does not know whether its waker is
 //! still in the line, so a wait must be polled only when it was woken, and must not be dropped: then the wake is lost.
 
 use std::cell::UnsafeCell;

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 use tests::model::loom::thread;
-use tests::model::shim; // in the place of src/shim.rs
+use tests::model::shim; // instead of src/shim.rs
 use tests::model::{Drops, Tracked, block_on, every_interleaving, poll_once_and_drop};
 
 #[path = "../src/fair.rs"]
 mod fair;
 
 #[test]
-fn a_value_is_had_by_one_thread_at_a_time() {
+fn one_thread_at_a_time_has_the_value() {
     every_interleaving(|| {
         let drops = Drops::new();
         let mutex = Arc::new(fair::Mutex::new(Tracked::new(&drops)));
@@ -25,7 +25,7 @@ fn a_value_is_had_by_one_thread_at_a_time() {
 }
 
 #[test]
-fn a_lock_that_is_handed_to_a_wait_that_is_dropped_goes_on() {
+fn a_lock_handed_to_a_dropped_wait_goes_to_the_next_one() {
     every_interleaving(|| {
         let mutex = Arc::new(fair::Mutex::new(0));
         let goes = thread::spawn({

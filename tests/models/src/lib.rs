@@ -8,7 +8,7 @@
 //! src/shim.rs       pub(crate) use std::sync::{Mutex, atomic::{AtomicBool, Ordering}};
 //! src/flag.rs       use crate::shim::{AtomicBool, Mutex, Ordering};
 //! src/lib.rs        mod shim; pub mod flag;
-//! tests/models.rs   use tests::model::shim;                  // in the place of src/shim.rs
+//! tests/models.rs   use tests::model::shim;                  // instead of src/shim.rs
 //!                   #[path = "../src/flag.rs"] mod flag;     // the same file, compiled once more
 //! ```
 //!
@@ -115,7 +115,7 @@ pub fn interleavings_with(preemptions: usize, body: impl Fn() + Sync + Send + 's
 /// ```
 pub struct Spoiling;
 
-// SAFETY: it is the system's allocator; what it writes, it writes into memory that nobody may use any more.
+// SAFETY: it is the system's allocator; it writes only to memory that is no longer in use.
 unsafe impl GlobalAlloc for Spoiling {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract, which is the same.
@@ -212,7 +212,7 @@ where
     }
 }
 
-/// A place for one waker. Loom sees none of it: it stands for a source or a timer that was there before.
+/// A slot for one waker, which loom does not see: it models a source or a timer that already exists.
 #[derive(Default)]
 pub struct WakerPlace(StdMutex<Option<Waker>>);
 
@@ -222,7 +222,7 @@ impl WakerPlace {
         Arc::default()
     }
 
-    /// Puts the waker there, in the place of the one that was there.
+    /// Stores the waker and drops the one that was there.
     pub fn leave(&self, cx: &mut Context<'_>) {
         // Wakers are cloned and dropped outside of the lock: loom may change threads there.
         let waker = cx.waker().clone();

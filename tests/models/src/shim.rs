@@ -1,4 +1,4 @@
-//! What a file under the model checker takes in the place of std's: the counterpart of `executor/src/shim.rs`.
+//! What a file under the model checker uses instead of std's: the counterpart of `executor/src/shim.rs`.
 //!
 //! Its cells have the interface of [`loom::cell::UnsafeCell`]: `with` and `with_mut` take a closure. For the same file to
 //! compile without loom, wrap std's as `executor/src/shim.rs` does.

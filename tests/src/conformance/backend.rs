@@ -96,7 +96,7 @@ impl Rig {
         (theirs, self.watch(ours, token))
     }
 
-    /// What the reactor does for a task that was told WouldBlock.
+    /// What the reactor does for a task whose operation returned WouldBlock.
     fn rearm(&mut self, source: &Watched<impl AsFd>, interest: Readiness) {
         self.reports.remove(&source.token);
         source.rearm(interest);

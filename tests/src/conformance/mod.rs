@@ -38,7 +38,7 @@
 //! 1. **Tasks**: programs of several tasks, each under many seeds ([`executor::test::explore`]): another order of what
 //!    could happen in any order, on a virtual clock.
 //! 2. **By hand**: random scripts of single steps (poll this waiter, drop that one, release), also from a seed. After each
-//!    step, the suite compares what the primitive did with what it may do, and asks the wakers who was woken.
+//!    step, the suite compares what the primitive did with what it may do, and checks which wakers were called.
 //! 3. **Threads**: the programs again, on several threads with a runtime each. This part needs a primitive that is `Send`
 //!    and `Sync`; the suites for `local` ones leave it out.
 //!
@@ -59,8 +59,8 @@
 //! [`LIMIT`] is reported with its seed.
 //!
 //! # What a primitive does not promise
-//! The suites ask for all that the executor's own primitives keep. A trait's constants declare less: `FAIR` whether who
-//! waits longest is first, `CANCEL_SAFE` whether a wait may be dropped, polled without a wake and polled with another
+//! The suites ask for all that the executor's own primitives keep. A trait's constants declare less: `FAIR` whether the
+//! longest waiter is first, `CANCEL_SAFE` whether a wait may be dropped, polled without a wake and polled with another
 //! waker, as `select`, `race` and `timeout` do. A message says when a constant would have left its check out.
 
 mod backend;
@@ -159,7 +159,8 @@ pub(crate) fn limited(noun: &str, suite: impl FnOnce(&Progress) + Send + 'static
 
 /// Runs a program under so many seeds. What it chooses comes from the dice.
 ///
-/// The runtime finds some lost wakes by itself, and knows who lost the waker: `wakes` is the invariant that they break.
+/// The runtime finds some lost wakes itself, and knows which code dropped the waker: `wakes` is the invariant that they
+/// break.
 pub(crate) fn under_seeds<F: Future<Output = ()>>(
     (noun, wakes): (&str, &str),
     progress: &Progress,
@@ -181,7 +182,7 @@ pub(crate) fn under_seeds<F: Future<Output = ()>>(
     }
 }
 
-/// Runs a script of single steps under many seeds, on a deterministic runtime. The script is told how long it may be:
+/// Runs a script of single steps under many seeds, on a deterministic runtime. The script gets its length:
 /// short ones come first, as what they find is easier to read.
 pub(crate) fn by_hand(names: (&str, &str), progress: &Progress, script: impl Fn(&mut Dice, u64)) {
     for (runs, length) in [(400, 8), (400, 40)] {

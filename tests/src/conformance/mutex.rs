@@ -53,7 +53,7 @@ impl<M: Mutex> Permits for Locks<M> {
 ///
 /// # What it must keep
 /// - At most one guard exists at a time, and what one wrote the next one reads.
-/// - A lock that nobody has or waits for is there at the first poll.
+/// - A lock that is free and has no waiter is acquired by the first poll.
 /// - An unlock wakes a waiter: by the waker of its last poll, and if that waiter is dropped before it takes the lock, the
 ///   next one. A guard that is dropped by a panic unlocks as well.
 /// - A wait does not wake itself: nothing spins.

@@ -20,7 +20,7 @@ const WAKES: &str = "a release wakes a waiter";
 const NEXT: &str = "what a waiter was woken for goes to the next one if it is dropped";
 const SPINS: &str = "a wait does not wake itself";
 const LEAVES: &str = "a wait that is over leaves no waker behind";
-const FAIR: &str = "who waits longest is first (FAIR)";
+const FAIR: &str = "the longest waiter is first (FAIR)";
 const LOST: &str = "no permit is lost";
 const READS: &str = "a holder reads what the last one wrote";
 
@@ -333,7 +333,7 @@ impl<'a, P: Permits> Script<'a, P> {
         self.steps.push(format!("#{number}{woken} is dropped"));
         self.was_dropped = true;
         self.expect_no_wakers(number, wait.cancel());
-        // With nobody left to be woken, what it gave back can be seen only by asking for it.
+        // Without a waiter, only an attempt to acquire shows what it gave back.
         if self.waiting.is_empty()
             && self.held.len() < self.permits
             && hand(self.line.acquire()).lenient().poll().is_pending()
@@ -359,11 +359,14 @@ impl<'a, P: Permits> Script<'a, P> {
     fn check_wakes(&self) {
         let (held, permits) = (self.held.len(), self.permits);
         if held < permits && !self.waiting.is_empty() && !self.waiting.iter().any(|(_, wait)| wait.was_woken()) {
-            let who: Vec<_> = self.waiting.iter().map(|(number, _)| format!("#{number}")).collect();
+            let waiting: Vec<_> = self.waiting.iter().map(|(number, _)| format!("#{number}")).collect();
             let (free, invariant) = (permits - held, if self.was_dropped { NEXT } else { WAKES });
             self.broken(
                 invariant,
-                format!("{free} of {permits} permits are free, {} wait, and none of them was woken", who.join(", ")),
+                format!(
+                    "{free} of {permits} permits are free, {} wait, and none of them was woken",
+                    waiting.join(", ")
+                ),
             );
         }
     }

@@ -73,7 +73,7 @@ impl<S: Semaphore> Permits for Acquires<S> {
 ///
 /// # What it must keep
 /// - At most as many permits exist at a time as it was made with, and none is lost.
-/// - A permit that nobody has or waits for is there at the first poll.
+/// - A permit that is free and has no waiter is acquired by the first poll.
 /// - A release wakes a waiter: by the waker of its last poll, and if that waiter is dropped before it takes the permit, the
 ///   next one. As long as a permit is free and tasks wait, one of them is woken.
 /// - A wait does not wake itself: nothing spins.

@@ -40,7 +40,7 @@ struct Run {
 /// that thread. A program calls [`Progress::tick`] whenever it got on.
 ///
 /// # Panics
-/// When a program does, or when they all stand still for [`STANDSTILL`]: with the seed and the recordings.
+/// When a program does, or when none makes progress for [`STANDSTILL`]: with the seed and the recordings.
 pub(super) fn on_threads<P, F>(noun: &str, suite: &Progress, runs: u64, start: impl Fn(&mut Dice) -> P)
 where
     P: Fn(usize, Dice, Progress) -> F + Send + Sync + 'static,
@@ -103,7 +103,7 @@ impl Run {
         ended.map_err(|panic| message(&*panic))
     }
 
-    /// Waits until the programs are over. If they stand still, drops them and returns true.
+    /// Waits until the programs are over. If none makes progress, drops them and returns true.
     fn watch(&self) -> bool {
         let (mut seen, mut since) = (self.progress.count(), Instant::now());
         while self.running.load(Ordering::SeqCst) > 0 {

@@ -310,7 +310,7 @@ impl<T: Timer> Script<T> {
         }
     }
 
-    /// Lets time pass, then looks who was woken.
+    /// Lets time pass, then checks which waiters were woken.
     async fn advance(&mut self, by: Duration) {
         self.push(format!("{by:?} pass"));
         sleep(by).await;

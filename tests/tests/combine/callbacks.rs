@@ -13,7 +13,7 @@ use std::thread;
 use tests::{Log, within};
 
 #[test]
-fn callbacks_are_called_once_with_how_it_ended_before_or_after_the_end() {
+fn callbacks_added_before_or_after_the_end_are_called_once_with_the_outcome() {
     virtually(async {
         for before in [true, false] {
             for how in [Finish::Ready, Finish::Cancelled, Finish::Panicked] {
@@ -60,7 +60,7 @@ fn callbacks_are_called_once_with_how_it_ended_before_or_after_the_end() {
 }
 
 #[test]
-fn a_callback_that_panics_disturbs_nobody() {
+fn a_callback_that_panics_does_not_affect_other_callbacks_or_the_handle() {
     virtually(async {
         let calls = Log::new();
         let task = spawn(async { 7 });
@@ -93,7 +93,7 @@ fn callbacks_are_called_without_a_handle_after_the_future_is_gone_and_at_the_end
         }
         sleep(ms(5)).await;
     });
-    // The first has an output, which nobody takes and which is dropped after that.
+    // The first has an output, which is not taken and is dropped after that.
     let here = thread::current().id();
     assert_eq!(calls.take(), [(Finish::Ready, true, here), (Finish::Cancelled, false, here)]);
     assert_eq!(alive.count(), 0);
@@ -136,7 +136,7 @@ fn callbacks_added_from_other_threads_while_tasks_end_are_each_called_once() {
 }
 
 #[test]
-fn a_callback_holds_up_the_end_of_a_blocking_call_on_its_own_thread() {
+fn a_callback_delays_the_end_of_a_blocking_call_on_the_thread_of_the_call() {
     within(20, || {
         block_on(async {
             let calls = Log::new();
@@ -191,7 +191,7 @@ fn a_task_is_queued_running_suspended_or_completed() {
         let states = [Finish::Ready, Finish::Cancelled, Finish::Panicked].map(TaskState::Completed);
         assert_eq!(states.map(|state| state.to_string()), ["completed", "cancelled", "panicked"]);
         assert_eq!(states.map(TaskState::is_over), [true; 3]);
-        // A task that was cancelled and returned all the same has not completed as a cancelled one.
+        // A task that was cancelled and returned nevertheless counts as returned.
         let task = spawn(shield(yield_now()));
         yield_now().await;
         task.cancel();

@@ -1,4 +1,4 @@
-//! Who cancelled a task, and why.
+//! Which task or thread cancelled a task, and why.
 
 use super::{Alive, ms, shielded, virtually};
 use executor::task::{CancelledBy, Finish, TaskState};
@@ -12,7 +12,7 @@ use std::thread;
 use tests::{Log, within};
 
 #[test]
-fn a_cancel_says_who_asked_for_it_where_and_why() {
+fn a_cancelled_error_names_the_task_that_cancelled_the_line_and_the_reason() {
     virtually(async {
         let victim = named("victim").spawn(pending::<()>());
         let id = victim.id();
@@ -34,7 +34,7 @@ fn a_cancel_says_who_asked_for_it_where_and_why() {
         assert_eq!((cancellation.at.file(), cancellation.at.line() as usize), (file!(), line.load(Ordering::Relaxed)));
         assert_eq!(cancellation.reason.as_deref(), Some("too slow"));
         let text = format!(
-            "task {id} `victim` (spawned at {place}) was cancelled by task {killer_id} `killer` at {}: too slow",
+            "task {id} \"victim\" (spawned at {place}) was cancelled by task {killer_id} \"killer\" at {}: too slow",
             cancellation.at
         );
         assert_eq!(error.to_string(), text);
@@ -52,10 +52,10 @@ fn a_cancel_says_who_asked_for_it_where_and_why() {
 }
 
 #[test]
-fn a_cancel_by_a_thread_is_told_with_its_name() {
+fn a_cancel_outside_of_a_task_is_reported_with_the_name_of_its_thread() {
     within(20, || {
         block_on(async {
-            for (name, told) in [(Some("butler"), "thread `butler`"), (None, "thread `without a name`")] {
+            for (name, told) in [(Some("butler"), "thread \"butler\""), (None, "thread \"without a name\"")] {
                 let task = spawn(pending::<()>());
                 yield_now().await;
                 let canceller = task.canceller();
@@ -79,7 +79,7 @@ fn a_cancel_by_a_thread_is_told_with_its_name() {
 }
 
 #[test]
-fn the_first_who_cancels_is_the_one_that_is_told() {
+fn the_first_cancel_is_the_one_that_is_reported() {
     virtually(async {
         let task = spawn(pending::<()>());
         task.cancel_because("first");
@@ -97,7 +97,7 @@ fn the_first_who_cancels_is_the_one_that_is_told() {
         let told = task.explained().await.unwrap_err();
         assert_eq!(told.cancellation.unwrap().reason.as_deref(), Some("first"));
 
-        // And a task that is over was cancelled by nobody.
+        // A task that has completed was not cancelled.
         let task = spawn(async { 7 });
         yield_now().await;
         task.cancel_because("too late");
@@ -107,7 +107,7 @@ fn the_first_who_cancels_is_the_one_that_is_told() {
 }
 
 #[test]
-fn of_many_threads_that_cancel_at_once_one_is_told() {
+fn of_many_cancels_at_once_one_is_reported() {
     within(30, || {
         block_on(async {
             for _ in 0..200 {
@@ -133,7 +133,7 @@ fn of_many_threads_that_cancel_at_once_one_is_told() {
 }
 
 #[test]
-fn an_explained_error_tells_of_panics_and_of_the_end_of_the_runtime() {
+fn an_explained_error_reports_panics_and_the_end_of_the_runtime() {
     let left = RefCell::new(None);
     virtually(async {
         let task = named("fragile").spawn(async {
@@ -143,7 +143,7 @@ fn an_explained_error_tells_of_panics_and_of_the_end_of_the_runtime() {
         });
         let (id, place) = (task.id(), task.spawned_at());
         let error = task.explained().await.unwrap_err();
-        assert_eq!(error.to_string(), format!("task {id} `fragile` (spawned at {place}) panicked: on purpose"));
+        assert_eq!(error.to_string(), format!("task {id} \"fragile\" (spawned at {place}) panicked: on purpose"));
         assert!(error.cancellation.is_none() && error.error.is_panic());
         assert_eq!(spawn(async { 7 }).explained().await.unwrap(), 7);
         *left.borrow_mut() = Some(spawn(pending::<()>()));
@@ -206,7 +206,7 @@ fn a_canceller_outlives_the_handle_the_task_and_the_runtime_and_keeps_neither_fu
     canceller.cancel();
     let text = format!("{canceller:?}");
     assert!(
-        text.starts_with("Canceller(task 3 `parked` (cancelled, spawned at tests/tests/combine/cancellation.rs:"),
+        text.starts_with("Canceller(task 3 \"parked\" (cancelled, spawned at tests/tests/combine/cancellation.rs:"),
         "{text}"
     );
     thread::spawn(move || drop(canceller)).join().unwrap();

@@ -7,7 +7,7 @@ use futures_lite::future::{pending, ready};
 use tests::{Log, OnDrop};
 
 #[test]
-fn deadlines_nest_and_the_strictest_counts() {
+fn the_earliest_of_nested_deadlines_counts() {
     virtually(async {
         assert_eq!(time_left(), None);
         let (took, inner) = taken(deadline(ms(10), async {
@@ -36,7 +36,7 @@ fn deadlines_nest_and_the_strictest_counts() {
         assert_eq!((took, outer), (10, Err(Elapsed)));
         assert_eq!(time_left(), None);
 
-        // Side by side, each in its own.
+        // Side by side, each with its own deadline.
         let both = join_all([5, 9].map(|n| {
             deadline(ms(n), async move {
                 sleep(ms(2)).await;
@@ -48,7 +48,7 @@ fn deadlines_nest_and_the_strictest_counts() {
 }
 
 #[test]
-fn time_left_is_none_of_it_when_the_deadline_has_passed() {
+fn time_left_is_zero_after_the_deadline() {
     virtually(async {
         let left = Log::new();
         let (took, late) = taken(deadline(ms(5), async {
@@ -64,13 +64,13 @@ fn time_left_is_none_of_it_when_the_deadline_has_passed() {
         .await;
         assert_eq!((took, late), (8, Err(Elapsed)));
         assert_eq!(left.take(), [Some(Duration::ZERO), Some(Duration::ZERO)]);
-        // What is done without a further await is not too late.
+        // A future that completes without a further await is in time.
         assert_eq!(deadline(ms(5), shield(sleep(ms(8)))).await, Ok(()));
     });
 }
 
 #[test]
-fn a_future_that_is_ready_is_never_too_late() {
+fn a_future_that_is_ready_wins_against_its_time_limit() {
     virtually(async {
         assert_eq!(deadline(Duration::ZERO, ready(7)).await, Ok(7));
         assert_eq!(deadline_at(now() - ms(1), ready(7)).await, Ok(7));
@@ -85,7 +85,7 @@ fn a_future_that_is_ready_is_never_too_late() {
 }
 
 #[test]
-fn a_deadline_too_far_for_the_clock_is_none_to_care_about() {
+fn a_deadline_beyond_the_range_of_the_clock_never_passes() {
     virtually(async {
         let output = deadline(Duration::MAX, async {
             assert!(time_left() > Some(Duration::from_secs(50 * 365 * 24 * 3600)));
@@ -97,7 +97,7 @@ fn a_deadline_too_far_for_the_clock_is_none_to_care_about() {
 }
 
 #[test]
-fn deadlines_and_shields_work_under_another_executor_and_time_left_knows_of_none() {
+fn deadlines_and_shields_work_on_another_executor_and_time_left_returns_none_there() {
     assert_eq!(time_left(), None);
     assert_eq!(futures_lite::future::block_on(shield(async { time_left() })), None);
     let inside = futures_lite::future::block_on(deadline(ms(60_000), async { time_left().is_some() }));
@@ -120,7 +120,7 @@ fn a_scope_is_left_when_a_poll_in_it_panics() {
 }
 
 #[test]
-fn tasks_that_a_dropped_group_ends_do_not_see_the_deadline_of_whoever_drops_it() {
+fn tasks_of_a_dropped_group_do_not_see_the_deadline_of_the_task_that_drops_it() {
     virtually(async {
         let left = Log::new();
         let group = task_group(|group: TaskGroup<()>| {

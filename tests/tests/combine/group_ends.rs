@@ -17,7 +17,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use tests::{Log, within};
 
-/// A group with tasks in all kinds of places: waiting, queued, in nested groups.
+/// A group with suspended tasks, queued tasks, and tasks in nested groups.
 async fn family(alive: Alive) -> Result<(), GroupError<()>> {
     task_group(|group| async move {
         for _ in 0..3 {
@@ -43,7 +43,7 @@ async fn family(alive: Alive) -> Result<(), GroupError<()>> {
         });
         for _ in 0.. {
             sleep(ms(1)).await;
-            // Each time this goes on, one more is queued.
+            // Queues one more task in each poll.
             group.spawn(alive.clone().park::<Result<(), ()>>());
         }
         alive.park().await
@@ -53,7 +53,7 @@ async fn family(alive: Alive) -> Result<(), GroupError<()>> {
 
 #[test]
 fn nothing_outlives_a_group_that_is_dropped() {
-    // At that very moment: no await between the drop and the look.
+    // At once: there is no await between the drop and this check.
     for after in [0, 1, 4, 5, 6, 20] {
         virtually(async {
             let alive = Alive::new();
@@ -135,7 +135,7 @@ fn nothing_outlives_a_group_whose_task_ends() {
                 assert_eq!(alive.count(), 0, "{how} after {after} ms");
             });
             assert_eq!(alive.count(), 0, "{how} after {after} ms");
-            // What is dropped before its first poll has no group yet.
+            // A future that is dropped before its first poll has no group yet.
             let at_end = at_end.take();
             assert!(after == 0 || at_end == [0], "{how} after {after} ms: {at_end:?}");
         }
@@ -193,7 +193,7 @@ fn nothing_outlives_a_group_that_is_dropped_while_other_threads_wake_its_tasks()
 }
 
 #[test]
-fn the_drop_of_a_group_runs_nothing_but_what_it_ends() {
+fn the_drop_of_a_group_runs_no_task_outside_of_the_group() {
     virtually(async {
         let (alive, polls) = (Alive::new(), Rc::new(Cell::new(0)));
         let bystander = spawn_local(busy::<()>(polls.clone()));
@@ -366,7 +366,7 @@ fn a_group_that_a_task_of_it_drops_goes_on_to_the_next_await_of_that_task() {
 }
 
 #[test]
-fn a_group_lies_in_the_deadline_around_it() {
+fn the_deadline_around_a_group_ends_the_group() {
     virtually(async {
         let alive = Alive::new();
         let left = Log::new();

@@ -17,7 +17,7 @@ use std::task::{Poll, Waker};
 use tests::{Log, OnDrop, poll_with};
 
 #[test]
-fn a_group_gives_the_output_of_its_block_when_all_its_tasks_are_over() {
+fn a_group_returns_the_output_of_its_block_when_all_its_tasks_have_completed() {
     virtually(async {
         let done = Rc::new(Cell::new(0));
         let group = task_group(|group: TaskGroup<Infallible>| {
@@ -47,7 +47,7 @@ fn a_group_gives_the_output_of_its_block_when_all_its_tasks_are_over() {
 }
 
 #[test]
-fn tasks_of_a_group_may_spawn_further_ones_which_it_waits_for_as_well() {
+fn a_group_waits_for_the_tasks_that_its_tasks_spawn() {
     fn tree(
         group: TaskGroup<()>,
         depth: u32,
@@ -78,7 +78,7 @@ fn tasks_of_a_group_may_spawn_further_ones_which_it_waits_for_as_well() {
 }
 
 #[test]
-fn the_first_error_ends_a_group_and_comes_out_with_its_task() {
+fn the_first_error_ends_a_group_and_is_returned_with_its_task() {
     virtually(async {
         let (alive, at_end) = (Alive::new(), Log::new());
         let line = Cell::new(0);
@@ -109,7 +109,7 @@ fn the_first_error_ends_a_group_and_comes_out_with_its_task() {
         assert_eq!(at_end.len(), 1);
         let task = error.task().unwrap().clone();
         assert_eq!((task.name.as_deref(), task.spawned_at.line()), (Some("fails"), line.get()));
-        let text = format!("task {} `fails` (spawned at {}) failed: no luck", task.id, task.spawned_at);
+        let text = format!("task {} \"fails\" (spawned at {}) failed: no luck", task.id, task.spawned_at);
         assert_eq!(error.to_string(), text);
         assert!(matches!(&error, GroupError::Failed { task: Some(_), error: "no luck" }));
         assert_eq!(error.into_error(), Some("no luck"));
@@ -147,7 +147,7 @@ fn an_error_of_the_block_ends_a_group() {
 }
 
 #[test]
-fn a_panic_of_a_task_ends_its_group_and_comes_out_as_an_error() {
+fn a_panic_of_a_task_ends_its_group_and_is_returned_as_an_error() {
     virtually(async {
         let alive = Alive::new();
         let failed: Outcome<()> = task_group(|group| {
@@ -169,7 +169,7 @@ fn a_panic_of_a_task_ends_its_group_and_comes_out_as_an_error() {
 }
 
 #[test]
-fn a_panic_of_the_block_ends_its_group_and_goes_on() {
+fn a_panic_of_the_block_ends_its_group_and_unwinds_through_it() {
     virtually(async {
         let (alive, at_end) = (Alive::new(), Log::new());
         let report = alive.report(&at_end);
@@ -198,7 +198,7 @@ fn a_panic_of_the_block_ends_its_group_and_goes_on() {
 
 #[test]
 fn a_block_that_awaits_a_sibling_of_the_task_that_failed_does_not_see_it_cancelled() {
-    // As the handles are often unwrapped in there, that would be a panic in place of the error.
+    // Blocks often unwrap the handles, and would panic then instead of returning the error.
     virtually(async {
         for fails_first in [true, false] {
             let (took, failed): (_, Outcome<()>) = taken(task_group(|group| async move {
@@ -279,7 +279,7 @@ fn a_block_ends_at_the_moment_at_which_a_task_fails() {
 }
 
 #[test]
-fn of_two_errors_the_first_is_told_and_the_second_dropped_once() {
+fn of_two_errors_the_first_is_returned_and_the_second_dropped_once() {
     struct Noted(u32, Log<u32>);
     impl Drop for Noted {
         fn drop(&mut self) {
@@ -299,7 +299,7 @@ fn of_two_errors_the_first_is_told_and_the_second_dropped_once() {
                     });
                 }
                 group.spawn(async move {
-                    // One that fails while it is shielded, after all was lost.
+                    // A task that fails while it is shielded, after the group has failed.
                     shield(async {
                         sleep(ms(1)).await;
                         Err::<(), _>(Noted(11, drops))
@@ -362,7 +362,7 @@ fn groups_print_what_they_are() {
 }
 
 #[test]
-fn spawning_into_a_group_outside_of_a_runtime_is_a_panic_that_says_where() {
+fn spawning_into_a_group_outside_of_a_runtime_panics_with_the_location() {
     let mut group = Box::pin(task_group(|group: TaskGroup<()>| async move {
         group.spawn(async { Ok(()) });
         Ok(())

@@ -9,7 +9,7 @@ use std::panic::catch_unwind;
 use tests::{Log, OnDrop};
 
 task_local! {
-    /// Whose request is served.
+    /// The user whose request is served.
     static USER: String;
     static DEPTH: Cell<u32>;
 }
@@ -19,7 +19,7 @@ fn user() -> Option<String> {
 }
 
 #[test]
-fn a_task_local_is_the_tasks_own_across_awaits() {
+fn a_task_local_keeps_its_value_across_awaits() {
     virtually(async {
         assert_eq!((user(), DEPTH.try_with(Cell::get)), (None, None));
         let tasks = (0..10).map(|n| {
@@ -36,7 +36,7 @@ fn a_task_local_is_the_tasks_own_across_awaits() {
             assert_eq!(task.await.unwrap(), n as u64);
             assert_eq!(user(), None);
         }
-        // It may be changed, if it is a cell.
+        // The value can be changed if it is a cell.
         let depth = DEPTH.scope(Cell::new(1), async {
             yield_now().await;
             DEPTH.with(|depth| depth.set(depth.get() + 1));
@@ -49,7 +49,7 @@ fn a_task_local_is_the_tasks_own_across_awaits() {
 }
 
 #[test]
-fn a_scope_in_a_scope_hides_the_outer_one_and_spawned_tasks_inherit_nothing() {
+fn an_inner_scope_hides_the_outer_value_and_spawned_tasks_inherit_none() {
     virtually(USER.scope("outer".into(), async {
         let inner = USER.scope("inner".into(), async {
             yield_now().await;
@@ -59,7 +59,7 @@ fn a_scope_in_a_scope_hides_the_outer_one_and_spawned_tasks_inherit_nothing() {
         assert_eq!(USER.get(), "outer");
         assert_eq!(spawn(async { user() }).await.unwrap(), None);
         assert_eq!(spawn(USER.scope(USER.get(), async { user() })).await.unwrap(), Some("outer".into()));
-        // A scope that was entered and given up leaves nothing behind.
+        // A scope that was entered and dropped leaves nothing behind.
         assert!(timeout(ms(1), USER.scope("late".into(), pending::<()>())).await.is_err());
         assert_eq!(USER.get(), "outer");
         let both = join_all(["a", "b"].map(|name| {
@@ -73,7 +73,7 @@ fn a_scope_in_a_scope_hides_the_outer_one_and_spawned_tasks_inherit_nothing() {
 }
 
 #[test]
-fn destructors_and_panics_see_the_value_and_leave_the_one_before() {
+fn destructors_see_the_value_and_a_panic_restores_the_outer_one() {
     virtually(async {
         let seen = Log::new();
         let inside = || {
@@ -104,7 +104,7 @@ fn destructors_and_panics_see_the_value_and_leave_the_one_before() {
 }
 
 #[test]
-fn tasks_that_a_dropped_group_ends_do_not_see_the_values_of_whoever_drops_it() {
+fn tasks_of_a_dropped_group_do_not_see_the_task_locals_of_the_task_that_drops_it() {
     virtually(async {
         let seen = Log::new();
         let group = task_group(|group: TaskGroup<()>| {

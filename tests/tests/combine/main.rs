@@ -28,8 +28,8 @@ use std::task::{Poll, Waker};
 use std::thread;
 use tests::{Log, OnDrop};
 
-/// Runs a future on a virtual clock. Not with `detect_deadlock`: to list the tasks it polls them, and one whose
-/// wake was lost would go on then. Whoever hangs ends the process by name.
+/// Runs a future on a virtual clock. Without `detect_deadlock`, because its task dump polls the tasks, and a task whose
+/// wake was lost would continue then. A test that hangs aborts the process after printing its name.
 fn virtually<T>(future: impl Future<Output = T>) -> T {
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let (done, is_done) = std::sync::mpsc::channel::<()>();
@@ -48,14 +48,14 @@ fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// How many milliseconds of virtual time a future takes.
+/// Returns the milliseconds of virtual time that a future takes, and its output.
 async fn taken<T>(future: impl Future<Output = T>) -> (u64, T) {
     let start = now();
     let output = future.await;
     ((now() - start).as_millis() as u64, output)
 }
 
-/// Something a future holds as long as it is there.
+/// Counts the futures that hold a clone of it.
 #[derive(Clone)]
 struct Alive(Arc<()>);
 
@@ -64,27 +64,27 @@ impl Alive {
         Alive(Arc::new(()))
     }
 
-    /// How many futures hold it.
+    /// The number of futures that hold it.
     fn count(&self) -> usize {
         Arc::strong_count(&self.0) - 1
     }
 
-    /// Waits for ever and holds it.
+    /// Never completes, and holds it.
     async fn park<T>(self) -> T {
         pending::<()>().await;
         drop(self);
         unreachable!()
     }
 
-    /// Writes to the log how many are left when it is dropped.
+    /// Returns a value whose drop logs how many futures still hold it.
     fn report(&self, log: &Log<usize>) -> OnDrop<impl FnOnce() + Send + use<>> {
         let (alive, log) = (Arc::downgrade(&self.0), log.clone());
-        // The test itself holds one.
+        // The test itself holds one, too.
         OnDrop::new(move || log.push(alive.strong_count() - 1))
     }
 }
 
-/// A child that is ready when it was opened, and counts its polls.
+/// A child that completes once it was opened, and counts its polls.
 #[derive(Clone, Default)]
 struct Gate(Rc<GateState>);
 
@@ -131,7 +131,7 @@ fn polls(gates: &[Gate]) -> usize {
     gates.iter().map(Gate::polls).sum()
 }
 
-/// Pending for ever, and woken by itself each time.
+/// Wakes itself in each poll, and never completes.
 async fn busy<T>(polls: Rc<Cell<usize>>) -> T {
     poll_fn(|cx| {
         polls.set(polls.get() + 1);
@@ -149,7 +149,7 @@ fn panic_text(panic: Box<dyn std::any::Any + Send>) -> String {
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 type Outcome<T> = Result<T, GroupError<&'static str>>;
 
-/// A future and what it panicked with.
+/// Polls a future to its end. Returns the payload if it panics.
 async fn catch_poll<F: Future>(future: F) -> Result<F::Output, Box<dyn std::any::Any + Send>> {
     let mut future = Box::pin(future);
     let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
@@ -160,7 +160,7 @@ async fn catch_poll<F: Future>(future: F) -> Result<F::Output, Box<dyn std::any:
     caught.await
 }
 
-/// Shielded for so many milliseconds, then waits for ever. Says how far it came.
+/// Shields this many milliseconds, then never completes. Logs its steps.
 async fn shielded(time: u64, steps: Log<&'static str>) {
     let _dropped = OnDrop::new(|| steps.push("dropped"));
     shield(async {

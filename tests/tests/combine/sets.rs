@@ -18,7 +18,7 @@ use std::thread;
 use tests::{Counting, Log, OnDrop, poll_with, within};
 
 #[test]
-fn of_no_futures_all_are_done_and_there_is_no_first() {
+fn an_empty_set_is_complete_and_an_empty_race_never_ends() {
     virtually(async {
         type None = Vec<std::future::Ready<Result<(), ()>>>;
         assert!(join_all(None::new()).await.is_empty());
@@ -33,7 +33,7 @@ fn of_no_futures_all_are_done_and_there_is_no_first() {
 }
 
 #[test]
-fn outputs_come_in_the_order_in_which_the_futures_were_given_and_take_as_long_as_the_longest() {
+fn outputs_are_in_the_order_of_the_futures_and_take_as_long_as_the_longest() {
     virtually(async {
         let delays = [30, 10, 50, 20];
         let (took, outputs) = taken(join_all(delays.map(|n| async move {
@@ -52,7 +52,7 @@ fn outputs_come_in_the_order_in_which_the_futures_were_given_and_take_as_long_as
 }
 
 #[test]
-fn futures_that_are_all_ready_are_done_in_one_poll() {
+fn futures_that_are_all_ready_complete_in_one_poll() {
     let waker = Waker::noop();
     assert_eq!(poll_with(waker, &mut join_all((0..10_000).map(ready))), Poll::Ready((0..10_000).collect()));
     let all_fine = (0..10_000).map(|n| ready(Ok::<_, ()>(n)));
@@ -65,7 +65,7 @@ fn futures_that_are_all_ready_are_done_in_one_poll() {
     }
     assert_eq!(poll_with(waker, &mut stream.next()), Poll::Ready(None));
     assert_eq!(poll_with(waker, &mut stream.next()), Poll::Ready(None), "the end stays the end");
-    // What is done at the same time counts as well.
+    // Futures that complete at the same time are included.
     for until in [Until::FirstDone, Until::FirstError, Until::AllDone] {
         let Poll::Ready(waited) = poll_with(waker, &mut wait(all_fine.clone(), until)) else { panic!("{until:?}") };
         assert_eq!((waited.done.len(), waited.pending.len()), (10_000, 0), "{until:?}");
@@ -73,7 +73,7 @@ fn futures_that_are_all_ready_are_done_in_one_poll() {
 }
 
 #[test]
-fn of_ten_thousand_children_only_those_that_were_woken_are_polled() {
+fn a_set_polls_only_the_children_that_were_woken() {
     const CHILDREN: usize = 10_000;
     let parent = Counting::new();
     let gates = gates(CHILDREN);
@@ -86,7 +86,7 @@ fn of_ten_thousand_children_only_those_that_were_woken_are_polled() {
         assert_eq!((polls(&gates), parent.wakes()), (CHILDREN + n + 1, n + 1));
     }
     assert_eq!(format!("{all:?}"), "JoinAll (1 left)");
-    // Asked without a wake, nobody is polled.
+    // A poll of the set without a wake polls no child.
     for _ in 0..10 {
         assert!(poll_with(&parent.waker(), &mut all).is_pending());
     }
@@ -112,7 +112,7 @@ fn children_that_wake_together_wake_their_parent_once_and_a_child_woken_twice_is
 }
 
 #[test]
-fn a_set_wakes_whoever_polled_it_last() {
+fn a_set_wakes_the_task_that_polled_it_last() {
     let (first, second) = (Counting::new(), Counting::new());
     let gate = Gate::default();
     let mut all = join_all([gate.passed(5)]);
@@ -155,7 +155,7 @@ fn a_child_that_always_wakes_itself_starves_neither_its_siblings_nor_other_tasks
 }
 
 #[test]
-fn a_child_that_panics_does_so_through_its_set_and_the_others_are_dropped() {
+fn a_panic_of_a_child_unwinds_through_its_set_and_drops_the_others() {
     type Child = Boxed<Result<(), ()>>;
     type Maker = fn(Vec<Child>) -> Boxed<()>;
     let makers: [(&str, Maker); 6] = [
@@ -189,7 +189,7 @@ fn a_child_that_panics_does_so_through_its_set_and_the_others_are_dropped() {
 
 #[test]
 fn children_and_outputs_are_dropped_once_wherever_the_set_is_dropped() {
-    // Each child holds one thing, and so does each output.
+    // Each child and each output holds one clone.
     let (made, dropped) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let thing = || {
         made.set(made.get() + 1);
@@ -230,7 +230,7 @@ fn children_and_outputs_are_dropped_once_wherever_the_set_is_dropped() {
 }
 
 #[test]
-fn the_losers_are_gone_when_the_winner_comes_out() {
+fn the_losers_are_dropped_before_the_winner_is_returned() {
     let alive = Alive::new();
     let gate = Gate::default();
     let children: Vec<Boxed<Result<u8, u8>>> = vec![Box::pin(alive.clone().park()), Box::pin(gate.passed(Err(7)))];
@@ -369,7 +369,7 @@ fn no_wake_of_a_child_from_another_thread_is_lost() {
 }
 
 #[test]
-fn select_asks_the_first_first_and_drops_the_other() {
+fn select_polls_the_first_future_first_and_drops_the_other() {
     virtually(async {
         assert_eq!(select(ready(1), ready(2)).await, Either::First(1));
         let alive = Alive::new();
@@ -383,7 +383,7 @@ fn select_asks_the_first_first_and_drops_the_other() {
         let second = async move { flag.set(true) };
         assert_eq!(select(ready(1), second).await, Either::First(1));
         assert!(!started.get(), "the second was polled although the first was ready");
-        // One that goes on where it was.
+        // A future that is not complete continues.
         let mut long = pin!(sleep(ms(25)));
         let mut rounds = 0;
         while let Either::Second(()) = select(&mut long, sleep(ms(10))).await {
@@ -394,7 +394,7 @@ fn select_asks_the_first_first_and_drops_the_other() {
 }
 
 #[test]
-fn wait_gives_back_what_is_not_done() {
+fn wait_returns_the_futures_that_are_not_complete() {
     virtually(async {
         let task = |ms_: u64, fine: bool| {
             Box::pin(async move {
@@ -418,7 +418,7 @@ fn wait_gives_back_what_is_not_done() {
         let order: Vec<_> = waited.done.iter().map(|(number, _)| *number).collect();
         assert_eq!((took, order, waited.pending.len()), (40, vec![1, 2, 3, 0, 4], 0));
 
-        // Handed in as `&mut`, they stay when the wait is given up.
+        // Passed as `&mut`, they remain when the wait is dropped.
         let mut futures = set();
         assert!(timeout(ms(15), wait(futures.iter_mut(), Until::AllDone)).await.is_err());
         assert_eq!(taken(&mut futures[0]).await, (15, Ok(30)));
@@ -428,7 +428,7 @@ fn wait_gives_back_what_is_not_done() {
 }
 
 #[test]
-fn handles_in_a_set_let_their_tasks_go_on_unless_they_cancel_on_drop() {
+fn a_dropped_set_of_handles_detaches_its_tasks_unless_they_cancel_on_drop() {
     virtually(async {
         let alive = Alive::new();
         let tasks = [spawn(alive.clone().park::<()>()), spawn(async { panic!("on purpose") })];

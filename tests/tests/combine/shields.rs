@@ -1,4 +1,4 @@
-//! Shields: what they delay, and what they do not.
+//! What shields delay, and what they do not delay.
 
 use super::{Alive, Outcome, catch_poll, ms, shielded, taken, virtually};
 use executor::task::TaskState;
@@ -28,7 +28,7 @@ fn a_task_that_is_cancelled_while_shielded_ends_at_the_next_await_after_that() {
         assert!(joined.unwrap_err().is_cancelled());
         assert_eq!((took, &steps.take()[..]), (6, &WHOLE[..]));
 
-        // One whose end comes before any await is done, not cancelled.
+        // A task that ends before its next await has returned, and is not cancelled.
         let task = spawn(async {
             shield(sleep(ms(10))).await;
             7
@@ -37,7 +37,7 @@ fn a_task_that_is_cancelled_while_shielded_ends_at_the_next_await_after_that() {
         task.cancel();
         assert_eq!(taken(task).await.1.unwrap(), 7);
 
-        // Before the shield is up, nothing is shielded.
+        // A task that is cancelled before its first poll has no shield yet.
         let task = spawn(shielded(10, steps.clone()));
         task.cancel();
         assert!(taken(task).await.1.unwrap_err().is_cancelled());
@@ -46,7 +46,7 @@ fn a_task_that_is_cancelled_while_shielded_ends_at_the_next_await_after_that() {
 }
 
 #[test]
-fn of_shields_in_shields_the_last_one_counts() {
+fn a_cancel_waits_for_the_outermost_of_nested_shields() {
     virtually(async {
         let steps = Log::new();
         let task = spawn({
@@ -79,73 +79,84 @@ fn of_shields_in_shields_the_last_one_counts() {
     });
 }
 
-#[test]
-fn a_group_and_a_deadline_wait_for_what_a_task_shields() {
-    virtually(async {
-        for how in ["failed", "deadline", "both", "parent cancelled", "grandparent cancelled"] {
-            let steps = Log::new();
-            let (alive, at_end) = (Alive::new(), Log::new());
-            let family = {
-                let (steps, alive) = (steps.clone(), alive.clone());
-                async move {
-                    let group = task_group(|group| async move {
-                        group.spawn(async {
-                            shielded(20, steps).await;
-                            Ok(())
-                        });
-                        group.spawn(alive.clone().park::<Result<(), _>>());
-                        if how == "failed" || how == "both" {
-                            group.spawn(async {
-                                sleep(ms(5)).await;
-                                Err::<(), _>("no luck")
-                            });
-                        }
-                        alive.park::<Result<(), _>>().await
-                    });
-                    group.await.map_err(GroupError::into_error)
-                }
-            };
-            let report = alive.report(&at_end);
-            let family = async move {
-                let family = family;
-                let _report = report;
-                let mut family = pin!(family);
-                family.as_mut().await
-            };
-            let start = now();
-            match how {
-                "failed" => assert_eq!(family.await, Err(Some("no luck"))),
-                "deadline" => assert_eq!(deadline(ms(5), family).await, Err(Elapsed)),
-                // It has come before the group was over.
-                "both" => assert_eq!(deadline(ms(10), family).await, Err(Elapsed)),
-                "parent cancelled" => {
-                    let task = spawn_local(family);
-                    sleep(ms(5)).await;
-                    task.cancel();
-                    yield_now().await;
-                    assert_eq!(alive.count(), 2, "all wait for the shield");
-                    assert!(task.await.unwrap_err().is_cancelled());
-                }
-                _ => {
-                    let task = spawn_local(async move {
-                        let group = task_group(|group: TaskGroup<()>| async move {
-                            group.spawn_local(async move {
-                                let _over = family.await;
-                                Ok(())
-                            });
-                            Ok(())
-                        });
-                        group.await
-                    });
-                    sleep(ms(5)).await;
-                    task.cancel();
-                    assert!(task.await.unwrap_err().is_cancelled());
-                }
-            }
-            assert_eq!((now() - start, alive.count()), (ms(20), 0), "{how}");
-            assert_eq!(steps.take(), WHOLE, "{how}");
-            assert_eq!(at_end.len(), 1);
+/// A group whose first task shields 20 ms of work, and whose others are parked. If it `fails`, one of its tasks returns
+/// an error after 5 ms.
+async fn shielding_group(fails: bool, steps: Log<&'static str>, alive: Alive) -> Result<(), Option<&'static str>> {
+    let group = task_group(|group| async move {
+        group.spawn(async {
+            shielded(20, steps).await;
+            Ok(())
+        });
+        group.spawn(alive.clone().park::<Result<(), _>>());
+        if fails {
+            group.spawn(async {
+                sleep(ms(5)).await;
+                Err::<(), _>("no luck")
+            });
         }
+        alive.park::<Result<(), _>>().await
+    });
+    group.await.map_err(GroupError::into_error)
+}
+
+/// Calls `end` with a group that shields 20 ms of work. Checks that it ends after that work, with all of its tasks.
+#[track_caller]
+fn ends_after_the_shield<F: Future<Output = ()>>(
+    fails: bool,
+    end: impl FnOnce(Pin<Box<dyn Future<Output = Result<(), Option<&'static str>>>>>, Alive) -> F,
+) {
+    virtually(async {
+        let (steps, alive, at_end) = (Log::new(), Alive::new(), Log::new());
+        let (group, report) = (shielding_group(fails, steps.clone(), alive.clone()), alive.report(&at_end));
+        let group = async move {
+            let _report = report; // dropped after the group
+            let mut group = pin!(group);
+            group.as_mut().await
+        };
+        let start = now();
+        end(Box::pin(group), alive.clone()).await;
+        assert_eq!((now() - start, alive.count()), (ms(20), 0));
+        assert_eq!(steps.take(), WHOLE);
+        assert_eq!(at_end.len(), 1);
+    });
+}
+
+#[test]
+fn a_group_that_fails_waits_for_what_a_task_shields() {
+    ends_after_the_shield(true, |group, _| async { assert_eq!(group.await, Err(Some("no luck"))) });
+}
+
+#[test]
+fn a_deadline_waits_for_what_a_task_of_a_group_shields() {
+    ends_after_the_shield(false, |group, _| async { assert_eq!(deadline(ms(5), group).await, Err(Elapsed)) });
+    // The group has failed before its deadline, and ends after it.
+    ends_after_the_shield(true, |group, _| async { assert_eq!(deadline(ms(10), group).await, Err(Elapsed)) });
+}
+
+#[test]
+fn the_cancel_of_a_parent_or_a_grandparent_waits_for_what_a_task_of_a_group_shields() {
+    ends_after_the_shield(false, |group, alive| async move {
+        let task = spawn_local(group);
+        sleep(ms(5)).await;
+        task.cancel();
+        yield_now().await;
+        assert_eq!(alive.count(), 3, "both parked futures wait for the shield; this closure holds one more");
+        assert!(task.await.unwrap_err().is_cancelled());
+    });
+    ends_after_the_shield(false, |group, _| async {
+        let task = spawn_local(async move {
+            let outer = task_group(|outer: TaskGroup<()>| async move {
+                outer.spawn_local(async move {
+                    let _over = group.await;
+                    Ok(())
+                });
+                Ok(())
+            });
+            outer.await
+        });
+        sleep(ms(5)).await;
+        task.cancel();
+        assert!(task.await.unwrap_err().is_cancelled());
     });
 }
 
@@ -183,14 +194,14 @@ fn a_block_that_is_shielded_goes_on_to_its_next_await_when_its_group_fails() {
 }
 
 #[test]
-fn a_drop_does_not_ask_for_shields() {
+fn a_drop_does_not_wait_for_a_shield() {
     virtually(async {
         let steps = Log::new();
         assert_eq!(timeout(ms(5), shielded(10, steps.clone())).await, Err(Elapsed));
         assert_eq!(steps.take(), ["up", "dropped"]);
         assert_eq!(select(shielded(10, steps.clone()), sleep(ms(5))).await, Either::Second(()));
         assert_eq!(steps.take(), ["up", "dropped"]);
-        // With it the shield comes down: a cancel that waited comes then.
+        // The drop ends the shield: a cancel that it delayed takes effect.
         let task = spawn({
             let steps = steps.clone();
             async move {
@@ -208,7 +219,7 @@ fn a_drop_does_not_ask_for_shields() {
 }
 
 #[test]
-fn tasks_of_a_group_that_is_dropped_go_on_while_they_are_shielded() {
+fn tasks_of_a_dropped_group_continue_while_they_are_shielded() {
     virtually(async {
         let (steps, alive) = (Log::new(), Alive::new());
         let group = task_group(|group: TaskGroup<()>| {
@@ -230,7 +241,7 @@ fn tasks_of_a_group_that_is_dropped_go_on_while_they_are_shielded() {
 }
 
 #[test]
-fn a_shield_that_never_ends_holds_up_cancels_and_deadlines_but_not_the_end_of_the_runtime() {
+fn a_shield_that_never_ends_delays_cancels_and_deadlines_but_not_the_end_of_the_runtime() {
     within(20, || {
         let alive = Alive::new();
         virtually(async {
@@ -277,7 +288,7 @@ fn the_end_of_the_runtime_does_not_wait_for_a_shield() {
 }
 
 #[test]
-fn a_panic_under_a_shield_takes_it_down() {
+fn a_panic_under_a_shield_ends_the_shield() {
     virtually(async {
         let task = spawn_local(async {
             let shielded = shield(async {

@@ -44,7 +44,7 @@ enum Bug {
     KeepsFirstWaker,
     /// A receive that is dropped stays in the line.
     KeepsDroppedReceiver,
-    /// What nobody received is not dropped.
+    /// Messages that were not received leak.
     Leaks,
 }
 
@@ -352,7 +352,7 @@ fn a_receive_that_forgets_to_wake() {
 }
 
 #[test]
-fn a_channel_that_keeps_the_last_sender_alone() {
+fn a_channel_that_keeps_only_the_last_sender_does_not_conform() {
     breaks("room wakes a sender", || check(Bug::KeepsOneSender));
 }
 
@@ -402,7 +402,7 @@ fn a_channel_that_is_a_stack() {
 }
 
 #[test]
-fn a_newcomer_takes_the_room_of_who_waits() {
+fn a_newcomer_that_takes_the_room_of_a_waiter_is_found() {
     breaks("", || check(Bug::Overtakes));
 }
 
@@ -422,6 +422,6 @@ fn a_dropped_receive_stays_in_the_line() {
 }
 
 #[test]
-fn messages_that_nobody_received_are_leaked() {
-    breaks("a message that nobody received is dropped with the channel", || check(Bug::Leaks));
+fn messages_that_leak_with_the_channel_are_found() {
+    breaks("a message that was not received is dropped with the channel", || check(Bug::Leaks));
 }

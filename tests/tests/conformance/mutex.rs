@@ -38,7 +38,7 @@ enum Bug {
     StaysLockedAtPanic,
     /// Two threads may both find it open.
     Races,
-    /// Between a look at the lock and a place in the line, another thread may unlock.
+    /// Another thread may unlock between the attempt to lock and the registration in line.
     QueuesLate,
 }
 
@@ -245,13 +245,13 @@ fn the_waker_of_the_first_poll_is_called() {
 }
 
 #[test]
-fn newcomers_are_quicker_than_who_was_woken() {
-    breaks("who waits longest is first", || check(Bug::LetsNewcomersIn));
+fn newcomers_that_overtake_a_woken_waiter_are_found() {
+    breaks("the longest waiter is first", || check(Bug::LetsNewcomersIn));
 }
 
 #[test]
 fn the_newest_waiter_is_first() {
-    breaks("who waits longest is first", || check(Bug::LastInFirstOut));
+    breaks("the longest waiter is first", || check(Bug::LastInFirstOut));
     mutex(|| Own::<true, false>::new(Bug::LastInFirstOut)); // it promises no order
 }
 

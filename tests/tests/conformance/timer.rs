@@ -29,7 +29,7 @@ enum Bug {
     ForgetsReset,
     /// A sleep that is reset goes by its old time.
     IgnoresReset,
-    /// The driver is not told of a sooner time.
+    /// The driver does not learn of a sooner time.
     SleepsThrough,
     /// A dropped sleep stays in the list.
     KeepsWaker,

@@ -6,11 +6,11 @@
 //! minimal one). A test whose program or documentation is not there says so and passes.
 //!
 //! What wget and we may differ in:
-//! - wget asks for `/robots.txt` and saves it. We do not ask for it yet.
+//! - wget saves `/robots.txt`. We only read it.
 //! - wget has one file for `/cargo/` and `/cargo/index.html`. To us, any two URLs are two pages: the
-//!   later of them gets a name with `~2`, and has the same bytes.
+//!   second of them is `index~0.html`, and has the same bytes.
 //! - wget calls a file `name?query` in a folder `host:port`; we write `@` and `_`, since not every
-//!   system takes the others.
+//!   system takes the others. Names with capitals have a mark, as not every system tells them apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,10 +18,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
-use tests::demo::{Place, Program, Ran, Running, Serving, files_below, free_port, until_it_listens};
+use tests::demo::{Place, Program, Ran, Running, Serving, files_below};
+use tests::nginx::{Config, Nginx};
 
 /// Rust's documentation, if it is installed.
-fn docs() -> Option<PathBuf> {
+pub fn docs() -> Option<PathBuf> {
     let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
     let printed = Command::new(rustc).args(["--print", "sysroot"]).output().ok()?;
     let docs = Path::new(String::from_utf8(printed.stdout).ok()?.trim()).join("share/doc/rust/html");
@@ -30,34 +31,6 @@ fn docs() -> Option<PathBuf> {
         return None;
     }
     Some(docs)
-}
-
-/// nginx with these files.
-fn nginx(place: &Place, root: &Path) -> Option<(Running, SocketAddr)> {
-    let nginx = Program::find("nginx")?;
-    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let folder = place.path("nginx");
-    fs::create_dir(&folder).unwrap();
-    let [folder, root] = [&folder, root].map(|path| path.to_str().expect("a path in UTF-8"));
-    // Its workers would be somebody else, who may not read what is below /root.
-    let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
-    let temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|of| format!("{of}_temp_path \"{folder}/{of}\";"))
-        .join("\n");
-    let config = format!(
-        "{user} daemon off; worker_processes 1; pid \"{folder}/pid\"; error_log \"{folder}/error.log\";
-        events {{}}
-        http {{
-            access_log off; default_type application/octet-stream; {temp}
-            types {{ text/html html; text/css css; text/javascript js; image/svg+xml svg; font/woff2 woff2; }}
-            server {{ listen {address}; root \"{root}\"; }}
-        }}"
-    );
-    let file = place.path("nginx/nginx.conf");
-    fs::write(&file, config).unwrap();
-    let mut running = Running::start(nginx.command().arg("-c").arg(file).args(["-p", folder, "-e", "stderr"]));
-    until_it_listens(address, &mut running);
-    Some((running, address))
 }
 
 /// Fetches a site with wget and with the demo, and compares all that they saved. `false` if there is
@@ -101,7 +74,7 @@ fn saves_what_wget_saves(place: &Place, address: SocketAddr, path: &str) -> bool
             compared += 1;
         }
         if let [one, other] = &files[..] {
-            assert!(name.ends_with("index.html") && (one.contains("~2") != other.contains("~2")), "{files:?}");
+            assert!(name.ends_with("index.html") && (one.contains("~0") != other.contains("~0")), "{files:?}");
         } else {
             assert_eq!(files.len(), 1, "{files:?}");
         }
@@ -115,8 +88,8 @@ fn saves_what_wget_saves(place: &Place, address: SocketAddr, path: &str) -> bool
 #[track_caller]
 fn compares_on_nginx(book: &str) {
     let (place, Some(docs)) = (Place::new(), docs()) else { return };
-    let Some((_nginx, address)) = nginx(&place, &docs) else { return };
-    saves_what_wget_saves(&place, address, book);
+    let Some(nginx) = Nginx::start(&place, &docs, Config::default()) else { return };
+    saves_what_wget_saves(&place, nginx.address, book);
 }
 
 #[test]
@@ -156,10 +129,13 @@ fn the_book_on_demo_serve_is_saved_as_wget_saves_it_and_as_it_is_on_the_disk() {
     if !saves_what_wget_saves(&place, serving.address, "/book/") {
         return;
     }
-    let folder = place.path("o").join(format!("127.0.0.1_{}", serving.address.port()));
-    for (name, bytes) in files_below(&folder) {
-        let original = docs.join(name.replace("~2", ""));
-        assert!(bytes == fs::read(&original).unwrap(), "{name} differs from {}", original.display());
+    for line in &place.report().0 {
+        let Some(file) = line.text("path") else { continue };
+        let url = line.text("final_url").or(line.text("url")).unwrap();
+        let path = url.strip_prefix(&serving.url("/")).expect("a page of this server");
+        let original = docs.join(if path.ends_with('/') { format!("{path}index.html") } else { path.to_owned() });
+        let saved = fs::read(place.path("o").join(file)).unwrap();
+        assert!(saved == fs::read(&original).unwrap(), "{file} differs from {}", original.display());
     }
 }
 

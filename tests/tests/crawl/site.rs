@@ -96,6 +96,7 @@ fn the_report_has_one_line_for_each_url_with_the_documented_fields() {
         "referrer",
         "attempts",
         "elapsed_ms",
+        "cause",
         "error",
         "path",
     ];
@@ -184,9 +185,9 @@ fn pages_that_fail_are_counted_and_named_and_the_exit_code_is_3() {
     let urls = ["/trouble/circle", "/trouble/failure", "/trouble/missing", "/ring/0"].map(|path| serving.url(path));
     let args: Vec<_> = urls.iter().map(String::as_str).chain(["--depth", "0"]).collect();
     let ran = place.crawl(&args).exits(3);
-    for (url, why) in urls.iter().zip(["circle", "500 Internal Server Error", "404 Not Found"]) {
+    for (url, why) in urls.iter().zip(["[redirect] ", "[500] ", "[404] "]) {
         let line = ran.stderr.lines().find(|line| line.contains(url)).unwrap_or_default();
-        assert!(line.starts_with("failed: ") && line.contains(why), "about {url}: {}", ran.stderr);
+        assert!(line.trim_start().starts_with(why), "about {url}: {}", ran.stderr);
     }
     ran.says("1 page saved").says("3 pages failed");
     assert_eq!(place.names(), ["ring/0"]);

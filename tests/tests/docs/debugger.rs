@@ -1,7 +1,7 @@
-//! The runtime under gdb: the tour and the printers of `demo/debug/`, run without anybody at the keyboard.
+//! The runtime under gdb: the tour and the printers of `demo/debug/`, run without a keyboard.
 //!
-//! What the printers know of the sources by heart is held against the sources; all else against what the
-//! program of the tour is known to do.
+//! The constants that the printers repeat are compared with the sources; all else with what the program of the tour
+//! does.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,14 +37,14 @@ impl Debugger {
         Some(debugger)
     }
 
-    /// A gdb without anybody's settings, that ends after its commands.
+    /// A gdb without a user's settings, which ends after its commands.
     fn command(&self) -> Command {
         let mut command = self.gdb.command();
         command.args(["-nx", "-q", "-batch", "-iex", "set debuginfod enabled off"]).current_dir(workspace());
         command
     }
 
-    /// What it prints when it is given these commands for the program.
+    /// The output of these commands for the program.
     #[track_caller]
     fn runs(&self, commands: &[&str]) -> String {
         let mut command = self.command();
@@ -60,7 +60,7 @@ fn line(text: &str) -> String {
     format!("executor/examples/tour.rs:{}", at + 1)
 }
 
-/// Sees to it that these stand in the text, in this order; gives what follows the last.
+/// Checks that these are in the text in this order. Returns what follows the last.
 #[track_caller]
 fn in_order<'a>(text: &'a str, wanted: &[&str]) -> &'a str {
     wanted.iter().fold(text, |rest, wanted| {
@@ -77,7 +77,7 @@ fn stops(tour: &str) -> Vec<&str> {
 /// The seconds at which this task's timer is set.
 #[track_caller]
 fn deadline(stop: &str, task: &str) -> f64 {
-    let timer = stop.lines().find(|line| line.contains(" at ") && line.ends_with(&format!("`{task}`")));
+    let timer = stop.lines().find(|line| line.contains(" at ") && line.ends_with(&format!("\"{task}\"")));
     let seconds = timer.and_then(|timer| timer.split_once(" at ")?.1.split_once(" s: ")?.0.parse().ok());
     seconds.unwrap_or_else(|| panic!("no timer of `{task}` in {stop}"))
 }
@@ -88,7 +88,7 @@ fn shown<'a>(main: &'a str, spawned: &'a str, event: &'a str) -> [Vec<&'a str>; 
         vec!["1 ── block_on", main, "no timer is set", "Core::new"],
         vec![
             "2 ── spawn",
-            "task 2 `reader`",
+            "task 2 \"reader\"",
             spawned,
             "queued (NOTIFIED JOIN), 2 references, 0 polls",
             "is empty",
@@ -97,14 +97,14 @@ fn shown<'a>(main: &'a str, spawned: &'a str, event: &'a str) -> [Vec<&'a str>; 
         vec![
             "3 ── A pass",
             "running (RUNNING), 1 reference, 1 poll",
-            "task 3 `waiter`, task 4 `dreamer`, task 5 `writer`\n",
+            "task 3 \"waiter\", task 4 \"dreamer\", task 5 \"writer\"\n",
             "tour::read",
             "Core::pass",
             "Runtime::block_on",
         ],
         vec![
             "4 ── Pending",
-            "task 5 `writer`",
+            "task 5 \"writer\"",
             "running (RUNNING), 2 references, 1 poll",
             "Sleep::wait",
             "tour::write",
@@ -113,15 +113,15 @@ fn shown<'a>(main: &'a str, spawned: &'a str, event: &'a str) -> [Vec<&'a str>; 
             "5 ── Nothing is queued",
             "queue    empty",
             "source 1 (",
-            ": task 2 `reader` waits to read",
+            ": task 2 \"reader\" waits to read",
             "source 2 (",
             "no waiter",
             "Reactor::turn",
         ],
-        vec!["6 ── An event", "event    READABLE WRITABLE\n", ": task 2 `reader` waits to read", "Source::report"],
+        vec!["6 ── An event", "event    READABLE WRITABLE\n", ": task 2 \"reader\" waits to read", "Source::report"],
         vec![
             "7 ── A waker is called",
-            "task 2 `reader`",
+            "task 2 \"reader\"",
             "suspended (no bit), 2 references, 1 poll",
             "cause    source",
             "waker::wake",
@@ -130,16 +130,16 @@ fn shown<'a>(main: &'a str, spawned: &'a str, event: &'a str) -> [Vec<&'a str>; 
         ],
         vec![
             "8 ── From task to task",
-            "task 2 `reader`",
+            "task 2 \"reader\"",
             "running (RUNNING), 1 reference, 2 polls",
             "event made at",
             event,
-            "task 3 `waiter`, WAITING",
+            "task 3 \"waiter\", WAITING",
             "Event::set",
         ],
         vec![
             "9 ── The end",
-            "task 3 `waiter`",
+            "task 3 \"waiter\"",
             "running (RUNNING JOIN JOIN_WAKER), 2 references, 2 polls",
             "how      Ready",
             "wakes    task 1\n",
@@ -147,7 +147,7 @@ fn shown<'a>(main: &'a str, spawned: &'a str, event: &'a str) -> [Vec<&'a str>; 
         ],
         vec![
             "10 ── Cancelled",
-            "task 4 `dreamer`",
+            "task 4 \"dreamer\"",
             "running (RUNNING CANCELLED JOIN JOIN_WAKER), 3 references, 2 polls",
             "Sleep::cancel",
             "sleep::drop",
@@ -172,7 +172,7 @@ fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
     assert!((0.02..40.0).contains(&soon), "20 ms after some time under gdb: {soon}");
     assert!((3600.0..3640.0).contains(&late), "an hour after that: {late}");
     assert_eq!(deadline(stops[9], "dreamer"), late, "it was cancelled before it fired");
-    // A terminal's width, without the folder that this program happens to be in.
+    // The width of a terminal, without the path of this clone.
     let width = |line: &str| line.replace("executor/examples/", "").chars().count();
     let is_wide = |line: &str| width(line) > 80 && !line.starts_with("task 4");
     let wide: Vec<_> = stops.iter().flat_map(|stop| stop.lines()).filter(|line| is_wide(line)).collect();
@@ -228,17 +228,17 @@ fn the_printers_stand_alone() {
         "print *self",
         "print self.queue",
     ]);
-    let event = format!("= event made at {} = {{[0] = task 3 `waiter`, WAITING}}", line("Event::new()"));
+    let event = format!("= event made at {} = {{[0] = task 3 \"waiter\", WAITING}}", line("Event::new()"));
     let queued = "queued (NOTIFIED JOIN JOIN_WAKER), 2 references, 1 poll";
-    let task = format!("= task 3 `waiter`, spawned at {}, {queued}", line("\"waiter\""));
+    let task = format!("= task 3 \"waiter\", spawned at {}, {queued}", line("\"waiter\""));
     in_order(
         &said,
-        &[&event, &task, "= scheduler, queued: no task = {[0] = task 1, ", "task 4 `dreamer`, ", "= empty"],
+        &[&event, &task, "= scheduler, queued: no task = {[0] = task 1, ", "task 4 \"dreamer\", ", "= empty"],
     );
 }
 
 #[test]
-fn a_program_without_the_runtimes_types_is_told_what_to_do() {
+fn a_program_without_the_runtimes_types_gets_an_error_that_says_what_to_do() {
     let Some(gdb) = Program::find("gdb") else { return };
     let mut command = gdb.command();
     command.args(["-nx", "-q", "-batch", "-ex", "source demo/debug/printers.py", "-ex", "tasks"]);
@@ -285,7 +285,7 @@ fn the_printers_constants_are_those_of_the_sources() {
             assert_eq!(declared.get(name), Some(value), "{name} in {file}, and in printers.py");
         }
     }
-    // The bits of the state word have to be there all, or a word would be told without one.
+    // All bits of the state word must be there, or a word would be printed without one.
     let state = declared(include_str!("../../../executor/src/task/state.rs"));
     let bits = state.iter().filter(|(_, value)| value.starts_with("1 << "));
     bits.for_each(|(name, _)| assert!(tables["executor/src/task/state.rs"].contains_key(name), "{name} is missing"));

@@ -1,4 +1,4 @@
-//! The executor's examples, run as a reader runs them: what they print is what they are there to show.
+//! The executor's examples, run as a reader runs them, print what they demonstrate.
 
 use std::process::{Command, Output};
 use tests::demo::executor_examples;
@@ -25,8 +25,8 @@ fn in_order(lines: &[String], wanted: &[&str]) {
     }
 }
 
-/// The tenths of a second that the lines with this text tell of. On a machine with much else to do they are more
-/// than they should be; tests ask for less than what the wrong thing would take.
+/// The tenths of a second in the lines with this text. A busy machine takes longer, so tests allow anything below what
+/// a wrong behaviour takes.
 fn tenths(lines: &[String], text: &str) -> Vec<u32> {
     let told = lines.iter().filter(|line| line.contains(text));
     told.map(|line| line.split_whitespace().find_map(|word| word.parse().ok()).expect(line)).collect()
@@ -42,17 +42,18 @@ fn states_are_printed_with_where_the_task_was_spawned() {
     let lines = printed("states");
     in_order(
         &lines,
-        &["`worker` (queued, spawned at executor/examples/states.rs:", "running: true", "`worker` (completed, "],
+        &["\"worker\" (queued, spawned at executor/examples/states.rs:", "running: true", "\"worker\" (completed, "],
     );
     in_order(&lines, &["after 50 ms", "task 3 (cancelled, "]);
 }
 
 #[test]
-fn callback_calls_back_before_whoever_joins() {
-    let wanted = ["task 2 `worker` has completed: Ready", "result: done after 50 ms", "task 3 has completed: Panicked"];
+fn callback_calls_back_before_the_handle_resolves() {
+    let wanted =
+        ["task 2 \"worker\" has completed: Ready", "result: done after 50 ms", "task 3 has completed: Panicked"];
     let lines = printed("callback");
     in_order(&lines, &wanted);
-    in_order(&lines, &["result: task 3 `failing` (spawned at executor/examples/callback.rs:"]);
+    in_order(&lines, &["result: task 3 \"failing\" (spawned at executor/examples/callback.rs:"]);
     assert!(lines.iter().any(|line| line.ends_with(" panicked: no luck today")), "{lines:#?}");
 }
 
@@ -94,7 +95,7 @@ fn cancel_lists_the_tasks_and_says_who_ended_them_and_why() {
     let lines = printed("cancel");
     in_order(
         &lines,
-        &["3 tasks", "`10 s` (suspended", "cancel::work at executor/examples/cancel.rs:", "waits for: sleep"],
+        &["3 tasks", "\"10 s\" (suspended", "cancel::work at executor/examples/cancel.rs:", "waits for: sleep"],
     );
     let by = "was cancelled by task 1 at executor/examples/cancel.rs:";
     in_order(&lines, &["done after 1 s", by, by]);
@@ -104,7 +105,7 @@ fn cancel_lists_the_tasks_and_says_who_ended_them_and_why() {
 #[test]
 fn group_ends_as_one_and_keeps_what_is_shielded() {
     let lines = printed("group");
-    in_order(&lines, &["Ok(30)", "d is done", "`the one that fails` (spawned at ", "g, which is shielded, is done"]);
+    in_order(&lines, &["Ok(30)", "d is done", "\"the one that fails\" (spawned at ", "g, which is shielded, is done"]);
     in_order(&lines, &["g, which is shielded, is done", "it took longer than the time it was given"]);
     assert!(!lines.iter().any(|line| line.contains("e is done") || line.contains("f is done")), "{lines:#?}");
 }
@@ -113,7 +114,7 @@ fn group_ends_as_one_and_keeps_what_is_shielded() {
 fn blocking_is_noticed_and_on_a_thread_holds_nothing_up() {
     let output = run("blocking");
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("task 2 `index 1` (spawned at executor/examples/blocking.rs:"), "{stderr}");
+    assert!(stderr.contains("task 2 \"index 1\" (spawned at executor/examples/blocking.rs:"), "{stderr}");
     assert_eq!(stderr.matches("held the thread for").count(), 1, "{stderr}");
     let lines: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
     let waited: Vec<u32> = lines.iter().map(|line| line.split(' ').nth(3).unwrap().parse().unwrap()).collect();
@@ -139,11 +140,13 @@ fn download_takes_as_long_as_one_page() {
 }
 
 #[test]
-fn deadlock_is_said_with_all_who_wait() {
+fn deadlock_is_reported_with_all_suspended_tasks() {
     let output = run("deadlock");
     assert!(!output.status.success());
     let stderr = String::from_utf8(output.stderr).unwrap();
-    for wanted in ["deadlock: nothing in this runtime can run", "`ann to bob` (suspended", "`bob to ann` (suspended"] {
+    for wanted in
+        ["deadlock: nothing in this runtime can run", "\"ann to bob\" (suspended", "\"bob to ann\" (suspended"]
+    {
         assert!(stderr.contains(wanted), "{stderr}");
     }
     let waits = "waits for: acquire on the mutex made at executor/examples/deadlock.rs:";

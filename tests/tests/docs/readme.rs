@@ -1,10 +1,10 @@
-//! README's commands, in their order and in one folder, run as they stand there but without a release build.
+//! Runs README's commands in their order and in one folder, as they are written but without a release build.
 
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
-use tests::demo::{Place, Running, Serving, demo, example};
-use tests::within;
+use tests::demo::{Place, Running, Serving, demo, example, within_after_build};
+use tests::redis::RedisServer;
 
 /// A line of a `sh` block.
 struct Line {
@@ -49,32 +49,38 @@ fn lines() -> Vec<Line> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let blocks = readme.split("```sh\n").skip(1).map(|rest| rest.split_once("```").expect("a block has an end").0);
-    let others = ["cargo test", "wc -l"]; // this test is a part of the one, and another test runs the other
+    // This test is a part of the first, another test runs the second, and this one starts the third itself.
+    let others = ["cargo test", "wc -l", "redis-server"];
     let lines = blocks.flat_map(str::lines).filter(|line| !others.iter().any(|other| line.starts_with(other)));
     lines.map(Line::parse).collect()
 }
 
-/// Gives each address and path in the arguments one that is this test's own.
-fn adapt(line: &mut Line, place: &Place, site: &Serving) {
+/// Replaces each address and path in the arguments by one of this test.
+fn adapt(line: &mut Line, place: &Place, site: &Serving, redis: &str) {
     let socket = place.path("serve.sock").display().to_string();
     let site = format!("http://{}/", site.address);
     for value in line.args.iter_mut().chain(line.variables.iter_mut().map(|(_, value)| value)) {
         *value = value.replace("http://localhost:8000/", &site).replace("/tmp/serve.sock", &socket);
+        *value = value.replace("redis://localhost/0", redis);
     }
 }
 
 #[test]
 fn every_command_of_the_readme_works() {
-    // Built first: that takes as long as it takes.
-    demo();
+    // Built before the time limit begins.
     lines().iter().filter_map(|line| line.example.as_deref()).for_each(|name| drop(example(name)));
-    within(120, || {
+    within_after_build(120, || {
         let place = Place::new();
         fs::create_dir_all(place.path("some/directory")).unwrap();
         let site = Serving::start(&Place::new(), &[]);
+        let redis = RedisServer::start();
+        let redis = redis.as_ref().map(RedisServer::url);
         let mut servers = Vec::new();
         for mut line in lines() {
-            adapt(&mut line, &place, &site);
+            if redis.is_none() && line.args.iter().any(|arg| arg == "--frontier") {
+                continue;
+            }
+            adapt(&mut line, &place, &site, redis.as_deref().unwrap_or_default());
             println!("{}", line.text);
             if let Some(name) = &line.example {
                 let mut command = line.command(&place, &example(name));
@@ -97,5 +103,6 @@ fn every_command_of_the_readme_works() {
             }
         }
         assert!(place.path("run.html").exists() && place.path("docs.jsonl").exists());
+        assert!(redis.is_none() || place.path("all.jsonl").exists());
     });
 }

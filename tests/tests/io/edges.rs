@@ -24,7 +24,7 @@ async fn tcp_pair() -> (TcpStream, TcpStream) {
 
 // ---- no operation raises a signal ----
 
-/// Writes until that is an error, which is to be the broken pipe.
+/// Writes until there is an error, which must be a broken pipe.
 async fn until_broken(mut stream: impl AsyncWrite + Unpin, vectored: bool) {
     let error = loop {
         let written = match vectored {
@@ -49,7 +49,7 @@ fn writes_to_closed_peers() {
     }
     const SIGPIPE: i32 = 13;
     const DEFAULT: usize = 0;
-    // SAFETY: the default action is no handler, so nothing has to be there for it.
+    // SAFETY: the default action calls no handler.
     unsafe { signal(SIGPIPE, DEFAULT) };
     block_on(async {
         for vectored in [false, true] {
@@ -63,7 +63,7 @@ fn writes_to_closed_peers() {
             until_broken(&ours, vectored).await;
             until_broken(ours.split().1, vectored).await;
 
-            // The own direction that was ended is as closed as a peer.
+            // The stream's own ended direction is as closed as a peer.
             let (ours, _theirs) = UnixStream::pair().unwrap();
             ours.shutdown(net::Shutdown::Write).unwrap();
             until_broken(&ours, vectored).await;
@@ -98,7 +98,7 @@ fn a_write_to_a_closed_peer_is_an_error_and_no_signal_where_sigpipe_is_not_ignor
 
 // ---- closing does not wait ----
 
-/// Writes what the peer does not read, until it goes no further; how much that was.
+/// Writes to a peer that does not read, until nothing more fits. Returns the number of bytes.
 async fn fill(stream: &TcpStream) -> usize {
     let mut written = 0;
     while let Some(more) = poll_once(stream.write(&[7; 1 << 16])).await {
@@ -160,7 +160,7 @@ fn a_linger_time_of_zero_still_resets() {
 
 // ---- a receiver's queue that others have filled ----
 
-/// Fills the queue at a path with datagrams of sockets that are gone again; how many they are.
+/// Fills the queue at a path with datagrams of sockets that are closed. Returns their number.
 fn fill_queue(path: &std::path::Path) -> usize {
     let mut sent = 0;
     loop {
@@ -176,7 +176,7 @@ fn fill_queue(path: &std::path::Path) -> usize {
     }
 }
 
-/// How often something was tried: polls of tasks, and waits of the reactor.
+/// Counts the polls of tasks and the waits of the reactor.
 #[derive(Default)]
 struct Waits(AtomicUsize);
 
@@ -326,7 +326,7 @@ fn a_path_with_a_zero_byte_inside_is_refused() {
 // ---- the ports of a simulated host ----
 
 #[test]
-fn ports_that_all_lead_to_one_place_leave_the_others_reachable() {
+fn ports_used_up_for_one_address_leave_other_addresses_reachable() {
     const PORTS: usize = 1 << 14; // from 49,152 on
     let runtime = Runtime::builder().deterministic(7).build().unwrap();
     let network = runtime.network().unwrap();
@@ -344,15 +344,15 @@ fn ports_that_all_lead_to_one_place_leave_the_others_reachable() {
         }
         let full = TcpStream::connect((server.address(), 80)).await.unwrap_err();
         assert_eq!(full.kind(), ErrorKind::AddrNotAvailable, "as the system's connect says it");
-        // Another port or host is another place.
+        // Another port or host is another address.
         let next = TcpStream::connect((server.address(), 81)).await.unwrap();
         TcpStream::connect((other.address(), 80)).await.unwrap();
-        // No listener can have a port of theirs, chosen or given.
+        // No listener can have a port of theirs, whether it is given or chosen.
         let used = next.local_addr().unwrap().port();
         for port in [0, used] {
             assert_eq!(TcpListener::bind(("0.0.0.0", port)).await.unwrap_err().kind(), ErrorKind::AddrInUse);
         }
-        // One that is closed makes room.
+        // A closed connection makes room.
         drop(streams.pop());
         TcpStream::connect((server.address(), 80)).await.unwrap();
     });

@@ -1,7 +1,7 @@
-//! Who waits at a source: no waker is lost, however many pollers share it, and none is kept for ever.
+//! Waiters at a source: no waker is lost, however many pollers share it, and none is kept for ever.
 //!
-//! A poller is who reads or writes through `AsyncRead`, `AsyncWrite` or a `poll_…_with`, and has no moment at which it could
-//! take its waker back. The head of `reactor/src/readiness.rs` says what bounds their number.
+//! A poller is a task that reads or writes through `AsyncRead`, `AsyncWrite` or a `poll_…_with`, and has no moment at
+//! which it could take its waker back. The head of `reactor/src/readiness.rs` says what bounds their number.
 
 use executor::net::{TcpListener, TcpStream, UnixStream};
 use executor::time::{Duration, sleep, timeout};
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use tests::{Counting, within};
 
-/// More wakers than a source ever keeps of pollers that are gone: those of two sweeps and of one pass between them.
+/// More wakers than a source ever keeps of dropped pollers: those of two sweeps and of one pass between them.
 const BOUND: usize = 200;
 
 /// A waker whose clones are counted in `alive`.
@@ -57,7 +57,7 @@ async fn poll_as_another<F: Future + Unpin>(alive: &Arc<AtomicUsize>, mut future
     .await
 }
 
-// ---- pollers that are gone ----
+// ---- dropped pollers ----
 
 #[test]
 fn a_reader_that_is_raced_anew_each_round_leaves_a_bounded_number_of_wakers() {
@@ -79,7 +79,7 @@ fn a_reader_that_is_raced_anew_each_round_leaves_a_bounded_number_of_wakers() {
 }
 
 #[test]
-fn so_does_a_writer_and_a_poller_of_any_descriptor() {
+fn a_writer_and_a_poller_of_any_descriptor_that_are_raced_leave_a_bounded_number_of_wakers() {
     within(60, || {
         executor::block_on(async {
             let (ours, theirs) = UnixDatagram::pair().unwrap();
@@ -101,7 +101,7 @@ fn so_does_a_writer_and_a_poller_of_any_descriptor() {
 
 #[test]
 fn on_a_simulated_network_the_number_is_bounded_too() {
-    // Where a silent socket is no reason to turn the reactor.
+    // Where a socket without events does not turn the reactor.
     Runtime::builder().deterministic(7).build().unwrap().block_on(async {
         let listener = TcpListener::bind("127.0.0.1:80").await.unwrap();
         let (ours, accepted) =
@@ -210,8 +210,8 @@ fn two_tasks_that_share_a_stream_one_reading_and_one_writing_are_both_woken() {
     });
 }
 
-/// So many tasks poll for a byte each at the same stream; they get it one after the other. Returns how often they were
-/// polled until all waited and nothing ran any more, and in all.
+/// This many tasks poll the same stream for a byte each, and get it one after the other. Returns the number of polls
+/// until all were suspended, and the number of all polls.
 async fn many_readers(readers: usize) -> (usize, usize) {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let (ours, polls, done) = (Rc::new(ours), Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
@@ -249,7 +249,7 @@ async fn many_readers(readers: usize) -> (usize, usize) {
     (waiting, polls.get())
 }
 
-/// Waits until nothing is polled any more.
+/// Waits until no task is polled any more.
 async fn settle(polls: &Cell<usize>) {
     for _ in 0..1_000 {
         let before = polls.get();
@@ -267,7 +267,7 @@ fn any_number_of_tasks_poll_the_same_stream_and_each_gets_its_byte() {
         within(120, move || {
             executor::block_on(async {
                 let (waiting, _) = many_readers(readers).await;
-                // Each once, and again after the few sweeps that it takes until there is room for all.
+                // Each once, and again after the few sweeps until there is room for all.
                 assert!(waiting <= 12 * readers, "{readers} readers were polled {waiting} times before anything came");
             });
         });
@@ -326,7 +326,7 @@ fn readers_that_wait_are_woken_among_many_that_are_gone() {
                 assert!(poll_as_another(&alive, AsyncReadExt::read(&mut &*ours, &mut byte)).await.is_pending());
                 yield_now().await;
             }
-            // Each sweep wakes them all, and comes after so many rounds as there are readers.
+            // Each sweep wakes them all, and comes after as many rounds as there are readers.
             assert!(polls.get() < 2 * ROUNDS, "{READERS} readers were polled {} times in {ROUNDS} rounds", polls.get());
             theirs.write_all(&[1; READERS]).await.unwrap();
             for task in waits {
@@ -339,7 +339,7 @@ fn readers_that_wait_are_woken_among_many_that_are_gone() {
 // ---- on a reactor alone ----
 
 #[test]
-fn a_sweep_calls_pollers_and_leaves_futures_alone() {
+fn a_sweep_wakes_pollers_and_not_futures() {
     let mut reactor = Reactor::new().unwrap();
     let _entered = reactor.handle().enter();
     let (ours, theirs) = UnixDatagram::pair().unwrap();
@@ -375,7 +375,7 @@ fn a_sweep_calls_pollers_and_leaves_futures_alone() {
     assert_eq!((future.wakers(1), poller.wakers(1)), (0, 1)); // `waits`
 }
 
-/// Its destructor crowds another source.
+/// Its destructor adds pollers to another source.
 struct CrowdsAnother(Arc<Async<UnixDatagram>>);
 
 impl Wake for CrowdsAnother {

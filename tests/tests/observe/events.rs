@@ -2,7 +2,7 @@
 //!
 //! The program has two tasks beside the first: one sleeps, the other waits for it and is cancelled
 //! in a second sleep. On the virtual clock, so the list is the same to the nanosecond in every run.
-//! After a change that is meant, `BLESS=1 cargo test -p tests --test observe events` writes the file anew.
+//! After an intended change, `BLESS=1 cargo test -p tests --test observe events` writes the file anew.
 
 mod lines;
 
@@ -54,7 +54,7 @@ fn two_runs_have_the_same_events() {
 }
 
 #[test]
-fn a_cancel_is_seen_wherever_it_finds_the_task() {
+fn a_cancel_of_a_queued_or_running_task_is_observed_and_one_of_a_completed_task_is_not() {
     let lines = Arc::new(Lines::default());
     let runtime = Runtime::builder().virtual_clock().observer(lines.clone()).build().unwrap();
     runtime.block_on(async {
@@ -77,7 +77,7 @@ fn a_cancel_is_seen_wherever_it_finds_the_task() {
 }
 
 #[test]
-fn a_blocking_call_is_seen_from_its_thread_and_time_stands_still_meanwhile() {
+fn a_blocking_call_is_observed_on_its_thread_while_the_virtual_clock_does_not_advance() {
     #[derive(Default)]
     struct Calls(Mutex<Vec<(&'static str, String)>>);
     impl Calls {

@@ -1,6 +1,7 @@
-//! What an observer is told of a task beside its polls: hand-overs, lost wakers, panics, outputs that nobody takes.
+//! What an observer is shown of a task beside its polls: hand-overs, dropped wakers, panics, outputs that are not
+//! taken.
 //!
-//! Seen through the recorder, which adds nothing to what it is told.
+//! Observed through the recorder, which keeps exactly what it is shown.
 
 use executor::sync::{Semaphore, channel};
 use executor::time::{Duration, sleep};
@@ -15,7 +16,7 @@ use std::sync::mpsc;
 use std::task::{Poll, Waker};
 use std::thread;
 
-/// What is recorded of this program, on a virtual clock.
+/// Records this program on a virtual clock.
 fn record<F: Future>(program: F) -> Trace {
     let recorder = Arc::new(Recorder::new());
     let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
@@ -36,7 +37,7 @@ fn strandings(trace: &Trace) -> Vec<(u64, bool)> {
     trace.records.iter().filter_map(|record| stranded(&record.event)).collect()
 }
 
-// ---- wakers that are gone ----
+// ---- dropped wakers ----
 
 #[test]
 fn a_task_that_leaves_no_waker_is_stranded() {
@@ -73,7 +74,7 @@ fn a_task_whose_waker_is_dropped_is_stranded_when_it_is() {
 }
 
 #[test]
-fn a_waker_dropped_within_the_poll_is_lost_by_its_end() {
+fn a_task_whose_waker_is_dropped_within_the_poll_is_stranded_at_its_end() {
     let trace = record(async {
         let lost = spawn(poll_fn(|cx| {
             drop(cx.waker().clone());
@@ -86,7 +87,7 @@ fn a_waker_dropped_within_the_poll_is_lost_by_its_end() {
 }
 
 #[test]
-fn each_poll_is_judged_by_the_wakers_that_it_made() {
+fn a_poll_that_makes_no_waker_strands_its_task_even_after_others_did() {
     let trace = record(async {
         let mut wakes = Some(());
         drop(spawn(poll_fn(move |cx| {
@@ -103,7 +104,7 @@ fn each_poll_is_judged_by_the_wakers_that_it_made() {
 }
 
 #[test]
-fn wakes_between_two_polls_are_told_as_one_and_none_after_the_end() {
+fn wakes_between_two_polls_are_one_event_and_wakes_after_the_end_are_none() {
     let trace = record(async {
         let waker = Rc::new(RefCell::new(None));
         let stash = waker.clone();
@@ -122,7 +123,7 @@ fn wakes_between_two_polls_are_told_as_one_and_none_after_the_end() {
 }
 
 #[test]
-fn what_is_left_at_the_end_is_cancelled_in_the_order_of_its_spawning() {
+fn tasks_that_are_left_at_the_end_are_cancelled_in_the_order_of_spawning() {
     let waits = |waits: bool| async move {
         if waits {
             pending().await
@@ -139,7 +140,7 @@ fn what_is_left_at_the_end_is_cancelled_in_the_order_of_its_spawning() {
 }
 
 #[test]
-fn whoever_can_still_be_woken_is_not_stranded() {
+fn a_task_that_can_still_be_woken_is_not_stranded() {
     let trace = record(async {
         let semaphore = Semaphore::new(0);
         let (send, receive) = channel::<()>(1);
@@ -161,7 +162,7 @@ fn whoever_can_still_be_woken_is_not_stranded() {
 }
 
 #[test]
-fn a_waker_that_is_dropped_as_its_thread_ends_is_told_of() {
+fn a_waker_that_is_dropped_as_its_thread_ends_is_reported() {
     thread_local! {
         static KEPT: RefCell<Option<Waker>> = const { RefCell::new(None) };
     }
@@ -179,10 +180,10 @@ fn a_waker_that_is_dropped_as_its_thread_ends_is_told_of() {
     assert_eq!(strandings(&recorder.trace()), [(2, true)]);
 }
 
-// ---- who gave what ----
+// ---- hand-overs ----
 
 #[test]
-fn a_hand_over_is_told_before_the_wake_and_names_the_place() {
+fn a_hand_over_is_reported_before_the_wake_with_the_creation_location_of_the_primitive() {
     let trace = record(async {
         let (send, receive) = channel(0);
         let receives = spawn(async move { receive.recv().await });
@@ -199,7 +200,7 @@ fn a_hand_over_is_told_before_the_wake_and_names_the_place() {
 }
 
 #[test]
-fn what_is_woken_without_being_given_anything_is_not_given_anything() {
+fn a_wake_without_a_hand_over_reports_none() {
     let trace = record(async {
         sleep(Duration::from_millis(1)).await;
         yield_now().await;
@@ -215,14 +216,14 @@ fn the_wake_of_a_blocking_call_names_the_call() {
         Event::Woken { by, .. } => Some(by),
         _ => None,
     });
-    // Unless it was over before anybody waited for it.
+    // Unless the call was over before the task waited for it.
     assert!(by.is_none_or(|by| *by == By::Task(2)), "{by:?}");
 }
 
 // ---- ends ----
 
 #[test]
-fn what_a_blocking_call_runs_is_not_its_doing_in_another_runtime() {
+fn an_event_of_a_runtime_inside_a_blocking_call_is_not_attributed_to_the_call() {
     executor::block_on(async {
         let inner = spawn_blocking(|| record(async { drop(spawn(pending::<()>())) })).await.unwrap();
         let is_by = |by: fn(&Event) -> bool| inner.records.iter().any(|record| by(&record.event));
@@ -232,7 +233,7 @@ fn what_a_blocking_call_runs_is_not_its_doing_in_another_runtime() {
 }
 
 #[test]
-fn a_panic_is_told_with_its_words_and_a_failure_that_nobody_takes() {
+fn a_panic_is_reported_with_its_message_and_an_output_that_is_not_taken_as_dropped() {
     let trace = record(async {
         let seen = spawn(async { std::panic::resume_unwind(Box::new("seen")) });
         drop(spawn(async { std::panic::resume_unwind(Box::new("unseen".to_owned())) }));
@@ -257,7 +258,7 @@ fn a_panic_is_told_with_its_words_and_a_failure_that_nobody_takes() {
 }
 
 #[test]
-fn the_memory_goes_with_the_last_waker() {
+fn a_task_is_freed_with_its_last_waker() {
     let (give, taken) = mpsc::channel::<Waker>();
     let recorder = Arc::new(Recorder::new());
     let runtime = Runtime::builder().observer(recorder.clone()).build().unwrap();
@@ -275,10 +276,10 @@ fn the_memory_goes_with_the_last_waker() {
     assert!(is_freed());
 }
 
-// ---- watching changes nothing ----
+// ---- observing changes nothing ----
 
 #[test]
-fn to_be_recorded_does_not_poll_what_was_not_woken() {
+fn a_recorder_polls_no_task_that_was_not_woken() {
     let polls = |recorded: bool| {
         let polls = std::rc::Rc::new(std::cell::Cell::new(0));
         let counting = polls.clone();
@@ -302,7 +303,7 @@ fn to_be_recorded_does_not_poll_what_was_not_woken() {
 }
 
 #[test]
-fn the_list_of_tasks_is_as_whole_when_it_is_recorded() {
+fn the_task_dump_of_a_recorded_run_is_complete() {
     let listed = |recorded: bool| {
         let (give, taken) = mpsc::channel();
         let program = async move {
@@ -322,7 +323,7 @@ fn the_list_of_tasks_is_as_whole_when_it_is_recorded() {
 }
 
 #[test]
-fn a_recorder_goes_with_the_last_who_wants_it() {
+fn a_recorder_is_dropped_with_its_last_owner() {
     let recorder = Arc::new(Recorder::new());
     let left = Arc::downgrade(&recorder);
     let runtime = Runtime::builder().virtual_clock().observer(recorder).build().unwrap();
@@ -333,7 +334,7 @@ fn a_recorder_goes_with_the_last_who_wants_it() {
 
 #[test]
 fn a_program_that_recurses_does_not_fill_the_memory_with_its_stacks() {
-    /// Waits at two to the power of `depth` places, if a place is a whole stack.
+    /// Waits with two to the power of `depth` different stacks.
     fn branch(depth: u32) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
         Box::pin(async move {
             if depth == 0 {
@@ -362,7 +363,7 @@ fn two_observers_see_the_same() {
 }
 
 #[test]
-fn what_is_called_after_an_event_sees_it_recorded() {
+fn the_callback_of_a_recorder_gets_each_event_after_it_is_recorded() {
     let (tell, told) = mpsc::channel();
     let recorder = Arc::new(Recorder::new().and_then(move |record| tell.send(record.clone()).unwrap()));
     let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();

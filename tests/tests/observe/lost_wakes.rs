@@ -1,6 +1,6 @@
 //! A lost wake fails every test that could have seen it, and is reported everywhere else.
 //!
-//! The primitives in here are a student's: each forgets a wake in another way. The library's own can't be made to.
+//! The primitives in here are a student's: each forgets a wake in another way. The library's primitives never do.
 
 use demo::step::lints::{Kind, lint};
 use executor::sync::unbounded;
@@ -63,7 +63,7 @@ impl Queue {
     }
 }
 
-/// What the run says when it fails.
+/// The message of a run that fails.
 #[track_caller]
 fn failure(run: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(run)).expect_err("the run must fail");
@@ -84,7 +84,7 @@ fn run<F: Future<Output = ()>>(way: &str, test: impl Fn() -> F) {
     builder.build().unwrap().block_on(test());
 }
 
-/// Sees to it that the test fails as a lost wake of this task, in each way.
+/// Checks that the test fails with a lost wake of this task, in each way.
 #[track_caller]
 fn is_lost<F: Future<Output = ()>>(task: &str, says: &[&str], test: impl Fn() -> F + Copy) {
     for way in WAYS {
@@ -111,19 +111,19 @@ async fn waits_for_a_flag() {
 }
 
 #[test]
-fn a_flag_that_forgets_to_wake_fails_and_the_report_names_task_place_and_waker() {
+fn a_flag_that_does_not_wake_fails_with_a_report_of_the_task_its_location_and_its_waker() {
     let says = [
         "made progress when it was polled without having been woken",
         "observe::lost_wakes::Flag::wait at tests/tests/observe/lost_wakes.rs:",
         "its waker was there, and was not called",
         "(spawned at tests/tests/observe/lost_wakes.rs:",
     ];
-    is_lost("2 `waits`", &says, waits_for_a_flag);
+    is_lost("2 \"waits\"", &says, waits_for_a_flag);
 }
 
 #[test]
-fn a_task_that_goes_on_to_another_await_is_found_too() {
-    // To the runtime's own channel, to a yield, to a spawn: what it does there shows that it went on.
+fn a_lost_wake_of_a_task_that_continues_to_another_await_is_found() {
+    // Another await, a yield or a spawn shows that the task continued.
     is_lost("2 ", &[], || async {
         let flag = Rc::new(Flag::default());
         let (sender, receiver) = unbounded();
@@ -162,8 +162,8 @@ fn a_task_that_goes_on_to_another_await_is_found_too() {
 }
 
 #[test]
-fn a_task_that_no_other_waits_for_is_found_at_the_end_of_the_run() {
-    is_lost("2 `detached`", &["its waker was there"], || async {
+fn a_lost_wake_of_a_detached_task_is_found_at_the_end_of_the_run() {
+    is_lost("2 \"detached\"", &["its waker was there"], || async {
         let flag = Rc::new(Flag::default());
         let waits = flag.clone();
         drop(named("detached").spawn_local(async move { waits.wait().await }));
@@ -173,7 +173,7 @@ fn a_task_that_no_other_waits_for_is_found_at_the_end_of_the_run() {
 }
 
 #[test]
-fn a_task_is_found_though_a_timer_keeps_the_others_going_for_ever() {
+fn a_lost_wake_is_found_while_a_timer_keeps_other_tasks_running() {
     for way in ["explore", "deterministic"] {
         let text = failure(|| {
             run(way, || async {
@@ -195,8 +195,8 @@ fn a_task_is_found_though_a_timer_keeps_the_others_going_for_ever() {
 
 #[test]
 fn a_queue_whose_consumer_is_stuck_is_a_failure_in_each_way() {
-    // Its consumer takes the item and waits at the same place: nothing tells that apart from a condition that does
-    // not hold, but a run that can't go on has failed all the same.
+    // Its consumer takes the item and waits at the same line. That cannot be distinguished from a condition that does
+    // not hold, but a run that cannot continue fails all the same.
     for way in WAYS {
         let text = failure(|| {
             run(way, || async {
@@ -216,7 +216,7 @@ fn a_queue_whose_consumer_is_stuck_is_a_failure_in_each_way() {
     }
 }
 
-/// A mutex that keeps only the waker of the task that came last.
+/// A mutex that keeps only the waker of its last waiter.
 #[derive(Default)]
 struct LastOnly {
     is_locked: Cell<bool>,
@@ -337,7 +337,7 @@ fn a_wake_that_another_thread_is_about_to_make_is_not_lost() {
                 let (flag, polls) = (flag.clone(), polls.clone());
                 move || {
                     changes.recv().unwrap();
-                    // Meanwhile the runtime finds nothing to run, and polls the task to ask where it is.
+                    // Meanwhile no task is queued, and the runtime polls this one for its await chain.
                     tests::eventually("the second poll", || polls.load(Ordering::SeqCst) > 1);
                     flag.waiters.lock().unwrap().drain(..).for_each(Waker::wake);
                 }
@@ -348,7 +348,7 @@ fn a_wake_that_another_thread_is_about_to_make_is_not_lost() {
                     let is_first = polls.fetch_add(1, Ordering::SeqCst) == 0;
                     let polled = wait.as_mut().poll(cx);
                     if is_first {
-                        // The other thread's change comes right after this poll, and its wake late.
+                        // The other thread sets the flag right after this poll, and wakes late.
                         flag.set_without_a_wake();
                         changed.send(()).unwrap();
                     }
@@ -437,14 +437,14 @@ fn plain_block_on_reports_the_lost_wake() {
     let output = tests::alone::test(module_path!(), "plain_child").output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(
-        text.contains("executor: lost wake: task 2 `waits` (spawned at tests/tests/observe/lost_wakes.rs:"),
+        text.contains("executor: lost wake: task 2 \"waits\" (spawned at tests/tests/observe/lost_wakes.rs:"),
         "{text}"
     );
     assert!(text.contains("it went on") && !text.contains("nothing in this runtime can run"), "{text}");
 }
 
 #[test]
-fn what_one_run_has_found_does_not_fail_the_next() {
+fn a_lost_wake_of_one_run_does_not_fail_the_next() {
     let runtime = Runtime::builder().virtual_clock().detect_deadlock(true).build().unwrap();
     let fails = || {
         runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! What observers, task dumps and deadlock reports say of a run, and that none of it changes the run.
+//! Observers, task dumps and deadlock reports: what they say about a run, and that they do not change it.
 //!
 //! Alone: `cargo test -p tests --test observe`.
 
@@ -6,4 +6,5 @@ mod dump;
 mod events;
 mod handovers;
 mod lost_wakes;
+mod nested;
 mod runs;

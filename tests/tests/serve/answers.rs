@@ -1,4 +1,4 @@
-//! `demo serve`: the built-in site, and how its connections are kept.
+//! `demo serve`: the built-in site, and persistent connections.
 
 use rustix::process::Signal;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tests::demo::{Place, Serving};
 
 #[test]
-fn serve_says_where_and_answers_there_until_ctrl_c() {
+fn serve_prints_its_address_and_answers_there_until_ctrl_c() {
     for signal in [Signal::INT, Signal::TERM] {
         let place = Place::new();
         let serving = Serving::start(&place, &[]);
@@ -17,7 +17,7 @@ fn serve_says_where_and_answers_there_until_ctrl_c() {
         assert!(serving.get("/").text().contains("The built-in site"));
         let _idle = serving.connect(); // does not hold it up
         serving.running.signal(signal);
-        serving.running.wait().exits(130);
+        serving.running.wait().exits(if signal == Signal::INT { 130 } else { 143 });
     }
 }
 
@@ -53,7 +53,7 @@ fn a_crawl_of_a_slow_site_waits_for_many_pages_at_once() {
 }
 
 #[test]
-fn a_second_server_on_the_same_port_says_so_and_exits_with_1() {
+fn a_second_server_on_the_same_port_is_an_error_with_exit_code_1() {
     let place = Place::new();
     let first = Serving::start(&place, &[]);
     let address = first.address.to_string();
@@ -70,7 +70,7 @@ fn a_directory_that_is_not_there_cannot_be_served() {
     place.run(&["serve", "--listen", "127.0.0.1:0", "--root", "file"]).exits(1).says("cannot serve file");
 }
 
-/// The head of an answer without its date: a second may have gone by since another answer.
+/// The head of an answer without its date: a second may have passed since another answer.
 pub(super) fn undated(answer: &tests::demo::Answer) -> String {
     answer.head.lines().filter(|line| !line.starts_with("date: ")).collect::<Vec<_>>().join("\n")
 }
@@ -113,10 +113,10 @@ fn a_connection_is_kept_for_further_requests_also_if_they_come_at_once_or_in_pie
         stream.write_all(b"GET /size/1k HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         assert_eq!(one_answer(&mut stream).1.len(), 1024);
     }
-    // A missing page is no reason to close.
+    // A missing page does not close the connection.
     stream.write_all(b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert_eq!(one_answer(&mut stream).0, 404);
-    // Three at once, with a body that nobody asked for.
+    // Three at once, each with a body that GET does not use.
     stream.write_all(b"GET /size/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /size/1k HTTP/1.1\r\nHost: x\r\n\r\nGET /size/0 HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert_eq!([1, 2, 3].map(|_| one_answer(&mut stream).1.len()), [1, 1024, 0]);
     for byte in b"GET /size/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" {
@@ -131,7 +131,7 @@ fn a_connection_is_kept_for_further_requests_also_if_they_come_at_once_or_in_pie
     assert_eq!((old.status, old.body.len(), old.field("connection")), (200, 1, Some("close")));
 }
 
-/// HTTP/1.0 knows no chunks: whoever asks that way can't read them.
+/// HTTP/1.0 has no chunks, so such a client cannot read them.
 #[test]
 fn an_http_1_0_client_is_not_sent_chunks() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! `demo serve --root`: names that others control, and files that are not what they were.
+//! `demo serve --root`: untrusted names, and files that change while they are served.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -25,9 +25,9 @@ fn make_pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo runs").success());
 }
 
-/// To open a pipe waits for its other end, and each that waits holds a thread of the pool.
+/// Opening a pipe waits for its other end, and each wait occupies a thread of the pool.
 #[test]
-fn an_index_that_is_not_a_file_holds_nobody_up() {
+fn an_index_that_is_not_a_file_delays_no_other_request() {
     let place = Place::new();
     let root = root(&place);
     for folder in ["pipe", "socket", "folder", "link", "out"] {
@@ -50,7 +50,7 @@ fn an_index_that_is_not_a_file_holds_nobody_up() {
         .collect();
     for mut stream in waiting {
         let mut status = [0; 12];
-        stream.read_exact(&mut status).expect("an answer, although nobody writes into the pipe");
+        stream.read_exact(&mut status).expect("an answer, although no process writes to the pipe");
         assert_eq!(&status, b"HTTP/1.1 200", "the folder is listed");
     }
     for path in ["/socket/", "/folder/", "/link/"] {
@@ -60,9 +60,9 @@ fn an_index_that_is_not_a_file_holds_nobody_up() {
     assert_eq!(serving.get("/a.txt").text(), "a");
 }
 
-/// Between the look at a name and its opening, the name may come to mean something else.
+/// Between the check of a name and its opening, the name may come to refer to another file.
 #[test]
-fn a_file_that_is_replaced_by_a_pipe_all_the_time_holds_nobody_up() {
+fn a_file_that_is_replaced_by_a_pipe_again_and_again_delays_no_other_request() {
     let place = Place::new();
     let root = root(&place);
     fs::write(root.join("file"), "file").unwrap();

@@ -1,13 +1,13 @@
-//! The HTTP side of `demo serve`: what RFC 9110 and 9112 ask of a server, and what clients may cost it.
+//! The HTTP side of `demo serve`: what RFC 9110 and 9112 require, and the cost of clients.
 //!
-//! Each request is sent as it is written here, so that nothing in between makes it right.
+//! Each request is sent byte for byte, so that no client library corrects it.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 use tests::demo::{Place, Serving};
 use tests::eventually;
 
-/// Sends each request on a connection of its own, and sees to it that it is answered with this status and that the
+/// Sends each request on a connection of its own, and checks that it is answered with this status and that the
 /// connection is closed after a complete answer.
 #[track_caller]
 fn each_is_answered(status: u16, requests: &[&str]) {
@@ -111,7 +111,7 @@ fn another_major_version_is_505() {
     );
 }
 
-/// Reads one answer with a length from a connection that stays open, and gives its head and its body.
+/// Reads one answer with a length from a connection that stays open. Returns its head and body.
 #[track_caller]
 fn one_answer(stream: &mut impl Read) -> (String, Vec<u8>) {
     let (mut head, mut byte) = (Vec::new(), [0]);
@@ -250,7 +250,7 @@ fn clients_that_do_not_read_cost_others_nothing() {
     if let (Some(before), Some(after)) = (before, memory(&serving, "VmHWM:")) {
         assert!(after < before + (24 << 20), "from {before} to {after} bytes");
     }
-    // And the file is whole when it is read after all.
+    // The file is complete when it is read at last.
     let mut rest = Vec::new();
     let mut last = lazy.pop().unwrap();
     last.shutdown(std::net::Shutdown::Write).unwrap();

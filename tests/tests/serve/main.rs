@@ -6,6 +6,7 @@ mod answers;
 mod files;
 mod http_server;
 mod mini_redis;
+mod ranges;
 mod refusals;
 mod root;
 mod task_service;

@@ -1,9 +1,9 @@
-//! `demo serve`: requests that are not good ones.
+//! `demo serve`: requests that are refused.
 
 use std::io::{Read, Write};
 use tests::demo::{Place, Serving};
 
-/// The server refused, in words, and still serves others.
+/// Checks that the server refused with a message and still serves others.
 #[track_caller]
 fn refuses(serving: &Serving, request: impl AsRef<[u8]>, status: u16) -> tests::demo::Answer {
     let answer = serving.raw(request);
@@ -28,14 +28,14 @@ fn rubbish_is_answered_with_400() {
         "GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        // A proxy before us might take the one, we the other (RFC 9112, 6.1).
+        // A proxy in front of the server might use one of them and the server the other (RFC 9112, 6.1).
         "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n",
     ] {
         refuses(&serving, request, 400);
     }
-    // TLS where there is none.
+    // TLS to a port without TLS.
     refuses(&serving, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03rubbish\r\n\r\n", 400);
 }
 

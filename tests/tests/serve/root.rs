@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use tests::demo::{Place, Serving};
 
-/// A directory with a bit of everything, and something precious beside it.
+/// A directory with entries of every kind, and a file beside it that must not be served.
 fn root(place: &Place) -> Serving {
     let root = place.path("root");
     for folder in ["sub/deep", "empty", "with index"] {
@@ -174,7 +174,7 @@ fn the_redirect_of_a_directory_stays_on_the_server() {
     }
 }
 
-/// Opening a pipe waits for its other end, for ever if need be.
+/// Opening a pipe waits for its other end, possibly for ever.
 #[test]
 fn what_is_neither_file_nor_directory_is_404_at_once() {
     let place = Place::new();
@@ -186,7 +186,7 @@ fn what_is_neither_file_nor_directory_is_404_at_once() {
     stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
     stream.write_all(b"GET /pipe HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let mut answer = [0; 12];
-    stream.read_exact(&mut answer).expect("an answer, although nobody writes into the pipe");
+    stream.read_exact(&mut answer).expect("an answer, although no process writes to the pipe");
     assert_eq!(&answer, b"HTTP/1.1 404");
 }
 
@@ -194,7 +194,7 @@ fn what_is_neither_file_nor_directory_is_404_at_once() {
 fn a_served_directory_can_be_crawled_back() {
     let place = Place::new();
     let serving = root(&place);
-    // What leads out is listed, refused, and so fails.
+    // A link that leads out is listed, and refused when it is requested.
     place.crawl(&[&serving.url("/"), "--depth", "inf"]).exits(3);
     for path in ["out-file", "out-folder", "out-absolute", "out-twice", "dangling", "circle"] {
         assert!(place.report().of(&format!("/{path}")).text("error").is_some(), "{path}");
@@ -204,15 +204,15 @@ fn a_served_directory_can_be_crawled_back() {
     for name in ["hello.txt", "sub/b.css", "sub/deep/no-extension", "large.bin", "empty.txt", "exact", "larger"] {
         assert!(files[name] == fs::read(root.join(name)).unwrap(), "{name} differs");
     }
-    assert_eq!(files["ümläut 100%.txt"], b"umlauts");
-    assert_eq!(files["a & b %3Cc%3E.txt"], b"odd name");
+    assert_eq!(files["ümläut 100%25.txt"], b"umlauts");
+    assert_eq!(files["a %26 b %3Cc%3E.txt"], b"odd name");
     assert!(Path::new(&place.path("download")).is_dir());
     place.has_no_parts();
 }
 
-/// A client that reads slowly, or not at all, holds up nobody else.
+/// A client that reads slowly or not at all delays no other client.
 #[test]
-fn a_client_that_does_not_read_holds_up_nobody() {
+fn a_client_that_does_not_read_delays_no_other_client() {
     let place = Place::new();
     let serving = root(&place);
     let mut lazy: Vec<_> = (0..20).map(|_| serving.connect()).collect();
@@ -227,7 +227,7 @@ fn a_client_that_does_not_read_holds_up_nobody() {
         assert_eq!(serving.get("/hello.txt").text(), "hello");
     }
     assert!(start.elapsed() < Duration::from_secs(5), "ten small files took {:?}", start.elapsed());
-    // And it is whole when it is read after all.
+    // It is complete when it is read at last.
     let large = fs::read(place.path("root/large.bin")).unwrap();
     assert!(one_answer(&mut lazy[0]).1 == large);
 }

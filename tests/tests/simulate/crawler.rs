@@ -21,7 +21,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// Hosts, and pages of each.
+/// The number of hosts, and of pages of each.
 #[derive(Clone, Copy)]
 struct Size {
     hosts: usize,
@@ -68,7 +68,7 @@ fn name(host: usize) -> String {
 async fn keep_serving(host: Host, number: usize, size: Size) {
     loop {
         let serving = host.run(async move {
-            let listener = TcpListener::bind("0.0.0.0:80").await.expect("nobody else is on this host");
+            let listener = TcpListener::bind("0.0.0.0:80").await.expect("the port is free on this host");
             serve(listener, Rc::new(Site { host: number, size })).await
         });
         let _crashed = serving.await;
@@ -94,7 +94,7 @@ fn arrange(network: &Network, size: Size) -> Vec<Host> {
     hosts
 }
 
-/// Now one host crashes and then another is cut off for some seconds.
+/// Crashes one host and then partitions another one for some seconds, again and again.
 async fn trouble(network: Network, hosts: Vec<Host>) {
     let main = network.host("main");
     let choose = || &hosts[network.random_below(hosts.len() as u64) as usize];
@@ -111,7 +111,7 @@ async fn trouble(network: Network, hosts: Vec<Host>) {
 struct Crawled {
     exit: Exit,
     report: String,
-    /// By the clock of the simulation.
+    /// The duration on the simulated clock.
     took: Duration,
 }
 
@@ -128,7 +128,7 @@ fn crawl(seed: u64, size: Size, jobs: u32) -> Crawled {
     let starts = (0..size.hosts).map(|host| format!("http://{}/", name(host)));
     let given = options.into_iter().map(str::to_owned).chain(starts);
     let mut args = Cli::parse_from(given).args;
-    (args.directory, args.report) = (directory.path().join("saved"), Some(report.clone()));
+    (args.options.directory, args.options.report) = (directory.path().join("saved"), Some(report.clone()));
 
     let runtime = Runtime::builder().deterministic(seed).build().unwrap();
     let network = runtime.network().unwrap();
@@ -148,7 +148,7 @@ fn records(report: &str) -> impl Iterator<Item = Value> {
     report.lines().map(|line| serde_json::from_str(line).expect(line))
 }
 
-/// What the report says is saved is there, whole.
+/// Checks that each page that is saved according to the report is complete.
 fn saved_as_reported(report: &str, directory: &Path) {
     for record in records(report) {
         let Some(path) = record["path"].as_str() else { continue };
@@ -157,7 +157,7 @@ fn saved_as_reported(report: &str, directory: &Path) {
     }
 }
 
-/// How many pages needed how many attempts, and how many failed.
+/// The number of pages for each number of attempts, and of those that failed.
 fn attempts(report: &str) -> (BTreeMap<u64, usize>, usize) {
     let mut attempts = BTreeMap::new();
     let mut failed = 0;
@@ -169,13 +169,13 @@ fn attempts(report: &str) -> (BTreeMap<u64, usize>, usize) {
 }
 
 #[test]
-fn a_crawl_of_a_simulated_world_is_the_same_again() {
+fn a_crawl_of_a_simulated_network_is_repeatable() {
     let size = Size { hosts: 20, pages: 100 };
     let first = crawl(1, size, 64);
     let (attempts, failed) = attempts(&first.report);
     println!("{:?} by the simulation's clock; by attempts: {attempts:?}; {failed} failed", first.took);
     let retried: usize = attempts.range(2..).map(|(_, pages)| pages).sum();
-    assert!(retried > 10, "there was trouble, and nobody noticed: {attempts:?}");
+    assert!(retried > 10, "no fault was retried: {attempts:?}");
     assert!(failed < 100 && first.exit == if failed == 0 { Exit::Success } else { Exit::SomeFailed });
     let urls: BTreeSet<_> = records(&first.report).map(|record| record["url"].to_string()).collect();
     assert_eq!(urls.len(), first.report.lines().count(), "a page twice");

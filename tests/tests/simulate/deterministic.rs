@@ -24,9 +24,9 @@ use std::task::Poll;
 use std::thread;
 use tests::{OnDrop, within};
 
-// ---- the same again ----------------------------------------------------------------------------
+// ---- repeatable runs ----------------------------------------------------------------------------
 
-/// Clients, a server, calls that block, lost packets and a crash: whatever depends on a choice.
+/// Clients, a server, blocking calls, lost packets and a crash: all that depends on a choice.
 async fn program(network: Network) {
     network.set_default_link(Link { jitter: Duration::from_millis(3), loss: 0.05, ..Link::default() });
     let server = network.host("server");
@@ -70,7 +70,7 @@ fn events(seed: u64) -> String {
 }
 
 #[test]
-fn a_seed_has_its_events_and_another_one_others() {
+fn the_events_depend_on_the_seed() {
     let first = events(1);
     assert!(first.lines().count() > 500 && first.contains("source"), "{first}");
     for (number, (is, was)) in events(1).lines().zip(first.lines()).enumerate() {
@@ -132,7 +132,7 @@ fn all_orders_are_found_and_each_ready_task_runs_once_in_a_turn() {
 }
 
 #[test]
-fn blocking_calls_run_on_this_thread_in_the_order_of_the_seed_and_time_stands_still() {
+fn blocking_calls_run_on_this_thread_in_the_order_of_the_seed_and_take_no_time() {
     let firsts: Rc<RefCell<BTreeSet<u32>>> = Rc::default();
     explore(50, |_| {
         let firsts = firsts.clone();
@@ -144,7 +144,7 @@ fn blocking_calls_run_on_this_thread_in_the_order_of_the_seed_and_time_stands_st
                 spawn_blocking(move || {
                     assert_eq!(thread::current().id(), here);
                     sent.try_send(number).unwrap();
-                    // As on a thread of the pool, which is no runtime's.
+                    // As on a thread of the pool, where no runtime is current.
                     assert!(catch_unwind(|| spawn(async {})).is_err());
                     number
                 })
@@ -180,7 +180,7 @@ fn tasks_are_on_the_host_that_spawned_them() {
 }
 
 #[test]
-fn tasks_are_asked_in_the_order_of_their_spawning_however_large_they_are() {
+fn a_task_dump_polls_tasks_in_the_order_of_spawning_whatever_their_size() {
     explore(1, |_| async {
         let asked: Rc<RefCell<Vec<usize>>> = Rc::default();
         async fn waits<const SIZE: usize>(asked: Rc<RefCell<Vec<usize>>>) {
@@ -203,7 +203,7 @@ fn tasks_are_asked_in_the_order_of_their_spawning_however_large_they_are() {
 
 // ---- explore -----------------------------------------------------------------------------------
 
-/// A bug that needs an order: the second adds before the first has.
+/// A race: an update is lost if the second task adds before the first.
 async fn lost_update(_: Network) {
     let number = Rc::new(Cell::new(0));
     let add_one = |number: Rc<Cell<u32>>| async move {
@@ -219,14 +219,14 @@ async fn lost_update(_: Network) {
     assert_eq!(number.get(), 2, "an update was lost");
 }
 
-/// Whether all is well with a seed.
+/// Whether the run of a seed passes.
 fn passes(seed: u64) -> bool {
     let runtime = Runtime::builder().deterministic(seed).build().unwrap();
     let network = runtime.network().unwrap();
     catch_unwind(AssertUnwindSafe(|| runtime.block_on(lost_update(network)))).is_ok()
 }
 
-/// What a run says that fails. One that hangs doesn't.
+/// The message of a run that fails.
 fn message(run: impl FnOnce() + Send + 'static) -> String {
     let panic = within(60, || catch_unwind(AssertUnwindSafe(run)).expect_err("no seed fails"));
     panic.downcast_ref::<String>().expect("a message").clone()
@@ -237,7 +237,7 @@ fn seed_in(message: &str) -> u64 {
     seed.and_then(|seed| seed.parse().ok()).expect(message)
 }
 
-/// Some of what follows runs in a process of its own, as the environment is the whole process's.
+/// Runs a test in a process of its own, because the environment belongs to the whole process.
 const CHILD: &str = "TESTS_EXPLORE";
 
 fn is_child() -> bool {
@@ -272,13 +272,13 @@ fn explore_finds_a_race_and_its_seed_repeats_it() {
     assert!(!passed && printed.contains("EXECUTOR_SEED is `seventeen`"), "{printed}");
 }
 
-/// Without what the panic hook prints.
+/// Runs `f` without the output of the panic hook.
 fn panics(message: &'static str) {
     resume_unwind(Box::new(message))
 }
 
 #[test]
-fn a_panic_of_which_nobody_hears_fails_the_run() {
+fn an_unobserved_panic_fails_the_run() {
     let told = message(|| {
         explore(100, |_| async {
             let is_first = Rc::new(Cell::new(true));
@@ -293,7 +293,7 @@ fn a_panic_of_which_nobody_hears_fails_the_run() {
             sleep(Duration::from_secs(1)).await;
         });
     });
-    let said = "`detached` (spawned at tests/tests/simulate/deterministic.rs:";
+    let said = "\"detached\" (spawned at tests/tests/simulate/deterministic.rs:";
     assert!(told.contains(said) && told.contains(") panicked and was never joined: the second came first\n"), "{told}");
     let again = format!("repeat it: EXECUTOR_SEED={} cargo test", seed_in(&told));
     assert!(told.contains(&again) && told.contains("demo step --replay"), "{told}");
@@ -337,15 +337,15 @@ fn a_panic_of_which_nobody_hears_fails_the_run() {
 }
 
 #[test]
-fn a_panic_of_which_somebody_hears_fails_no_run() {
+fn an_observed_panic_fails_no_run() {
     explore(20, |_| async {
-        let task = || spawn_local(async { panics("heard") });
+        let task = || spawn_local(async { panics("observed") });
         assert!(task().await.is_err() && task().explained().await.is_err());
         let late = task();
         sleep(Duration::from_secs(1)).await;
         assert!(late.cancel_on_drop().await.is_err());
-        assert!(spawn_blocking(|| panics("heard")).await.is_err());
-        // The run may end between a panic and the poll that would hear of it.
+        assert!(spawn_blocking(|| panics("observed")).await.is_err());
+        // The run may end between a panic and the poll that would observe it.
         spawn_local(async move {
             loop {
                 task().await.unwrap_err();
@@ -371,7 +371,7 @@ fn a_failing_run_is_recorded_to_be_stepped_through() {
 }
 
 #[test]
-fn a_failure_that_its_seed_does_not_repeat_is_told_as_one() {
+fn a_failure_that_its_seed_does_not_repeat_is_reported_as_such() {
     let told = message(|| {
         let runs = Cell::new(0);
         explore(3, |_| {
@@ -400,11 +400,11 @@ fn the_same_seed_is_recorded_byte_for_byte() {
 }
 
 #[test]
-fn a_deadlock_fails_the_run_and_names_who_waits() {
+fn a_deadlock_fails_the_run_and_names_the_suspended_tasks() {
     let told = message(|| {
         explore(3, |network| async move {
             let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
-            network.host("nobody calls");
+            network.host("idle");
             listener.accept().await.unwrap();
         });
     });
@@ -419,13 +419,13 @@ fn a_deadlock_fails_the_run_and_names_who_waits() {
 }
 
 #[test]
-fn a_deadlock_is_told_when_the_last_that_came_was_for_nobody() {
+fn a_deadlock_is_found_after_a_last_event_that_wakes_no_task() {
     let told = message(|| {
         explore(1, |network| async move {
             let host = network.host("server");
             let listener = host.run(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();
             let client = TcpStream::connect((host.address(), 80)).await.unwrap();
-            drop((client, listener.accept().await.unwrap())); // each says so to one that is gone
+            drop((client, listener.accept().await.unwrap())); // each end notifies one that is dropped
             let _never = listener.accept().await;
         });
     });
@@ -461,7 +461,7 @@ fn what_comes_after_a_partition_is_no_deadlock_but_what_never_comes_is() {
 }
 
 #[test]
-fn each_run_has_a_world_of_its_own() {
+fn each_run_has_its_own_network_and_clock() {
     let worlds = Rc::new(AtomicU64::new(0));
     explore(5, |given| {
         let worlds = worlds.clone();

@@ -3,5 +3,9 @@
 //! Alone: `cargo test -p tests --test simulate`.
 
 mod crawler;
+mod cut_replies;
 mod deterministic;
 mod network;
+mod pace;
+mod segments;
+mod shared;

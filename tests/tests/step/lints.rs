@@ -1,7 +1,8 @@
-//! The lints over a recording: each program that does something wrong is told so, once, and no other is.
+//! The lints over a recording: each program with a mistake has one finding, and no other program has any.
 //!
-//! A thread that the system gives to another program for a tenth of a second can't be told from one that is blocked. So
-//! what runs by the system's clock is run again when that is said of it: what is really wrong is wrong each time.
+//! A thread that the system gives to another program for a tenth of a second cannot be distinguished from one that is
+//! blocked. So programs on the system's clock are run again if they have such a finding: a real mistake has it each
+//! time.
 
 use demo::step::Program;
 use demo::step::lints::{Finding, Kind, Lines, lint, lint_live};
@@ -15,10 +16,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use tests::demo::{Place, executor_examples};
 
-/// So often at most.
+/// The most runs of one program.
 const RUNS: usize = 20;
 
-/// What is found in the first run in which nothing else is than what is `wanted`, or in the last.
+/// The findings of the first run that has none but those `wanted`, or else of the last run.
 fn found(run: impl Fn() -> Vec<Finding>, wanted: &[Kind]) -> Vec<Finding> {
     let is_as_wanted = |findings: &Vec<Finding>| findings.iter().all(|finding| wanted.contains(&finding.kind));
     (1..RUNS).map(|_| run()).find(is_as_wanted).unwrap_or_else(run)
@@ -28,7 +29,7 @@ fn of_program(program: Program) -> Vec<Finding> {
     lint(&program.record().expect("the system gives a runtime"))
 }
 
-/// What a future does on a virtual clock.
+/// Records a future on a virtual clock.
 fn recorded<F: Future>(future: F) -> Trace {
     let recorder = Arc::new(Recorder::new());
     let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).slow_poll(Duration::MAX).build();
@@ -36,7 +37,7 @@ fn recorded<F: Future>(future: F) -> Trace {
     recorder.trace()
 }
 
-/// Sees to it that the lint finds this in this program, and nothing else; and that it says which task, where in the
+/// Checks that the lint finds this in this program, and nothing else; and that it says which task, where in the
 /// program it was spawned or waits, and all of that.
 #[track_caller]
 fn only(program: Program, kind: Kind, task: &str, lines: &[u32], says: &str) {
@@ -51,15 +52,15 @@ fn only(program: Program, kind: Kind, task: &str, lines: &[u32], says: &str) {
 }
 
 #[test]
-fn each_program_that_does_something_wrong_is_told_so() {
-    only(Program::Blocked, Kind::Blocked, "task 3 `wrong`", &[14, 16], "blocked the thread for");
-    only(Program::NeverYields, Kind::NeverYields, "`clerk`", &[14, 15], "Await yield_now()");
-    only(Program::SelfWake, Kind::SelfWake, "task 2 `asks`", &[12], "100 polls in a row");
-    only(Program::NeverWoken, Kind::NeverWoken, "task 2 `waits`", &[9], "left no waker");
-    only(Program::LostWake, Kind::LostWake, "task 2 `waits`", &[13, 18], "its last waker was dropped");
-    only(Program::LeakedWaker, Kind::LeakedWaker, "task 2 `listens`", &[13, 19], "2 wakers of it still exist");
-    only(Program::LargeFuture, Kind::LargeFuture, "task 2 `reads`", &[7], "Vec");
-    only(Program::Unjoined, Kind::Unjoined, "task 2 `fails`", &[7], "panicked (a number: ParseIntError");
+fn each_program_with_a_mistake_has_a_finding() {
+    only(Program::Blocked, Kind::Blocked, "task 3 \"wrong\"", &[14, 16], "blocked the thread for");
+    only(Program::NeverYields, Kind::NeverYields, "\"clerk\"", &[14, 15], "Await yield_now()");
+    only(Program::SelfWake, Kind::SelfWake, "task 2 \"asks\"", &[12], "100 polls in a row");
+    only(Program::NeverWoken, Kind::NeverWoken, "task 2 \"waits\"", &[9], "left no waker");
+    only(Program::LostWake, Kind::LostWake, "task 2 \"waits\"", &[13, 18], "its last waker was dropped");
+    only(Program::LeakedWaker, Kind::LeakedWaker, "task 2 \"listens\"", &[13, 19], "2 wakers of it still exist");
+    only(Program::LargeFuture, Kind::LargeFuture, "task 2 \"reads\"", &[7], "Vec");
+    only(Program::Unjoined, Kind::Unjoined, "task 2 \"fails\"", &[7], "panicked (a number: ParseIntError");
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn a_finding_is_at_the_event_at_which_it_shows() {
 }
 
 #[test]
-fn of_a_program_that_is_held_up_between_its_events_no_time_is_judged() {
+fn times_are_not_judged_in_a_program_that_was_stopped_between_its_events() {
     let blocks = Program::Blocked.record().unwrap();
     assert!(!lint(&blocks).is_empty() && lint_live(&blocks).is_empty());
     let loses = Program::LostWake.record().unwrap();
@@ -92,7 +93,7 @@ fn of_a_program_that_is_held_up_between_its_events_no_time_is_judged() {
 }
 
 #[test]
-fn programs_that_do_nothing_wrong_are_told_nothing() {
+fn programs_without_a_mistake_have_no_finding() {
     let good = [Program::TwoSleeps, Program::PingPong, Program::Semaphore, Program::Cancel, Program::Downloads];
     for program in good {
         let findings = found(|| of_program(program), &[]);
@@ -114,34 +115,34 @@ fn nothing_is_wrong(name: &str, run: impl Fn() -> String) {
 }
 
 #[test]
-fn a_crawl_is_told_nothing() {
+fn a_crawl_has_no_finding() {
     let place = Place::new();
     nothing_is_wrong("crawl", || replayed(&place, &mut place.command(&["-q"])));
 }
 
 #[test]
-fn the_executors_examples_are_told_nothing_but_the_one_that_blocks() {
+fn the_executors_examples_have_no_finding_except_the_one_that_blocks() {
     let place = Place::new();
     let examples = ["callback", "cancel", "completed", "deadlock", "download", "gather", "group", "hello", "locals"];
     for name in examples.into_iter().chain(["messages", "race", "share", "states", "wait"]) {
         nothing_is_wrong(name, || replayed(&place, &mut Command::new(executor_examples().join(name))));
     }
     let said = replayed(&place, &mut Command::new(executor_examples().join("blocking")));
-    assert!(said.contains(", blocked: task 2 `index 1` (spawned at"), "{said}");
+    assert!(said.contains(", blocked: task 2 \"index 1\" (spawned at"), "{said}");
 }
 
 #[test]
 fn the_command_line_prints_lines_of_80_columns_and_ends_with_3() {
     let place = Place::new();
     let wrong = place.run(&["step", "never-woken", "--lint"]).exits(3).stdout;
-    assert!(wrong.starts_with("event 9, never woken: task 2 `waits` (spawned at"), "{wrong}");
+    assert!(wrong.starts_with("event 9, never woken: task 2 \"waits\" (spawned at"), "{wrong}");
     assert!(wrong.lines().count() > 2 && wrong.lines().all(|line| line.len() <= 80), "{wrong}");
     let right = place.run(&["step", "two-sleeps", "--lint"]).exits(0).stdout;
     assert!(right.starts_with("nothing wrong was found in ") && right.ends_with(" events of 3 tasks\n"), "{right}");
 }
 
 #[test]
-fn tasks_of_one_place_are_told_of_together() {
+fn tasks_of_one_spawn_location_share_a_finding() {
     let trace = recorded(async {
         for _ in 0..100 {
             spawn(pending::<()>());
@@ -155,7 +156,7 @@ fn tasks_of_one_place_are_told_of_together() {
 }
 
 #[test]
-fn a_waker_that_goes_before_the_end_was_not_leaked() {
+fn a_waker_that_is_dropped_before_the_end_is_no_leak() {
     let wakers = Arc::new(std::sync::Mutex::new(Vec::new()));
     let trace = recorded(async {
         let kept = wakers.clone();
@@ -175,7 +176,7 @@ fn a_waker_that_goes_before_the_end_was_not_leaked() {
 }
 
 #[test]
-fn two_runs_of_a_runtime_are_told_apart() {
+fn two_runs_of_a_runtime_are_distinguished() {
     let recorder = Arc::new(Recorder::new());
     let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
     runtime.block_on(async { timeout(Duration::from_secs(1), spawn(pending::<()>())).await.unwrap_err() });
@@ -190,7 +191,7 @@ fn two_runs_of_a_runtime_are_told_apart() {
 }
 
 #[test]
-fn who_waits_for_a_cancel_is_right() {
+fn a_task_that_waits_to_be_cancelled_has_no_finding() {
     let trace = recorded(async {
         let waits = spawn(pending::<()>());
         yield_now().await;
@@ -201,7 +202,7 @@ fn who_waits_for_a_cancel_is_right() {
 }
 
 #[test]
-fn who_yields_now_and_then_or_takes_much_from_a_queue_is_right() {
+fn a_task_that_yields_now_and_then_or_receives_much_has_no_finding() {
     let trace = recorded(async {
         for _ in 0..50 {
             yield_now().await;
@@ -219,7 +220,7 @@ fn who_yields_now_and_then_or_takes_much_from_a_queue_is_right() {
 }
 
 #[test]
-fn who_yields_but_works_in_between_is_right() {
+fn a_task_that_yields_between_pieces_of_work_has_no_finding() {
     let findings = found(
         || {
             let recorder = Arc::new(Recorder::new());
@@ -240,7 +241,7 @@ fn who_yields_but_works_in_between_is_right() {
 }
 
 #[test]
-fn a_panic_that_takes_long_to_print_holds_nobody_up() {
+fn a_panic_that_takes_long_to_print_is_no_blocked_thread() {
     let mut trace = Program::Blocked.record().unwrap();
     let end = lint(&trace)[0].event;
     let panicked = Event::Panicked { task: 3, message: None };
@@ -249,7 +250,7 @@ fn a_panic_that_takes_long_to_print_holds_nobody_up() {
 }
 
 #[test]
-fn who_yields_all_the_time_is_not() {
+fn a_task_that_only_yields_has_a_finding() {
     let trace = recorded(async {
         for _ in 0..150 {
             yield_now().await;
@@ -260,7 +261,7 @@ fn who_yields_all_the_time_is_not() {
 }
 
 #[test]
-fn a_wake_was_lost_also_if_the_task_goes_on_when_it_is_asked() {
+fn a_lost_wake_is_found_though_the_task_continues_when_a_task_dump_polls_it() {
     let trace = recorded(async {
         let mut polled = false;
         let waits = spawn(poll_fn(move |cx| match polled {

@@ -82,7 +82,7 @@ fn folded(trace: &Trace) -> Vec<State> {
     states
 }
 
-/// One step forward and one back is where one was, at every event; and so is every jump.
+/// Checks that a step forward and one back, and every jump, return to the same state.
 fn goes_back(trace: Trace, jumps: &[usize]) {
     let states = folded(&trace);
     let mut run = Run::new(trace);
@@ -100,7 +100,7 @@ fn goes_back(trace: Trace, jumps: &[usize]) {
     }
 }
 
-/// What must hold in every state, whatever the events.
+/// Checks what must hold in every state, whatever the events.
 fn is_sound(state: &State) {
     let queues: Vec<_> = state.queue.iter().chain(&state.injected).collect();
     for (place, id) in queues.iter().enumerate() {
@@ -115,7 +115,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_step_forward_and_back_is_where_one_was(
+    fn a_step_forward_and_back_returns_to_the_same_state(
         events in proptest::collection::vec(event(), 1..200),
         jumps in proptest::collection::vec(any::<usize>(), 10),
     ) {
@@ -123,13 +123,33 @@ proptest! {
     }
 
     #[test]
-    fn the_queue_holds_who_is_queued_once(events in proptest::collection::vec(event(), 1..300)) {
+    fn the_queue_holds_each_queued_task_once(events in proptest::collection::vec(event(), 1..300)) {
         folded(&trace(events)).iter().for_each(is_sound);
     }
 }
 
+/// A state lasts until the next event; `trace` puts 10 ns between two events.
 #[test]
-fn also_where_the_run_is_longer_than_what_is_folded_again() {
+fn times_are_counted_under_the_word_of_the_state() {
+    let events = vec![
+        Event::Spawned { task: 2, by: Some(1), name: None, place: 0, size: 8 },
+        Event::PollBegins { task: 2 },
+        Event::PollEnds { task: 2, end: End::Pending },
+        Event::Spawned { task: 3, by: Some(1), name: None, place: 0, size: 8 },
+        Event::BlockingQueued { task: 3 },
+        Event::Woken { task: 2, by: By::Timer(1), chain: None },
+        Event::BlockingBegins { task: 3 },
+        Event::Finished { task: 2, how: How::Cancelled, wakers: 0 },
+        Event::Finished { task: 3, how: How::Ready, wakers: 0 },
+    ];
+    let last = folded(&trace(events)).pop().unwrap();
+    let times = |id: u64| (last.tasks[&id].running, last.tasks[&id].queued, last.tasks[&id].suspended);
+    assert_eq!(times(2), (10, 10 + 20, 30));
+    assert_eq!(times(3), (20, 10 + 20, 0), "a blocking call is queued until a thread of the pool makes it");
+}
+
+#[test]
+fn the_queue_holds_each_queued_task_once_in_a_run_longer_than_a_checkpoint() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let events = proptest::collection::vec(event(), 3_000).new_tree(&mut runner).unwrap().current();
     let jumps: Vec<_> = (0..200).map(|n: usize| n.wrapping_mul(0x9E37_79B9)).collect();
@@ -137,12 +157,13 @@ fn also_where_the_run_is_longer_than_what_is_folded_again() {
 }
 
 #[test]
-fn in_every_program_that_is_brought_along_the_queue_is_that_of_the_runtime() {
+fn in_every_built_in_program_the_queue_is_that_of_the_runtime() {
     for program in all_programs() {
         let trace = program.record().unwrap();
         for (number, state) in folded(&trace).windows(2).map(|pair| &pair[0]).enumerate() {
             is_sound(state);
-            // Who is polled next was the first of the queue, but for those who are dropped out of turn at the end.
+            // The next task to be polled is the first of the queue, except for tasks that are dropped out of turn at
+            // the end.
             if let Event::PollBegins { task } = trace.records[number].event
                 && !state.tasks[&task].is_cancelled
             {
@@ -159,7 +180,7 @@ pub(super) fn all_programs() -> Vec<Program> {
 }
 
 #[test]
-fn a_wake_leads_to_its_cause_and_that_to_its_own() {
+fn a_wake_leads_to_its_cause_and_the_cause_to_its_own() {
     let trace = Program::PingPong.record().unwrap();
     let is_wake = |record: &Record| matches!(record.event, Event::Woken { by: By::Task(_), .. });
     let wakes: Vec<_> = (0..trace.records.len()).filter(|number| is_wake(&trace.records[*number])).collect();

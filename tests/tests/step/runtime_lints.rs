@@ -1,8 +1,8 @@
-//! The lints about the runtime itself: each has a program that brings its fault about, and a runtime without a fault has
-//! none of them.
+//! The lints about the runtime itself: each has a program with its fault, and a runtime without a fault has no
+//! finding.
 //!
-//! What an executor can do wrong through the library's own types is done here by an executor. What these types rule out,
-//! as two rights to run one task, is in a recording that was written by hand: executors of other make write such.
+//! An executor here makes the mistakes that the library's types allow. Those that they rule out, as two runnables of
+//! one task, are in recordings written by hand: executors without these types can produce them.
 
 use demo::step::lints::{Finding, Kind, lint};
 use executor::sync::{Handover, Semaphore, hand_over};
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::{io, mem};
 
-/// Sees to it that this is found of these tasks, and nothing else.
+/// Checks that this is found of these tasks, and nothing else.
 #[track_caller]
 fn only(trace: &Trace, kind: Kind, tasks: &[u64], says: &str) -> Finding {
     let findings = lint(trace);
@@ -71,7 +71,7 @@ fn a_task_that_two_threads_poll_at_once_is_found() {
     only(&trace, Kind::PolledTwice, &[1], "by two threads at once");
 }
 
-/// An executor with a fault, on one thread. It runs until nothing is queued, and waits on its reactor in between.
+/// An executor with a fault, on one thread. It runs queued tasks, and parks in its reactor in between.
 #[derive(Default)]
 struct Faulty {
     queue: Mutex<VecDeque<Runnable>>,
@@ -143,7 +143,7 @@ fn the_same_executor_without_a_fault_has_none() {
     assert_eq!(lint(&trace), []);
 }
 
-/// The system's backend with a clock that is ahead of the world's.
+/// The system's backend with a clock that is ahead of real time.
 struct Ahead(Box<dyn Backend>);
 
 impl Backend for Ahead {
@@ -293,7 +293,7 @@ fn the_librarys_semaphore_passes_a_permit_on() {
     assert_eq!(lint(&trace), []);
 }
 
-/// Polls a future with a waker that wakes nobody.
+/// Polls a future with a waker that does nothing.
 struct Deaf<F>(F);
 
 impl<F: Future + Unpin> Future for Deaf<F> {
@@ -337,7 +337,7 @@ fn a_waiter_that_has_left_is_not_missed() {
         let (reads, mut writes) = net::UnixStream::pair().unwrap();
         let other = spawn(async move {
             let mut byte = [0];
-            // In one poll it waits for the source, gives that up, and waits for a timer.
+            // One poll waits for the source, drops that wait, and waits for a timer.
             executor::select(executor::net::UnixStream::read(&reads, &mut byte), async {}).await;
             sleep(Duration::from_millis(30)).await;
             reads

@@ -1,6 +1,6 @@
-//! The screens, and keys.
+//! The screens of the stepper, and its keys.
 //!
-//! The screens are compared with the files in `screens/`; after a change that is meant,
+//! The screens are compared with the files in `screens/`; after an intended change,
 //! `BLESS=1 cargo test -p tests --test step screens` writes them anew.
 
 use demo::step::model::Run;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tests::demo::{Place, Running};
 use tests::eventually;
 
-/// What is on the screen after these keys.
+/// The screen after these keys.
 fn screen(app: &mut App, (width, height): (u16, u16), keys: &str) -> String {
     for key in keys.chars() {
         let code = match key {
@@ -37,7 +37,9 @@ fn screen(app: &mut App, (width, height): (u16, u16), keys: &str) -> String {
     }
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(frame, app)).unwrap();
-    terminal.backend().to_string().lines().map(|line| format!("{}\n", line.trim_matches('"').trim_end())).collect()
+    let unquoted =
+        |line: &str| line.strip_prefix('"').and_then(|line| line.strip_suffix('"')).unwrap_or(line).to_owned();
+    terminal.backend().to_string().lines().map(|line| format!("{}\n", unquoted(line).trim_end())).collect()
 }
 
 fn app(program: Program) -> App {
@@ -123,7 +125,7 @@ fn m_shows_the_code_of_the_runtime_with_the_words_and_the_queues() {
     let mut app = app(Program::PingPong);
     assert_eq!(screen(&mut app, (80, 24), "mwwm"), program, "and back");
     let wide = screen(&mut app, (200, 60), "m");
-    assert!(wide.contains(" tasks ") && wide.contains("┌ the state word of task 2 `pong` "), "{wide}");
+    assert!(wide.contains(" tasks ") && wide.contains("┌ the state word of task 2 \"pong\" "), "{wide}");
     assert!(
         wide.contains("── single.rs · Single::schedule") && wide.contains("── run_queue.rs · RunQueue::push"),
         "{wide}"
@@ -153,13 +155,13 @@ fn the_smallest_screens_keep_the_title_and_the_event() {
         let seen = screen(&mut app(Program::Semaphore), (80, height), "ww");
         let mut lines = seen.lines();
         assert!(lines.next().unwrap().contains("event 25 of 57"), "{seen}");
-        assert!(lines.next().unwrap().contains("timer 2 wakes task 3 `Bob`"), "{seen}");
-        // Each frame that is there has something in it.
+        assert!(lines.next().unwrap().contains("timer 2 wakes task 3 \"Bob\""), "{seen}");
+        // Each frame has content.
         assert!(!seen.contains("┘└") || seen.contains("›  3 Bob"), "{seen}");
         assert_eq!(height > 2, seen.contains("←→ event"), "{seen}");
     }
     let small = screen(&mut app(Program::Semaphore), (20, 5), "ww");
-    assert_eq!(small, "event 25 of 57 · at\ntimer 2 wakes task 3\n`Bob`\n\n ←→ event  p poll\n");
+    assert_eq!(small, "event 25 of 57 · at\ntimer 2 wakes task 3\n\"Bob\"\n\n ←→ event  p poll\n");
     let narrow = screen(&mut app(Program::Semaphore), (40, 20), "ww");
     assert!(narrow.contains("›  3 Bob queued │"), "{narrow}");
     let help = screen(&mut app(Program::Semaphore), (20, 5), "?");
@@ -167,14 +169,14 @@ fn the_smallest_screens_keep_the_title_and_the_event() {
 }
 
 #[test]
-fn of_a_long_name_the_end_is_shown_and_where_one_is() {
+fn the_end_of_a_long_name_and_the_position_are_shown() {
     let name = format!("{}/run.jsonl", "long".repeat(40));
     let mut app = App::new(name, Program::PingPong.record().unwrap(), Sources::new(None));
     let title = screen(&mut app, (80, 24), "").lines().next().unwrap().to_owned();
     assert!(title.starts_with('…') && title.ends_with("long/run.jsonl event 1 of 46 · at 0"), "{title}");
 }
 
-/// Two tasks that nobody can wake, spawned in two places.
+/// Two tasks without a waker, with two spawn locations.
 fn stranded_twice() -> Trace {
     let recorder = Arc::new(Recorder::new());
     let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
@@ -202,21 +204,22 @@ fn the_list_of_findings_leads_to_their_events() {
     };
     let list = screen(&mut app, (80, 24), "i");
     assert!(
-        row(&list, "task 2 `first`").contains("screens.rs:") && row(&list, "task 3 `second").contains(" is suspended")
+        row(&list, "task 2 \"first\"").contains("screens.rs:")
+            && row(&list, "task 3 \"second").contains(" is suspended")
     );
     assert!(list.contains("┌ never woken, at event 10 "), "{list}");
-    assert!(screen(&mut app, (80, 24), "↓↓").contains("task 3 `second` (spawned at "), "the last one stays chosen");
+    assert!(screen(&mut app, (80, 24), "↓↓").contains("task 3 \"second\" (spawned at "), "the last one stays chosen");
     let gone = screen(&mut app, (80, 24), "⏎");
-    assert!(gone.contains("task 3 `second` is suspended, and left no waker") && !gone.contains("┌ never"), "{gone}");
+    assert!(gone.contains("task 3 \"second\" is suspended, and left no waker") && !gone.contains("┌ never"), "{gone}");
     assert_eq!(screen(&mut app, (80, 24), "b"), start, "and back");
-    // It begins with the one that comes next, and other keys only close it.
-    assert!(screen(&mut app, (80, 24), "Gi").contains("task 3 `second` (spawned at "));
-    assert!(screen(&mut app, (80, 24), "↑").contains("task 2 `first` (spawned at "));
+    // The list begins with the next finding, and other keys only close it.
+    assert!(screen(&mut app, (80, 24), "Gi").contains("task 3 \"second\" (spawned at "));
+    assert!(screen(&mut app, (80, 24), "↑").contains("task 2 \"first\" (spawned at "));
     assert!(!screen(&mut app, (80, 24), "q").contains("┌ never") && !app.over);
 }
 
 #[test]
-fn a_cause_is_followed_and_one_comes_back() {
+fn the_view_follows_a_cause_and_returns() {
     let mut app = app(Program::PingPong);
     let wake = screen(&mut app, (80, 24), "www");
     let cause = screen(&mut app, (80, 24), "c");
@@ -250,7 +253,7 @@ fn breakpoints_stop_at_tasks_lines_and_kinds() {
     // `pong.rs` is another file.
     assert!(screen(&mut app, (80, 24), "Bpong.rs:20⏎f").contains("no event matches a breakpoint"));
     screen(&mut app, (80, 24), "Bpong.rs:20⏎");
-    // Without a text it is at the task that one looks at.
+    // Without a text it is at the selected task.
     assert!(screen(&mut app, (80, 24), "wB").contains("Enter: task 1"));
     assert!(screen(&mut app, (80, 24), "⏎").contains("breakpoint at task 1"));
 }
@@ -267,18 +270,18 @@ fn a_timer_that_fires_and_a_source_that_is_ready_show_the_task_that_waits_for_th
 }
 
 #[test]
-fn a_task_that_is_cancelled_is_not_said_to_go_on() {
+fn a_cancelled_task_is_not_shown_as_continuing() {
     let mut app = app(Program::Cancel);
     let dropped = screen(&mut app, (80, 24), "wwc");
     assert!(
-        dropped.lines().nth(1).unwrap().contains("task 2 `holds` is run once more, to drop its future"),
+        dropped.lines().nth(1).unwrap().contains("task 2 \"holds\" is run once more, to drop its future"),
         "{dropped}"
     );
     assert!(
         dropped.contains("2 holds            1 running ✗") && dropped.contains("cancel.rs:22 · was suspended"),
         "{dropped}"
     );
-    let over = screen(&mut app, (80, 24), "/`holds` completes⏎");
+    let over = screen(&mut app, (80, 24), "/\"holds\" completes⏎");
     assert!(over.contains("2 holds            1 cancelled"), "it was not polled again: {over}");
 }
 
@@ -304,8 +307,8 @@ fn a_task_that_is_shielded_is_polled_until_its_shield_is_gone() {
     let said = |trace: &Trace, number: usize| Words::new(trace).sentence(trace, number);
     let (last, polls) = all.split_last().unwrap();
     assert!(polls.len() > 1, "the first of them, and one at least while it is shielded: {all:?}");
-    polls.iter().for_each(|poll| assert_eq!(said(&trace, *poll), "task 2 `saves` is polled"));
-    assert_eq!(said(&trace, *last), "task 2 `saves` is run once more, to drop its future: it was cancelled");
+    polls.iter().for_each(|poll| assert_eq!(said(&trace, *poll), "task 2 \"saves\" is polled"));
+    assert_eq!(said(&trace, *last), "task 2 \"saves\" is run once more, to drop its future: it was cancelled");
     let mut run = Run::new(trace.clone());
     let dropping = |run: &mut Run, position: usize| {
         run.seek(position);
@@ -318,7 +321,7 @@ fn a_task_that_is_shielded_is_polled_until_its_shield_is_gone() {
     assert_eq!(dropping(&mut run, last + 1), Some(true));
     run.seek(usize::MAX);
     assert_eq!(run.state().tasks[&2].polls, polls.len() as u64);
-    // While it has not ended, nobody knows.
+    // Unknown while the program has not ended.
     trace.records.truncate(last + 1);
     assert_eq!(dropping(&mut Run::new(trace.clone()), last + 1), None);
     assert!(said(&trace, *last).contains("its future is dropped unless it is shielded"));
@@ -326,7 +329,7 @@ fn a_task_that_is_shielded_is_polled_until_its_shield_is_gone() {
 
 #[test]
 fn a_name_that_is_cut_says_so() {
-    let tasks = screen(&mut app(Program::NeverYields), (80, 24), "/`clerk` wakes⏎");
+    let tasks = screen(&mut app(Program::NeverYields), (80, 24), "/\"clerk\" wakes⏎");
     assert!(tasks.contains("  3 never_yields…  "), "{tasks}");
 }
 
@@ -362,15 +365,15 @@ fn keys_that_have_nothing_to_do_say_so() {
     assert!(screen(&mut app, (80, 24), "").contains("there is no further event"));
     app.key(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::CONTROL));
     assert!(!app.over, "it is another key");
-    // An empty text seeks the same again.
+    // An empty text repeats the search.
     let first = screen(&mut app, (80, 24), "g/is handed⏎");
     assert_ne!(screen(&mut app, (80, 24), "/⏎"), first);
 }
 
-/// What is on the screen after these keys, and what the program does for them.
+/// The screen after these keys, and what the program does for them.
 fn live_screen(app: &mut App, keys: &str) -> String {
     let settle = |app: &mut App| {
-        eventually("the program stands still", || {
+        eventually("the program stops", || {
             app.catch_up();
             !app.is_under_way()
         });
@@ -396,7 +399,7 @@ fn a_program_that_runs_stops_at_the_breakpoint_and_not_behind_it() {
 }
 
 #[test]
-fn of_a_program_that_runs_the_findings_so_far_are_listed() {
+fn the_findings_so_far_of_a_running_program_are_listed() {
     let mut app = App::live("never-woken".into(), Live::start(Program::NeverWoken), Sources::new(None));
     let before = live_screen(&mut app, "i");
     assert!(before.contains("Nothing wrong was found in this run so far."), "{before}");

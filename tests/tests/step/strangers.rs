@@ -1,5 +1,5 @@
-//! Recordings that come from a stranger: what they may have read, what they do to the terminal and the page, and what is
-//! said of those that are none.
+//! Recordings from an untrusted source: which files they may name, what they can do to the terminal and the page, and
+//! the errors for files that are no recording.
 
 use executor::trace::{Trace, TraceError};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ fn as_lines(lines: &[Value]) -> String {
     lines.iter().map(line).collect()
 }
 
-/// A place with a folder `project` in which the stranger's program is said to have run, and a secret beside it.
+/// A folder `project`, the working directory according to the stranger's recording, and a secret file beside it.
 fn place() -> Place {
     let place = Place::new();
     fs::create_dir_all(place.path("project/src")).unwrap();
@@ -110,7 +110,7 @@ fn only_source_files_below_the_directory_of_the_program_are_read() {
     expected.sort();
     assert_eq!(embedded, expected);
     assert_eq!(data["files"]["src/main.rs"][0]["lines"][0], "fn main() { /* its own source */ }");
-    // What is left out is said, on the page and to who has it written.
+    // What is left out is named on the page and on standard error.
     assert_eq!(data["left_out"]["/etc/passwd"], "it is not a Rust source file");
     assert!(data["left_out"]["large.rs"].as_str().unwrap().starts_with("it is larger than"), "{}", data["left_out"]);
     ran.says("source files of the recording are left out of the page").says("it is not a Rust source file");
@@ -145,7 +145,7 @@ fn a_directory_that_the_user_is_not_in_is_read_only_with_source() {
 }
 
 #[test]
-fn nothing_in_a_recording_is_obeyed_by_the_terminal() {
+fn no_text_of_a_recording_controls_the_terminal() {
     let place = Place::new();
     let evil = "evil\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\r\u{202e}end";
     let trace = [
@@ -175,7 +175,7 @@ fn nothing_in_a_recording_is_obeyed_by_the_terminal() {
         let printed = ran.stdout + &ran.stderr;
         assert!(!printed.contains(obeyed), "{args:?}: {printed:?}");
     }
-    // Nor in what is said of a line that is none.
+    // Nor in the error for a line that is not one of a recording.
     let bad = as_lines(&[trace[0].clone(), json!({ "at": 1, "event": evil })]);
     fs::write(place.path("run.jsonl"), bad).unwrap();
     for args in [["step", "--replay", "run.jsonl", "--lint"], ["top", "--replay", "run.jsonl", "--once"]] {
@@ -271,7 +271,7 @@ fn the_largest_numbers_are_only_numbers() {
         json!({ "at": most, "run": u32::MAX, "event": "blocking_begins", "task": most - 2 }),
     ];
     let (page, _) = page(&place, &as_lines(&lines), &[]);
-    // Numbers that a script has not are texts: two tasks stay two.
+    // Numbers beyond those of a script are texts, so that two tasks stay two.
     let values = data(&page)["values"].to_string();
     assert!(values.contains(&format!("\"{most}\"")) && values.contains(&format!("\"{}\"", most - 1)), "{values}");
     for args in [
@@ -292,7 +292,7 @@ fn the_largest_numbers_are_only_numbers() {
     scripts_fold(&place, &page);
 }
 
-/// Folds the recording of a page with the page's own scripts, where there is something that runs them.
+/// Folds the recording of a page with the page's own scripts, if a program that runs them is installed.
 fn scripts_fold(place: &Place, page: &str) {
     let check = "\nconst history = new History(JSON.parse(require('fs').readFileSync('data.json', 'utf8')));
         for (const event of history.events) { plain(sentence(history, event)); history.stateAt(event.index); }

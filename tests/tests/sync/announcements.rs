@@ -32,7 +32,7 @@ fn a_oneshot_whose_sender_was_dropped_is_an_error() {
 }
 
 #[test]
-fn a_oneshot_nobody_waits_for_comes_back_and_its_sender_is_told() {
+fn a_oneshot_message_without_a_receiver_is_returned_and_closed_resolves() {
     let (mut tx, rx) = oneshot();
     let mut closed = waiting(tx.closed());
     drop(rx);
@@ -43,7 +43,7 @@ fn a_oneshot_nobody_waits_for_comes_back_and_its_sender_is_told() {
 }
 
 #[test]
-fn awaiting_a_oneshot_may_be_given_up_and_the_receiver_moved() {
+fn a_oneshot_receiver_can_be_moved_after_a_dropped_wait() {
     let alive = Alive::default();
     let (tx, mut rx) = oneshot();
     waiting(&mut rx).leave_in_line();
@@ -75,7 +75,7 @@ fn a_oneshot_that_was_sent_and_not_received_is_dropped_with_its_receiver() {
 // ---- broadcast ----
 
 #[test]
-fn a_broadcast_reaches_every_receiver_there_is() {
+fn a_broadcast_reaches_every_receiver() {
     let (tx, mut one) = broadcast(4);
     assert_eq!(tx.send(1), Ok(1));
     let mut two = tx.subscribe();
@@ -87,12 +87,12 @@ fn a_broadcast_reaches_every_receiver_there_is() {
 }
 
 #[test]
-fn a_slow_receiver_is_told_how_many_it_missed() {
+fn a_slow_receiver_gets_the_number_of_messages_that_it_missed() {
     let (tx, mut rx) = broadcast(2);
     (0..5).for_each(|n| assert_eq!(tx.send(n), Ok(1)));
     assert_eq!(at_once(rx.recv()), Err(BroadcastError::Missed(3)));
     assert_eq!((at_once(rx.recv()), at_once(rx.recv())), (Ok(3), Ok(4)));
-    // Also while it waited, and was given one that it did not take.
+    // Also while it waited, and was handed one that it did not take.
     let served = waiting(rx.recv());
     tx.send(5).unwrap();
     assert!(served.was_woken());
@@ -103,12 +103,12 @@ fn a_slow_receiver_is_told_how_many_it_missed() {
 }
 
 #[test]
-fn a_broadcast_without_receivers_gives_the_message_back() {
+fn a_broadcast_without_receivers_returns_the_message() {
     let alive = Alive::default();
     let (tx, rx) = broadcast(2);
     tx.send(Arc::new(alive.token(1))).unwrap();
     drop(rx);
-    assert_eq!((alive.count(), tx.receivers()), (0, 0), "what nobody will ever take is dropped");
+    assert_eq!((alive.count(), tx.receivers()), (0, 0), "a message that can no longer be received is dropped");
     assert_eq!(tx.send(Arc::new(alive.token(2))).unwrap_err().0.0, 2);
     let mut late = tx.subscribe();
     tx.send(Arc::new(alive.token(3))).unwrap();
@@ -165,7 +165,7 @@ fn a_watched_value_is_the_newest() {
 }
 
 #[test]
-fn a_change_announced_to_one_who_goes_is_announced_again() {
+fn a_change_announced_to_a_dropped_wait_is_announced_again() {
     let (tx, mut rx) = watch(1);
     let served = waiting(rx.changed());
     tx.send(2).unwrap();
@@ -176,7 +176,7 @@ fn a_change_announced_to_one_who_goes_is_announced_again() {
 }
 
 #[test]
-fn waiting_for_a_value_is_over_when_it_is_as_it_should_be() {
+fn wait_for_returns_when_its_condition_holds() {
     let (tx, mut rx) = watch(1);
     assert_eq!(at_once(rx.wait_for(|n| *n == 1)).map(|n| *n), Ok(1));
     let mut waits = waiting(rx.wait_for(|n| *n >= 3));
@@ -209,7 +209,7 @@ fn a_watch_ends_with_its_sender() {
 }
 
 #[test]
-fn a_watched_value_nobody_follows_comes_back() {
+fn a_watched_value_without_receivers_is_returned() {
     let (tx, rx) = watch(1);
     let other = rx.clone();
     drop(rx);
@@ -229,7 +229,7 @@ fn a_watched_value_is_changed_by_a_copy() {
     let calls = Cell::new(0);
     tx.modify(|list| {
         if calls.replace(calls.get() + 1) == 0 {
-            tx.send(vec![2]).unwrap(); // somebody else comes between
+            tx.send(vec![2]).unwrap(); // another change comes between
         }
         list.push(9);
     });

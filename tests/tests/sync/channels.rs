@@ -7,7 +7,7 @@ use futures_lite::StreamExt;
 // ---- channel ----
 
 #[test]
-fn a_channel_has_room_for_so_many_and_keeps_their_order() {
+fn a_channel_holds_as_many_messages_as_its_capacity_in_order() {
     let (tx, rx) = channel(2);
     assert_eq!((tx.capacity(), rx.capacity(), tx.len(), rx.is_empty()), (Some(2), Some(2), 0, true));
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
@@ -16,7 +16,7 @@ fn a_channel_has_room_for_so_many_and_keeps_their_order() {
     assert_eq!(tx.try_send(9), Err(TrySendError::Full(9)));
     assert_eq!((tx.len(), rx.len(), tx.is_empty()), (2, 2, false));
     let (mut third, mut fourth) = (waiting(tx.send(3)), waiting(tx.send(4)));
-    assert_eq!(rx.len(), 2, "who waits has not sent");
+    assert_eq!(rx.len(), 2, "the waiting send is not counted");
     assert_eq!(at_once(rx.recv()), Ok(1));
     assert_eq!(third.served(), Ok(()));
     assert!(!fourth.was_woken());
@@ -26,7 +26,7 @@ fn a_channel_has_room_for_so_many_and_keeps_their_order() {
 }
 
 #[test]
-fn each_message_reaches_the_receiver_who_has_waited_longest() {
+fn each_message_reaches_the_receiver_that_has_waited_longest() {
     let (tx, rx) = unbounded();
     let other = rx.clone();
     let (mut one, mut two, mut three) = (waiting(rx.recv()), waiting(other.recv()), waiting(rx.recv()));
@@ -56,7 +56,7 @@ fn a_rendezvous_needs_both_at_once() {
         (tx.capacity(), tx.try_send(1), rx.try_recv()),
         (Some(0), Err(TrySendError::Full(1)), Err(TryRecvError::Empty))
     );
-    // Who sends waits for who receives,
+    // A send waits for a receive,
     let (mut one, mut two) = (waiting(tx.send(1)), waiting(tx.send(2)));
     assert_eq!(at_once(rx.recv()), Ok(1));
     assert_eq!(one.served(), Ok(()));
@@ -72,7 +72,7 @@ fn a_rendezvous_needs_both_at_once() {
 }
 
 #[test]
-fn a_closed_channel_gives_what_is_left_and_takes_nothing() {
+fn a_closed_channel_returns_what_is_left_and_refuses_new_messages() {
     for from_the_sender in [true, false] {
         let (tx, rx) = channel(2);
         at_once(tx.send(1)).unwrap();
@@ -91,7 +91,7 @@ fn a_closed_channel_gives_what_is_left_and_takes_nothing() {
 }
 
 #[test]
-fn closing_reaches_all_who_wait_on_both_sides() {
+fn closing_wakes_all_waiters_on_both_sides() {
     for capacity in [0, 1, usize::MAX] {
         let (tx, rx) = channel::<u32>(capacity);
         let mut receivers = [waiting(rx.recv()), waiting(rx.recv())];
@@ -108,7 +108,7 @@ fn closing_reaches_all_who_wait_on_both_sides() {
 }
 
 #[test]
-fn a_channel_is_closed_when_the_last_of_one_side_is_gone() {
+fn a_channel_is_closed_when_the_last_handle_of_one_side_is_dropped() {
     let (tx, rx) = channel(1);
     let second = tx.clone();
     let mut waits = waiting(rx.recv());
@@ -130,11 +130,11 @@ fn a_channel_is_closed_when_the_last_of_one_side_is_gone() {
     drop(second);
     assert_eq!(waits.served(), Err(SendError(2)));
     assert!(tx.is_closed());
-    assert_eq!(tx.len(), 0, "what nobody will ever take is dropped");
+    assert_eq!(tx.len(), 0, "messages that can no longer be received are dropped");
 }
 
 #[test]
-fn messages_that_nobody_will_take_are_dropped_with_the_last_receiver() {
+fn messages_that_are_left_are_dropped_with_the_last_receiver() {
     let alive = Alive::default();
     let (tx, rx) = unbounded();
     (0..3).for_each(|n| tx.try_send(alive.token(n)).unwrap());
@@ -149,7 +149,7 @@ fn messages_that_nobody_will_take_are_dropped_with_the_last_receiver() {
 }
 
 #[test]
-fn an_error_gives_the_message_back() {
+fn an_error_returns_the_message() {
     let alive = Alive::default();
     let (tx, rx) = channel(1);
     tx.try_send(alive.token(1)).unwrap();
@@ -183,7 +183,7 @@ fn a_receiver_is_a_stream_that_ends_when_the_channel_is_closed_and_empty() {
 }
 
 #[test]
-fn a_stream_that_waits_keeps_its_place_in_line() {
+fn a_stream_that_waits_keeps_its_position_in_line() {
     let (tx, mut rx) = unbounded();
     let other = rx.clone();
     waiting(rx.next()).leave_in_line();

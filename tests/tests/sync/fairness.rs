@@ -1,4 +1,4 @@
-//! Who came first is served first, nobody overtakes, nobody starves, and nobody keeps the thread.
+//! Waiters are served in their order, no task overtakes or starves another, and none keeps the thread.
 
 use super::kit::{Dice, at_once, waiting};
 use executor::sync::{
@@ -11,7 +11,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 #[test]
-fn permits_go_to_those_who_wait_in_their_order() {
+fn permits_are_handed_over_in_the_order_of_waiting() {
     let semaphore = Semaphore::new(0);
     let mut line: Vec<_> = (0..40).map(|_| waiting(semaphore.acquire())).collect();
     for at in 0..40 {
@@ -22,18 +22,18 @@ fn permits_go_to_those_who_wait_in_their_order() {
         line[at].served().forget();
         let mut dice = Dice::new(at as u64);
         if let Some(wait) = line.get_mut(at + 1 + dice.roll(40) as usize) {
-            wait.renew(); // does not change its place
+            wait.renew(); // does not change its position
         }
     }
 }
 
 #[test]
-fn nobody_overtakes_one_who_wants_much() {
+fn no_waiter_overtakes_one_for_many_permits() {
     let semaphore = Semaphore::new(3);
     let held = semaphore.try_acquire().unwrap();
     let mut much = waiting(semaphore.acquire_many(3));
     assert_eq!(semaphore.available_permits(), 2);
-    assert!(semaphore.try_acquire().is_none(), "somebody waits for them");
+    assert!(semaphore.try_acquire().is_none(), "a waiter comes first");
     let mut little = waiting(semaphore.acquire());
     drop(held);
     assert!(!little.was_woken());
@@ -44,7 +44,7 @@ fn nobody_overtakes_one_who_wants_much() {
 }
 
 #[test]
-fn a_permit_that_was_handed_over_is_not_to_be_had_by_others() {
+fn a_permit_that_was_handed_over_is_not_available_to_others() {
     let semaphore = Semaphore::new(1);
     let held = semaphore.try_acquire().unwrap();
     let mut waits = waiting(semaphore.acquire());
@@ -56,7 +56,7 @@ fn a_permit_that_was_handed_over_is_not_to_be_had_by_others() {
 }
 
 #[test]
-fn a_mutex_is_had_in_the_order_of_asking() {
+fn a_mutex_is_locked_in_the_order_of_waiting() {
     let mutex = Mutex::new(());
     let mut held = Some(mutex.try_lock().unwrap());
     let mut line: Vec<_> = (0..20).map(|_| waiting(mutex.lock())).collect();
@@ -99,7 +99,7 @@ fn no_message_overtakes_one_that_waits_for_room() {
     let mut line: Vec<_> = (2..40).map(|n| waiting(tx.send(n))).collect();
     for n in 0..38 {
         assert_eq!(at_once(rx.recv()), Ok(n));
-        assert_eq!(tx.try_send(99), Err(TrySendError::Full(99)), "the room is the one's who waits");
+        assert_eq!(tx.try_send(99), Err(TrySendError::Full(99)), "the room belongs to the waiting send");
         assert!(line.iter().skip(n + 1).all(|wait| !wait.was_woken()));
         line[n].served().unwrap();
     }
@@ -107,7 +107,7 @@ fn no_message_overtakes_one_that_waits_for_room() {
 }
 
 #[test]
-fn no_receiver_overtakes_one_who_waits() {
+fn no_receiver_overtakes_a_waiting_one() {
     for capacity in [0, 1, usize::MAX] {
         let (tx, rx) = channel(capacity);
         let mut line: Vec<_> = (0..40).map(|_| waiting(rx.recv())).collect();
@@ -120,7 +120,7 @@ fn no_receiver_overtakes_one_who_waits() {
 }
 
 #[test]
-fn conditions_wake_who_has_waited_longest() {
+fn conditions_wake_the_task_that_has_waited_longest() {
     let (mutex, changed) = (Mutex::new(()), Condvar::new());
     let wait = || async { drop(changed.wait(mutex.lock().await).await) };
     let mut line: Vec<_> = (0..20).map(|_| waiting(wait())).collect();
@@ -128,7 +128,7 @@ fn conditions_wake_who_has_waited_longest() {
         changed.notify_one();
         assert!(line.iter().skip(at + 1).all(|wait| !wait.was_woken()));
         line[at].served();
-        line.push(waiting(wait())); // who comes again comes last
+        line.push(waiting(wait())); // a new wait is the last
     }
 }
 
@@ -160,7 +160,7 @@ fn lets_others_run<F: Future>(what: &str, mut operation: impl FnMut() -> F) {
 }
 
 #[test]
-fn what_is_always_ready_lets_others_run() {
+fn operations_that_are_always_ready_let_other_tasks_run() {
     let semaphore = Semaphore::new(1);
     lets_others_run("a semaphore", || async { drop(semaphore.acquire().await) });
     let mutex = Mutex::new(());
@@ -178,7 +178,7 @@ fn what_is_always_ready_lets_others_run() {
     lets_others_run("receiving", || rx.recv());
     (0..1000).for_each(|_| tx.try_send(()).unwrap());
     let rx = RefCell::new(rx);
-    #[allow(clippy::await_holding_refcell_ref)] // nobody else has it
+    #[allow(clippy::await_holding_refcell_ref)] // no other task borrows it
     let next = || async { rx.borrow_mut().next().await };
     lets_others_run("a stream", next);
     lets_others_run("a oneshot", || async {
@@ -230,7 +230,7 @@ fn lets_others_run_in_all(what: &str, thousand: &mut impl AsyncFnMut(), done: &m
 }
 
 #[test]
-fn two_who_are_always_ready_take_turns() {
+fn two_tasks_that_are_always_ready_take_turns() {
     Runtime::builder().virtual_clock().detect_deadlock(true).build().unwrap().block_on(async {
         let (tx, rx) = channel(1000);
         let sends = spawn_local(async move {

@@ -1,4 +1,4 @@
-//! The primitives between tasks.
+//! The primitives, used between tasks.
 
 use executor::sync::{Barrier, Condvar, Event, Mutex, RwLock, Semaphore, channel};
 use executor::{Runtime, block_on, join_all, spawn, spawn_local};
@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Runs a test; if a wake was lost, it ends with the list of who still waits for what.
+/// Runs a test. If a wake is lost, it fails with a task dump.
 fn run<F: Future>(test: F) -> F::Output {
     Runtime::builder().virtual_clock().detect_deadlock(true).build().unwrap().block_on(test)
 }
@@ -45,7 +45,7 @@ fn work_goes_through_a_chain_of_channels_of_any_size() {
 }
 
 #[test]
-fn tasks_meet_in_all_ways() {
+fn tasks_synchronize_through_every_primitive() {
     run(async {
         let start = Arc::new(Barrier::new(8));
         let doors = Arc::new(Semaphore::new(2));
@@ -122,7 +122,7 @@ fn a_task_that_is_cancelled_while_it_waits_leaves_nothing() {
 }
 
 #[test]
-fn a_wait_may_be_polled_once_and_given_up_in_place() {
+fn a_wait_that_was_polled_once_can_be_dropped_in_the_same_task() {
     block_on(async {
         let semaphore = Semaphore::new(0);
         assert!(poll_once(semaphore.acquire()).await.is_none());

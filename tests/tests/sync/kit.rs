@@ -1,4 +1,4 @@
-//! What the tests of `sync` share besides `tests::kit`: three waiters in a line, and a crowd.
+//! What the tests of `sync` share besides `tests::kit`: three waiters in line, and a crowd.
 
 use std::fmt;
 use std::future::Future;
@@ -23,26 +23,30 @@ pub enum When {
     ReplacedAndServed,
 }
 
-/// Something that waiters stand in line for, and that is given to one after the other.
+/// A primitive that serves its waiters one after the other.
 pub struct Line<T> {
-    /// A wait for one.
+    /// Makes a wait.
     pub join: Box<dyn Fn() -> Boxed<T>>,
-    /// Gives the one with this number.
+    /// Makes the permit or message of this number available.
     pub give: Box<dyn Fn(usize)>,
-    /// Those that nobody has; takes them away.
+    /// Takes what is available and was not handed to a waiter.
     pub left: Box<dyn Fn() -> Vec<T>>,
 }
 
-/// Three stand in line; one of them goes, from each place and at each moment. Always the two others get the first
-/// two gifts, in the order in which they came, and the rest is left.
+/// Three waits are in line. One of them is dropped: each in turn, at each moment. The two others always get the first
+/// two permits or messages, in their order, and the rest is left.
 ///
-/// `keep` says whether a gift that nobody waits for stays.
+/// `keep` says whether what no waiter takes is kept.
 #[track_caller]
-pub fn each_may_go<T: PartialEq + fmt::Debug>(line: impl Fn() -> Line<T>, gift: impl Fn(usize) -> T, keep: bool) {
+pub fn each_may_be_dropped<T: PartialEq + fmt::Debug>(
+    line: impl Fn() -> Line<T>,
+    item: impl Fn(usize) -> T,
+    keep: bool,
+) {
     use When::*;
     for place in 0..3 {
         for when in [NotPolled, OutOfBudget, Waiting, PolledAgain, WakerReplaced, Served, ReplacedAndServed] {
-            let which = format!("the one at {place} went when it was {when:?}");
+            let which = format!("wait {place} was dropped when it was {when:?}");
             let line = line();
             let mut three: Vec<_> = (0..3).map(|_| hand((line.join)())).collect();
             for (at, wait) in three.iter_mut().enumerate() {
@@ -61,16 +65,16 @@ pub fn each_may_go<T: PartialEq + fmt::Debug>(line: impl Fn() -> Line<T>, gift: 
             if let Served | ReplacedAndServed = when {
                 (0..=place).for_each(|number| (line.give)(number));
                 given = place + 1;
-                assert!(three[place].was_woken(), "{which}: but it was not served");
+                assert!(three[place].was_woken(), "{which}: it was not woken");
             }
             drop(three.remove(place));
             (given..2).for_each(|number| (line.give)(number));
             for (number, wait) in three.iter_mut().enumerate() {
                 assert!(wait.was_woken(), "{which}: number {number} of the rest was not woken");
-                assert_eq!(wait.ready(), gift(number), "{which}: number {number} of the rest");
+                assert_eq!(wait.ready(), item(number), "{which}: number {number} of the rest");
             }
             let over = if keep { given.saturating_sub(2) } else { 0 };
-            let left: Vec<_> = (2..2 + over).map(&gift).collect();
+            let left: Vec<_> = (2..2 + over).map(&item).collect();
             assert_eq!((line.left)(), left, "{which}: what is left");
         }
     }
@@ -78,7 +82,7 @@ pub fn each_may_go<T: PartialEq + fmt::Debug>(line: impl Fn() -> Line<T>, gift: 
 
 type OnWake<T> = dyn Fn(&Arc<Crowd<T>>, usize) + Send + Sync;
 
-/// Many who wait, and something that happens whenever one of them is woken.
+/// Many waits, and a closure that is called whenever one of them is woken.
 pub struct Crowd<T> {
     members: Vec<Lock<Option<Boxed<T>>>>,
     wakes: Vec<AtomicUsize>,
@@ -86,7 +90,7 @@ pub struct Crowd<T> {
 }
 
 impl<T: 'static> Crowd<T> {
-    /// So many, each of whom waits.
+    /// Makes `size` waits and polls each once.
     #[track_caller]
     pub fn gather(
         size: usize,
@@ -97,12 +101,12 @@ impl<T: 'static> Crowd<T> {
         let wakes = (0..size).map(|_| AtomicUsize::new(0)).collect();
         let crowd = Arc::new(Crowd { members, wakes, on_wake: Box::new(on_wake) });
         for at in 0..size {
-            assert!(crowd.poll(at).is_some_and(|polled| polled.is_pending()), "member {at} was to wait");
+            assert!(crowd.poll(at).is_some_and(|polled| polled.is_pending()), "wait {at} did not wait");
         }
         crowd
     }
 
-    /// Polls one; `None` if it is not there any more.
+    /// Polls a wait. Returns `None` if it has completed or was dropped.
     pub fn poll(self: &Arc<Self>, at: usize) -> Option<Poll<T>> {
         reactor::budget::reset();
         let mut future = self.members[at].lock().unwrap().take()?;
@@ -122,8 +126,8 @@ impl<T: 'static> Crowd<T> {
         })
     }
 
-    /// One goes.
-    pub fn drop_one(&self, at: usize) {
+    /// Drops a wait.
+    pub fn drop_wait(&self, at: usize) {
         let gone = self.members[at].lock().unwrap().take();
         drop(gone);
     }
@@ -132,32 +136,32 @@ impl<T: 'static> Crowd<T> {
         self.wakes[at].load(Ordering::SeqCst)
     }
 
-    /// All who are there are done, and were woken once for it.
+    /// Checks that all waits that were not dropped complete, each after one wake. Returns their outputs.
     #[track_caller]
     pub fn all_done(self: &Arc<Self>) -> Vec<(usize, T)> {
         let polled = (0..self.members.len()).filter_map(|at| self.poll(at).map(|polled| (at, polled)));
         polled
             .map(|(at, polled)| match polled {
                 Poll::Ready(output) => {
-                    assert_eq!(self.wakes(at), 1, "member {at} was to be woken once");
+                    assert_eq!(self.wakes(at), 1, "wakes of wait {at}");
                     (at, output)
                 }
-                Poll::Pending => panic!("member {at} still waits, and was woken {} times", self.wakes(at)),
+                Poll::Pending => panic!("wait {at} is still pending, and was woken {} times", self.wakes(at)),
             })
             .collect()
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 #[track_caller]
 pub fn panic_text<R>(body: impl FnOnce() -> R) -> String {
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(body())));
-    let payload = caught.expect_err("it was to panic");
+    let payload = caught.expect_err("there was no panic");
     let literal = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     literal.or_else(|| payload.downcast_ref::<String>().cloned()).expect("the payload is a message")
 }
 
-/// Counts how many there are of it, and how many were dropped.
+/// Counts tokens: how many exist, and how many were dropped.
 #[derive(Clone, Default)]
 pub struct Alive(Arc<()>, Arc<AtomicUsize>);
 

@@ -1,9 +1,10 @@
 //! Locks, signals and channels, through the public API.
 //!
-//! `permits.rs`, `signals.rs`, `channels.rs` and `announcements.rs` test what the docs of each primitive promise. `drops.rs`
-//! drops waits at every point, `fairness.rs` tests the order of waiters, `rounds.rs` has more waiters than one round
-//! wakes, `odd_wakers.rs` has wakers that panic or call back, `models.rs` compares with simple models, `stress.rs` uses real threads, and `soundness.rs`
-//! has what must not compile. `tests/models/` runs every interleaving of a few threads.
+//! `permits.rs`, `signals.rs`, `channels.rs` and `announcements.rs` test what the docs of each primitive promise.
+//! `drops/` drops waits at every point, `fairness.rs` tests the order of waiters, `rounds.rs` has more waiters than one
+//! round wakes, `odd_wakers.rs` has wakers that panic or call back, `models/` compares with simple models, `stress.rs`
+//! uses real threads, and `soundness.rs` has what must not compile. `tests/models/` runs every interleaving of a few
+//! threads.
 //!
 //! Alone: `cargo test -p tests --test sync`.
 

@@ -1,4 +1,4 @@
-//! Wakers that panic, call back or are dropped while they are called; and how many of them a wait keeps.
+//! Wakers that panic, use the primitive that calls them or are dropped meanwhile; and how many wakers a wait keeps.
 
 use super::kit::{Alive, Boxed, Crowd, at_once, panic_text, waiting};
 use super::rounds::{MANY, wait};
@@ -16,7 +16,7 @@ use tests::{Counting, OnDrop, waker_fn};
 // ---- wakers that panic ----
 
 #[test]
-fn a_waker_that_panics_keeps_nobody_from_being_woken() {
+fn a_waker_that_panics_does_not_lose_other_wakes() {
     for size in [2, 16, 17, MANY] {
         for bad in [vec![0], vec![1], vec![size - 1], vec![0, size / 2, size - 1]] {
             let event = Arc::new(Event::new());
@@ -65,19 +65,19 @@ fn a_waker_that_panics_loses_no_permit_and_no_message() {
     assert_eq!(at_once(receives), Err(RecvError));
 }
 
-// ---- wakers that come back ----
+// ---- wakers that use the primitive ----
 
 #[test]
-fn a_waker_may_use_what_it_is_called_by() {
-    // Each calls everything that it could from inside of a wake. That nothing hangs is half of the test.
+fn a_waker_can_use_the_primitive_that_calls_it() {
+    // Each waker uses the primitive from inside of the wake, which must not deadlock.
     let semaphore = Arc::new(Semaphore::new(0));
     let crowd = Crowd::gather(3, |_| Box::pin(acquired(semaphore.clone())), {
         let semaphore = semaphore.clone();
         move |crowd, at| {
-            assert!(semaphore.try_acquire().is_none(), "others wait, or there is none");
+            assert!(semaphore.try_acquire().is_none(), "no permit is available");
             assert!(format!("{semaphore:?}").contains("(0 available)"));
             if at == 0 {
-                crowd.drop_one(1); // in line
+                crowd.drop_wait(1); // in line
                 semaphore.add_permits(1); // for the third, from in here
             }
         }
@@ -92,7 +92,7 @@ fn a_waker_may_use_what_it_is_called_by() {
         move |crowd, at| {
             assert!(mutex.try_lock().is_none() && format!("{mutex:?}").contains("<locked>"));
             if at == 0 {
-                crowd.drop_one(0); // it has it, and goes: the other one gets it
+                crowd.drop_wait(0); // the mutex was handed to it, and goes to the other one
             }
         }
     });
@@ -106,7 +106,7 @@ fn a_waker_may_use_what_it_is_called_by() {
         move |crowd, at| {
             assert!(rx.try_recv().is_err());
             if at == 0 {
-                crowd.drop_one(0); // with its message, which is the next one's
+                crowd.drop_wait(0); // with its message, which is the next one's
                 tx.try_send(2).unwrap(); // and this is the third one's
                 tx.try_send(3).unwrap();
                 assert_eq!(tx.try_send(4), Err(TrySendError::Full(4)));
@@ -144,7 +144,7 @@ async fn received(rx: executor::sync::Receiver<i32>) -> Result<i32, RecvError> {
 
 #[test]
 fn a_notice_given_while_the_mutex_is_unlocked_is_not_missed() {
-    // Whoever is handed the mutex gives it from inside of the wake, before the unlocking is done.
+    // The waker of the wait for the mutex gives the notice, from inside of the unlock.
     let shared = Arc::new((Mutex::new(()), Condvar::new()));
     let held = shared.0.try_lock().unwrap();
     let mut tells = Box::pin(shared.0.lock());
@@ -159,14 +159,14 @@ fn a_notice_given_while_the_mutex_is_unlocked_is_not_missed() {
 }
 
 #[test]
-fn a_waker_may_drop_the_last_of_what_called_it() {
+fn a_waker_can_drop_the_last_handle_of_the_primitive_that_calls_it() {
     // The wait owns the only other reference; the waker drops it while `add_permits` and others are at work.
     let semaphore = Arc::new(Semaphore::new(0));
     let crowd = Crowd::gather(
         20,
         |_| Box::pin(acquired(semaphore.clone())),
         |crowd, _| {
-            (0..20).for_each(|other| crowd.drop_one(other));
+            (0..20).for_each(|other| crowd.drop_wait(other));
         },
     );
     semaphore.add_permits(20);
@@ -208,9 +208,9 @@ fn on_drop(f: impl FnOnce() + Send + Sync + 'static) -> Waker {
     Arc::new(Drops(OnDrop::new(f))).into()
 }
 
-/// Polls a wait with a waker whose drop does `f`, and lets the waker go in each way there is.
+/// Polls a wait with a waker whose drop calls `f`, and has the waker dropped in each way.
 #[track_caller]
-fn wakers_that_come_back_when_dropped<T>(
+fn use_when_a_waker_is_dropped<T>(
     wait: impl Fn() -> Boxed<T>,
     serve: impl Fn(),
     f: impl Fn() + Clone + Send + Sync + 'static,
@@ -238,10 +238,10 @@ fn wakers_that_come_back_when_dropped<T>(
 }
 
 #[test]
-fn a_waker_whose_drop_comes_back_finds_nothing_locked() {
+fn a_waker_whose_drop_uses_the_primitive_finds_nothing_locked() {
     let semaphore = Arc::new(Semaphore::new(0));
     let uses = semaphore.clone();
-    wakers_that_come_back_when_dropped(
+    use_when_a_waker_is_dropped(
         || Box::pin(acquired(semaphore.clone())),
         || semaphore.add_permits(1),
         move || {
@@ -251,7 +251,7 @@ fn a_waker_whose_drop_comes_back_finds_nothing_locked() {
     );
     let (tx, rx) = channel::<i32>(1);
     let (send, receive) = (tx.clone(), rx.clone());
-    wakers_that_come_back_when_dropped(
+    use_when_a_waker_is_dropped(
         || {
             while rx.try_recv().is_ok() {}
             Box::pin(received(rx.clone()))
@@ -264,7 +264,7 @@ fn a_waker_whose_drop_comes_back_finds_nothing_locked() {
     );
     let (tx, rx) = channel(0);
     let (send, receive) = (tx.clone(), rx.clone());
-    wakers_that_come_back_when_dropped(
+    use_when_a_waker_is_dropped(
         || {
             let tx = tx.clone();
             Box::pin(async move { tx.send(1).await })
@@ -274,10 +274,10 @@ fn a_waker_whose_drop_comes_back_finds_nothing_locked() {
     );
     let event = Arc::new(Event::new());
     let uses = event.clone();
-    wakers_that_come_back_when_dropped(|| Box::pin(wait(event.clone())), || event.set(), move || uses.clear());
+    use_when_a_waker_is_dropped(|| Box::pin(wait(event.clone())), || event.set(), move || uses.clear());
     let barrier = Arc::new(Barrier::new(2));
     let uses = barrier.clone();
-    wakers_that_come_back_when_dropped(
+    use_when_a_waker_is_dropped(
         || {
             let barrier = barrier.clone();
             Box::pin(async move { barrier.wait().await })
@@ -288,7 +288,7 @@ fn a_waker_whose_drop_comes_back_finds_nothing_locked() {
     let (tx, rx) = watch(0);
     let (tx, uses) = (Arc::new(tx), rx.clone());
     let back = tx.clone();
-    wakers_that_come_back_when_dropped(
+    use_when_a_waker_is_dropped(
         || {
             let mut rx = tx.subscribe();
             Box::pin(async move { rx.changed().await })
@@ -298,70 +298,81 @@ fn a_waker_whose_drop_comes_back_finds_nothing_locked() {
     );
 }
 
-#[test]
-fn what_users_put_in_is_dropped_where_nothing_is_locked() {
-    /// Looks at its channel when it is dropped.
-    struct Looks(Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>);
-    impl Drop for Looks {
-        fn drop(&mut self) {
-            self.0.get().expect("it knows what to look at")();
-        }
+/// A value that uses its primitive when it is dropped, which deadlocks if that is locked.
+struct UsesOnDrop(Arc<OnDropUse>);
+
+/// What a [`UsesOnDrop`] does, and how often it was done.
+#[derive(Default)]
+struct OnDropUse {
+    f: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    uses: AtomicUsize,
+}
+
+impl OnDropUse {
+    fn new(f: impl Fn() + Send + Sync + 'static) -> Arc<OnDropUse> {
+        Arc::new(OnDropUse { f: OnceLock::from(Box::new(f) as Box<_>), ..OnDropUse::default() })
     }
-    let looks = Arc::new(AtomicUsize::new(0));
-    let look_at = |f: Box<dyn Fn() + Send + Sync>| {
-        let (cell, looks) = (Arc::new(OnceLock::new()), looks.clone());
-        let both = Box::new(move || {
-            f();
-            looks.fetch_add(1, Ordering::SeqCst);
-        }) as Box<dyn Fn() + Send + Sync>;
-        assert!(cell.set(both).is_ok());
-        cell
-    };
-    let (tx, rx) = channel::<Looks>(2);
-    let weak = tx.clone();
-    let cell = look_at(Box::new(move || drop((weak.len(), weak.clone()))));
-    drop(tx.try_send(Looks(cell.clone())));
+
+    fn value(self: &Arc<Self>) -> UsesOnDrop {
+        UsesOnDrop(self.clone())
+    }
+
+    fn uses(&self) -> usize {
+        self.uses.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for UsesOnDrop {
+    fn drop(&mut self) {
+        self.0.f.get().expect("it was set before the first drop")();
+        self.0.uses.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_channel_drops_messages_while_nothing_is_locked() {
+    let (tx, rx) = channel(2);
+    let used = tx.clone();
+    let on_drop = OnDropUse::new(move || drop((used.len(), used.clone())));
+    drop(tx.try_send(on_drop.value()));
     let mut received = waiting(async {
         drop(rx.recv().await);
         rx.recv().await.map(drop)
     });
-    tx.try_send(Looks(cell.clone())).ok().unwrap();
+    tx.try_send(on_drop.value()).ok().unwrap();
     received.served().unwrap();
-    (0..2).for_each(|_| assert!(tx.try_send(Looks(cell.clone())).is_ok()));
-    let back = waiting(tx.send(Looks(cell.clone())));
+    (0..2).for_each(|_| assert!(tx.try_send(on_drop.value()).is_ok()));
+    let returned = waiting(tx.send(on_drop.value()));
     rx.close();
-    drop(back); // was given its message back
-    let back = at_once(tx.send(Looks(cell.clone())));
-    drop(back);
+    drop(returned); // with its message
+    drop(at_once(tx.send(on_drop.value())));
     drop(received);
     drop(rx);
-    assert_eq!(looks.load(Ordering::SeqCst), 6);
+    assert_eq!(on_drop.uses(), 6);
+}
 
-    let (tx, rx) = broadcast::<Arc<Looks>>(1);
-    let (tx, back) = (Arc::new(tx), Arc::new(OnceLock::<std::sync::Weak<_>>::new()));
-    back.set(Arc::downgrade(&tx)).unwrap();
-    let cell = look_at(Box::new({
-        let back = back.clone();
-        move || {
-            if let Some(tx) =
-                back.get().and_then(|tx: &std::sync::Weak<executor::sync::BroadcastSender<Arc<Looks>>>| tx.upgrade())
-            {
-                drop((tx.receivers(), tx.subscribe()));
-            }
-        }
-    }));
-    tx.send(Arc::new(Looks(cell.clone()))).ok().unwrap();
-    tx.send(Arc::new(Looks(cell.clone()))).ok().unwrap(); // the first one is forgotten
+#[test]
+fn a_broadcast_drops_messages_while_nothing_is_locked() {
+    let on_drop = Arc::new(OnDropUse::default());
+    let (tx, rx) = broadcast::<Arc<UsesOnDrop>>(1);
+    let tx = Arc::new(tx);
+    let used = Arc::downgrade(&tx); // not a cycle
+    let f = move || used.upgrade().into_iter().for_each(|tx| drop((tx.receivers(), tx.subscribe())));
+    assert!(on_drop.f.set(Box::new(f)).is_ok());
+    tx.send(Arc::new(on_drop.value())).ok().unwrap();
+    tx.send(Arc::new(on_drop.value())).ok().unwrap(); // the first one is missed
     drop(rx);
-    assert_eq!(looks.load(Ordering::SeqCst), 8);
-    assert!(tx.send(Arc::new(Looks(cell))).is_err());
+    assert_eq!(on_drop.uses(), 2);
+    assert!(tx.send(Arc::new(on_drop.value())).is_err());
+}
 
-    let (tx, rx) = watch::<Option<Looks>>(None);
-    let look = rx.clone();
-    let cell = look_at(Box::new(move || drop((look.get(), look.clone()))));
-    tx.send(Some(Looks(cell))).ok().unwrap();
+#[test]
+fn a_watch_drops_values_while_nothing_is_locked() {
+    let (tx, rx) = watch::<Option<UsesOnDrop>>(None);
+    let on_drop = OnDropUse::new(move || drop((rx.get(), rx.clone())));
+    tx.send(Some(on_drop.value())).ok().unwrap();
     tx.send(None).ok().unwrap();
-    assert_eq!(looks.load(Ordering::SeqCst), 10);
+    assert_eq!(on_drop.uses(), 1);
 }
 
 // ---- wakers, counted ----
@@ -388,7 +399,7 @@ fn a_waker_is_kept_once_and_only_while_it_is_of_use() {
 }
 
 #[test]
-fn a_wait_that_was_served_is_done_also_if_another_waker_asks() {
+fn a_wait_that_was_served_completes_when_it_is_polled_with_another_waker() {
     let served = AtomicBool::new(false);
     let event = Event::new();
     let mut waits: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async {

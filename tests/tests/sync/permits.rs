@@ -7,7 +7,7 @@ use std::sync::Arc;
 // ---- semaphore ----
 
 #[test]
-fn a_semaphore_hands_out_what_it_has_and_gets_it_back() {
+fn a_semaphore_hands_out_its_permits_and_takes_them_back() {
     let semaphore = Semaphore::new(3);
     let one = at_once(semaphore.acquire());
     let two = at_once(semaphore.acquire_many(2));
@@ -21,7 +21,7 @@ fn a_semaphore_hands_out_what_it_has_and_gets_it_back() {
 }
 
 #[test]
-fn a_permit_tried_for_in_vain_is_none_that_comes_back() {
+fn a_failed_try_acquire_changes_nothing() {
     let semaphore = Semaphore::new(2);
     let held = semaphore.try_acquire_many(2).unwrap();
     assert!(semaphore.try_acquire().is_none());
@@ -33,7 +33,7 @@ fn a_permit_tried_for_in_vain_is_none_that_comes_back() {
 }
 
 #[test]
-fn a_semaphore_may_begin_with_none_as_more_can_be_added() {
+fn a_semaphore_can_begin_without_permits() {
     let semaphore = Semaphore::new(0);
     assert!(semaphore.try_acquire().is_none());
     let mut waits = waiting(semaphore.acquire_many(3));
@@ -46,7 +46,7 @@ fn a_semaphore_may_begin_with_none_as_more_can_be_added() {
 }
 
 #[test]
-fn no_permits_are_had_at_once_unless_somebody_waits() {
+fn acquiring_zero_permits_completes_at_once_unless_a_task_waits() {
     let semaphore = Semaphore::new(0);
     assert_eq!(at_once(semaphore.acquire_many(0)).permits(), 0);
     assert!(semaphore.try_acquire_many(0).is_some());
@@ -59,7 +59,7 @@ fn no_permits_are_had_at_once_unless_somebody_waits() {
 }
 
 #[test]
-fn a_forgotten_permit_never_comes_back() {
+fn a_forgotten_permit_is_not_returned() {
     let semaphore = Semaphore::new(3);
     at_once(semaphore.acquire_many(2)).forget();
     assert_eq!(semaphore.available_permits(), 1);
@@ -93,7 +93,7 @@ fn more_permits_than_can_be_counted_are_a_panic_and_none_is_lost() {
 }
 
 #[test]
-fn a_permit_handed_over_that_comes_back_to_too_many_is_the_same_panic() {
+fn a_handed_over_permit_that_is_returned_beyond_the_maximum_panics_too() {
     let semaphore = Semaphore::new(0);
     let waits = waiting(semaphore.acquire());
     semaphore.add_permits(1);
@@ -106,7 +106,7 @@ fn a_permit_handed_over_that_comes_back_to_too_many_is_the_same_panic() {
 // ---- mutex ----
 
 #[test]
-fn a_mutex_is_had_by_one_at_a_time() {
+fn a_mutex_is_locked_by_one_task_at_a_time() {
     let mut mutex = Mutex::new(1);
     {
         let mut guard = at_once(mutex.lock());
@@ -125,7 +125,7 @@ fn a_mutex_is_had_by_one_at_a_time() {
 }
 
 #[test]
-fn looking_at_a_locked_mutex_does_not_unlock_it() {
+fn debug_output_of_a_locked_mutex_does_not_unlock_it() {
     let mutex = Mutex::new(7);
     assert_eq!(format!("{mutex:?}"), "Mutex { value: 7 }");
     let guard = at_once(mutex.lock());
@@ -200,7 +200,7 @@ fn a_read_write_lock_has_many_readers_or_one_writer() {
 }
 
 #[test]
-fn a_writer_that_only_reads_from_now_on_lets_readers_join_and_writers_not() {
+fn a_downgraded_write_guard_admits_readers_and_no_writer() {
     let lock = RwLock::new(1);
     let mut guard = at_once(lock.write());
     *guard = 2;
@@ -219,7 +219,7 @@ fn a_writer_that_only_reads_from_now_on_lets_readers_join_and_writers_not() {
 }
 
 #[test]
-fn looking_at_a_locked_read_write_lock_does_not_unlock_it() {
+fn debug_output_of_a_locked_read_write_lock_does_not_unlock_it() {
     let lock = RwLock::new(7);
     let reads = at_once(lock.read());
     assert_eq!(format!("{lock:?} {reads:?}"), "RwLock { value: 7 } 7");

@@ -1,4 +1,4 @@
-//! More waiters than are woken in one round.
+//! More waiters than one round wakes.
 
 use super::kit::{Alive, Boxed, Crowd, at_once, waiting};
 use executor::sync::{
@@ -14,7 +14,7 @@ pub(super) const MANY: usize = 100;
 fn nothing<T>(_: &Arc<Crowd<T>>, _: usize) {}
 
 #[test]
-fn all_who_wait_are_woken_once_however_many() {
+fn all_waiters_are_woken_once_however_many() {
     for size in [1, 2, 15, 16, 17, 31, 32, 33, MANY] {
         let event = Arc::new(Event::new());
         let crowd = Crowd::gather(size, |_| Box::pin(wait(event.clone())), nothing);
@@ -82,7 +82,7 @@ async fn notified(shared: Arc<(Mutex<()>, Condvar)>) {
 }
 
 #[test]
-fn a_hundred_senders_get_their_messages_back() {
+fn closing_returns_the_messages_of_a_hundred_senders() {
     for capacity in [0, 3] {
         let alive = Alive::default();
         let (tx, rx) = channel(capacity);
@@ -103,7 +103,7 @@ fn a_hundred_senders_get_their_messages_back() {
 }
 
 #[test]
-fn while_an_event_is_set_those_who_wake_may_do_all_there_is_to_do() {
+fn wakers_of_an_event_can_set_and_clear_it_and_drop_its_waits() {
     let event = Arc::new(Event::new());
     let late: Arc<Lock<Vec<Boxed<()>>>> = Arc::default();
     let crowd = Crowd::gather(MANY, |_| Box::pin(wait(event.clone())), {
@@ -114,9 +114,9 @@ fn while_an_event_is_set_those_who_wake_may_do_all_there_is_to_do() {
                 let mut waits: Boxed<()> = Box::pin(wait(event.clone()));
                 assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
                 late.lock().unwrap().push(waits);
-                crowd.drop_one(MANY - 1); // in line; that somebody went serves the next rounds, from in here
-                (40..60).for_each(|other| crowd.drop_one(other));
-                (5..9).for_each(|other| crowd.drop_one(other)); // of the same round: served
+                crowd.drop_wait(MANY - 1); // in line; this drop serves the next rounds, from inside of the wake
+                (40..60).for_each(|other| crowd.drop_wait(other));
+                (5..9).for_each(|other| crowd.drop_wait(other)); // of the same round: served
             }
             20 => {
                 event.set(); // serves all the rest, and the late one, from in here
@@ -170,14 +170,14 @@ fn a_barrier_is_used_again_while_the_last_ones_are_still_woken() {
             assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             again.lock().unwrap().push(waits);
             if at == 2 {
-                crowd.drop_one(MANY - 1); // it was there: nobody has to come for it
-                crowd.drop_one(4);
+                crowd.drop_wait(MANY - 1); // it has arrived: no other wait must take its position
+                crowd.drop_wait(4);
             }
         }
     });
     assert!(at_once(barrier.wait()));
     assert_eq!(crowd.all_done().len(), MANY - 2);
-    // All but one, who went while in line and was never woken, came again.
+    // All came again but one, which was dropped in line and never woken.
     assert!(format!("{barrier:?}").ends_with(&format!("({} of {} have arrived)", MANY - 1, MANY + 1)), "{barrier:?}");
     let mut one_more = waiting(barrier.wait());
     assert!(at_once(barrier.wait()));
@@ -185,7 +185,7 @@ fn a_barrier_is_used_again_while_the_last_ones_are_still_woken() {
 }
 
 #[test]
-fn nobody_receives_a_message_that_its_sender_gets_back() {
+fn no_message_is_both_received_and_returned() {
     let (tx, rx) = channel(0);
     let received = Arc::new(Lock::new(vec![]));
     let send = |at: usize| {
@@ -205,7 +205,7 @@ fn nobody_receives_a_message_that_its_sender_gets_back() {
 }
 
 #[test]
-fn messages_arrive_once_when_those_who_wake_send_and_receive() {
+fn messages_arrive_once_when_wakers_send_and_receive() {
     let (tx, rx) = channel(1);
     let sum = Arc::new(AtomicUsize::new(0));
     tx.try_send(0).unwrap();
@@ -229,22 +229,22 @@ fn messages_arrive_once_when_those_who_wake_send_and_receive() {
 }
 
 #[test]
-fn notices_in_a_crowd_reach_as_many_as_were_meant() {
+fn each_notify_one_wakes_one_of_many_waiters() {
     let shared = Arc::new((Mutex::new(()), Condvar::new()));
     let late: Arc<Lock<Vec<Boxed<()>>>> = Arc::default();
     let crowd = Crowd::gather(MANY, |_| Box::pin(notified(shared.clone())), {
         let (shared, late) = (shared.clone(), late.clone());
         move |crowd, at| {
             if at == 1 {
-                // Three who come after all were told, and a notice for one: of those, as all others have theirs.
+                // Three more waits after `notify_all`, and a notice for one: one of these three gets it.
                 for _ in 0..3 {
                     let mut waits: Boxed<()> = Box::pin(notified(shared.clone()));
                     assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
                     late.lock().unwrap().push(waits);
                 }
                 shared.1.notify_one();
-                crowd.drop_one(70);
-                crowd.drop_one(5);
+                crowd.drop_wait(70);
+                crowd.drop_wait(5);
             }
         }
     });

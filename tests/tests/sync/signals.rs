@@ -26,7 +26,7 @@ fn an_event_stays_set_until_it_is_cleared() {
 }
 
 #[test]
-fn who_waited_when_an_event_was_set_goes_on_although_it_was_cleared() {
+fn a_waiter_continues_after_an_event_that_was_set_and_cleared_at_once() {
     let event = Event::new();
     let mut before = waiting(event.wait());
     event.set();
@@ -45,20 +45,20 @@ fn a_condition_wakes_one_or_all_and_they_have_the_mutex_again() {
     let (mutex, changed) = (Mutex::new(0), Condvar::default());
     let wait = || async { *changed.wait(mutex.lock().await).await };
     let (mut first, mut second, mut third) = (waiting(wait()), waiting(wait()), waiting(wait()));
-    assert!(mutex.try_lock().is_some(), "who waits has unlocked it");
+    assert!(mutex.try_lock().is_some(), "the waiter has unlocked it");
     changed.notify_one();
     assert!(!second.was_woken() && !third.was_woken());
     *mutex.try_lock().unwrap() = 1;
     assert_eq!(first.served(), 1);
     changed.notify_all();
     let guard = at_once(mutex.lock());
-    assert!(second.poll().is_pending(), "somebody else has the mutex");
+    assert!(second.poll().is_pending(), "another task has the mutex");
     drop(guard);
     assert_eq!((second.ready(), third.ready()), (1, 1));
 }
 
 #[test]
-fn a_notice_that_finds_nobody_is_gone() {
+fn a_notice_without_a_waiter_is_not_kept() {
     let (mutex, changed) = (Mutex::new(0), Condvar::new());
     changed.notify_one();
     changed.notify_all();
@@ -82,14 +82,14 @@ fn waiting_while_something_holds_does_not_wait_if_it_does_not() {
     changed.notify_one();
     assert!(waits.poll().is_pending(), "it still holds");
     *mutex.try_lock().unwrap() = 0;
-    assert!(!waits.was_woken(), "nobody said so");
+    assert!(!waits.was_woken(), "there was no notice");
     changed.notify_one();
     assert_eq!(*waits.served(), 0);
 }
 
 #[test]
 fn no_notice_is_missed_between_unlocking_and_waiting() {
-    // Whoever gets the mutex that a waiter unlocks finds it in line already.
+    // The task that gets the mutex from a waiter finds the waiter in line.
     let (mutex, changed) = (Mutex::new(false), Condvar::new());
     let guard = at_once(mutex.lock());
     let mut waits = waiting(async { *changed.wait(mutex.lock().await).await });
@@ -111,13 +111,13 @@ fn a_barrier_lets_all_go_when_the_last_one_comes_and_can_be_used_again() {
     for _ in 0..3 {
         let (mut one, mut other) = (waiting(barrier.wait()), waiting(barrier.wait()));
         assert!(one.poll().is_pending());
-        assert!(at_once(barrier.wait()), "who comes last leads");
+        assert!(at_once(barrier.wait()), "the last to arrive leads");
         assert!(!one.served() && !other.served());
     }
 }
 
 #[test]
-fn at_a_barrier_for_none_or_one_nobody_waits() {
+fn a_barrier_for_zero_or_one_never_waits() {
     for size in [0, 1] {
         let barrier = Barrier::new(size);
         assert!(at_once(barrier.wait()) && at_once(barrier.wait()), "for {size}");
@@ -140,7 +140,7 @@ fn the_next_round_at_a_barrier_does_not_mix_with_the_last_one() {
 }
 
 #[test]
-fn who_leaves_a_barrier_in_its_second_round_lets_nobody_through() {
+fn a_wait_dropped_in_the_second_round_of_a_barrier_does_not_open_it() {
     let barrier = Barrier::new(3);
     let first = [waiting(barrier.wait()), waiting(barrier.wait())];
     assert!(at_once(barrier.wait()));

@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 use tests::Counting;
 
-// ---- what may go where ----
+// ---- Send and Sync ----
 
-/// `Cell` may go to another thread, and not be looked at from two; a guard of std's the other way round.
+/// A `Cell` is Send and not Sync; a guard of std is Sync and not Send.
 type NotSync = Cell<u8>;
 type NotSend = std::sync::MutexGuard<'static, u8>;
 type Neither = Rc<u8>;
@@ -52,7 +52,7 @@ macro_rules! is_not {
 is!(Send: Semaphore, Permit<'static>, OwnedPermit, Event, Condvar, Barrier);
 is!(Sync: Semaphore, Permit<'static>, OwnedPermit, Event, Condvar, Barrier);
 
-// A lock needs of its value that it may go where the lock is used.
+// A lock is as Send and Sync as the use of its value needs.
 is!(Send: Mutex<u8>, Mutex<NotSync>, MutexGuard<'static, NotSync>, OwnedMutexGuard<NotSync>);
 is!(Sync: Mutex<u8>, Mutex<NotSync>, MutexGuard<'static, u8>, MutexGuard<'static, NotSend>, OwnedMutexGuard<u8>);
 is_not!(Send: Mutex<NotSend>, Mutex<Neither>, MutexGuard<'static, NotSend>, OwnedMutexGuard<NotSend>,
@@ -65,7 +65,7 @@ is_not!(Send: RwLock<NotSend>, RwLock<Neither>, ReadGuard<'static, NotSync>, Rea
     WriteGuard<'static, NotSend>, WriteGuard<'static, Neither>);
 is_not!(Sync: RwLock<NotSync>, RwLock<NotSend>, ReadGuard<'static, NotSync>, WriteGuard<'static, NotSync>);
 
-// A channel moves its messages from one thread to another, and never shows one to two.
+// A channel moves its messages between threads, and never shares one.
 is!(Send: Sender<u8>, Sender<NotSync>, Receiver<NotSync>, SendFuture<'static, NotSync>, RecvFuture<'static, NotSync>,
     OneshotSender<NotSync>, OneshotReceiver<NotSync>);
 is!(Sync: Sender<NotSync>, Receiver<NotSync>, OneshotSender<NotSync>, OneshotReceiver<NotSync>);
@@ -79,13 +79,13 @@ is!(Sync: BroadcastSender<u8>, BroadcastReceiver<u8>, BroadcastSender<NotSync>, 
 is_not!(Send: BroadcastSender<NotSend>, BroadcastReceiver<NotSend>, BroadcastSender<Neither>);
 is_not!(Sync: BroadcastSender<NotSend>, BroadcastReceiver<NotSend>, BroadcastSender<Neither>);
 
-// What all see must bear to be seen.
+// All receivers share the value, so it must be Sync.
 is!(Send: WatchSender<u8>, WatchReceiver<u8>);
 is!(Sync: WatchSender<u8>, WatchReceiver<u8>);
 is_not!(Send: WatchSender<NotSync>, WatchReceiver<NotSync>, WatchSender<NotSend>, WatchReceiver<NotSend>);
 is_not!(Sync: WatchSender<NotSync>, WatchReceiver<NotSend>);
 
-// A wait stays where it is, as others know its place; what only owns one may be moved.
+// A wait is pinned, because the wait list points to it; what only owns one can be moved.
 is_not!(Unpin: SendFuture<'static, u8>, RecvFuture<'static, u8>);
 is!(Unpin: Sender<u8>, Receiver<u8>, OneshotReceiver<u8>, OneshotSender<u8>, MutexGuard<'static, u8>);
 
@@ -135,7 +135,7 @@ fn waits_may_move_to_another_thread_while_they_wait() {
 
 // ---- leaks ----
 
-/// Leaves a future in line, for ever.
+/// Leaves a future in line for ever.
 fn leak<'a, T: 'a>(future: impl Future<Output = T> + 'a) {
     let mut future: Pin<Box<dyn Future<Output = T> + 'a>> = Box::pin(future);
     assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -143,23 +143,24 @@ fn leak<'a, T: 'a>(future: impl Future<Output = T> + 'a) {
 }
 
 #[test]
-#[allow(clippy::drop_non_drop)] // it says what goes first
-fn a_wait_that_is_leaked_in_line_stays_there_and_breaks_nothing() {
-    // Before others, after them, and alone when what they wait at is dropped.
+fn an_acquire_that_is_leaked_keeps_its_position_in_line() {
     let semaphore = Semaphore::new(0);
     let mut before = waiting(semaphore.acquire());
     leak(semaphore.acquire());
     let mut after = waiting(semaphore.acquire());
     semaphore.add_permits(2);
     before.served().forget();
-    assert!(!after.was_woken(), "the second one was the leaked one's");
+    assert!(!after.was_woken(), "the second permit was handed to the leaked wait");
     semaphore.add_permits(1);
     after.served().forget();
     drop((before, after));
     leak(semaphore.acquire_many(2));
     assert!(semaphore.try_acquire().is_none());
-    drop(semaphore);
+}
 
+#[test]
+#[allow(clippy::drop_non_drop)] // the order of the drops is part of the test
+fn sends_and_receives_that_are_leaked_keep_their_positions_in_line() {
     let (tx, rx) = channel(1);
     leak(rx.recv());
     let mut after = waiting(rx.recv());
@@ -180,6 +181,10 @@ fn a_wait_that_is_leaked_in_line_stays_there_and_breaks_nothing() {
     forget(rx);
     tx.try_send(vec![1]).unwrap();
     drop(tx);
+}
+
+#[test]
+fn waits_that_are_leaked_do_not_hinder_others_at_the_same_oneshot_event_barrier_or_value() {
     let (mut tx, rx) = oneshot::<Vec<u8>>();
     leak(tx.closed());
     leak(tx.closed());
@@ -192,12 +197,10 @@ fn a_wait_that_is_leaked_in_line_stays_there_and_breaks_nothing() {
     let event = Event::new();
     leak(event.wait());
     event.set();
-    drop(event);
     let barrier = Barrier::new(2);
     leak(barrier.wait());
     assert!(at_once(barrier.wait()));
     leak(barrier.wait());
-    drop(barrier);
     let (tx, mut rx) = broadcast(1);
     leak(rx.recv());
     tx.send(Arc::new(1)).unwrap();
@@ -228,10 +231,10 @@ fn a_guard_that_is_leaked_keeps_what_it_has() {
     assert_eq!(lock.into_inner(), [1, 2]);
 }
 
-// ---- polled in ways in which nobody should ----
+// ---- polls after completion ----
 
 #[test]
-fn a_send_that_is_polled_after_it_was_ready_panics_and_harms_nobody() {
+fn a_send_that_is_polled_after_it_was_ready_panics_and_leaves_the_channel_usable() {
     let again = |send: Pin<&mut SendFuture<'_, u8>>| {
         reactor::budget::reset();
         panic_text(|| send.poll(&mut Context::from_waker(Waker::noop())).is_ready())
@@ -264,7 +267,7 @@ fn a_receive_that_is_polled_after_it_was_ready_receives_again() {
 
 // ---- messages that panic ----
 
-/// Panics when it is dropped, if it is told to.
+/// Panics when it is dropped, if it is bad.
 #[derive(Debug)]
 struct Bad(bool, Arc<AtomicUsize>);
 
@@ -281,7 +284,7 @@ fn messages_that_panic_when_they_are_dropped_are_dropped_once_and_take_nothing_w
     let message = |bad| Bad(bad, drops.clone());
     let dropped = || drops.swap(0, Ordering::SeqCst);
 
-    // Left in a channel whose last receiver goes.
+    // Left in a channel whose last receiver is dropped.
     let (tx, rx) = channel(3);
     [true, false, false].into_iter().for_each(|bad| tx.try_send(message(bad)).unwrap());
     let mut waits = waiting(tx.send(message(false)));
@@ -290,7 +293,7 @@ fn messages_that_panic_when_they_are_dropped_are_dropped_once_and_take_nothing_w
     assert!(waits.served().is_err());
     assert_eq!(dropped(), 4);
 
-    // Given back to a sender who is gone.
+    // Returned to a dropped send.
     let (tx, rx) = channel(0);
     let (goes, mut stays) = (waiting(tx.send(message(true))), waiting(tx.send(message(false))));
     rx.close();
@@ -300,7 +303,7 @@ fn messages_that_panic_when_they_are_dropped_are_dropped_once_and_take_nothing_w
     drop((stays, back));
     assert_eq!(dropped(), 1);
 
-    // In a sender that waits and goes.
+    // In a send that is dropped while it waits.
     let (tx, rx) = channel(0);
     let (goes, mut stays) = (waiting(tx.send(message(true))), waiting(tx.send(message(false))));
     assert_eq!(panic_text(|| drop(goes)), "a bad message");
@@ -308,7 +311,7 @@ fn messages_that_panic_when_they_are_dropped_are_dropped_once_and_take_nothing_w
     stays.served().unwrap();
     assert_eq!(dropped(), 2);
 
-    // Handed to a receiver who goes, and then to the last one.
+    // Handed to a dropped receive of the last receiver.
     let (tx, rx) = unbounded();
     let wait = waiting(async move { rx.recv().await });
     tx.try_send(message(true)).unwrap();
@@ -327,7 +330,7 @@ fn messages_that_panic_when_they_are_dropped_are_dropped_once_and_take_nothing_w
         assert_eq!(dropped(), 1);
     }
 
-    // Forgotten by a broadcast, which sends the next one all the same.
+    // Dropped by a broadcast, which sends the next one all the same.
     let (tx, mut rx) = broadcast(1);
     tx.send(Arc::new(message(true))).unwrap();
     assert_eq!(panic_text(|| tx.send(Arc::new(message(false))).is_ok()), "a bad message");

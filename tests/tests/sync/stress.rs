@@ -1,8 +1,9 @@
-//! Several threads, each with a runtime of its own, and waits that are given up at random moments.
+//! Several threads, each with a runtime of its own, and waits that are dropped at random moments.
 
-use super::kit::{Alive, Dice};
+use super::kit::{Alive, Dice, Token};
 use executor::sync::{
-    Barrier, BroadcastError, Condvar, Event, Mutex, RecvError, RwLock, Semaphore, broadcast, channel, oneshot, watch,
+    Barrier, BroadcastError, Condvar, Event, Mutex, Receiver, RecvError, RwLock, Semaphore, Sender, broadcast, channel,
+    oneshot, watch,
 };
 use executor::{block_on, join_all, yield_now};
 use futures_lite::StreamExt;
@@ -16,7 +17,7 @@ use tests::within;
 
 const SECONDS: u64 = 60;
 
-/// Each of so many threads runs one with its own dice.
+/// Runs `body` on this many threads, each with its own dice.
 fn threads<F: Future<Output = usize>>(count: u64, body: impl Fn(u64, Dice) -> F + Sync) -> usize {
     thread::scope(|scope| {
         let body = &body;
@@ -26,8 +27,8 @@ fn threads<F: Future<Output = usize>>(count: u64, body: impl Fn(u64, Dice) -> F 
     })
 }
 
-/// Waits for a while, and sometimes gives up: `None`.
-async fn or_give_up<F: Future>(dice: &mut Dice, future: F) -> Option<F::Output> {
+/// Polls a future some times or to its end. Returns `None` if it drops the future before.
+async fn or_drop<F: Future>(dice: &mut Dice, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     match dice.roll(3) {
         0 => poll_once(future).await,
@@ -56,7 +57,7 @@ fn never_more_than_the_permits_at_once_and_all_come_back() {
                     let want = dice.roll(5) as usize + 1;
                     let permit = match dice.roll(4) {
                         0 => semaphore.try_acquire_many(want),
-                        _ => or_give_up(&mut dice, semaphore.acquire_many(want)).await,
+                        _ => or_drop(&mut dice, semaphore.acquire_many(want)).await,
                     };
                     if let Some(permit) = permit {
                         assert!(held.fetch_add(want, Ordering::SeqCst) + want <= 5);
@@ -74,7 +75,7 @@ fn never_more_than_the_permits_at_once_and_all_come_back() {
 }
 
 #[test]
-fn locks_let_nobody_in_between() {
+fn locks_exclude_each_other() {
     within(SECONDS, || {
         let (mutex, lock) = (Mutex::new(0), RwLock::new((0, 0)));
         let added = threads(4, |_, mut dice| {
@@ -82,7 +83,7 @@ fn locks_let_nobody_in_between() {
             async move {
                 let mut added = 0;
                 for _ in 0..6_000 {
-                    if let Some(mut guard) = or_give_up(&mut dice, mutex.lock()).await {
+                    if let Some(mut guard) = or_drop(&mut dice, mutex.lock()).await {
                         let before = *guard;
                         if dice.roll(50) == 0 {
                             yield_now().await;
@@ -90,7 +91,7 @@ fn locks_let_nobody_in_between() {
                         *guard = before + 1;
                         added += 1;
                     }
-                    if let Some(mut guard) = or_give_up(&mut dice, lock.write()).await {
+                    if let Some(mut guard) = or_drop(&mut dice, lock.write()).await {
                         guard.0 += 1;
                         if dice.roll(50) == 0 {
                             yield_now().await;
@@ -101,7 +102,7 @@ fn locks_let_nobody_in_between() {
                     }
                     let reads = match dice.roll(2) {
                         0 => lock.try_read(),
-                        _ => or_give_up(&mut dice, lock.read()).await,
+                        _ => or_drop(&mut dice, lock.read()).await,
                     };
                     assert!(reads.is_none_or(|reads| reads.0 == reads.1));
                 }
@@ -113,74 +114,76 @@ fn locks_let_nobody_in_between() {
     });
 }
 
+/// Sends messages, and drops some of the sends. Counts in `sent` those that were sent for certain.
+async fn send_some(tx: &Sender<Token>, tokens: impl Iterator<Item = Token>, sent: &[AtomicUsize], dice: &mut Dice) {
+    for token in tokens {
+        let number = token.0;
+        // A message whose send was dropped was either sent or dropped.
+        let is_sent = match dice.roll(6) {
+            0 => or_drop(dice, tx.send(token)).await.is_some_and(|sent| sent.is_ok()),
+            1 => tx.try_send(token).is_ok(),
+            _ => tx.send(token).await.is_ok(),
+        };
+        sent[number].fetch_add(usize::from(is_sent), Ordering::SeqCst);
+    }
+}
+
+/// Receives messages in every way until the channel is closed, and drops some of the receives.
+async fn receive_all(mut rx: Receiver<Token>, received: &[AtomicUsize], dice: &mut Dice) {
+    loop {
+        let token = match dice.roll(6) {
+            0 => rx.try_recv().ok().map(Ok),
+            1 => or_drop(dice, rx.next()).await.map(|token| token.ok_or(RecvError)),
+            2 => or_drop(dice, rx.recv()).await,
+            _ => Some(rx.recv().await),
+        };
+        match token {
+            Some(Ok(token)) => {
+                assert_eq!(received[token.0].fetch_add(1, Ordering::SeqCst), 0, "message {} came twice", token.0);
+            }
+            Some(Err(RecvError)) => return,
+            None => yield_now().await,
+        }
+    }
+}
+
 #[test]
 fn no_message_is_lost_or_comes_twice() {
     const EACH: usize = 6_000;
     within(SECONDS, || {
         for capacity in [0, 1, 7, usize::MAX] {
             let alive = Alive::default();
-            let sent: Vec<_> = (0..2 * EACH).map(|_| AtomicUsize::new(0)).collect();
-            let received: Vec<_> = (0..2 * EACH).map(|_| AtomicUsize::new(0)).collect();
+            let [sent, received] = [(); 2].map(|()| (0..2 * EACH).map(|_| AtomicUsize::new(0)).collect::<Vec<_>>());
             let senders_left = AtomicUsize::new(2);
             let (tx, rx) = channel(capacity);
-            let send = async |first: usize, dice: &mut Dice| {
-                let tx = tx.clone();
-                for n in first..first + EACH {
-                    let token = alive.token(n);
-                    // One that was given up was sent or dropped.
-                    let is_sent = match dice.roll(6) {
-                        0 => or_give_up(dice, tx.send(token)).await.is_some_and(|sent| sent.is_ok()),
-                        1 => tx.try_send(token).is_ok(),
-                        _ => tx.send(token).await.is_ok(),
-                    };
-                    sent[n].fetch_add(usize::from(is_sent), Ordering::SeqCst);
-                }
-                if senders_left.fetch_sub(1, Ordering::SeqCst) == 1 {
-                    tx.close();
-                }
-            };
-            let receive = async |dice: &mut Dice| {
-                let mut rx = rx.clone();
-                let mut last = [0, 0];
-                loop {
-                    let got = match dice.roll(6) {
-                        0 => rx.try_recv().ok().map(Ok),
-                        1 => or_give_up(dice, rx.next()).await.map(|got| got.ok_or(RecvError)),
-                        2 => or_give_up(dice, rx.recv()).await,
-                        _ => Some(rx.recv().await),
-                    };
-                    match got {
-                        Some(Ok(token)) => {
-                            assert_eq!(received[token.0].fetch_add(1, Ordering::SeqCst), 0, "it came twice");
-                            last[token.0 / EACH] = token.0;
-                        }
-                        Some(Err(RecvError)) => return last,
-                        None => yield_now().await,
-                    }
-                }
-            };
             threads(4, |number, mut dice| {
-                let (send, receive) = (&send, &receive);
+                let (alive, sent, received, senders_left) = (&alive, &sent, &received, &senders_left);
+                let (tx, rx) = (tx.clone(), rx.clone());
                 async move {
-                    match number {
-                        0 | 1 => send(number as usize * EACH, &mut dice).await,
-                        _ => drop(receive(&mut dice).await),
+                    if number >= 2 {
+                        receive_all(rx, received, &mut dice).await;
+                        return 0;
+                    }
+                    let first = number as usize * EACH;
+                    send_some(&tx, (first..first + EACH).map(|n| alive.token(n)), sent, &mut dice).await;
+                    if senders_left.fetch_sub(1, Ordering::SeqCst) == 1 {
+                        tx.close();
                     }
                     0
                 }
             });
             for (n, (sent, received)) in sent.iter().zip(&received).enumerate() {
                 let (sent, received) = (sent.load(Ordering::SeqCst), received.load(Ordering::SeqCst));
-                assert!(sent <= received, "room for {capacity}: {n} was lost");
+                assert!(sent <= received, "capacity {capacity}: message {n} was lost");
             }
             drop((tx, rx));
-            assert_eq!((alive.count(), alive.drops()), (0, 2 * EACH), "room for {capacity}");
+            assert_eq!((alive.count(), alive.drops()), (0, 2 * EACH), "capacity {capacity}");
         }
     });
 }
 
 #[test]
-fn one_sender_and_one_receiver_keep_the_order_whatever_is_given_up() {
+fn one_sender_and_one_receiver_keep_the_order_whatever_is_dropped() {
     const EACH: usize = 20_000;
     within(SECONDS, || {
         for capacity in [0, 1, 5] {
@@ -200,8 +203,8 @@ fn one_sender_and_one_receiver_keep_the_order_whatever_is_given_up() {
                     } else if let (_, Some(mut rx)) = ends {
                         loop {
                             let got = match dice.roll(4) {
-                                0 => or_give_up(&mut dice, rx.next()).await.map(|got| got.ok_or(RecvError)),
-                                1 => or_give_up(&mut dice, rx.recv()).await,
+                                0 => or_drop(&mut dice, rx.next()).await.map(|got| got.ok_or(RecvError)),
+                                1 => or_drop(&mut dice, rx.recv()).await,
                                 _ => Some(rx.recv().await),
                             };
                             match got {
@@ -244,7 +247,7 @@ fn work_that_is_announced_by_a_condition_is_all_done() {
                             let empty = |queue: &mut (Vec<usize>, i32)| queue.0.is_empty() && queue.1 < 2;
                             filled.wait_while(queue.lock().await, empty).await.0.pop()
                         };
-                        match or_give_up(&mut dice, wait).await {
+                        match or_drop(&mut dice, wait).await {
                             Some(Some(_)) => done += 1,
                             Some(None) => break,
                             None => yield_now().await,
@@ -259,7 +262,7 @@ fn work_that_is_announced_by_a_condition_is_all_done() {
 }
 
 #[test]
-fn each_round_at_a_barrier_has_one_leader_and_nobody_is_ahead() {
+fn each_round_at_a_barrier_has_one_leader_and_no_task_is_a_round_ahead() {
     const ROUNDS: usize = 2_000;
     within(SECONDS, || {
         let (barrier, rounds) = (Barrier::new(4), [0; 4].map(AtomicUsize::new));
@@ -269,10 +272,10 @@ fn each_round_at_a_barrier_has_one_leader_and_nobody_is_ahead() {
                 let mut leads = 0;
                 for round in 0..ROUNDS {
                     rounds[number as usize].store(round, Ordering::SeqCst);
-                    // Nobody gives up here: who goes too late was there, and cannot know it.
+                    // No wait is dropped here: a dropped wait may have counted, which its task cannot know.
                     leads += usize::from(barrier.wait().await);
                     let least = rounds.iter().map(|round| round.load(Ordering::SeqCst)).min();
-                    assert!(least >= Some(round), "somebody is behind");
+                    assert!(least >= Some(round), "a task is a round behind");
                 }
                 leads
             }
@@ -282,7 +285,7 @@ fn each_round_at_a_barrier_has_one_leader_and_nobody_is_ahead() {
 }
 
 #[test]
-fn what_is_told_to_all_reaches_all() {
+fn broadcasts_and_watched_values_reach_every_receiver() {
     const EACH: u64 = 5_000;
     within(SECONDS, || {
         let (log, first) = broadcast(64);
@@ -312,7 +315,7 @@ fn what_is_told_to_all_reaches_all() {
                 let (mut log, mut newest) = receives.expect("it sends or receives");
                 let mut next = 1;
                 loop {
-                    match or_give_up(&mut dice, log.recv()).await {
+                    match or_drop(&mut dice, log.recv()).await {
                         Some(Ok(n)) => {
                             assert_eq!(n, next);
                             next += 1;
@@ -337,11 +340,11 @@ fn what_is_told_to_all_reaches_all() {
 }
 
 #[test]
-fn answers_come_to_those_who_still_want_them() {
+fn oneshot_answers_reach_the_receivers_that_still_wait() {
     const EACH: usize = 8_000;
     within(SECONDS, || {
         let alive = Alive::default();
-        let (ask, asked) = channel::<(usize, executor::sync::OneshotSender<super::kit::Token>)>(4);
+        let (ask, asked) = channel::<(usize, executor::sync::OneshotSender<Token>)>(4);
         let (ask, asked) = (std::sync::Mutex::new(Some(ask)), std::sync::Mutex::new(Some(asked)));
         let over = Event::new();
         let answered = threads(2, |number, mut dice| {
@@ -356,12 +359,12 @@ fn answers_come_to_those_who_still_want_them() {
                     for n in 0..EACH {
                         let (reply, answer) = oneshot();
                         ask.send((n, reply)).await.unwrap();
-                        match or_give_up(&mut dice, answer).await {
+                        match or_drop(&mut dice, answer).await {
                             Some(Ok(token)) => {
                                 assert_eq!(token.0, n);
                                 answered += 1;
                             }
-                            Some(Err(RecvError)) => {} // it did not feel like it
+                            Some(Err(RecvError)) => {} // the other task dropped the sender
                             None => {}
                         }
                     }
@@ -388,7 +391,7 @@ fn answers_come_to_those_who_still_want_them() {
 }
 
 #[test]
-fn many_waits_of_many_tasks_on_many_threads() {
+fn many_waits_on_many_threads_all_complete() {
     within(SECONDS, || {
         let semaphore = Arc::new(Semaphore::new(2));
         let count = AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! What the primitives print, and what a task that waits for one reports.
+//! The `Debug` output of the primitives, and how a task that waits for one is listed.
 
 use super::kit::{panic_text, waiting};
 use executor::Runtime;
@@ -12,7 +12,7 @@ use std::future::Future;
 const HERE: &str = file!();
 
 #[test]
-fn each_says_what_it_is_and_where_it_was_made() {
+fn debug_output_names_the_kind_and_the_creation_location() {
     let at = |line: u32, column: u32| format!("made at {HERE}:{line}:{column}");
     let (semaphore, line) = (Semaphore::new(2), line!());
     assert_eq!(format!("{semaphore:?}"), format!("the semaphore {} (2 available)", at(line, 30)));
@@ -56,7 +56,7 @@ fn each_says_what_it_is_and_where_it_was_made() {
     assert!(format!("{event:?}").contains(&at(line, 26)), "also if it was made by default");
 }
 
-/// What is said of a future that nobody will ever wake.
+/// How a future that is never woken is listed.
 fn why_it_waits(future: impl Future<Output = ()>) -> String {
     let runtime = Runtime::builder().detect_deadlock(true).build().unwrap();
     panic_text(|| runtime.block_on(future))

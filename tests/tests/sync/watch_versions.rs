@@ -34,7 +34,7 @@ fn changes_between_the_wake_and_the_poll_are_one_change() {
 }
 
 #[test]
-fn they_are_one_change_to_a_receiver_that_reads_nothing_too() {
+fn changes_before_the_poll_are_one_change_to_a_receiver_that_reads_nothing() {
     block_on(async {
         let (tx, mut rx) = watch(0);
         let changes = spawn(async move {
@@ -79,7 +79,7 @@ fn what_was_read_after_an_announcement_is_not_announced() {
 }
 
 #[test]
-fn before_the_first_wait_a_look_changes_nothing() {
+fn reading_before_the_first_wait_marks_nothing_as_seen() {
     block_on(async {
         let (tx, mut rx) = watch(0);
         tx.send(1).unwrap();
@@ -179,7 +179,7 @@ fn an_event_that_is_set_many_times_in_one_poll_ends_each_wait_once() {
 }
 
 #[test]
-fn notices_of_a_condition_wake_no_one_twice() {
+fn notices_of_a_condition_wake_no_waiter_twice() {
     block_on(async {
         let shared = Arc::new((Mutex::new(0), Condvar::new()));
         let waits = spawn({
@@ -198,7 +198,7 @@ fn notices_of_a_condition_wake_no_one_twice() {
             yield_now().await;
             *shared.0.lock().await += 1;
             for _ in 0..5 {
-                shared.1.notify_one(); // the first finds the waiter, the others nobody
+                shared.1.notify_one(); // the first finds the waiter, the others find none
                 shared.1.notify_all();
             }
             yield_now().await;

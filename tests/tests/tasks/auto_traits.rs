@@ -68,7 +68,7 @@ macro_rules! auto_traits {
             assert!(implements!($type, RefUnwindSafe) == filled!($ref_unwind), concat!("RefUnwindSafe: ", stringify!($type)));
         };)*
 
-        /// The types of the table, as they stand there.
+        /// The types of the table, as they are written there.
         const TYPES: &[&str] = &[$(stringify!($type)),*];
     };
 }

@@ -1,11 +1,13 @@
-//! The rest of the library on an executor of one's own: the examples as a student runs them, their recordings, and what
-//! the current runtime is.
+//! The library on a custom scheduler: the examples as a student runs them, their recordings, and which runtime is
+//! current.
 
 use demo::step::lints::lint;
-use executor::task::{Runnable, Schedule};
+use executor::observer::WokenBy;
+use executor::task::{Edge, Finish, PollEnd, Queue, Runnable, Schedule, TaskEvent, TaskRef, Transition};
 use executor::trace::{Event, Trace};
 use executor::{
-    CustomRuntime, JoinError, JoinHandle, named, spawn, spawn_blocking, spawn_local, task_group, tasks, yield_now,
+    CustomRuntime, JoinError, JoinHandle, Observer, ReactorObserver, TaskId, named, spawn, spawn_blocking, spawn_local,
+    task_group, tasks, yield_now,
 };
 use futures_lite::future::block_on;
 use std::collections::{BTreeMap, VecDeque};
@@ -16,6 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use tests::Log;
 use tests::demo::executor_examples;
 
 #[derive(Default)]
@@ -38,7 +41,7 @@ impl Fifo {
     }
 }
 
-/// What a future ends with on an executor of one's own without a reactor.
+/// Runs a future on a custom scheduler without a reactor.
 fn run<F: Future<Output: Send> + Send + 'static>(future: F) -> Result<F::Output, JoinError> {
     let fifo = Arc::new(Fifo::default());
     let runtime = CustomRuntime::builder(fifo.clone()).build();
@@ -109,7 +112,7 @@ fn the_task_dump_lists_the_tasks_of_a_custom_runtime() {
 }
 
 #[test]
-fn what_cannot_work_says_which_line_to_write() {
+fn a_misuse_fails_with_the_line_to_write_instead() {
     let said = |result: Result<(), JoinError>| result.unwrap_err().to_string();
     let blocking = said(run(async { spawn_blocking(|| ()).await.unwrap() }));
     assert!(
@@ -136,7 +139,7 @@ fn the_innermost_runtime_is_the_current_one() {
     let fifo = Arc::new(Fifo::default());
     let runtime = CustomRuntime::builder(fifo).build();
     let inner = runtime.enter(|| executor::block_on(async { spawn(async { 1 }).await.unwrap() + tasks().len() }));
-    assert_eq!(inner, 2, "a runtime of its own inside of the loop's thread, outside of a task");
+    assert_eq!(inner, 2, "a runtime on the thread of the loop, outside of a task");
 }
 
 #[test]
@@ -160,6 +163,87 @@ fn cancel_all_leaves_no_task() {
     assert!(handles.iter().all(JoinHandle::is_finished));
     drop((handles, runtime));
     assert_eq!(Arc::strong_count(&fifo), 1, "nothing keeps the scheduler");
+}
+
+/// A scheduler that is shown the events of its tasks and notes a queue; and an observer of the same tasks. Both write
+/// the transition of each event to one log.
+#[derive(Default)]
+struct Shown {
+    fifo: Arc<Fifo>,
+    log: Log<(&'static str, Edge, Option<Queue>)>,
+}
+
+impl Shown {
+    fn show(&self, to: &'static str) {
+        Transition::current().inspect(|transition| self.log.push((to, transition.edge, transition.queue)));
+    }
+}
+
+impl Schedule for Shown {
+    fn schedule(self: &Arc<Self>, task: Runnable) {
+        self.fifo.schedule(task);
+    }
+
+    fn is_watched(&self) -> bool {
+        true
+    }
+
+    fn happened(self: &Arc<Self>, _: TaskRef<'_>, _: TaskEvent<'_>) {
+        Transition::note_queue(|| Queue::Injection);
+        self.show("scheduler");
+    }
+}
+
+struct ShownLater(Arc<Shown>);
+
+impl ReactorObserver for ShownLater {}
+
+impl Observer for ShownLater {
+    fn task_spawned(&self, _: TaskRef<'_>, _: Option<TaskId>) {
+        self.0.show("observer");
+    }
+    fn task_woken(&self, _: TaskRef<'_>, _: WokenBy) {
+        self.0.show("observer");
+    }
+    fn task_cancelled(&self, _: TaskRef<'_>, _: WokenBy) {
+        self.0.show("observer");
+    }
+    fn poll_begins(&self, _: TaskRef<'_>) {
+        self.0.show("observer");
+    }
+    fn poll_ends(&self, _: TaskId, _: PollEnd) {
+        self.0.show("observer");
+    }
+    fn task_finished(&self, _: TaskRef<'_>, _: Finish) {
+        self.0.show("observer");
+    }
+    fn task_freed(&self, _: TaskRef<'_>) {
+        self.0.show("observer");
+    }
+}
+
+#[test]
+fn the_observer_is_shown_each_event_after_the_scheduler_with_the_queue_that_the_scheduler_noted() {
+    let shown = Arc::new(Shown::default());
+    let runtime = CustomRuntime::builder(shown.clone()).observer(Arc::new(ShownLater(shown.clone()))).build();
+    let root = runtime.spawn(async {
+        let suspended = spawn(pending::<()>());
+        yield_now().await;
+        suspended.cancel();
+        assert!(suspended.await.unwrap_err().is_cancelled());
+    });
+    runtime.enter(|| shown.fifo.run());
+    block_on(root).unwrap();
+    let log = shown.log.take();
+    for event in log.chunks(2) {
+        let &[("scheduler", edge, queue), ("observer", same_edge, same_queue)] = event else { panic!("{log:?}") };
+        assert_eq!((edge, queue), (same_edge, same_queue), "{log:?}");
+    }
+    for (edge, queue) in
+        [(Edge::Wake, Some(Queue::Injection)), (Edge::Cancel, Some(Queue::Injection)), (Edge::Wake, None)]
+    {
+        assert!(log.contains(&("observer", edge, queue)), "{edge} with {queue:?} in {log:?}");
+    }
 }
 
 /// Runs an example, recorded: what it prints, and its recording.

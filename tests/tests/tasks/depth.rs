@@ -38,14 +38,14 @@ impl Levels {
         self.alive.load(Ordering::SeqCst)
     }
 
-    /// All have ended, the innermost first.
+    /// Checks that all have ended, the innermost first.
     #[track_caller]
     fn assert_ended(&self) {
         assert_eq!(self.alive(), 0, "levels that are left");
         assert_eq!(self.in_wrong_order.load(Ordering::SeqCst), 0, "levels that ended before one inside of them");
     }
 
-    /// Something for the level with so many around it to hold. The outer ones have lower numbers.
+    /// A value for the level of this number to hold. The outer levels have lower numbers.
     fn enter(self: &Arc<Levels>, number: usize) -> OnDrop<impl FnOnce() + Send + use<>> {
         self.alive.fetch_add(1, Ordering::SeqCst);
         let levels = self.clone();
@@ -76,7 +76,7 @@ where
     })
 }
 
-/// Lets a nest grow to its full depth.
+/// Waits until a nest has its full depth.
 async fn grown(levels: &Levels) {
     while levels.alive() <= DEPTH {
         yield_now().await;
@@ -211,7 +211,7 @@ fn an_error_beside_nested_groups_ends_them() {
 }
 
 #[test]
-fn all_the_deadlines_around_nested_groups_strike_at_the_same_moment() {
+fn nested_groups_end_when_all_deadlines_around_them_pass_at_once() {
     fn nest(levels: Arc<Levels>, number: usize, at: Instant) -> SendBoxed<Result<(), ()>> {
         Box::pin(async move {
             let _level = levels.enter(number);
@@ -250,7 +250,7 @@ fn a_shield_in_the_innermost_group_delays_the_end_of_all() {
 }
 
 #[test]
-fn nested_groups_that_are_over_leave_a_chain_of_scopes_that_is_freed() {
+fn nested_groups_that_have_ended_free_their_chain_of_scopes() {
     fn nest(number: usize, innermost: Arc<Mutex<Option<JoinHandle<()>>>>) -> SendBoxed<Result<(), ()>> {
         Box::pin(async move {
             if number == DEPTH {
@@ -269,7 +269,7 @@ fn nested_groups_that_are_over_leave_a_chain_of_scopes_that_is_freed() {
     within(60, || {
         let innermost = Arc::default();
         block_on(nest(0, Arc::clone(&innermost))).unwrap();
-        // The handle keeps the cell, the cell its scope, and that all the scopes around it, which nothing else keeps.
+        // The handle keeps the cell, the cell keeps its scope, and the scope all those around it.
         let task = innermost.lock().unwrap().take().unwrap();
         assert!(task.is_finished());
         drop(task);
@@ -277,11 +277,12 @@ fn nested_groups_that_are_over_leave_a_chain_of_scopes_that_is_freed() {
 }
 
 #[test]
-fn destructors_that_drop_each_others_groups_do_so_to_any_depth() {
+fn destructors_can_drop_each_others_groups_to_any_depth() {
     type Group = Boxed<Result<(), GroupError<()>>>;
     within(60, || {
         block_on(async {
-            // The runtime can't know of these: a task's destructor drops the next group, which is nobody's future.
+            // The runtime does not know these groups: the destructor of each task drops the next group, which no task
+            // awaits.
             let (groups, dropped) = (Rc::new(RefCell::new(Vec::<Group>::new())), Rc::new(Cell::new(0)));
             for _ in 0..DEPTH {
                 let (groups_inside, dropped) = (groups.clone(), dropped.clone());
@@ -310,7 +311,7 @@ fn destructors_that_drop_each_others_groups_do_so_to_any_depth() {
 }
 
 #[test]
-fn handles_that_cancel_on_drop_do_so_to_any_depth() {
+fn handles_can_cancel_on_drop_to_any_depth() {
     fn chain(depth: usize, alive: Arc<()>) -> SendBoxed<()> {
         Box::pin(async move {
             let _alive = alive.clone();
@@ -344,9 +345,18 @@ fn handles_that_cancel_on_drop_do_so_to_any_depth() {
 #[expect(dead_code, reason = "its fields are there to be dropped")]
 struct Link(Option<JoinHandle<Link>>, OnDrop<Box<dyn FnOnce()>>);
 
-fn link(before: Option<JoinHandle<Link>>, dropped: &Rc<Cell<usize>>) -> Link {
-    let dropped = dropped.clone();
-    Link(before, OnDrop::new(Box::new(move || dropped.set(dropped.get() + 1))))
+/// Runs tasks, each of whose outputs has the handle of the one before. Returns the last handle. Counts in `dropped` the
+/// outputs that are dropped.
+async fn chain_of_handles(dropped: &Rc<Cell<usize>>) -> Option<JoinHandle<Link>> {
+    let mut last = None;
+    for _ in 0..DEPTH {
+        let dropped = dropped.clone();
+        let counts = OnDrop::new(Box::new(move || dropped.set(dropped.get() + 1)) as Box<dyn FnOnce()>);
+        let output = Link(last.take(), counts);
+        last = Some(spawn_local(async move { output }));
+        yield_now().await;
+    }
+    last
 }
 
 #[test]
@@ -354,12 +364,7 @@ fn handles_whose_outputs_are_handles_are_dropped_to_any_depth() {
     within(60, || {
         block_on(async {
             let dropped = Rc::new(Cell::new(0));
-            let mut last = None;
-            for _ in 0..DEPTH {
-                let output = link(last.take(), &dropped);
-                last = Some(spawn_local(async move { output }));
-                yield_now().await;
-            }
+            let last = chain_of_handles(&dropped).await;
             drop(last);
             assert_eq!(dropped.get(), DEPTH, "all at once");
         });
@@ -367,16 +372,11 @@ fn handles_whose_outputs_are_handles_are_dropped_to_any_depth() {
 }
 
 #[test]
-fn an_output_that_is_a_chain_of_handles_and_that_nobody_takes_is_dropped() {
+fn an_output_that_is_a_chain_of_handles_and_is_not_taken_is_dropped() {
     within(60, || {
         block_on(async {
             let dropped = Rc::new(Cell::new(0));
-            let mut last = None;
-            for _ in 0..DEPTH {
-                let output = link(last.take(), &dropped);
-                last = Some(spawn_local(async move { output }));
-                yield_now().await;
-            }
+            let last = chain_of_handles(&dropped).await;
             drop(spawn_local(async move { last }));
             yield_now().await;
             assert_eq!(dropped.get(), DEPTH);
@@ -413,7 +413,7 @@ fn tasks_that_await_each_other_are_freed_to_any_depth() {
 fn tasks_that_keep_the_last_waker_of_each_other_are_dropped_to_any_depth() {
     use executor::task::{Runnable, Schedule, spawn_with};
 
-    /// It runs a task when that is spawned. Later none is woken.
+    /// It runs a task when it is spawned. No task is woken later.
     struct Never;
 
     impl Schedule for Never {

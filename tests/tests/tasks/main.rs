@@ -1,4 +1,4 @@
-//! Tasks: their life, schedulers of one's own, misuse, and what foreign wakers may do.
+//! Tasks: their life, custom schedulers, misuse, and wakers that call back.
 //!
 //! Alone: `cargo test -p tests --test tasks`.
 

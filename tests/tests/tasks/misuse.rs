@@ -1,4 +1,4 @@
-//! Programs that use the runtime in ways it can't work in, or in odd places.
+//! Misuse of the runtime, and its use in unusual code: destructors, thread-locals, nested scopes.
 //!
 //! What is checked: a panic names the line of the program that is to be changed, task-locals and guards work wherever
 //! safe code can reach them, and large futures need a bounded number of copies on the stack.
@@ -36,7 +36,7 @@ fn message_of(info: &std::panic::PanicHookInfo<'_>) -> String {
     literal.or_else(|| info.payload().downcast_ref().cloned()).unwrap_or_default()
 }
 
-/// The file in which the body's panic is said to have happened, with what it said.
+/// The file that the panic of the body names, and its message.
 fn panic_of(body: impl FnOnce()) -> (String, String) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -53,7 +53,7 @@ fn panic_of(body: impl FnOnce()) -> (String, String) {
     PANIC.take().expect("the hook was called")
 }
 
-/// The panic is at a line of this file, or its message names one.
+/// Checks that the panic is at a line of this file, or that its message names one.
 #[track_caller]
 fn panics(what: &str, body: impl FnOnce()) {
     let (place, message) = panic_of(body);
@@ -185,7 +185,7 @@ fn other_tasks_are_listed_polled_and_dropped_while_a_task_local_is_shown() {
                     let joe = USER.scope("joe", async { USER.with(|user| assert_eq!(*user, "joe")) });
                     assert!(poll_once_outside(joe).is_some());
                     assert_eq!((*user, USER.get()), ("ann", "ann"));
-                    // A panic in there leaves all as it was.
+                    // A panic in there changes nothing.
                     let panics = async { USER.with(|_| std::panic::resume_unwind(Box::new("on purpose"))) };
                     let mut panics = Box::pin(USER.scope("max", panics));
                     let poll = || panics.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -344,12 +344,12 @@ fn guards_of_an_entered_host_may_be_dropped_in_any_order() {
 
 const LARGE: usize = 128 << 10;
 
-/// A future, or a call, that holds so much.
+/// A future, or a call, of this size.
 fn large() -> [u8; LARGE] {
     std::hint::black_box([1; LARGE])
 }
 
-/// Each way to hand a large future over, by name.
+/// Each way to pass a large future, by name.
 const WAYS: [(&str, fn()); 8] = [
     ("block_on", || {
         let held = large();
@@ -440,7 +440,7 @@ fn child_hands_a_large_future_over() {
     thread::Builder::new().stack_size(size).spawn(run).unwrap().join().unwrap();
 }
 
-/// How many copies of a large future must fit onto the stack for a way to hand it over.
+/// How many copies of a large future must fit onto the stack for each way to pass it.
 fn copies_for(way: &str) -> usize {
     let fits = |copies: usize| {
         let mut child = tests::alone::test(module_path!(), "child_hands_a_large_future_over");
@@ -456,7 +456,7 @@ fn copies_for(way: &str) -> usize {
     (1..40).find(|copies| fits(*copies)).expect("forty copies are enough")
 }
 
-/// What is left are the copies that a build without optimizations makes: of the array, of the future that is made of it, of
+/// These are the copies that a build without optimizations makes: of the array, of the future that is made of it, of
 /// the argument, and for the write into the cell.
 #[test]
 fn a_large_future_is_copied_to_the_stack_a_few_times_only() {

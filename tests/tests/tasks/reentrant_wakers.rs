@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use tests::{Counting, OnDrop, poll_with, waker_fn, within};
 
-/// A waker that does something when it is woken, and when it is dropped.
+/// A waker that calls a function when it is woken and when it is dropped.
 struct Hooked(Box<dyn Fn() + Send + Sync>);
 
 impl Hooked {
@@ -97,7 +97,7 @@ fn a_waker_may_use_the_source_that_wakes_or_drops_it() {
         for _ in 0..60 {
             assert!(poll(&ours, &hooked()).is_pending());
         }
-        // The first ones are forgotten, which drops them; and the poller is woken that they have left.
+        // The first wakers are dropped, and the poller is woken because they have left.
         reactor.turn(None).unwrap();
         assert_eq!(counting.wakes(), 60 + 60 + 60 + 1);
         let mut readable = Box::pin(ours.readable());

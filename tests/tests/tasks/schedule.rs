@@ -1,4 +1,4 @@
-//! A scheduler of one's own: what its tasks are made with, and what an observer is shown of them.
+//! A custom scheduler: the metadata of its tasks, and the events that an observer is shown.
 
 use executor::observer::PollEnd;
 use executor::task::{Finish, JoinHandle, Runnable, Schedule, TaskEvent, TaskId, TaskRef, builder, spawn_with};
@@ -80,7 +80,7 @@ fn tasks_without_a_number_get_different_ones() {
 }
 
 #[test]
-fn the_number_of_a_task_is_its_schedulers_to_give() {
+fn a_scheduler_numbers_its_tasks() {
     struct FromAHundred(Mutex<u64>);
     impl Schedule for FromAHundred {
         fn schedule(self: &Arc<Self>, _: Runnable) {}
@@ -165,7 +165,7 @@ fn a_recording_of_a_students_executor_has_await_chains() {
 }
 
 #[test]
-fn the_tasks_of_two_executors_are_not_taken_for_each_other() {
+fn tasks_of_two_executors_with_the_same_number_are_distinguished() {
     let (outer, inner) = (Fifo::new(), Fifo::new());
     let _detached = outer.spawn(1, {
         let inner = inner.clone();
@@ -196,7 +196,7 @@ fn a_local_task_says_where_it_may_run() {
     assert_eq!(*block_on(handle).unwrap(), 6);
 }
 
-/// What a local task ends with when `misuse` gets its `Runnable` on another thread.
+/// The result of a local task whose `Runnable` is passed to `misuse` on another thread.
 fn misused(misuse: fn(Runnable)) -> (String, usize) {
     let inside = Rc::new(());
     let kept = inside.clone();
@@ -214,7 +214,7 @@ fn misused(misuse: fn(Runnable)) -> (String, usize) {
 fn a_local_task_on_another_thread_is_an_error_and_its_future_is_not_touched() {
     let (run, dropped) = (misused(|task| drop(task.run())), misused(drop));
     for ((error, references), what) in [(run, "run"), (dropped, "dropped")] {
-        assert!(error.contains(&format!("its Runnable was {what} on the thread `other`")), "{error}");
+        assert!(error.contains(&format!("its Runnable was {what} on the thread \"other\"")), "{error}");
         assert!(error.contains("look at task.task().home()"), "{error}");
         assert_eq!(references, 2, "leaked, as it may not be dropped there");
     }
@@ -239,7 +239,7 @@ fn each_poll_of_a_students_task_has_a_full_budget() {
     assert!(polls(1000) > 5, "and no more than that");
 }
 
-/// The events of one task, in the order in which they were told.
+/// The events of one task, in the order in which they were reported.
 #[derive(Default)]
 struct Order(Mutex<Vec<&'static str>>);
 
@@ -298,7 +298,7 @@ fn follow(events: &[&str]) {
 }
 
 #[test]
-fn events_of_one_task_on_many_threads_are_told_in_an_order_that_can_have_been() {
+fn events_of_one_task_on_many_threads_are_reported_in_a_possible_order() {
     for round in 0..40 {
         let order = Arc::new(Order::default());
         let waker = Arc::<Mutex<Option<Waker>>>::default();
@@ -327,7 +327,7 @@ fn events_of_one_task_on_many_threads_are_told_in_an_order_that_can_have_been() 
                 scope.spawn(|| handle.cancel());
             }
         });
-        // The end of the last poll is told after the handle knows of the task's end.
+        // The end of the last poll is reported after the handle resolves.
         while order.0.lock().unwrap().last() != Some(&"ends") {
             thread::yield_now();
         }
@@ -335,7 +335,7 @@ fn events_of_one_task_on_many_threads_are_told_in_an_order_that_can_have_been() 
     }
 }
 
-/// A task that waits for nothing, its handle, and what its future keeps.
+/// A task that never completes, its handle, and a value that its future keeps.
 fn waits_for_nothing(fifo: &Arc<Fifo>) -> (JoinHandle<()>, Arc<()>) {
     let inside = Arc::new(());
     let kept = inside.clone();

@@ -1,4 +1,5 @@
-//! `Sleep::reset` on a timer that a task waits for: the wait goes on until the new deadline, whoever moves it and whenever.
+//! `Sleep::reset` on a timer that a task waits for: the wait lasts until the new deadline, from wherever and whenever
+//! it is moved.
 //!
 //! On the virtual clock, where a wake that is lost is a deadlock; in the last tests on the system's, with other threads.
 
@@ -36,7 +37,7 @@ impl Idle {
         Idle(Arc::new(Mutex::new(sleep(time))))
     }
 
-    /// A task that waits for it and says when it went on.
+    /// A task that waits for it and returns when it continued.
     fn wait(&self) -> JoinHandle<Instant> {
         let timer = self.0.clone();
         spawn(async move {
@@ -50,7 +51,7 @@ impl Idle {
     }
 }
 
-// ---- who waits goes on waiting, until the new deadline ----
+// ---- a task that waits continues to wait until the new deadline ----
 
 #[test]
 fn a_task_that_waits_follows_its_timer_to_an_earlier_or_a_later_deadline() {
@@ -110,7 +111,7 @@ fn a_timer_that_is_moved_before_it_is_polled_or_after_it_fired_waits_for_the_new
         assert_eq!(poll_once(&mut timer).await, Some(()));
         timer.reset(start + 4 * SECOND);
         assert_eq!(poll_once(&mut timer).await, None);
-        sleep(2 * SECOND).await; // it has fired, and nobody has polled it since
+        sleep(2 * SECOND).await; // it has fired, and was not polled since
         timer.reset(now() + SECOND);
         (&mut timer).await;
         assert_eq!(now() - start, 6 * SECOND);
@@ -183,7 +184,7 @@ fn a_waker_that_panics_in_a_reset_leaves_the_timer_whole() {
     assert!(poll_with(&waker_fn(|| panic!("on purpose")), &mut timer).is_pending());
     let reset = catch_unwind(AssertUnwindSafe(|| timer.reset(now() - SECOND)));
     assert!(reset.is_err(), "the waker was not called");
-    // Its place in the queue is another timer's now, which it must not take out.
+    // Another timer has its slot in the queue now, and must stay there.
     let mut other = sleep(SECOND);
     assert!(poll_with(Waker::noop(), &mut other).is_pending());
     assert!(poll_with(Waker::noop(), &mut timer).is_ready());
@@ -192,7 +193,7 @@ fn a_waker_that_panics_in_a_reset_leaves_the_timer_whole() {
     assert!(poll_with(Waker::noop(), &mut other).is_ready());
 }
 
-// ---- what is built on it ----
+// ---- combinators on a timer ----
 
 #[test]
 fn an_interval_that_two_tasks_share_wakes_the_one_that_polled_last() {
@@ -232,7 +233,7 @@ fn a_burst_of_missed_ticks_gives_each_of_them_once() {
 
 // ---- events ----
 
-/// The timers that are set, and what was wrong in the order of events.
+/// The timers that are set, and errors in the order of events.
 #[derive(Default)]
 struct Balance(Mutex<(BTreeSet<u64>, Vec<String>)>);
 
@@ -310,7 +311,7 @@ fn on_the_systems_clock_a_timer_is_moved_without_being_early() {
 
 #[test]
 fn another_thread_moves_the_timer_of_a_runtime_that_sleeps() {
-    // To an earlier deadline: the thread that waits has to be interrupted. To one that has passed: it has to be woken.
+    // To an earlier deadline, which must interrupt the parked thread; and to one that has passed, which must wake it.
     for earlier in [Some(Duration::from_millis(5)), None] {
         within(20, move || {
             let timer = Arc::new(Mutex::new(sleep_until(Instant::now() + 3600 * SECOND)));

@@ -1,4 +1,4 @@
-//! On a virtual clock time is exact: whatever waits for so long goes on after just so long, to the nanosecond.
+//! On a virtual clock time is exact: each wait takes exactly its duration, to the nanosecond.
 
 use executor::net::{TcpListener, TcpStream};
 use executor::time::{Duration, Elapsed, Instant, MissedTick, interval, interval_at, now, sleep, sleep_until, timeout};
@@ -18,13 +18,13 @@ use tests::{Log, poll_with, waker_fn};
 
 const NANO: Duration = Duration::from_nanos(1);
 
-/// Runs a future on both kinds of runtimes that have such a clock.
+/// Runs a future on both kinds of runtimes with a virtual clock.
 fn on_virtual_clocks<F: Future<Output = ()>>(future: impl Fn() -> F) {
     Runtime::builder().virtual_clock().build().unwrap().block_on(future());
     Runtime::builder().deterministic(3).build().unwrap().block_on(future());
 }
 
-/// How long a future takes.
+/// Returns how long a future takes, and its output.
 async fn time_of<F: Future>(future: F) -> Duration {
     let start = now();
     future.await;
@@ -32,7 +32,7 @@ async fn time_of<F: Future>(future: F) -> Duration {
 }
 
 #[test]
-fn a_sleep_takes_just_so_long() {
+fn a_sleep_takes_exactly_its_duration() {
     on_virtual_clocks(|| async {
         let nanos = [1, 2, 63, 64, 65, 100_000, 249_999, 250_000, 250_001, 333_333, 51_592_000, 999_999_999, 1 << 40];
         for time in nanos.map(Duration::from_nanos) {
@@ -44,7 +44,7 @@ fn a_sleep_takes_just_so_long() {
 }
 
 #[test]
-fn times_add_up() {
+fn the_times_of_sleeps_add_up() {
     on_virtual_clocks(|| async {
         let start = now();
         for _ in 0..1_000 {
@@ -185,7 +185,7 @@ fn blocking_calls_take_no_time_and_spoil_no_sleep() {
 }
 
 #[test]
-fn centuries_are_exact() {
+fn sleeps_of_centuries_are_exact() {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     on_virtual_clocks(|| async {
         for _ in 0..3 {

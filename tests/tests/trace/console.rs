@@ -1,4 +1,4 @@
-//! What clients of a console can do to a program: nothing.
+//! Clients of a console cannot affect the program.
 
 use executor::trace::{Event, Trace, TraceError};
 use std::fs;
@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
-use tests::demo::{Place, Serving, demo};
-use tests::{eventually, within};
+use tests::demo::{Place, Serving, within_after_build};
+use tests::eventually;
 
 fn serve(place: &Place) -> Serving {
     let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
@@ -20,7 +20,7 @@ fn connect(place: &Place) -> UnixStream {
     stream
 }
 
-/// What a client is sent until it has all.
+/// Reads until the client has all events.
 fn read_all(stream: UnixStream) -> Result<Trace, TraceError> {
     let mut trace = Trace::default();
     for (number, line) in (1..).zip(BufReader::new(stream).lines()) {
@@ -41,8 +41,7 @@ fn memory(process: u32) -> u64 {
 
 #[test]
 fn a_hundred_clients_that_never_read_cost_nothing() {
-    demo();
-    within(120, || {
+    within_after_build(120, || {
         let place = Place::new();
         let server = serve(&place);
         // More than what the sockets hold.
@@ -53,7 +52,7 @@ fn a_hundred_clients_that_never_read_cost_nothing() {
         assert!(all > 20_000, "{all}");
         let before = Path::new("/proc").exists().then(|| memory(server.running.id()));
         let clients: Vec<_> = (0..100).map(|_| connect(&place)).collect();
-        // The first to come get what the sockets hold; then nothing moves.
+        // The first clients get what the sockets hold; then no more is sent.
         for _ in 0..100 {
             assert_eq!(server.get("/ring/1").status, 200);
         }
@@ -66,15 +65,14 @@ fn a_hundred_clients_that_never_read_cost_nothing() {
 }
 
 #[test]
-fn more_clients_than_are_served_are_told_so_and_lazy_ones_make_room() {
-    demo();
-    within(120, || {
+fn a_client_above_the_limit_is_refused_with_a_reason_and_idle_ones_make_room() {
+    within_after_build(120, || {
         let place = Place::new();
         let server = serve(&place);
         for _ in 0..500 {
             assert_eq!(server.get("/ring/1").status, 200);
         }
-        // None of them reads, and what they are to get does not fit into a socket.
+        // None of them reads, and the recording does not fit into a socket.
         let lazy: Vec<_> = (0..16).map(|_| connect(&place)).collect();
         let refused = read_all(connect(&place)).unwrap_err();
         assert!(matches!(refused, TraceError::Refused(_)), "{refused}");
@@ -96,8 +94,7 @@ fn more_clients_than_are_served_are_told_so_and_lazy_ones_make_room() {
 
 #[test]
 fn garbage_from_a_client_is_refused_by_the_system() {
-    demo();
-    within(60, || {
+    within_after_build(60, || {
         let place = Place::new();
         let server = serve(&place);
         let mut client = connect(&place);
@@ -115,9 +112,8 @@ fn garbage_from_a_client_is_refused_by_the_system() {
 }
 
 #[test]
-fn clients_that_come_and_go_leave_nothing() {
-    demo();
-    within(60, || {
+fn clients_that_connect_and_disconnect_leave_nothing_behind() {
+    within_after_build(60, || {
         let place = Place::new();
         let server = serve(&place);
         let descriptors = || fs::read_dir(format!("/proc/{}/fd", server.running.id())).map_or(0, Iterator::count);
@@ -126,6 +122,6 @@ fn clients_that_come_and_go_leave_nothing() {
         for _ in 0..200 {
             drop(connect(&place));
         }
-        eventually("all of them are gone", || read_all(connect(&place)).is_ok() && descriptors() <= before + 1);
+        eventually("all of them are closed", || read_all(connect(&place)).is_ok() && descriptors() <= before + 1);
     });
 }

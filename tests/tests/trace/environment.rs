@@ -1,5 +1,5 @@
-//! Recordings: the ones that the environment asks for, as files and at consoles; what a full recorder keeps; what is
-//! said of files that are none.
+//! Recordings that the environment asks for, as files and at consoles; what a full recorder keeps; errors of broken
+//! files.
 //!
 //! The programs are the demo's own server and stepper.
 
@@ -15,8 +15,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use tests::demo::{Place, Running, Serving, executor_examples};
-use tests::{eventually, within};
+use tests::demo::{Place, Running, Serving, executor_examples, within_after_build};
+use tests::eventually;
 
 /// `demo serve` with a console at `console` and these variables.
 fn serve(place: &Place, variables: &[(&str, &str)]) -> Serving {
@@ -24,7 +24,7 @@ fn serve(place: &Place, variables: &[(&str, &str)]) -> Serving {
     Serving::run(command.env("EXECUTOR_CONSOLE", "console").envs(variables.iter().copied()))
 }
 
-/// Who looks at a console.
+/// A client of a console.
 struct Client {
     lines: BufReader<UnixStream>,
     trace: Trace,
@@ -38,7 +38,7 @@ impl Client {
         Client { lines: BufReader::new(stream), trace: Trace::default(), count: 0 }
     }
 
-    /// Reads a line. Whether it was not the end; a program that exits may leave a line half said.
+    /// Reads a line. Returns `false` at the end, where a program that exits may leave a line cut short.
     fn read(&mut self) -> bool {
         let mut line = String::new();
         self.lines.read_line(&mut line).expect("a line, or the end");
@@ -47,10 +47,10 @@ impl Client {
             && self.trace.add_line(line.trim_end(), self.count).map(|()| true).expect("it is one of a recording")
     }
 
-    /// Reads until so many connections were accepted.
+    /// Reads until this many connections were accepted.
     fn until_connections(&mut self, wanted: usize) {
         while connections(&self.trace) < wanted {
-            assert!(self.read(), "it ended before");
+            assert!(self.read(), "the console ended before");
         }
     }
 }
@@ -62,8 +62,8 @@ fn connections(trace: &Trace) -> usize {
 }
 
 #[test]
-fn two_clients_see_the_same_and_one_that_goes_disturbs_nobody() {
-    within(60, || {
+fn two_clients_see_the_same_events_and_one_that_disconnects_does_not_affect_them() {
+    within_after_build(60, || {
         let place = Place::new();
         let server = serve(&place, &[]);
         let [mut first, mut second, gone] = [(); 3].map(|()| Client::connect(&place.path("console")));
@@ -76,7 +76,7 @@ fn two_clients_see_the_same_and_one_that_goes_disturbs_nobody() {
         let same = first.trace.records.len().min(second.trace.records.len());
         assert_eq!(first.trace.records[..same], second.trace.records[..same]);
         assert_eq!(first.trace.records[0].event, Event::RunBegins);
-        // Who comes late is sent all from the beginning.
+        // A client that connects late gets all events from the beginning.
         let mut late = Client::connect(&place.path("console"));
         late.until_connections(2);
         assert_eq!(late.trace.records[..same], first.trace.records[..same]);
@@ -85,21 +85,21 @@ fn two_clients_see_the_same_and_one_that_goes_disturbs_nobody() {
 
 #[test]
 fn a_console_says_when_it_has_sent_all() {
-    within(60, || {
+    within_after_build(60, || {
         let place = Place::new();
         let _server = serve(&place, &[]);
         let mut client = Client::connect(&place.path("console"));
         while client.trace.now.is_none() {
             assert!(client.read());
         }
-        let last = client.trace.records.last().expect("it has begun").at;
+        let last = client.trace.records.last().expect("the recording has begun").at;
         assert!(client.trace.now >= Some(last), "{:?} {last}", client.trace.now);
     });
 }
 
 #[test]
-fn a_client_that_never_reads_holds_nobody_up() {
-    within(120, || {
+fn a_client_that_never_reads_delays_no_other_client() {
+    within_after_build(120, || {
         let place = Place::new();
         let server = serve(&place, &[]);
         let lazy = UnixStream::connect(place.path("console")).unwrap();
@@ -114,14 +114,14 @@ fn a_client_that_never_reads_holds_nobody_up() {
 }
 
 #[test]
-fn a_client_that_is_slow_is_told_what_it_has_missed() {
-    within(120, || {
+fn a_slow_client_gets_the_number_of_events_that_it_missed() {
+    within_after_build(120, || {
         let place = Place::new();
         let server = serve(&place, &[("EXECUTOR_TRACE_EVENTS", "100")]);
         let mut slow = Client::connect(&place.path("console"));
         assert!(slow.read());
         let mut asked = 0;
-        // Until its socket is full, and the recorder drops what it has not been sent.
+        // Until its socket is full and the recorder drops events that were not sent.
         while slow.trace.head.dropped == 0 {
             (0..20).for_each(|_| assert_eq!(server.get("/ring/3").status, 200));
             asked += 20;
@@ -134,8 +134,8 @@ fn a_client_that_is_slow_is_told_what_it_has_missed() {
 }
 
 #[test]
-fn a_console_ends_with_its_program_and_takes_its_socket_along() {
-    within(60, || {
+fn a_console_ends_with_its_program_and_removes_its_socket() {
+    within_after_build(60, || {
         let place = Place::new();
         let mut server = serve(&place, &[]);
         let mut client = Client::connect(&place.path("console"));
@@ -148,8 +148,8 @@ fn a_console_ends_with_its_program_and_takes_its_socket_along() {
 }
 
 #[test]
-fn a_socket_that_nobody_listens_at_any_more_is_replaced() {
-    within(60, || {
+fn a_socket_without_a_listener_is_replaced() {
+    within_after_build(60, || {
         let place = Place::new();
         drop(UnixListener::bind(place.path("console")).unwrap()); // the file stays, as after a crash
         let _server = serve(&place, &[]);
@@ -160,7 +160,7 @@ fn a_socket_that_nobody_listens_at_any_more_is_replaced() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_console_that_can_accept_nobody_waits_until_it_can() {
+fn a_console_that_cannot_accept_waits_until_it_can() {
     use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
     let place = Place::new();
     let server = serve(&place, &[]);
@@ -174,7 +174,7 @@ fn a_console_that_can_accept_nobody_waits_until_it_can() {
     let mut client = Client::connect(&place.path("console"));
     let busy = || tests::processor_time_of(process).unwrap();
     let start = busy();
-    std::thread::sleep(Duration::from_millis(500)); // nothing is waited for: this is what is measured
+    std::thread::sleep(Duration::from_millis(500)); // measures an idle period, and waits for no event
     assert!(busy() - start < Duration::from_millis(50), "{:?} in an idle half second", busy() - start);
     limit(usual.current);
     assert!(client.read());
@@ -199,8 +199,8 @@ fn a_file_that_is_no_socket_is_refused_and_stays() {
 }
 
 #[test]
-fn a_file_and_a_console_tell_the_same() {
-    within(60, || {
+fn a_file_and_a_console_have_the_same_events() {
+    within_after_build(60, || {
         let place = Place::new();
         let mut server = serve(&place, &[("EXECUTOR_TRACE", "%p.jsonl")]);
         let mut client = Client::connect(&place.path("console"));
@@ -218,7 +218,7 @@ fn a_file_and_a_console_tell_the_same() {
 
 #[test]
 fn a_program_that_is_killed_leaves_a_recording() {
-    within(60, || {
+    within_after_build(60, || {
         let place = Place::new();
         let mut server = serve(&place, &[("EXECUTOR_TRACE", "run.jsonl")]);
         let recorded = || Trace::open(place.path("run.jsonl")).map_or(0, |trace| connections(&trace));
@@ -235,8 +235,8 @@ fn a_program_that_is_killed_leaves_a_recording() {
 }
 
 #[test]
-fn the_file_of_a_program_that_goes_on_is_there_at_any_moment_and_does_not_grow_for_ever() {
-    within(60, || {
+fn the_file_of_a_running_program_is_complete_at_any_moment_and_limited_in_size() {
+    within_after_build(60, || {
         let place = Place::new();
         let server = serve(&place, &[("EXECUTOR_TRACE", "run.jsonl"), ("EXECUTOR_TRACE_EVENTS", "50")]);
         let file = place.path("run.jsonl");
@@ -247,11 +247,12 @@ fn the_file_of_a_program_that_goes_on_is_there_at_any_moment_and_does_not_grow_f
             assert_eq!(server.get("/ring/1").status, 200);
             let trace = Trace::open(&file).expect("it is never empty");
             let is_main = |record: &Record| matches!(record.event, Event::Spawned { task: 1, .. });
-            assert!(trace.records.iter().any(is_main), "what is still there is told of");
-            // Until it is begun anew there are twice as many, and as many again may come at once; besides those that
-            // tell of what is still there: at each time the listener, its task and a connection or two.
+            assert!(trace.records.iter().any(is_main), "the file describes the task that still exists");
+            // A write adds at most 50 new events, and before them those that describe what still exists: the listener,
+            // its task and a few connections. There are fewer than two such writes when the file is begun, 50 events
+            // more before it is replaced, and one last write.
             let events = trace.records.len();
-            assert!(events <= 200, "{events} events");
+            assert!(events <= 4 * 50 + 2 * 100, "{events} events");
             begun += usize::from(events < before);
             before = events;
         }
@@ -286,8 +287,8 @@ fn the_end_of_a_block_on_adds_to_the_file_and_the_end_of_the_runtime_writes_it_a
     assert!(!place.path("elsewhere/run.jsonl").exists());
 }
 
-/// Runs a runtime again and again; each run is in the file as soon as it is over, and what was there stays as it is:
-/// the head, too, of which a letter is another one now.
+/// Runs a runtime again and again. Each run is in the file when it has ended, and what was there stays as it is, also
+/// the head, of which this changes a letter.
 fn run_again(file: &Path) {
     let runtime = Runtime::builder().build().unwrap();
     for run in 1..10 {
@@ -317,7 +318,7 @@ fn each_runtime_of_a_process_has_a_file_of_its_own() {
 }
 
 #[test]
-fn what_the_environment_asks_for_and_cant_be_is_said_before_the_program_runs() {
+fn a_recording_that_cannot_be_made_is_reported_before_the_program_runs() {
     let place = Place::new();
     let hello = |name: &str, value: &str| {
         let mut command = std::process::Command::new(executor_examples().join("hello"));
@@ -371,7 +372,7 @@ fn overflowed(limit: usize) -> Trace {
 }
 
 #[test]
-fn a_full_recorder_keeps_what_tells_of_what_is_still_there() {
+fn a_full_recorder_keeps_the_events_that_describe_what_still_exists() {
     let (all, trace) = (overflowed(1_000_000), overflowed(20));
     assert_eq!((all.head.dropped, trace.head.dropped), (0, all.records.len() as u64 - 20));
     assert_eq!(trace.records[trace.records.len() - 20..], all.records[all.records.len() - 20..]);
@@ -382,7 +383,7 @@ fn a_full_recorder_keeps_what_tells_of_what_is_still_there() {
     assert_eq!(kept[0], &Event::RunBegins);
     let of = |id: u64| kept.iter().filter(|event| event.task() == Some(id)).collect::<Vec<_>>();
     for id in [2, 3] {
-        // Where it stands: that it was spawned, and its last poll, not the one before.
+        // The spawn and the last poll, not an earlier one.
         assert!(
             matches!(
                 of(id)[..],
@@ -402,7 +403,7 @@ fn a_full_recorder_keeps_what_tells_of_what_is_still_there() {
 }
 
 #[test]
-fn a_full_recorder_forgets_what_is_over() {
+fn a_full_recorder_drops_the_events_of_what_has_ended() {
     let recorder = Arc::new(Recorder::new().with_limit(5));
     let runtime = Runtime::builder().observer(recorder.clone()).build().unwrap();
     let (ends, waits) = channel::<()>();
@@ -434,7 +435,7 @@ fn a_recording_goes_by_the_clock_of_its_own_runtime() {
     let hour = Duration::from_secs(3600);
     let (recorder, signal, (waits, waiting)) = (Arc::new(Recorder::new()), Arc::new(Signal::new()), channel());
     let sets = signal.clone();
-    // Another runtime, where it is an hour later, wakes a task of this one.
+    // Another runtime, whose clock is an hour ahead, wakes a task of this one.
     let other = std::thread::spawn(move || {
         let runtime = Runtime::builder().virtual_clock().build().unwrap();
         waiting.recv().unwrap();
@@ -470,14 +471,14 @@ fn what_was_written_is_read_again() {
 
 const HEAD: &str = r#"{"executor_trace":1,"program":"p","simulated":false,"dropped":3}"#;
 
-/// What is wrong with a head and this line.
+/// The error of a file with a head and this line.
 #[track_caller]
 fn refused(line: &str) -> String {
     Trace::read(format!("{HEAD}\n{line}\n").as_bytes()).expect_err(line).to_string()
 }
 
 #[test]
-fn broken_files_are_told_with_the_line_and_what_to_do() {
+fn errors_of_broken_files_name_the_line_and_say_what_to_do() {
     let io = Trace::open("no/such/file").unwrap_err();
     assert!(matches!(&io, TraceError::Io { source, .. } if source.kind() == ErrorKind::NotFound), "{io}");
     assert_eq!(io.to_string(), "no/such/file: No such file or directory (os error 2)");
@@ -530,8 +531,8 @@ fn missing_events_are_added_up() {
 }
 
 #[test]
-fn a_console_that_drops_the_oldest_still_tells_of_all_that_live() {
-    within(60, || {
+fn a_console_that_drops_the_oldest_events_still_describes_all_live_tasks() {
+    within_after_build(60, || {
         let place = Place::new();
         let server = serve(&place, &[("EXECUTOR_TRACE_EVENTS", "50")]);
         let mut held = server.connect(); // a connection that waits for a request, for long
@@ -547,7 +548,7 @@ fn a_console_that_drops_the_oldest_still_tells_of_all_that_live() {
             client.trace.records.iter().find(
                 |record| matches!(&record.event, Event::Spawned { name: Some(name), .. } if **name == *"connection"),
             );
-        let id = spawned.and_then(|record| record.event.task()).expect("the one that waits is told of");
+        let id = spawned.and_then(|record| record.event.task()).expect("the suspended task is described");
         let is_over = |record: &Record| matches!(record.event, Event::Finished { task, .. } if task == id);
         assert!(!client.trace.records.iter().any(is_over));
         held.set_read_timeout(Some(std::time::Duration::from_millis(1))).unwrap();

@@ -1,5 +1,5 @@
-//! Where `EXECUTOR_TRACE` leads to: files that several processes ask for, pipes, devices and what can't be written; and
-//! that a file is a whole recording at every moment.
+//! The destination of `EXECUTOR_TRACE`: files that several processes ask for, pipes, devices, and paths that cannot be
+//! written. A file is a complete recording at every moment.
 
 use executor::trace::{Event, Trace};
 use rustix::process::Signal;
@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use tests::demo::{Place, Ran, Running, Serving, demo, executor_examples};
+use tests::demo::{Place, Ran, Running, Serving, executor_examples, within_after_build};
 use tests::{eventually, within};
 
 /// `demo serve` that is recorded there.
@@ -40,8 +40,7 @@ fn named(place: &Place) -> Vec<String> {
 
 #[test]
 fn processes_that_record_into_one_file_at_once_all_keep_their_recordings() {
-    demo();
-    within(120, || {
+    within_after_build(120, || {
         let place = Place::new();
         let servers: Vec<_> = (0..3).map(|_| serve(&place, "run.jsonl")).collect();
         let beside = |server: &Serving| place.path(&format!("run.jsonl-{}", server.running.id()));
@@ -52,7 +51,7 @@ fn processes_that_record_into_one_file_at_once_all_keep_their_recordings() {
         for (number, path) in paths.iter().enumerate() {
             eventually("each has its own connections", || connections(path) == number + 1);
         }
-        // Killed, interrupted: each file stays what it was.
+        // Killed or interrupted: each file stays as it was.
         servers[0].running.signal(Signal::KILL);
         servers[1].running.signal(Signal::INT);
         let mut servers = servers;
@@ -60,7 +59,7 @@ fn processes_that_record_into_one_file_at_once_all_keep_their_recordings() {
         for (number, path) in paths.iter().enumerate() {
             assert_eq!(connections(path), number + 1);
         }
-        // Of a process that is no more, the file is free.
+        // The file of a process that has ended is free.
         hello(&place, "run.jsonl");
         assert_eq!((connections(&paths[0]), connections(&paths[1]), connections(&paths[2])), (0, 2, 3));
         assert_eq!(named(&place).len(), 3, "{:?}", named(&place));
@@ -68,7 +67,7 @@ fn processes_that_record_into_one_file_at_once_all_keep_their_recordings() {
 }
 
 #[test]
-fn many_that_begin_at_once_lose_none() {
+fn many_processes_that_begin_at_once_lose_no_recording() {
     let place = Place::new();
     executor_examples();
     within(120, move || {
@@ -80,7 +79,7 @@ fn many_that_begin_at_once_lose_none() {
         let running: Vec<_> = (0..12).map(start).collect();
         let mut pids: Vec<_> = running.iter().map(|running| running.id().to_string()).collect();
         running.into_iter().for_each(|running| drop(running.wait().exits(0)));
-        // Some came when an earlier one had ended; all that is there is whole, and nothing else is.
+        // Some began when an earlier one had ended. Each file is a complete recording, and there are no others.
         for name in named(&place) {
             assert!(Trace::open(place.path(&name)).is_ok_and(|trace| !trace.records.is_empty()), "{name}");
             let suffix = name.strip_prefix("run.jsonl").unwrap().trim_start_matches('-');
@@ -93,15 +92,14 @@ fn many_that_begin_at_once_lose_none() {
 
 #[test]
 fn a_file_is_whole_whenever_its_program_is_killed() {
-    demo();
-    within(120, || {
+    within_after_build(120, || {
         let place = Place::new();
         let file = place.path("run.jsonl");
         let mut states = [0; 2];
         for round in 0..20 {
             let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
             let mut running = Running::start(command.env("EXECUTOR_TRACE", "run.jsonl"));
-            // Killed a little later each time; what is there is whole at each look until then.
+            // Killed a little later each time; the file is complete whenever it is read.
             let killed_at = Instant::now() + Duration::from_millis(5 * round);
             loop {
                 if let Ok(text) = fs::read_to_string(&file) {
@@ -149,7 +147,7 @@ fn a_link_stays_and_what_it_leads_to_is_written_also_if_it_is_not_there_yet() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_and_the_program_goes_on() {
+fn a_destination_that_is_no_file_is_refused_and_the_program_continues() {
     let place = Place::new();
     fs::create_dir(place.path("folder")).unwrap();
     let _socket = UnixListener::bind(place.path("socket")).unwrap();
@@ -210,12 +208,11 @@ fn a_reader_of_a_pipe_gets_all_of_it_once() {
 }
 
 #[test]
-fn a_reader_that_takes_nothing_holds_neither_the_program_nor_its_end_up() {
-    demo();
-    within(120, || {
+fn a_reader_that_does_not_read_delays_neither_the_program_nor_its_end() {
+    within_after_build(120, || {
         let place = Place::new();
         let path = pipe(&place);
-        // Reads nothing, and is there all the time.
+        // Reads nothing, and stays connected.
         let reader = File::options().read(true).write(true).open(&path).unwrap();
         let mut server = serve(&place, &path);
         for _ in 0..300 {
@@ -231,9 +228,8 @@ fn a_reader_that_takes_nothing_holds_neither_the_program_nor_its_end_up() {
 }
 
 #[test]
-fn a_reader_that_goes_is_told_of_once() {
-    demo();
-    within(60, || {
+fn a_reader_that_disconnects_is_reported_once() {
+    within_after_build(60, || {
         let place = Place::new();
         let path = pipe(&place);
         let reader = File::options().read(true).write(true).open(&path).unwrap();
@@ -250,9 +246,8 @@ fn a_reader_that_goes_is_told_of_once() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_disk_that_is_full_is_told_of_at_once_and_once() {
-    demo();
-    within(60, || {
+fn a_full_disk_is_reported_at_once_and_once() {
+    within_after_build(60, || {
         let place = Place::new();
         let mut server = serve(&place, "/dev/full");
         server.running.until_it_says("executor: EXECUTOR_TRACE=/dev/full: No space left on device");
@@ -267,8 +262,7 @@ fn a_disk_that_is_full_is_told_of_at_once_and_once() {
 
 #[test]
 fn what_another_program_puts_there_meanwhile_is_left_as_it_is() {
-    demo();
-    within(60, || {
+    within_after_build(60, || {
         let place = Place::new();
         let mut server = serve(&place, "run.jsonl");
         eventually("it is begun", || connections(&place.path("run.jsonl")) == 0);

@@ -1,5 +1,5 @@
 //! Recordings of several runs: each event names its run, and `step`, the lints, the page, Perfetto's file and `top` show
-//! the runs apart.
+//! each run by itself.
 
 use demo::step::lints::{Kind, lint};
 use demo::step::model::{Phase, Run};
@@ -34,7 +34,7 @@ fn runs(trace: &Trace) -> BTreeMap<u32, Vec<&Record>> {
     runs
 }
 
-/// What a run does by itself: it begins and ends once, and all of a task is between its spawn and its end.
+/// Checks a run: it begins and ends once, and all events of a task are between its spawn and its end.
 #[track_caller]
 fn is_whole(records: &[&Record]) {
     let count = |event: &Event| records.iter().filter(|record| record.event == *event).count();
@@ -50,7 +50,7 @@ fn is_whole(records: &[&Record]) {
     assert_eq!(spawned, BTreeSet::from([1, 2]));
 }
 
-/// Two runtimes on two threads that share a recorder, in the midst of each other; each runs twice.
+/// Two runtimes on two threads that share a recorder and run at the same time; each runs twice.
 fn at_the_same_time() -> Trace {
     let (recorder, both) = (Arc::new(Recorder::new()), Arc::new(Barrier::new(2)));
     let threads = [(); 2].map(|()| {
@@ -87,7 +87,7 @@ fn each_record_names_its_run() {
 }
 
 #[test]
-fn two_runtimes_that_share_a_recorder_are_told_apart() {
+fn two_runtimes_that_share_a_recorder_are_distinguished() {
     let trace = at_the_same_time();
     let runs = runs(&trace);
     assert_eq!(runs.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
@@ -97,7 +97,7 @@ fn two_runtimes_that_share_a_recorder_are_told_apart() {
     }
     let runtimes: BTreeSet<_> = runs.values().map(|records| records[0].runtime).collect();
     assert_eq!(runtimes, BTreeSet::from([1, 2]));
-    // They were in the midst of each other, and each timer is set and fires in a runtime of its own.
+    // They ran at the same time, and each timer is set and fires in a runtime of its own.
     assert!(trace.records.windows(2).filter(|pair| pair[0].run != pair[1].run).count() > 4);
     let mut timers = BTreeSet::new();
     for record in &trace.records {
@@ -145,7 +145,7 @@ fn a_blocking_call_that_outlives_its_run_is_not_the_task_of_that_number_in_the_n
     let is_finished = |event: &Event| matches!(event, Event::Finished { task: 2, .. });
     assert_eq!((of(1, is_finished), of(2, is_finished)), (1, 1));
     assert_eq!(of(2, |event| matches!(event, Event::BlockingEnds { .. })), 0);
-    // It wakes the task from a thread that is none of that run: not as its task 2.
+    // It wakes the task from a thread outside of that run: not as its task 2.
     let wake = trace.records.iter().find(|record| {
         record.run == 2 && matches!(&record.event, Event::Woken { task: 2, by: By::Thread(name), .. } if name.starts_with("executor-blocking"))
     });
@@ -162,7 +162,7 @@ fn a_blocking_call_that_outlives_its_run_is_not_the_task_of_that_number_in_the_n
 }
 
 #[test]
-fn a_full_recorder_keeps_what_tells_of_each_run() {
+fn a_full_recorder_keeps_the_beginning_of_each_run() {
     let recorder = Arc::new(Recorder::new().with_limit(40));
     let both = Arc::new(Barrier::new(2));
     let idle = {
@@ -192,7 +192,7 @@ fn a_full_recorder_keeps_what_tells_of_each_run() {
 }
 
 #[test]
-fn virtual_clocks_go_on_where_the_recording_is() {
+fn virtual_clocks_continue_at_the_time_of_the_recording() {
     let recorder = Arc::new(Recorder::new());
     for _ in 0..3 {
         let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
@@ -314,7 +314,7 @@ fn the_scripts_of_the_page_keep_runs_apart() {
         }";
     std::fs::write(place.path("data.json"), data).unwrap();
     std::fs::write(place.path("check.cjs"), script("history.js") + &script("words.js") + check).unwrap();
-    // Where nothing runs scripts, browsers are left to find out.
+    // If no program here runs scripts, only a browser checks this.
     if let Ok(ran) = std::process::Command::new("node").arg("check.cjs").current_dir(place.path("")).output() {
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     }

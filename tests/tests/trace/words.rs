@@ -38,13 +38,13 @@ async fn all_sorts() {
     sleeps.await.unwrap();
 }
 
-/// What no event reports: the references, and what the handle and callbacks set.
+/// The bits that change without an event: the references, and those that the handle and callbacks set.
 fn known(word: StateWord) -> (Vec<&'static str>, u64) {
     let unreported = ["JOIN", "JOIN_WAKER", "CALLBACKS"];
     (word.names().filter(|name| !unreported.contains(name)).collect(), word.polls())
 }
 
-/// The edge that the event stands for.
+/// The edge that the event reports.
 fn edge(event: &Event) -> Option<Edge> {
     use executor::trace::End;
     match event {

@@ -1,7 +1,7 @@
 //! A recording as the page embeds it: JSON without repeated names.
 //!
-//! An event is a row: the number of its shape, the time since the previous event, and the values of the shape's fields. A
-//! value that is not a number is an index into the table of values. `history.js` reads this format.
+//! An event is a row: the number of its shape, the time since the previous event, and the values of the shape's fields.
+//! A value that is not a number is an index into the table of values. `history.js` reads this format.
 
 use crate::step::lints::{Finding, Lines, lint};
 use crate::step::runtime_code::{Code, Excerpt, codes};

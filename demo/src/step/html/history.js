@@ -55,7 +55,7 @@ class Lane {
     this.cancelled = -1;
     /** Its findings: `{finding, index}`, in the order of the events. */
     this.findings = [];
-    /** What the current poll reported to wait for, and the sources where it left its waker. */
+    /** What the task waits for, as its current poll reported, and the sources where it left its waker. */
     this.waits = null;
     this.sources = [];
     /** No waker of it is left. */

@@ -272,7 +272,7 @@ function describe() {
   const last = recorded.events.at(-1).shownAt;
   const clock = simulated ? " on a simulated clock" : "";
   const missing = dropped > 0 ? ` The oldest ${count(dropped, "event")} ${dropped === 1 ? "is" : "are"} missing.` : "";
-  document.title = `A run of \`${program}\``;
+  document.title = `A run of "${program}"`;
   find("h1").textContent = document.title;
   const facts = [count(recorded.end, "event"), count(recorded.lanes.length, "task"), time(last)];
   if (recorded.runs.length > 1) facts.unshift(count(recorded.runs.length, "run"));

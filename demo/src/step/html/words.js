@@ -36,7 +36,7 @@ function kindOf(leaf) {
   return / (made|created) at \S+:\d+:\d+$/.test(leaf) ? "sync" : "other";
 }
 
-/** The most telling of several leaves: a timer may be only a timeout around another leaf. */
+/** The most informative of several leaves: a timer may be only a timeout around another leaf. */
 function mainWait(waits) {
   const rank = { source: 0, sync: 1, other: 2, join: 3, timer: 4 };
   return [...(waits ?? [])].sort((a, b) => rank[kindOf(a.leaf)] - rank[kindOf(b.leaf)])[0] ?? null;
@@ -71,7 +71,7 @@ const who = (by, waker) => {
   if (waker) return { lane: waker };
   if (by.timer !== undefined) return `timer ${by.timer}`;
   if (by.source !== undefined) return `source ${by.source}`;
-  return `thread \`${by.thread}\``;
+  return `thread "${by.thread}"`;
 };
 
 const sourceName = (source) => (source?.name ? `source ${source.id} (${source.name})` : `source ${source?.id}`);
@@ -207,7 +207,7 @@ function plain(parts) {
     .join("");
 }
 
-const laneText = ({ id, name }, isFirst = false) => `${isFirst ? "Task" : "task"} ${id}${name ? ` \`${name}\`` : ""}`;
+const laneText = ({ id, name }, isFirst = false) => `${isFirst ? "Task" : "task"} ${id}${name ? ` "${name}"` : ""}`;
 
 /** The source of an event: a place, a chain with the frame in it, or null. */
 function homeOf(history, event) {

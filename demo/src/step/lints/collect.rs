@@ -12,7 +12,7 @@ pub(super) struct View<'a> {
     pub(super) trace: &'a Trace,
     pub(super) number: usize,
     pub(super) state: &'a State,
-    /// What each task last reported to wait for.
+    /// What each task waits for, as it reported last.
     pub(super) waits: &'a HashMap<u64, Rc<[Waiting]>>,
 }
 

@@ -34,7 +34,7 @@ use std::rc::Rc;
 ///
 /// let findings = lint(&Program::LostWake.record()?);
 /// assert_eq!(findings[0].kind, Kind::LostWake);
-/// assert!(findings[0].text.starts_with("task 2 `waits` (spawned at demo/src/step/programs/lost_wake.rs:13)"));
+/// assert!(findings[0].text.starts_with("task 2 \"waits\" (spawned at demo/src/step/programs/lost_wake.rs:13)"));
 /// # std::io::Result::Ok(())
 /// ```
 pub fn lint(trace: &Trace) -> Vec<Finding> {
@@ -65,7 +65,7 @@ pub fn lint_live(trace: &Trace) -> Vec<Finding> {
 struct Run {
     /// The number of its last event.
     last: usize,
-    /// What each task last reported to wait for.
+    /// What each task waits for, as it reported last.
     waits: HashMap<u64, Rc<[Waiting]>>,
     polls: polls::Polls,
     wakers: wakers::Wakers,

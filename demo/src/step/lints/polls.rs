@@ -1,11 +1,11 @@
 //! Polls: one that blocks the thread, one that never yields, tasks that wake themselves.
 //!
-//! A long poll either stays in one place, which is a call that blocks or a computation; or it goes from one await to the
-//! next, and each is ready at once. The events within the poll tell the two apart. A thread that the system suspends to
-//! run another program looks like one of them.
+//! A long poll has one of two causes. A call in it blocks, or computes for long; or it awaits one thing after the
+//! other, and each is ready at once. The events within the poll distinguish the two. If the system suspends the thread
+//! to run another program, that looks like one of them.
 //!
-//! Time is the runtime's clock. A simulated clock stands still during a poll; there the lint relies on the runtime's own
-//! reports of slow polls.
+//! Times are those of the runtime's clock. A simulated clock does not move during a poll, so the lint then uses the
+//! runtime's own reports of slow polls.
 
 use super::collect::{Findings, View, line_of};
 use super::finding::{Kind, Lines};
@@ -14,14 +14,15 @@ use executor::trace::{By, End, Event, Frame, Trace};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-/// A poll of this many nanoseconds is too long. A person notices a delay of a tenth of a second; the runtime's own limit
-/// is the same.
+/// A poll of this many nanoseconds is too long. A tenth of a second is a delay that people notice, and the runtime's
+/// own limit.
 const LONG: u64 = 100_000_000;
-/// A long poll with fewer steps spent its time between two of them.
+/// A long poll with fewer events than this spent its time between two of them.
 const STEPS: u32 = 10;
-/// A task that wakes itself after fewer nanoseconds has done no work: the next poll alone takes about as long.
-const IDLE: u64 = 100_000;
-/// Polls in a row. Yielding a few times, until another task has run, is no mistake.
+/// A poll of fewer nanoseconds in which the task woke itself did no work: queueing and polling it again takes about as
+/// long.
+const NO_WORK: u64 = 100_000;
+/// This many such polls in a row are a mistake. A few are not: a task may yield until another one has run.
 const OFTEN: u32 = 100;
 
 #[derive(Default)]
@@ -29,7 +30,7 @@ pub(super) struct Polls {
     /// The polls in progress: more than one when a task is dropped within another's poll.
     open: Vec<Poll>,
     /// For each task, the number of polls in a row in which it only woke itself.
-    idle: HashMap<u64, u32>,
+    self_wakes: HashMap<u64, u32>,
     /// Tasks that panicked: printing the panic with its backtrace takes long.
     panicked: HashSet<u64>,
 }
@@ -159,17 +160,17 @@ impl Polls {
     fn judge_use(&mut self, poll: &Poll, end: End, view: &View<'_>, findings: &mut Findings) {
         let took = view.at().saturating_sub(poll.begins);
         let only_woke_itself = end == End::PendingWoken && poll.wakes_itself && poll.steps == 1;
-        if !only_woke_itself || poll.is_out_of_budget || took >= IDLE {
-            self.idle.remove(&poll.task);
+        if !only_woke_itself || poll.is_out_of_budget || took >= NO_WORK {
+            self.self_wakes.remove(&poll.task);
             return;
         }
-        let idle = self.idle.entry(poll.task).or_default();
-        *idle += 1;
-        if *idle >= OFTEN {
+        let count = self.self_wakes.entry(poll.task).or_default();
+        *count += 1;
+        if *count >= OFTEN {
             findings.add(view, view.number, Kind::SelfWake, poll.task, || {
                 let text = format!(
-                    "woke itself in {OFTEN} polls in a row and did nothing else in them: it spends all the processor's \
-                     time on checking a condition.{} Store the waker where the code that makes the condition true can \
+                    "woke itself in {OFTEN} polls in a row and did nothing else in them: it uses the processor only to check \
+                     a condition.{} Store the waker where the code that makes the condition true can \
                      call it; or await a channel, an Event or a sleep. A computation that yields should do more work \
                      between two yields.",
                     view.suspended_in(poll.task)
@@ -205,8 +206,8 @@ impl<'a> Stretch<'a> {
         Stretch { from: frames(from), to: frames(to), end }
     }
 
-    /// The lines between two awaits of one function, the outermost in which the chains differ. Unknown if the code leads
-    /// back to the same line, as in a loop, or into another function.
+    /// The lines between two awaits of one function, the outermost in which the chains differ. Unknown if the code
+    /// leads back to the same line, as in a loop, or into another function.
     fn lines(&self) -> Option<Lines> {
         if !matches!(self.end, Some(End::Pending | End::PendingWoken)) {
             return None;

@@ -12,7 +12,8 @@ use executor::observer::Readiness;
 use executor::trace::{Direction, End, Event, How};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// A park of this many nanoseconds beside a queued task is a fault: another thread that was woken would have run it sooner.
+/// A park of this many nanoseconds while a task is queued is a fault: another thread that was woken for the task would
+/// have run it sooner.
 const PARKED: u64 = 10_000_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ struct Untaken {
     event: usize,
     kind: String,
     place: u32,
-    /// The tasks that waited for the same then.
+    /// The tasks that waited at the same primitive at that time.
     waiters: HashSet<u64>,
 }
 
@@ -42,8 +43,8 @@ pub(super) struct Runtime {
     tasks: HashMap<u64, State>,
     /// Tasks that are about to be polled without a wake, to learn their await chains.
     asked: HashSet<u64>,
-    /// What was handed over to each task since its last poll: the event's number, the kind of structure, and its creation
-    /// location.
+    /// What was handed over to each task since its last poll: the event's number, the kind of primitive, and its
+    /// creation location.
     handed: HashMap<u64, (usize, String, u32)>,
     untaken: Vec<Untaken>,
     /// The waiters of each source, from their last polls.
@@ -96,7 +97,7 @@ impl Runtime {
 
     fn poll_begins(&mut self, task: u64, view: &View<'_>, findings: &mut Findings) {
         let is_asked = self.asked.remove(&task);
-        self.parked = self.parked.take().filter(|_| is_asked); // a thread runs tasks of the queue
+        self.parked = self.parked.take().filter(|_| is_asked); // a thread is running queued tasks
         self.reported.retain(|(_, _, waiters)| !waiters.contains(&task));
         self.waiters.values_mut().for_each(|waiters| waiters.retain(|(waiter, _)| *waiter != task));
         match self.tasks.insert(task, State::Running { woken: false }) {
@@ -120,7 +121,7 @@ impl Runtime {
     fn poll_ends(&mut self, task: u64, end: End, view: &View<'_>, findings: &mut Findings) {
         self.handed.remove(&task); // the poll has taken it, or passed it on
         if end != End::Finished {
-            self.goes_on(task);
+            self.proceeds(task);
         }
         let woken = matches!(self.tasks.get(&task), Some(State::Running { woken: true }));
         let next = match end {
@@ -142,7 +143,7 @@ impl Runtime {
     fn finished(&mut self, task: u64, how: How, view: &View<'_>) {
         self.tasks.insert(task, State::Completed);
         if how != How::Cancelled {
-            self.goes_on(task);
+            self.proceeds(task);
         }
         self.waiters.values_mut().for_each(|waiters| waiters.retain(|(waiter, _)| *waiter != task));
         self.reported.retain(|(_, _, waiters)| !waiters.contains(&task));
@@ -157,9 +158,9 @@ impl Runtime {
         self.untaken.push(Untaken { task, event, kind, place, waiters });
     }
 
-    /// The task goes on, so it does not wait for what was handed over in vain. A cancel, as at the end of a run, does not
-    /// show that.
-    fn goes_on(&mut self, task: u64) {
+    /// Called when a task proceeds: it does not wait in vain for what was handed over. A cancel, as at the end of a
+    /// run, does not prove that.
+    fn proceeds(&mut self, task: u64) {
         self.untaken.iter_mut().for_each(|untaken| untaken.waiters.retain(|waiter| *waiter != task));
     }
 

@@ -1,9 +1,10 @@
 //! Wakers that are missing while a task is suspended, and wakers that are never dropped.
 //!
-//! A task that is suspended without a waker is reported at the end of the run, because it may be polled again for another
-//! reason. A task that never left a waker and is cancelled by its program is no mistake: `std::future::pending()` does
-//! that. A dropped last waker counts as lost even if the task makes progress later, as it may when it is polled for its
-//! await chain. Progress in such a poll proves a lost wake, whether or not a waker still exists.
+//! A task that is suspended without a waker is reported at the end of the run, because it may be polled again for
+//! another reason. A task that never left a waker and is cancelled by its program is no mistake:
+//! `std::future::pending()` does that. A dropped last waker counts as lost even if the task makes progress later, as it
+//! may when it is polled for its await chain. Progress in such a poll proves a lost wake, whether or not a waker still
+//! exists.
 
 use super::collect::{Findings, View, line_of};
 use super::finding::{Kind, Lines};
@@ -24,8 +25,8 @@ pub(super) struct Wakers {
     outlived: BTreeMap<u64, (usize, u64)>,
     /// Tasks that have completed and are not freed.
     completed: BTreeSet<u64>,
-    /// For each completed task, the task that joins it: the joiner's waker stays in the completed task's cell. The cell of
-    /// a blocking call may be freed a moment after the run, by its thread.
+    /// For each completed task, the task that joins it: the joiner's waker stays in the completed task's cell. The cell
+    /// of a blocking call may be freed a moment after the run, by its thread.
     joined: BTreeMap<u64, u64>,
     has_ended: bool,
 }

@@ -1,5 +1,5 @@
-//! Never yielding: a hundred clients have queued before the clerk starts, so each of his awaits is ready at once, and no
-//! client runs before he has answered the last one.
+//! Never yielding: a hundred clients have sent requests before the clerk starts. So each await of the clerk is ready at
+//! once, and no client runs until the last one has its answer.
 
 use executor::sync::{OneshotSender, Sender, oneshot, unbounded};
 use executor::{join_all, named, yield_now};

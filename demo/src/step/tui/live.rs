@@ -1,7 +1,7 @@
 //! A live program: it runs while you step, and stops at each event.
 //!
-//! The observer is a recorder that passes a gate after each event. The program runs on a thread of its own, if possible on
-//! a simulated clock, for which a stop takes no time.
+//! The observer is a recorder that passes a gate after each event. The program runs on a thread of its own, if possible
+//! on a simulated clock, for which a stop takes no time.
 
 use crate::step::Program;
 use executor::trace::{Record, Recorder, Trace};

@@ -123,8 +123,8 @@ pub fn is_dropping(app: &App, task: &Task) -> Option<bool> {
 fn colour(phase: Phase) -> Style {
     match phase {
         Phase::Running => Style::new().fg(Color::Green).add_modifier(Modifier::BOLD),
-        Phase::Queued => Style::new().fg(Color::Yellow),
-        Phase::Suspended | Phase::Pooled => Style::new().fg(Color::Cyan),
+        Phase::Queued | Phase::Pooled => Style::new().fg(Color::Yellow),
+        Phase::Suspended => Style::new().fg(Color::Cyan),
         Phase::Blocking => Style::new().fg(Color::Magenta),
         Phase::Panicked => Style::new().fg(Color::Red),
         Phase::Returned | Phase::Cancelled => Style::new().add_modifier(Modifier::DIM),
@@ -209,7 +209,7 @@ pub fn tasks(app: &App, area: Rect) -> Vec<Line<'static>> {
 pub fn queue(app: &App, area: Rect) -> Vec<Line<'static>> {
     let state = app.state();
     let name = |id: &u64| match state.tasks.get(id).and_then(|task| task.name.clone()) {
-        Some(name) => format!("{id} `{name}`"),
+        Some(name) => format!("{id} \"{name}\""),
         None => format!("{id}"),
     };
     let queued: Vec<_> = state.queue.iter().map(name).collect();
@@ -285,8 +285,8 @@ pub fn task(app: &App, _: Rect) -> Vec<Line<'static>> {
         ]),
         spawned(app, task),
     ];
-    if let Some(readied) = task.readied.filter(|_| task.polls > 0 || task.wakes > 0) {
-        lines.push(Line::from(format!(" last queued by: {}", app.words.sentence(trace, readied))));
+    if let Some(number) = task.queued_by.filter(|_| task.polls > 0 || task.wakes > 0) {
+        lines.push(Line::from(format!(" last queued by: {}", app.words.sentence(trace, number))));
     }
     if task.is_stranded {
         lines.push(Line::from(" no waker is left: only a cancel can run it again").red());

@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 
-/// The function that did it, and those that called it.
+/// The function that made the event, and the functions that called it.
 pub fn code_title(app: &App) -> String {
     let Some(record) = app.run.current() else { return " runtime ".into() };
     let mut codes = codes(record).iter();
@@ -111,7 +111,7 @@ fn parts(name: &str, word: StateWord, other: StateWord, is_after: bool) -> Line<
         let (is_set, was_set) = (word.names().any(|name| name == bit), other.names().any(|name| name == bit));
         match (is_set, was_set) {
             (true, _) => spans.push(Span::styled(format!(" {bit}"), style(!was_set))),
-            // What is cleared leaves a gap that says so.
+            // A bit that was cleared leaves a marked gap.
             (false, true) if is_after => spans.push(Span::styled(format!(" –{bit}"), CHANGED)),
             (false, _) => {}
         }

@@ -43,8 +43,8 @@ pub fn draw(frame: &mut Frame<'_>, app: &App) {
     }
 }
 
-/// The title, the current event, the panes and the keys. On a small screen the title stays longest, then the event, then
-/// the keys.
+/// The title, the current event, the panes and the keys. On a small screen the title stays longest, then the event,
+/// then the keys.
 fn rows(area: Rect, current: &Line<'_>) -> [Rect; 4] {
     let wrapped = textwrap::wrap(&current.to_string(), usize::from(area.width.max(1))).len().min(4) as u16;
     let keys = u16::from(area.height > 1 + wrapped);

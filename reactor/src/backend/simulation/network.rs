@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// A handle on a simulated network. Cheap to clone.
 ///
 /// On a reactor that has one, `TcpListener` and `TcpStream` live in it. Code that runs on no other host runs on the
-/// host named `main`, at 10.0.0.1. Only links take time: see [`Link`].
+/// host named "main", at 10.0.0.1. Only links take time: see [`Link`].
 ///
 /// ```
 /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }
@@ -71,7 +71,7 @@ impl Network {
     pub fn host(&self, name: &str) -> Host {
         assert!(
             name != "localhost" && name.parse::<IpAddr>().is_err(),
-            "a host can't be named `{name}`, which already stands for an address: choose another name; the network \
+            "a host can't be named \"{name}\", which already stands for an address: choose another name; the network \
              assigns the address"
         );
         let (id, crashes) = self.change(|world| {
@@ -234,7 +234,7 @@ impl Host {
     /// Ends everything on this host at once. Its connections are reset and its listeners closed. The futures given to
     /// [`run`](Host::run) are dropped, with the tasks that they have spawned, before the clock moves.
     ///
-    /// The host `main` also has code that was not given to `run`. That code loses its sockets and continues.
+    /// The host "main" also has code that was not given to `run`. That code loses its sockets and continues.
     pub fn crash(&self) {
         let wakers = self.network.change(|world| {
             world.break_sockets(self.id);
@@ -255,7 +255,7 @@ impl PartialEq for Host {
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Host(`{}`, {})", self.name(), self.address())
+        write!(f, "Host(\"{}\", {})", self.name(), self.address())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The injected: tasks from other threads for the one that takes them out, and who has to wake it.
+//! The injection queue: other threads push tasks, the thread of the runtime takes them, and one push wakes it.
 
 use super::kit::{Drops, every_interleaving, interleavings_with, polled};
 use crate::run_queue::{InjectionQueue, RunQueue};
@@ -12,14 +12,14 @@ struct Nowhere;
 
 impl Schedule for Nowhere {
     fn schedule(self: &Arc<Self>, _: Runnable) {
-        unreachable!("nobody wakes these tasks");
+        unreachable!("these tasks are not woken");
     }
 }
 
 /// The numbers of tasks in the order in which they ran. Loom sees none of it.
 type Order = Arc<StdMutex<Vec<usize>>>;
 
-/// Pushes tasks with these numbers, and says how often it was told to wake the thread.
+/// Pushes tasks with these numbers. Returns how many of the pushes have to wake the thread.
 fn push(injected: &InjectionQueue, drops: &LoomArc<Drops>, order: &Order, numbers: &[usize]) -> usize {
     let push_one = |number: &usize| {
         let (order, number) = (order.clone(), *number);
@@ -34,7 +34,7 @@ fn push(injected: &InjectionQueue, drops: &LoomArc<Drops>, order: &Order, number
     numbers.iter().map(push_one).filter(|told| *told).count()
 }
 
-/// A thread that does so, for each list.
+/// Starts a thread for each list, which pushes it.
 fn pushers<const N: usize>(
     injected: &LoomArc<InjectionQueue>,
     drops: &LoomArc<Drops>,
@@ -51,7 +51,7 @@ fn join_all<const N: usize>(pushers: [thread::JoinHandle<usize>; N]) -> usize {
     pushers.into_iter().map(|pusher| pusher.join().unwrap()).sum()
 }
 
-/// Runs all that is in the queue.
+/// Takes and runs all tasks of the queue.
 fn run(queue: &RunQueue) -> usize {
     let mut count = 0;
     while let Some(task) = queue.pop() {
@@ -62,10 +62,10 @@ fn run(queue: &RunQueue) -> usize {
     count
 }
 
-// Invariants 1 and 6: two threads push while a third takes. No task is lost or comes twice, what a
-// thread wrote before is seen where the task runs, and nobody has to wake a thread that is awake.
+// Invariants 1 and 6: two threads push while a third takes. No task is lost or taken twice, the run of a task sees what
+// the thread that pushed it wrote before, and no push has to wake a thread that is awake.
 #[test]
-fn two_pushes_and_a_take() {
+fn two_pushes_beside_a_take_lose_no_task() {
     every_interleaving(|| {
         let injected = LoomArc::new(InjectionQueue::new());
         let drops = Drops::new();
@@ -80,10 +80,10 @@ fn two_pushes_and_a_take() {
     });
 }
 
-// Invariants 1 and 6: the same beside a thread that goes to sleep. Exactly one of the pushers is
-// told to wake it if it sleeps, none if it does not.
+// Invariants 1 and 6: the same beside a thread that parks. Exactly one push has to wake it if it is parked, and none if
+// it is not.
 #[test]
-fn two_pushes_and_a_park() {
+fn one_of_two_pushes_wakes_a_parked_thread() {
     every_interleaving(|| {
         let injected = LoomArc::new(InjectionQueue::new());
         let drops = Drops::new();
@@ -100,10 +100,10 @@ fn two_pushes_and_a_park() {
     });
 }
 
-// Invariants 1 and 6: a thread that sleeps, is woken by one or by nobody (a timer), takes, and
-// sleeps again: no push goes unnoticed in either sleep, and each sleep is ended by one at most.
+// Invariants 1 and 6: a thread parks, is woken by one push or by a timer, takes, and parks again. No push goes
+// unnoticed in either park, and at most one push ends each.
 #[test]
-fn pushes_beside_park_take_and_park() {
+fn each_park_is_ended_by_at_most_one_push() {
     interleavings_with(2, || {
         let injected = LoomArc::new(InjectionQueue::new());
         let drops = Drops::new();
@@ -122,10 +122,10 @@ fn pushes_beside_park_take_and_park() {
     });
 }
 
-// Invariant 7: the longest waiting comes first. Tasks of two threads may mix, those of one stay in
-// their order, also over two takes.
+// Invariant 7: the oldest task comes first. Tasks of two threads may mix; those of one stay in their order, also over
+// two takes.
 #[test]
-fn oldest_first() {
+fn tasks_are_taken_oldest_first() {
     interleavings_with(3, || {
         let injected = LoomArc::new(InjectionQueue::new());
         let drops = Drops::new();
@@ -146,9 +146,9 @@ fn oldest_first() {
     });
 }
 
-// Invariant 2: tasks that nobody took out are dropped with the queue they are in.
+// Invariant 2: tasks that were not taken are dropped with the queue.
 #[test]
-fn a_queue_dropped_with_tasks_in_it() {
+fn a_dropped_queue_drops_its_tasks() {
     every_interleaving(|| {
         let injected = LoomArc::new(InjectionQueue::new());
         let drops = Drops::new();

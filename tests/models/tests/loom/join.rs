@@ -20,10 +20,10 @@ macro_rules! ready_task {
     }};
 }
 
-// Invariants 1, 2 and 3: whoever awaits a handle is woken at the finish, or sees it at once; then
-// the future is gone and the output is there, for the handle alone.
+// Invariants 1, 2 and 3: a task that awaits a handle is woken at the finish, or sees it at once. By then the future is
+// dropped, and only the handle has the output.
 #[test]
-fn a_handle_awaited_and_the_finish() {
+fn a_handle_awaited_beside_the_finish_resolves() {
     every_interleaving(|| {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let (slot, handle, freed) = ready_task!(drops, outputs);
@@ -37,10 +37,10 @@ fn a_handle_awaited_and_the_finish() {
     });
 }
 
-// Invariants 1 and 5: the waker of a handle is replaced beside the finish. The last one counts;
-// none is called and written at once, and none is left behind.
+// Invariants 1 and 5: the waker of a handle is replaced beside the finish. The last one is called;
+// none is called while it is written, and none is left behind.
 #[test]
-fn a_handles_waker_replaced_and_the_finish() {
+fn a_handle_whose_waker_is_replaced_beside_the_finish_calls_the_last_one() {
     interleavings_with(3, || {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let (slot, mut handle, freed) = ready_task!(drops, outputs);
@@ -66,9 +66,9 @@ fn a_handles_waker_replaced_and_the_finish() {
     });
 }
 
-// As above: the same waker twice keeps its place, without giving it back for a moment.
+// As above: a poll with the same waker leaves it in its slot, and does not take it out for a moment.
 #[test]
-fn a_handle_polled_again_by_the_same_waker_and_the_finish() {
+fn a_handle_polled_again_with_the_same_waker_beside_the_finish_resolves() {
     interleavings_with(3, || {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let (slot, mut handle, freed) = ready_task!(drops, outputs);
@@ -85,10 +85,10 @@ fn a_handle_polled_again_by_the_same_waker_and_the_finish() {
     });
 }
 
-// Invariant 2: a handle dropped beside the finish. The output is dropped once, by the one or the
-// other; both the short way out, right after the spawn, and the long one.
+// Invariant 2: a handle dropped beside the finish. The output is dropped once, by one of
+// them: both on the fast path, right after the spawn, and on the slow one.
 #[test]
-fn a_handle_dropped_and_the_finish() {
+fn a_handle_dropped_beside_the_finish_drops_the_output_once() {
     for woken_before in [false, true] {
         every_interleaving(move || {
             let (drops, outputs) = (Drops::new(), Drops::new());
@@ -122,7 +122,7 @@ fn a_handle_dropped_and_the_finish() {
 // Invariants 2 and 5: a handle that was awaited and then dropped beside the finish: its waker is
 // dropped as well, and not while it is called.
 #[test]
-fn a_handle_with_a_waker_dropped_and_the_finish() {
+fn a_handle_dropped_beside_the_finish_drops_its_waker() {
     every_interleaving(|| {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let (slot, mut handle, freed) = ready_task!(drops, outputs);
@@ -138,7 +138,7 @@ fn a_handle_with_a_waker_dropped_and_the_finish() {
 
 // Invariant 3: cancelled, awaited and dropped, all beside the run and a wake.
 #[test]
-fn cancel_join_and_drop_at_once() {
+fn a_task_that_is_cancelled_joined_and_dropped_at_once_ends_once() {
     interleavings_with(2, || {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let place = WakerPlace::new();
@@ -173,9 +173,9 @@ fn cancel_join_and_drop_at_once() {
     });
 }
 
-// Invariant 3: one thread cancels by dropping the right to run, another one joins.
+// Invariant 3: one thread cancels by dropping the runnable, another one joins.
 #[test]
-fn a_dropped_right_to_run_and_a_join() {
+fn a_dropped_runnable_resolves_the_handle() {
     interleavings_with(3, || {
         let drops = Drops::new();
         let (slot, handle, freed) = spawn(polled(&drops, |_: &mut Context<'_>| Poll::<()>::Pending));
@@ -188,14 +188,14 @@ fn a_dropped_right_to_run_and_a_join() {
     });
 }
 
-// Invariant 4: a panic goes to the handle; its payload is dropped once, by whoever takes it or,
-// if nobody does, by the task.
+// Invariant 4: a panic goes to the handle; its payload is dropped once: by the owner of the handle or,
+// if it is not taken, by the task.
 #[test]
-fn a_panic_and_a_handle_that_is_dropped() {
+fn a_panic_beside_the_drop_of_the_handle_drops_the_payload_once() {
     every_interleaving(|| {
         let (drops, outputs) = (Drops::new(), Drops::new());
         struct Payload(#[allow(dead_code)] Tracked);
-        // SAFETY: loom's own things are watched wherever they are.
+        // SAFETY: loom checks its own types on every thread.
         unsafe impl Send for Payload {}
         let (slot, handle, freed) = spawn(polled(&drops, {
             let outputs = outputs.clone();
@@ -210,9 +210,9 @@ fn a_panic_and_a_handle_that_is_dropped() {
     });
 }
 
-// A callback is called once, whether it was there before the finish or came after; and knows how it ended.
+// A callback is called once with the outcome, whether it was added before the finish or after it.
 #[test]
-fn a_callback_and_the_finish() {
+fn a_callback_added_beside_the_finish_is_called_once() {
     every_interleaving(|| {
         let (drops, outputs, called) = (Drops::new(), Drops::new(), Drops::new());
         let (slot, handle, freed) = ready_task!(drops, outputs);
@@ -229,9 +229,9 @@ fn a_callback_and_the_finish() {
     });
 }
 
-// The same for a handle that goes at once: the callback does not go with it.
+// The same for a handle that is dropped at once: the callback stays.
 #[test]
-fn a_callback_of_a_task_that_nobody_joins() {
+fn a_callback_is_called_after_the_handle_is_dropped() {
     every_interleaving(|| {
         let (drops, outputs, called) = (Drops::new(), Drops::new(), Drops::new());
         let (slot, handle, freed) = ready_task!(drops, outputs);
@@ -244,9 +244,9 @@ fn a_callback_of_a_task_that_nobody_joins() {
     });
 }
 
-// A task is cancelled beside its finish: what it says of itself afterwards is what whoever joins it is told.
+// A task is cancelled beside its finish: its state afterwards agrees with what the handle returns.
 #[test]
-fn a_cancel_that_may_come_too_late_and_what_the_state_says() {
+fn the_state_agrees_with_what_the_handle_returns_after_a_late_cancel() {
     every_interleaving(|| {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let (slot, handle, freed) = ready_task!(drops, outputs);

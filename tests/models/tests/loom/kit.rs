@@ -83,7 +83,7 @@ unsafe impl Sync for Slot {}
 impl Schedule for Slot {
     fn schedule(self: &Arc<Self>, task: Runnable) {
         // Looks only, and the second when another thread may have run the task to its end already:
-        // whoever frees it must come after both.
+        // the thread that frees it must come after both.
         self.freed.look();
         self.slot.put(task);
         self.freed.look();
@@ -111,7 +111,7 @@ impl Schedule for Slot {
 }
 
 impl Shared {
-    /// How often it was told that nobody can wake the task any more.
+    /// How often the task was reported as stranded.
     pub(crate) fn stranded(&self) -> usize {
         self.ready.lock().unwrap().stranded
     }
@@ -166,7 +166,7 @@ where
     spawn_in(future, false)
 }
 
-/// As [`spawn`], of a task that somebody watches.
+/// As [`spawn`], of an observed task.
 pub(crate) fn spawn_watched<F>(future: F) -> (LoomArc<Shared>, JoinHandle<F::Output>, LoomArc<Drops>)
 where
     F: Future<Output: Send> + Send + 'static,

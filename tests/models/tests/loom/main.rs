@@ -11,7 +11,7 @@
 // What the tests here have no use for is used by the executor.
 #![allow(dead_code, unused_imports)]
 
-/// In the place of `executor/src/shim.rs`.
+/// Replaces `executor/src/shim.rs`.
 use models::shim;
 
 /// As `executor/src/stack.rs`, without stacks: no model asks for await chains.

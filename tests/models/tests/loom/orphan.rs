@@ -1,11 +1,11 @@
-//! A task that nothing refers to any more but its own future: exactly one thread sees that, and ends it.
+//! A task without a waker or a handle: exactly one thread sees that, and ends it.
 
 use super::kit::{Drops, WakerPlace, every_interleaving, interleavings_with, polled, spawn, spawn_watched};
 use loom::thread;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// Leaves a waker there in its first poll; a second poll ends it.
+/// Leaves a waker in its first poll; a second poll completes it.
 fn leaves_a_waker(place: &Arc<WakerPlace>) -> impl FnMut(&mut Context<'_>) -> Poll<()> + use<> {
     let (place, mut polls) = (place.clone(), 0);
     move |cx| {
@@ -18,9 +18,9 @@ fn leaves_a_waker(place: &Arc<WakerPlace>) -> impl FnMut(&mut Context<'_>) -> Po
     }
 }
 
-// The handle goes on another thread while the poll that leaves no waker ends.
+// The handle is dropped on another thread while a poll that leaves no waker ends.
 #[test]
-fn the_handle_goes_as_the_task_is_suspended() {
+fn a_handle_dropped_as_the_task_suspends_frees_the_task() {
     every_interleaving(|| {
         let drops = Drops::new();
         let (slot, handle, freed) = spawn(polled(&drops, |_| Poll::Pending::<()>));
@@ -31,9 +31,9 @@ fn the_handle_goes_as_the_task_is_suspended() {
     });
 }
 
-// The last two references, a waker and the handle, go on two threads.
+// The last two references, a waker and the handle, are dropped on two threads.
 #[test]
-fn the_waker_and_the_handle_go_at_once() {
+fn a_waker_and_a_handle_dropped_at_once_free_the_task() {
     for spawn in [spawn, spawn_watched] {
         interleavings_with(3, move || {
             let (drops, place) = (Drops::new(), WakerPlace::new());
@@ -48,9 +48,9 @@ fn the_waker_and_the_handle_go_at_once() {
     }
 }
 
-// A wake that comes first wins: the task runs, and is not ended in its place.
+// A wake that comes first wins: the task runs, and is not ended instead.
 #[test]
-fn the_last_waker_goes_with_its_wake_and_the_handle_goes() {
+fn a_handle_dropped_beside_the_last_wake_loses_no_poll() {
     every_interleaving(|| {
         let (drops, place) = (Drops::new(), WakerPlace::new());
         let (slot, handle, freed) = spawn(polled(&drops, leaves_a_waker(&place)));
@@ -65,9 +65,9 @@ fn the_last_waker_goes_with_its_wake_and_the_handle_goes() {
     });
 }
 
-// A canceller is a reference too: it may still cancel, and the task ends once.
+// A canceller is a reference too: it can still cancel, and the task ends once.
 #[test]
-fn a_cancel_comes_as_the_last_waker_goes() {
+fn a_cancel_beside_the_drop_of_the_last_waker_ends_the_task_once() {
     every_interleaving(|| {
         let (drops, place) = (Drops::new(), WakerPlace::new());
         let (slot, handle, freed) = spawn(polled(&drops, leaves_a_waker(&place)));

@@ -1,7 +1,7 @@
 //! The readiness of a source: reports of the reactor beside tasks that try, wait and leave.
 //!
-//! A [`Socket`] stands for what the kernel keeps and the backend reports. Tasks call its operations through
-//! `ReadinessCell::poll_op`, as those of a real source do; a loom thread stands for the reactor.
+//! A [`Socket`] models what the kernel keeps and the backend reports. Tasks call its operations through
+//! `ReadinessCell::poll_op`, as those of a real source do; a loom thread has the part of the reactor.
 
 use super::kit::{Bell, RingBy, every_interleaving, interleavings_with};
 use loom::sync::Arc as LoomArc;
@@ -286,7 +286,7 @@ fn a_dropped_future_leaves_the_waker_of_the_other() {
     });
 }
 
-// Invariant 1, for a backend that reports once: the last `rearm` has the interest of all who wait.
+// Invariant 1, for a backend that reports once: the last `rearm` has the interest of all waiters.
 #[test]
 fn the_last_rearm_has_the_interest_of_both_directions() {
     every_interleaving(|| {

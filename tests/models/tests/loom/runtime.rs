@@ -238,7 +238,7 @@ fn wakes_from_two_threads_are_never_lost() {
 // Invariants 2, 3 and 9: the end of a runtime beside a wake. Each task is dropped once, at home,
 // though another thread may have the right to run it in its hands, and the memory goes with the last waker.
 #[test]
-fn the_end_of_the_runtime_and_a_wake() {
+fn a_wake_beside_the_end_of_the_runtime_is_safe() {
     every_interleaving(|| {
         let drops = Drops::new();
         let runtime = Home::new(&drops);
@@ -298,10 +298,10 @@ impl Future for Large {
     }
 }
 
-// Invariants 2 and 9: the last reference to a task goes on another thread, while the home thread looks for
-// room for a new one, and then ends. The memory is given back once, whoever of them does it.
+// Invariants 2 and 9: the last reference to a task is dropped on another thread, while the home thread allocates a cell
+// for a new one and then ends. One of the threads frees the memory, once.
 #[test]
-fn a_cell_given_back_elsewhere_beside_its_owners_spawn_and_end() {
+fn a_cell_freed_on_another_thread_beside_a_spawn_and_the_end_is_reclaimed_once() {
     every_interleaving(|| {
         let drops = Drops::new();
         let runtime = Home::new(&drops);
@@ -318,10 +318,10 @@ fn a_cell_given_back_elsewhere_beside_its_owners_spawn_and_end() {
     });
 }
 
-// The last waker of a detached task goes on another thread while the runtime finds the task in its slab and ends it: the
-// other thread looks at nothing of the task after that.
+// The last waker of a detached task is dropped on another thread while the runtime finds the task in its slab and ends
+// it: the other thread looks at nothing of the task after that.
 #[test]
-fn the_last_waker_goes_as_the_runtime_ends() {
+fn the_last_waker_dropped_as_the_runtime_ends_frees_the_task_once() {
     interleavings_with(3, || {
         let (drops, place) = (Drops::new(), WakerPlace::new());
         let home = Home::new(&drops);

@@ -1,4 +1,4 @@
-//! The wait list and what stands on it: whoever waits is served or goes, and nothing is lost between the two.
+//! The wait list and the primitives on it: each wait is served or dropped, and nothing is lost between the two.
 
 use super::kit::{Bell, Drops, RingBy, Tracked, every_interleaving, interleavings_with, poll_once_and_drop};
 use crate::sync::{Barrier, Event, Mutex, RecvError, Semaphore, TryRecvError, broadcast, channel, oneshot, watch};
@@ -9,10 +9,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-// Two who want the only permit, and one who has it: both get it, one after the other, and the value that it
-// guards is never seen by two.
+// Two threads wait for the only permit, and one has it: both get it, one after the other, and two threads never see the
+// value that it guards at once.
 #[test]
-fn a_mutex_is_handed_from_one_to_the_next() {
+fn a_mutex_is_handed_from_one_waiter_to_the_next() {
     interleavings_with(3, || {
         let drops = Drops::new();
         let mutex = Arc::new(Mutex::new(Tracked::new(&drops)));
@@ -26,9 +26,9 @@ fn a_mutex_is_handed_from_one_to_the_next() {
     });
 }
 
-// A permit that is handed over at the moment at which its waiter goes is not lost.
+// A permit that is handed over while its wait is dropped is not lost.
 #[test]
-fn a_permit_handed_to_one_who_goes_is_there_for_the_next() {
+fn a_permit_handed_to_a_dropped_waiter_goes_to_the_next_one() {
     every_interleaving(|| {
         let semaphore = Arc::new(Semaphore::new(1));
         let permit = semaphore.try_acquire().unwrap();
@@ -43,9 +43,9 @@ fn a_permit_handed_to_one_who_goes_is_there_for_the_next() {
     });
 }
 
-// Who wants many goes from the front of the line: those behind it who want few are served.
+// A wait for many permits is dropped at the front of the line: those behind it for few are served.
 #[test]
-fn one_who_wanted_much_and_goes_lets_the_next_pass() {
+fn a_dropped_waiter_for_many_permits_lets_the_next_one_pass() {
     interleavings_with(3, || {
         let semaphore = Arc::new(Semaphore::new(1));
         let goes = thread::spawn({
@@ -58,10 +58,10 @@ fn one_who_wanted_much_and_goes_lets_the_next_pass() {
     });
 }
 
-// A waiter is polled with another waker while it is served: the one that counts is called, or it sees that it
-// was served.
+// A wait is polled with another waker while it is served: the new waker is called, or the poll sees that the wait was
+// served.
 #[test]
-fn a_waker_replaced_while_the_waiter_is_served() {
+fn a_waiter_whose_waker_is_replaced_while_it_is_served_completes() {
     every_interleaving(|| {
         let event = Arc::new(Event::new());
         let sets = thread::spawn({
@@ -110,9 +110,9 @@ fn a_rendezvous_hands_the_message_over() {
     });
 }
 
-// A message that was handed to a receiver at the moment at which that goes is the next one's.
+// A message that is handed to a receive while that is dropped goes to the next one.
 #[test]
-fn a_message_handed_to_one_who_goes_is_there_for_the_next() {
+fn a_message_handed_to_a_dropped_receive_goes_to_the_next_one() {
     every_interleaving(|| {
         let (tx, rx) = channel(1);
         let goes = thread::spawn({
@@ -126,9 +126,9 @@ fn a_message_handed_to_one_who_goes_is_there_for_the_next() {
     });
 }
 
-// The same with a rendezvous, whose sender was already told that it was received.
+// The same with a rendezvous, whose send has already completed.
 #[test]
-fn a_message_handed_over_in_a_rendezvous_with_one_who_goes_is_there_for_the_next() {
+fn a_message_handed_over_in_a_rendezvous_with_a_dropped_receive_goes_to_the_next_one() {
     every_interleaving(|| {
         let (tx, rx) = channel(0);
         let goes = thread::spawn({
@@ -141,9 +141,9 @@ fn a_message_handed_over_in_a_rendezvous_with_one_who_goes_is_there_for_the_next
     });
 }
 
-// A sender that waits for room goes with its message, or has sent it; never both, never neither.
+// A dropped send that waits for room either drops its message or has sent it; never both, never neither.
 #[test]
-fn a_message_of_a_sender_who_goes_is_dropped_or_sent() {
+fn the_message_of_a_dropped_send_is_dropped_or_sent() {
     every_interleaving(|| {
         let drops = Drops::new();
         let (tx, rx) = channel(1);
@@ -162,7 +162,7 @@ fn a_message_of_a_sender_who_goes_is_dropped_or_sent() {
 }
 
 #[test]
-fn the_last_sender_goes_while_a_receiver_waits() {
+fn the_drop_of_the_last_sender_wakes_the_receiver() {
     every_interleaving(|| {
         let (tx, rx) = channel::<u32>(1);
         let goes = thread::spawn(move || drop(tx));
@@ -172,13 +172,13 @@ fn the_last_sender_goes_while_a_receiver_waits() {
 }
 
 #[test]
-fn the_last_receiver_goes_while_a_sender_waits() {
+fn the_drop_of_the_last_receiver_wakes_the_sender() {
     every_interleaving(|| {
         let drops = Drops::new();
         let (tx, rx) = channel(1);
         tx.try_send(Tracked::new(&drops)).ok().unwrap();
         let goes = thread::spawn(move || drop(rx));
-        let error = block_on(tx.send(Tracked::new(&drops))).expect_err("nobody is left to receive");
+        let error = block_on(tx.send(Tracked::new(&drops))).expect_err("there is no receiver");
         error.0.touch();
         goes.join().unwrap();
         drop((error, tx));
@@ -187,7 +187,7 @@ fn the_last_receiver_goes_while_a_sender_waits() {
 }
 
 #[test]
-fn a_oneshot_is_received_or_comes_back() {
+fn a_oneshot_message_is_received_or_returned() {
     every_interleaving(|| {
         let drops = Drops::new();
         let (tx, rx) = oneshot();
@@ -202,7 +202,7 @@ fn a_oneshot_is_received_or_comes_back() {
 }
 
 #[test]
-fn a_oneshot_awaited_and_sent_or_dropped() {
+fn a_oneshot_that_is_awaited_resolves_when_it_is_sent_or_dropped() {
     every_interleaving(|| {
         let (tx, rx) = oneshot();
         let sends = thread::spawn(move || tx.send(7));
@@ -218,7 +218,7 @@ fn a_oneshot_awaited_and_sent_or_dropped() {
 }
 
 #[test]
-fn all_who_wait_at_a_barrier_go_on() {
+fn all_waiters_at_a_barrier_continue() {
     interleavings_with(3, || {
         let barrier = Arc::new(Barrier::new(2));
         let goes = thread::spawn({
@@ -229,11 +229,11 @@ fn all_who_wait_at_a_barrier_go_on() {
             let barrier = barrier.clone();
             move || block_on(barrier.wait())
         });
-        // The one that may go counts only while it is there: with this third one there are always two.
+        // The wait that may be dropped counts only until then: with this third one there are always two.
         let goes = goes.join().unwrap();
         if goes.is_none() {
             poll_once_and_drop(barrier.wait());
-            // Whoever is left alone waits for one more.
+            // A wait that is left alone needs one more.
             let mut last = pin!(barrier.wait());
             let _ = last.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             other.join().unwrap();
@@ -244,7 +244,7 @@ fn all_who_wait_at_a_barrier_go_on() {
 }
 
 #[test]
-fn a_broadcast_and_a_watch_wake_who_waits() {
+fn a_broadcast_and_a_watch_wake_their_waiters() {
     every_interleaving(|| {
         let (tx, mut rx) = broadcast(1);
         let sends = thread::spawn(move || tx.send(7).unwrap());
@@ -259,9 +259,9 @@ fn a_broadcast_and_a_watch_wake_who_waits() {
     });
 }
 
-// A stream's place in line is its own piece of memory: it goes with the receiver, whatever is handed to it.
+// A stream's position in line has its own allocation, which is freed with the receiver, whatever is handed to it.
 #[test]
-fn a_stream_dropped_while_it_is_served() {
+fn a_stream_dropped_while_it_is_served_loses_no_message() {
     every_interleaving(|| {
         let drops = Drops::new();
         let (tx, mut rx) = channel(1);
@@ -277,9 +277,9 @@ fn a_stream_dropped_while_it_is_served() {
     });
 }
 
-// Whoever receives in another way gives up the stream's place first: two at once, while it is served.
+// A receive in another way gives up the stream's position first: two threads at once, while it is served.
 #[test]
-fn a_streams_place_is_given_up_by_two_threads_at_once() {
+fn two_threads_that_give_up_a_streams_position_at_once_lose_no_message() {
     every_interleaving(|| {
         let (tx, mut rx) = channel(1);
         let next = futures_lite::Stream::poll_next(Pin::new(&mut rx), &mut Context::from_waker(Waker::noop()));
@@ -295,9 +295,9 @@ fn a_streams_place_is_given_up_by_two_threads_at_once() {
     });
 }
 
-// The same while it is not served, with another behind it in line, who is served meanwhile.
+// The same while it is not served, with another wait behind it in line, which is served meanwhile.
 #[test]
-fn a_streams_place_before_anothers_is_given_up_by_two_threads_at_once() {
+fn two_threads_that_give_up_a_streams_position_before_another_one_lose_no_message() {
     every_interleaving(|| {
         let (tx, mut rx) = channel(1);
         let other = rx.clone();

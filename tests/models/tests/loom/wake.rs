@@ -1,33 +1,69 @@
 //! Wakes, polls, cancels and the end of a task.
 
-use super::kit::{Drops, WakerPlace, every_interleaving, interleavings_with, polled, spawn};
-use crate::task::JoinError;
+use super::kit::{Drops, Shared, WakerPlace, block_on, every_interleaving, interleavings_with, polled, spawn};
+use crate::task::{JoinError, JoinHandle};
 use loom::sync::Arc as LoomArc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A flag that two threads pass on without any order of its own: only a wake makes it seen.
+/// A flag with relaxed ordering: only a wake makes what one thread wrote visible to the other.
 fn flag() -> (LoomArc<AtomicUsize>, LoomArc<AtomicUsize>) {
     let flag = LoomArc::new(AtomicUsize::new(0));
     (flag.clone(), flag)
 }
 
+/// A task and what there is of it.
+struct Task<T> {
+    slot: LoomArc<Shared>,
+    handle: JoinHandle<T>,
+    place: Arc<WakerPlace>,
+    ends: Ends,
+}
+
+/// Counts the drops of a task's future, and the frees of its memory.
+struct Ends {
+    drops: LoomArc<Drops>,
+    freed: LoomArc<Drops>,
+}
+
+impl Ends {
+    #[track_caller]
+    fn are(&self, drops: usize, freed: usize) {
+        assert_eq!(
+            (self.drops.count(), self.freed.count()),
+            (drops, freed),
+            "drops of the future, frees of the memory"
+        );
+    }
+}
+
+/// Makes a task, which is queued. Each poll calls `poll` with its number, from 1, and a slot for a waker.
+fn task<T: Send + 'static>(
+    mut poll: impl FnMut(usize, &WakerPlace, &mut Context<'_>) -> Poll<T> + Send + 'static,
+) -> Task<T> {
+    let (drops, place) = (Drops::new(), WakerPlace::new());
+    let (slot, handle, freed) = spawn(polled(&drops, {
+        let (place, mut number) = (place.clone(), 0);
+        move |cx: &mut Context<'_>| {
+            number += 1;
+            poll(number, &place, cx)
+        }
+    }));
+    Task { slot, handle, place, ends: Ends { drops, freed } }
+}
+
 // Invariant 1: a wake is never lost, nor runs a task twice. Both threads write before they wake;
-// the poll that comes last must see both, though one of the wakes found the task woken already.
+// the last poll must see both, although one of the wakes was redundant.
 #[test]
-fn two_wakes_and_a_poll() {
+fn two_wakes_beside_a_poll_are_both_seen() {
     interleavings_with(2, || {
-        let drops = Drops::new();
-        let place = WakerPlace::new();
         let (written, seen) = flag();
-        let (slot, handle, freed) = spawn(polled(&drops, {
-            let place = place.clone();
-            move |cx: &mut Context<'_>| {
-                place.leave(cx);
-                if seen.load(Ordering::Relaxed) == 2 { Poll::Ready(()) } else { Poll::Pending }
-            }
-        }));
+        let Task { slot, handle, place, ends } = task(move |_, place, cx| {
+            place.leave(cx);
+            if seen.load(Ordering::Relaxed) == 2 { Poll::Ready(()) } else { Poll::Pending }
+        });
         drop(handle);
         assert!(slot.run_if_ready());
         let waker = place.take();
@@ -43,21 +79,21 @@ fn two_wakes_and_a_poll() {
         for thread in threads {
             thread.join().unwrap();
         }
-        assert_eq!((drops.count(), freed.count()), (1, 1));
+        ends.are(1, 1);
     });
 }
 
 // Invariant 1: a wake that comes during a poll leads to another one; one that comes as the poll
 // ends is either seen by its runner or schedules the task, never both (the slot has room for one).
 #[test]
-fn a_wake_during_a_poll() {
+fn a_wake_during_a_poll_leads_to_another_poll() {
     every_interleaving(|| {
         let drops = Drops::new();
         let (written, seen) = flag();
         let mut wakes = None;
         let (slot, handle, freed) = spawn(polled(&drops, {
             move |cx: &mut Context<'_>| {
-                // The first poll brings the thread to life that wakes; so it may do so within it.
+                // The first poll starts the thread that wakes, so the wake may come during that poll.
                 if wakes.is_none() {
                     let (waker, written) = (cx.waker().clone(), written.clone());
                     wakes = Some(thread::spawn(move || {
@@ -82,24 +118,17 @@ fn a_wake_during_a_poll() {
 
 // Invariants 1 and 9: a task that wakes itself while another thread wakes it, twice.
 #[test]
-fn a_wake_by_itself_and_two_by_another_thread() {
+fn a_task_that_wakes_itself_beside_two_wakes_loses_none() {
     every_interleaving(|| {
-        let drops = Drops::new();
-        let place = WakerPlace::new();
         let (written, seen) = flag();
-        let (slot, handle, freed) = spawn(polled(&drops, {
-            let place = place.clone();
-            let mut polls = 0;
-            move |cx: &mut Context<'_>| {
-                polls += 1;
-                if polls == 1 {
-                    place.leave(cx);
-                } else if polls == 2 {
-                    cx.waker().wake_by_ref();
-                }
-                if seen.load(Ordering::Relaxed) == 2 { Poll::Ready(()) } else { Poll::Pending }
+        let Task { slot, handle, place, ends } = task(move |polls, place, cx| {
+            if polls == 1 {
+                place.leave(cx);
+            } else if polls == 2 {
+                cx.waker().wake_by_ref();
             }
-        }));
+            if seen.load(Ordering::Relaxed) == 2 { Poll::Ready(()) } else { Poll::Pending }
+        });
         drop(handle);
         assert!(slot.run_if_ready());
         let waker = place.take();
@@ -111,106 +140,87 @@ fn a_wake_by_itself_and_two_by_another_thread() {
         });
         slot.run_to_the_end();
         other.join().unwrap();
-        assert_eq!((drops.count(), freed.count()), (1, 1));
+        ends.are(1, 1);
     });
 }
 
 // Invariants 1, 2 and 9: a wake beside the last poll. The task is never polled after it finished,
-// the future goes with it, the memory with the waker or the runner, whoever is last.
+// the future is dropped with it, and the waker or the runner, whichever is last, frees the memory.
 #[test]
-fn a_wake_and_the_finish() {
+fn a_wake_beside_the_finish_runs_the_task_no_more() {
     every_interleaving(|| {
-        let drops = Drops::new();
-        let place = WakerPlace::new();
-        let (slot, handle, freed) = spawn(polled(&drops, {
-            let place = place.clone();
-            let mut polls = 0;
-            move |cx: &mut Context<'_>| {
-                polls += 1;
-                assert!(polls <= 2, "polled after it was ready");
-                place.leave(cx);
-                cx.waker().wake_by_ref();
-                if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
-            }
-        }));
+        let Task { slot, handle, place, ends } = task(move |polls, place, cx| {
+            assert!(polls <= 2, "polled after it was ready");
+            place.leave(cx);
+            cx.waker().wake_by_ref();
+            if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
+        });
         drop(handle);
         assert!(slot.run_if_ready());
         let waker = place.take();
         let other = thread::spawn(move || waker.wake());
         slot.run_to_the_end();
-        assert_eq!(drops.count(), 1, "the future goes at the finish, whoever has wakers");
-        assert_eq!(freed.count(), 0, "its memory does not");
+        assert_eq!(ends.drops.count(), 1, "the future is dropped at the finish, although there are wakers");
+        assert_eq!(ends.freed.count(), 0, "the memory is not freed");
         drop(place.take());
         other.join().unwrap();
-        assert_eq!(freed.count(), 1);
-        assert!(!slot.run_if_ready(), "a finished task was scheduled");
+        assert_eq!(ends.freed.count(), 1);
+        assert!(!slot.run_if_ready(), "a completed task was queued");
     });
 }
 
 // Invariants 2 and 9: the last waker is dropped on another thread while the task finishes.
 #[test]
-fn the_last_waker_dropped_and_the_finish() {
+fn the_last_waker_dropped_beside_the_finish_frees_the_task_once() {
     every_interleaving(|| {
-        let drops = Drops::new();
-        let place = WakerPlace::new();
-        let (slot, handle, freed) = spawn(polled(&drops, {
-            let place = place.clone();
-            move |cx: &mut Context<'_>| {
-                place.leave(cx);
-                Poll::Ready(())
-            }
-        }));
+        let Task { slot, handle, place, ends } = task(move |_, place, cx| {
+            place.leave(cx);
+            Poll::Ready(())
+        });
         drop(handle);
-        // A clone of the waker is dropped as well, so that a count that is off by one shows.
+        // A clone of the waker is dropped as well, so that a count that is off by one is found.
         let runner = thread::spawn({
             let slot = slot.clone();
             move || assert!(slot.run_if_ready())
         });
         runner.join().unwrap();
-        assert_eq!((drops.count(), freed.count()), (1, 0));
+        ends.are(1, 0);
         let waker = place.take();
         let clone = waker.clone();
         let other = thread::spawn(move || drop(clone));
         drop(waker);
         other.join().unwrap();
-        assert_eq!((drops.count(), freed.count()), (1, 1));
+        ends.are(1, 1);
     });
 }
 
 // Invariants 2 and 9: the waker that causes the last run is dropped beside it. Whether that or the
-// finish comes last, the memory goes after both.
+// finish comes last, the memory is freed after both.
 #[test]
-fn a_waker_dropped_during_the_last_run() {
+fn a_waker_dropped_during_the_last_run_frees_the_task_once() {
     every_interleaving(|| {
-        let drops = Drops::new();
-        let place = WakerPlace::new();
-        let (slot, handle, freed) = spawn(polled(&drops, {
-            let place = place.clone();
-            let mut polls = 0;
-            move |cx: &mut Context<'_>| {
-                polls += 1;
-                if polls == 1 {
-                    place.leave(cx);
-                    return Poll::Pending;
-                }
-                Poll::Ready(())
+        let Task { slot, handle, place, ends } = task(move |polls, place, cx| {
+            if polls == 1 {
+                place.leave(cx);
+                return Poll::Pending;
             }
-        }));
+            Poll::Ready(())
+        });
         drop(handle);
         assert!(slot.run_if_ready());
         let waker = place.take();
         let other = thread::spawn(move || waker.wake());
         slot.run_to_the_end();
-        assert_eq!(drops.count(), 1);
+        assert_eq!(ends.drops.count(), 1);
         other.join().unwrap();
-        assert_eq!(freed.count(), 1);
+        assert_eq!(ends.freed.count(), 1);
     });
 }
 
 // Invariant 3: a cancel beside a poll that suspends. The future is dropped by the runner, never
-// by the canceller, and the handle learns of it after.
+// by the canceller, and the handle resolves after that.
 #[test]
-fn a_cancel_and_a_poll() {
+fn a_cancel_beside_a_poll_lets_the_runner_drop_the_future() {
     interleavings_with(3, || {
         let drops = Drops::new();
         let (slot, handle, freed) = spawn(polled(&drops, |_: &mut Context<'_>| Poll::<()>::Pending));
@@ -219,7 +229,7 @@ fn a_cancel_and_a_poll() {
             move || {
                 handle.cancel();
                 handle.cancel();
-                let joined = super::kit::block_on(handle, false);
+                let joined = block_on(handle, false);
                 assert!(matches!(joined, Err(JoinError::Cancelled)));
                 assert_eq!(drops.count(), 1, "the handle resolves after the future's drop");
             }
@@ -230,10 +240,10 @@ fn a_cancel_and_a_poll() {
     });
 }
 
-// Invariant 3: a cancel beside the finish: the handle gives the output or says that it was
+// Invariant 3: a cancel beside the finish: the handle returns the output or says that it was
 // cancelled, and the future is dropped once in either case.
 #[test]
-fn a_cancel_and_the_finish() {
+fn a_cancel_beside_the_finish_drops_the_future_once() {
     every_interleaving(|| {
         let drops = Drops::new();
         let outputs = Drops::new();
@@ -248,7 +258,7 @@ fn a_cancel_and_the_finish() {
         slot.run_to_the_end();
         let handle = canceller.join().unwrap();
         assert!(handle.is_finished());
-        match super::kit::block_on(handle, false) {
+        match block_on(handle, false) {
             Ok(output) => output.touch(),
             Err(error) => assert!(error.is_cancelled() && outputs.count() == 0),
         }
@@ -256,20 +266,15 @@ fn a_cancel_and_the_finish() {
     });
 }
 
-// Invariants 1 and 3: a cancel and a wake of a sleeping task: one of them schedules it, not both,
+// Invariants 1 and 3: a cancel and a wake of a suspended task: one of them queues it, not both,
 // and it is not polled once more.
 #[test]
-fn a_cancel_and_a_wake() {
+fn a_cancel_beside_a_wake_queues_the_task_once() {
     interleavings_with(3, || {
-        let drops = Drops::new();
-        let place = WakerPlace::new();
-        let (slot, handle, freed) = spawn(polled(&drops, {
-            let place = place.clone();
-            move |cx: &mut Context<'_>| {
-                place.leave(cx);
-                Poll::<()>::Pending
-            }
-        }));
+        let Task { slot, handle, place, ends } = task(move |_, place, cx| {
+            place.leave(cx);
+            Poll::<()>::Pending
+        });
         assert!(slot.run_if_ready());
         let waker = place.take();
         let waking = thread::spawn(move || waker.wake());
@@ -280,27 +285,22 @@ fn a_cancel_and_a_wake() {
         slot.run_to_the_end();
         waking.join().unwrap();
         let handle = cancelling.join().unwrap();
-        assert!(matches!(super::kit::block_on(handle, false), Err(JoinError::Cancelled)));
+        assert!(matches!(block_on(handle, false), Err(JoinError::Cancelled)));
         place.clear();
-        assert_eq!((drops.count(), freed.count()), (1, 1));
+        ends.are(1, 1);
     });
 }
 
-// Invariants 2 and 3: the right to run is dropped instead of used, while another thread wakes and
-// cancels: it ends there and then, once.
+// Invariants 2 and 3: the runnable is dropped instead of run, while another thread wakes and
+// cancels: the task ends at once, and once.
 #[test]
-fn a_dropped_right_to_run_and_a_wake() {
+fn a_runnable_dropped_beside_a_wake_ends_the_task_once() {
     every_interleaving(|| {
-        let drops = Drops::new();
-        let place = WakerPlace::new();
-        let (slot, handle, freed) = spawn(polled(&drops, {
-            let place = place.clone();
-            move |cx: &mut Context<'_>| {
-                place.leave(cx);
-                cx.waker().wake_by_ref();
-                Poll::<()>::Pending
-            }
-        }));
+        let Task { slot, handle, place, ends } = task(move |_, place, cx| {
+            place.leave(cx);
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        });
         assert!(slot.run_if_ready());
         let waker = place.take();
         let other = thread::spawn(move || {
@@ -309,33 +309,25 @@ fn a_dropped_right_to_run_and_a_wake() {
             handle
         });
         slot.drop_if_ready();
-        assert_eq!(drops.count(), 1);
+        assert_eq!(ends.drops.count(), 1);
         let handle = other.join().unwrap();
-        assert!(matches!(super::kit::block_on(handle, false), Err(JoinError::Cancelled)));
+        assert!(matches!(block_on(handle, false), Err(JoinError::Cancelled)));
         assert!(!slot.run_if_ready());
-        assert_eq!((drops.count(), freed.count()), (1, 1));
+        ends.are(1, 1);
     });
 }
 
-// Invariants 1 and 2: two threads run one task in turn: what the first poll wrote without any
-// order, the second sees. Between the two stand only a suspend on the one thread, and a wake and a
-// begin on the other.
+// Invariants 1 and 2: two threads run one task in turn. The second poll sees what the first one wrote with relaxed
+// ordering. Between the two there are only a suspend on one thread, and a wake and a begin on the other.
 #[test]
-fn two_runners_take_turns() {
+fn each_of_two_runners_sees_what_the_other_wrote() {
     every_interleaving(|| {
-        let drops = Drops::new();
-        let place = WakerPlace::new();
-        let (slot, handle, freed) = spawn(polled(&drops, {
-            let place = place.clone();
-            let mut polls = 0;
-            move |cx: &mut Context<'_>| {
-                polls += 1;
-                if polls == 1 {
-                    place.leave(cx);
-                }
-                Poll::<()>::Pending
+        let Task { slot, handle, place, ends } = task(move |polls, place, cx| {
+            if polls == 1 {
+                place.leave(cx);
             }
-        }));
+            Poll::<()>::Pending
+        });
         assert!(slot.run_if_ready());
         let waker = place.take();
         waker.wake_by_ref();
@@ -349,6 +341,6 @@ fn two_runners_take_turns() {
         handle.cancel();
         slot.run_to_the_end();
         drop(handle);
-        assert_eq!((drops.count(), freed.count()), (1, 1));
+        ends.are(1, 1);
     });
 }

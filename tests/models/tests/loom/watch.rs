@@ -1,4 +1,4 @@
-//! What is told of a task that somebody watches, while other threads have its wakers.
+//! The events of an observed task whose wakers are on other threads.
 
 use super::kit::{Drops, interleavings_with, polled, spawn_watched};
 use loom::thread::{self, JoinHandle};
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 type Threads = Arc<Mutex<Vec<JoinHandle<()>>>>;
 
-/// At the task's first poll, so many threads get a waker each; the second poll ends it.
+/// The first poll gives a waker to each of this many threads; the second one completes the task.
 fn gives_wakers_away(count: usize, does: fn(Waker)) -> (Threads, impl FnMut(&mut Context<'_>) -> Poll<()>) {
     let threads = Threads::default();
     let poll = {
@@ -33,10 +33,10 @@ fn join(threads: &Threads) {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
-// The last wakers go on other threads while the poll that made them ends: whoever is the last to see it says that
-// nobody can wake the task any more, and nobody else does.
+// The last wakers are dropped on other threads while the poll that made them ends. The last of these threads reports
+// that the task is stranded, and no other does.
 #[test]
-fn the_last_wakers_go_as_the_poll_ends() {
+fn the_last_wakers_dropped_as_the_poll_ends_strand_the_task_once() {
     for count in [1, 2] {
         interleavings_with(3, move || {
             let drops = Drops::new();
@@ -53,9 +53,9 @@ fn the_last_wakers_go_as_the_poll_ends() {
     }
 }
 
-// A waker that goes with its wake strands nobody, however early that is seen.
+// A waker that is dropped by its wake strands no task, however early another thread sees it.
 #[test]
-fn the_last_waker_goes_with_its_wake() {
+fn a_last_waker_that_wakes_the_task_does_not_strand_it() {
     interleavings_with(3, || {
         let drops = Drops::new();
         let (threads, poll) = gives_wakers_away(1, Waker::wake);
@@ -67,10 +67,10 @@ fn the_last_waker_goes_with_its_wake() {
     });
 }
 
-// The task is cancelled meanwhile, and may be over and its memory free before the other thread knows: it is told
-// at most once, and of a task that is there.
+// The task is cancelled meanwhile, and may have completed and been freed before the other thread knows. The event is
+// reported at most once, and of a task that still exists.
 #[test]
-fn the_last_waker_goes_as_the_task_is_cancelled() {
+fn the_last_waker_dropped_beside_a_cancel_is_reported_at_most_once() {
     interleavings_with(3, || {
         let drops = Drops::new();
         let (threads, poll) = gives_wakers_away(1, drop);

@@ -145,7 +145,7 @@ fn the_direction_that_is_left(mut rig: Rig) {
     rig.rearm(&ours, READ | WRITE);
     write(&theirs);
     rig.expect(&ours, READ);
-    rig.rearm(&ours, WRITE); // whoever waits to write still does
+    rig.rearm(&ours, WRITE); // the writer still waits
     assert!(!rig.drain().iter().any(|event| event.readiness.intersects(WRITE)), "it is full");
     empty(&theirs);
     rig.expect(&ours, WRITE);
@@ -298,7 +298,7 @@ fn removed_during_a_wait(mut rig: Rig) {
             });
             let start = Instant::now();
             while !rig.turn(LIMIT).iter().any(|event| event.token == token && event.readiness.intersects(READ)) {
-                assert!(start.elapsed() < LIMIT, "what was added in the place of a removed source was not reported");
+                assert!(start.elapsed() < LIMIT, "a source added in the slot of a removed one was not reported");
             }
             changer.join().expect("it can be removed and added")
         });
@@ -330,7 +330,7 @@ impl Rig {
         seen
     }
 
-    /// Nothing is to be waited for: a wait lasts as long as its timeout.
+    /// There is no event to wait for: a wait lasts as long as its timeout.
     #[track_caller]
     fn assert_quiet(&mut self) {
         let (waits, start) = (self.waits, Instant::now());

@@ -110,7 +110,7 @@ fn reset(backend: Box<dyn Backend>) {
     });
 }
 
-/// A backend that reports once has to be re-armed for whoever was not woken by the report.
+/// A backend that reports once has to be re-armed for the waiters that the report did not wake.
 fn writer_that_is_left(backend: Box<dyn Backend>) {
     let writer = Counting::new();
     drive(backend, None, async {

@@ -27,10 +27,10 @@ const NEXT: &str = "what a waiter was woken for goes to the next one if it is dr
 const DROPPED: &str = "a send that is dropped while it waits sends nothing";
 const SPINS: &str = "a wait does not wake itself";
 const LEAVES: &str = "a wait that is over leaves no waker behind";
-const FAIR: &str = "who waits longest is first (FAIR)";
-const LEAKS: &str = "a message that nobody received is dropped with the channel";
+const FAIR: &str = "the longest waiter is first (FAIR)";
+const LEAKS: &str = "a message that was not received is dropped with the channel";
 
-/// What the suites send: it counts how many messages there are, and knows who sent it.
+/// The message that the suites send: it counts how many exist, and has the number of its sender.
 #[derive(Debug)]
 pub struct Message {
     from: usize,
@@ -117,7 +117,7 @@ impl Receiver for sync::Receiver<Message> {
 ///   before it takes what it was woken for, the next one. A receive that is dropped loses no message; a send that is
 ///   dropped while it waits sends none.
 /// - When the last sender is gone, the receiver gets what is left and then `None`. When the receiver is gone, sends return
-///   their messages, and what is left is dropped. Both ends wake all who wait.
+///   their messages, and what is left is dropped. Both ends wake all waiters.
 /// - A wait does not wake itself: nothing spins. A wait that completed or was dropped leaves no waker behind.
 /// - Senders get room in the order in which they came, unless [`FAIR`](Sender::FAIR) is false.
 ///

@@ -352,7 +352,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
             }
             if there + self.may_be_sent() < self.capacity {
                 let what =
-                    format!("{there} of {} places are taken, {who} wait to be sent, and none was woken", self.capacity);
+                    format!("{there} of {} slots are taken, {who} wait to be sent, and none was woken", self.capacity);
                 self.broken(next(RECV_WAKES), what);
             }
         }

@@ -224,3 +224,42 @@ fn chunks_ended_by_bare_line_feeds_concern_their_own_page_alone() {
         met.others_are_well(code);
     }
 }
+
+#[test]
+fn many_trailers_are_passed_over_and_too_many_are_refused_by_a_limit_with_a_name() {
+    let trailers = |count: usize| {
+        meet(&["--retries", "0"], move |visit| {
+            visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n");
+            visit.send("X: y\r\n".repeat(count) + "\r\n");
+            After::Close
+        })
+    };
+    trailers(5000).saves("hello", 1);
+    trailers(50_000).fails(200, "the trailers are longer than the limit of 64", 1);
+}
+
+#[test]
+fn a_limit_is_the_same_whether_a_chunk_extension_comes_at_once_or_in_pieces() {
+    for size in [30_000, 4_000] {
+        let met = meet(&["--retries", "0"], move |visit| {
+            visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            for piece in format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(20_000)).as_bytes().chunks(size) {
+                visit.send(piece);
+                std::thread::sleep(Duration::from_millis(20)); // so that the pieces arrive apart
+            }
+            After::Close
+        });
+        met.fails(200, "a chunk's size is longer than the limit of 16", 1);
+    }
+}
+
+#[test]
+fn equal_lengths_are_one() {
+    for lengths in ["Content-Length: 5\r\nContent-Length: 5", "Content-Length: 5, 5"] {
+        let met = meet(&["--retries", "0"], move |visit| {
+            visit.send(format!("HTTP/1.1 200 OK\r\n{lengths}\r\n\r\nhello"));
+            visit.stall()
+        });
+        met.saves("hello", 1);
+    }
+}

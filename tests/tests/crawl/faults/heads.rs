@@ -90,3 +90,67 @@ fn an_end_inside_of_the_head_is_incomplete_and_tried_again() {
     });
     met.fails(None, "incomplete", 2);
 }
+
+#[test]
+fn what_curl_takes_in_a_head_is_taken() {
+    for head in [
+        "HTTP/1.1 200 OK\r\nX: a\r\n folded\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length:\r\n 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nPHP Warning: Unable to load dynamic library on line 0\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n<br />\r\nContent-Length: 5\r\n: empty\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: a\x01b\x7f\rc\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1  200   OK\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 \x01\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\nContent-Length: 5\n\n",
+        "\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+        "http/1.1 200 ok\r\nContent-Length: 5\r\n\r\n",
+    ] {
+        let met = meet(&["--retries", "0"], move |visit| {
+            visit.send(head);
+            visit.send("hello");
+            visit.stall()
+        });
+        met.saves("hello", 1);
+    }
+}
+
+#[test]
+fn a_nul_in_a_head_is_an_error() {
+    for field in ["X: a\0b", "X\0: a", "junk \0"] {
+        let met = meet(&[], move |visit| visit.answer("200 OK", &format!("{field}\r\n"), "hello"));
+        met.fails(None, "a NUL in the head", 1);
+    }
+}
+
+/// Sends bytes at once, or each piece only after the last one was taken.
+fn in_pieces(bytes: &[u8], size: usize) -> impl Fn(&mut tests::faults::Visit<'_>) -> After + Send + Sync + 'static {
+    let bytes = bytes.to_vec();
+    move |visit| {
+        for piece in bytes.chunks(size) {
+            visit.send(piece);
+            std::thread::sleep(Duration::from_millis(5)); // so that the pieces arrive apart
+        }
+        After::Close
+    }
+}
+
+#[test]
+fn a_limit_is_the_same_whether_the_head_comes_at_once_or_in_pieces() {
+    let head =
+        format!("HTTP/1.1 200 OK\r\n{}Content-Length: 2\r\n\r\nhi", format!("X: {}\r\n", "x".repeat(1000)).repeat(80));
+    for size in [head.len(), 10_000] {
+        let met = meet(&[], in_pieces(head.as_bytes(), size));
+        met.fails(None, "the response's head is larger than the limit of 64", 1);
+    }
+}
+
+#[test]
+fn a_switch_of_protocols_that_was_not_asked_for_is_an_error() {
+    let met = meet(&[], |visit| {
+        visit.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx");
+        visit.stall()
+    });
+    met.fails(None, "101 Switching Protocols, which was not asked for", 1);
+}

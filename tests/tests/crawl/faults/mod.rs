@@ -1,18 +1,35 @@
 //! Servers that misbehave, and how the downloader handles each; and what may go wrong on the downloader's own machine.
 //!
-//! Alone: `cargo test -p tests --test crawl faults`. It needs nothing but the loopback; the test of a full
-//! disk mounts a small one, and is skipped where that is not allowed.
+//! Alone: `cargo test -p tests --test crawl faults`. It needs nothing but the loopback; the tests of a full
+//! disk mount a small one, and are skipped where that is not allowed.
 //!
-//! Most tests run the same crawl: `/` links to `/bad`, the subject of the test, and to `/good`, which the server answers
-//! only after a request for `/bad`. Whatever happens at `/bad`, the other pages must be saved, nothing unfinished may be
-//! left, and the exit code and the report say what happened.
+//! | file | what goes wrong |
+//! |---|---|
+//! | `connections.rs`, `slowness.rs` | a connection ends or stalls, a name does not resolve, bytes drip in |
+//! | `heads.rs`, `fields.rs`, `statuses.rs` | the head of a response; fields that the downloader acts on; statuses |
+//! | `bodies.rs`, `codings.rs` | where a body ends, how much it expands |
+//! | `redirects.rs`, `names.rs`, `outside.rs` | where redirects lead, names of pages, existing files in the folder |
+//! | `rows.rs` | what RFC 9110 and RFC 9112 say, as tables |
+//! | `disks.rs`, `killed.rs`, `local.rs` | full disks, SIGKILL, descriptors, interrupts |
+//!
+//! Most tests run the same crawl: `/` links to `/bad`, the subject of the test, and to `/good`, which the server
+//! answers only after a request for `/bad`. Whatever happens at `/bad`, the other pages must be saved, nothing
+//! unfinished may be left, and the exit code and the report say what happened.
 
 mod bodies;
+mod codings;
 mod connections;
+mod disks;
+mod fields;
 mod heads;
+mod killed;
 mod local;
 mod names;
+mod outside;
 mod redirects;
+mod rows;
+mod slowness;
+mod statuses;
 
 use std::time::Duration;
 use tests::demo::{Line, Place, Ran, Report};
@@ -69,8 +86,11 @@ impl Met {
     #[track_caller]
     fn fails(self, status: impl Into<Option<u64>>, error: &str, attempts: u64) -> Met {
         self.others_are_well(3);
-        self.bad().failed(status.into(), error).attempts(attempts);
-        assert!(self.ran.stderr.contains(error), "the person is not told `{error}`:\n{}", self.ran.stderr);
+        let status = status.into();
+        self.bad().failed(status, error).attempts(attempts);
+        let is_printed = |text: &str| self.ran.stderr.contains(text);
+        let says_why = is_printed(error) || status.is_some_and(|status| is_printed(&format!("[{status}] ")));
+        assert!(says_why, "`{error}` is not printed:\n{}", self.ran.stderr);
         assert_eq!(self.place.names(), ["good", "index.html"]);
         self
     }

@@ -11,12 +11,12 @@ fn a_circle_of_redirects_ends_at_the_first_url_seen_twice() {
         "/worse" => visit.redirect("/worst"),
         _ => visit.redirect("/bad"),
     });
-    let met = met.fails(302, "a cycle of redirects", 3);
+    let met = met.fails(302, "a redirect loop", 3);
     for path in ["/bad", "/worse", "/worst"] {
         assert_eq!(met.server.hits(path), 1, "requests of {path}");
     }
-    meet(&[], |visit| visit.redirect("/bad")).fails(302, "a cycle of redirects", 1);
-    meet(&[], |visit| visit.redirect("bad#again")).fails(302, "a cycle of redirects", 1);
+    meet(&[], |visit| visit.redirect("/bad")).fails(302, "a redirect loop", 1);
+    meet(&[], |visit| visit.redirect("bad#again")).fails(302, "a redirect loop", 1);
 }
 
 /// The pages of a circle may each be linked as well. Then none of them is saved, and that is a failure:
@@ -29,7 +29,7 @@ fn a_circle_of_redirects_is_a_failure_also_if_each_of_it_is_linked() {
         _ => visit.redirect("/a"),
     });
     let place = Place::new();
-    place.crawl(&[&server.url("/")]).exits(3).says("cycle");
+    place.crawl(&[&server.url("/")]).exits(3).says("redirect loop");
 }
 
 #[test]
@@ -47,7 +47,6 @@ fn a_redirect_to_anything_but_http_is_refused() {
     for (to, named) in [
         ("file:///etc/passwd", "file:///etc/passwd"),
         ("FILE:/etc/passwd", "file:///etc/passwd"),
-        ("https://127.0.0.1/", "https://127.0.0.1/"),
         ("ftp://127.0.0.1/", "ftp://127.0.0.1/"),
         ("data:text/html,x", "data:"),
         ("javascript:alert(1)", "javascript:"),
@@ -59,7 +58,7 @@ fn a_redirect_to_anything_but_http_is_refused() {
 #[test]
 fn a_redirect_to_what_is_no_url_is_an_error() {
     for to in ["http://", "http://[::1", "http://a b/", "//:80:80/"] {
-        meet(&[], move |visit| visit.redirect(to)).fails(302, "is not a URL", 1);
+        meet(&[], move |visit| visit.redirect(to)).fails(302, "not a valid URL", 1);
     }
 }
 

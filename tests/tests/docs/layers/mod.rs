@@ -70,7 +70,7 @@ fn no_two_files_import_each_other() {
 }
 
 #[test]
-fn a_circle_of_files_is_found_with_the_names_that_tie_it() {
+fn an_import_cycle_is_found_with_the_names_that_cause_it() {
     let folder = tempfile::tempdir().unwrap();
     let files = [
         ("lib.rs", "mod a;\nmod b;\nmod c;\npub use b::Beta;"),

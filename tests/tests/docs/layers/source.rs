@@ -11,7 +11,7 @@ type Names = Vec<String>;
 /// The files below a folder with a `lib.rs` or `main.rs`.
 pub(super) struct Sources {
     files: BTreeMap<Module, File>,
-    /// Names that a module re-exports, and what they stand for.
+    /// Names that a module re-exports, and what they refer to.
     exports: BTreeMap<(Module, String), Names>,
 }
 
@@ -75,7 +75,7 @@ impl Sources {
             for target in file.uses.iter().chain(&file.paths).filter_map(|path| self.absolute(path, module)) {
                 add(&target, false);
             }
-            // A module that is imported by name, and then stands at the beginning of a path.
+            // A module that is imported by name and then begins a path.
             let modules = file.uses.iter().filter_map(|path| Some((path.last()?, self.absolute(path, module)?)));
             for (name, target) in modules.filter(|(_, target)| self.files.contains_key(target) && target != module) {
                 for path in file.paths.iter().filter(|path| path[0] == *name) {

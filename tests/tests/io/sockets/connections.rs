@@ -10,7 +10,7 @@ use std::net::{self, Shutdown};
 use std::os::fd::AsFd;
 
 #[test]
-fn connecting_to_nobody_is_refused_with_the_systems_own_error() {
+fn connecting_to_a_closed_port_is_refused_with_the_systems_error() {
     on_each(|| async {
         let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let error = TcpStream::connect(gone).await.unwrap_err();

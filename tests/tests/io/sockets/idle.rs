@@ -34,12 +34,12 @@ fn a_socket_that_is_always_ready_lets_the_others_run_within_128_operations() {
         for _ in 0..100 {
             yield_now().await;
             let now = operations.get();
-            // One that was deferred in the poll before comes on top.
+            // Plus one that the poll before has deferred.
             assert!(now - before <= 129, "{} operations in one poll", now - before);
             before = now;
         }
         assert!(before > 1000, "it goes on: {before}");
-        // The readiness that never ends keeps no timer from its time either.
+        // A socket that is always ready delays no timer either.
         sleep(Duration::from_millis(2)).await;
         busy.cancel();
     });

@@ -38,7 +38,7 @@ fn datagrams_arrive_whole_and_name_their_sender() {
 }
 
 #[test]
-fn a_datagram_to_nobody_is_refused_to_a_connected_socket() {
+fn a_datagram_to_a_closed_port_is_refused_to_a_connected_socket() {
     on_each(|| async {
         let gone = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -111,7 +111,7 @@ fn unix_datagrams_go_to_a_path_or_a_pair() {
         let (received, _) = zip(receiver.recv_from(&mut buf), sender.send_to(b"by path", &path)).await;
         assert_eq!(received.unwrap().0, 7);
         let (a, b) = UnixDatagram::pair().unwrap();
-        // More than its queue takes: the sender waits until the receiver has made room.
+        // More than its queue holds: the sender waits until the receiver has made room.
         let sending = async {
             for n in 0..2000u32 {
                 a.send(&n.to_be_bytes()).await.unwrap();

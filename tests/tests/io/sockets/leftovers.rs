@@ -14,12 +14,12 @@ use std::os::unix::net as unix;
 use tests::strict::block_on;
 use tests::{Counting, poll_with};
 
-/// Polls each future once so that it waits, drops it, and finds no waker left anywhere.
+/// Polls each future once, so that it waits, drops it, and checks that no waker is left.
 fn leaves_no_waker<T, F: Future<Output = T>>(what: &str, future: F) {
     let counting = Counting::new();
     let waker = counting.waker();
     let mut future = Box::pin(future);
-    // The first poll may find readiness that was only assumed.
+    // The first poll may find readiness that is only assumed.
     let first = poll_with(&waker, &mut future);
     assert!(first.is_pending(), "{what} was to wait");
     assert!(counting.wakers(2) > 0, "{what} has left no waker to be woken by");
@@ -28,7 +28,7 @@ fn leaves_no_waker<T, F: Future<Output = T>>(what: &str, future: F) {
 }
 
 #[test]
-fn a_dropped_future_takes_its_waker_back() {
+fn a_dropped_future_removes_its_waker() {
     on_each_reactor(|mut reactor| {
         let _entered = reactor.handle().enter();
         let (_theirs, ours) = unix_pair();
@@ -58,12 +58,12 @@ fn a_dropped_future_takes_its_waker_back() {
 }
 
 #[test]
-fn a_closed_socket_lets_go_of_every_waker() {
+fn a_closed_socket_drops_every_waker() {
     on_each_reactor(|reactor| {
         let _entered = reactor.handle().enter();
         let (_theirs, mut ours) = unix_pair();
         let counting = Counting::new();
-        // A poller has no moment at which it could take its waker back; the socket's end is one.
+        // A poller cannot remove its waker; the end of the socket does.
         let waker = counting.waker();
         let mut buf = [0; 8];
         assert!(poll_with(&waker, &mut AsyncReadExt::read(&mut ours, &mut buf)).is_pending());
@@ -99,7 +99,7 @@ fn a_dropped_connect_closes_its_socket() {
 }
 
 #[test]
-fn a_descriptor_that_is_given_back_is_no_longer_watched() {
+fn a_returned_descriptor_is_no_longer_registered() {
     block_on(async {
         let (mut theirs, ours) = unix::UnixStream::pair().unwrap();
         let watched = Async::new(ours).unwrap();

@@ -65,7 +65,7 @@ fn unix_pair() -> (unix::UnixStream, UnixStream) {
     (theirs, UnixStream::from_std(ours).unwrap())
 }
 
-/// A listener that no connect gets through to any more: the kernel drops what knocks.
+/// A listener with a full queue: the kernel drops further connects.
 fn full_listener() -> (net::TcpListener, net::TcpStream) {
     let socket = sys::socket(sys::AddressFamily::INET, sys::SocketType::STREAM, None).unwrap();
     sys::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -86,7 +86,7 @@ async fn fill(stream: &TcpStream) {
     while poll_once(stream.write(&[0; 1 << 16])).await.is_some() {}
 }
 
-/// Bytes whose every stretch says where it is from.
+/// Bytes that depend on their position, so that a wrong stretch is found.
 fn pattern() -> Arc<[u8]> {
     (0..1_000_003u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
@@ -125,15 +125,15 @@ async fn expect_pattern(mut from: impl AsyncRead + Unpin, pattern: Arc<[u8]>, le
 }
 
 #[test]
-fn all_of_this_passes_over_poll_too() {
-    // Without those that run over each backend anyway and take long, or count the system calls of one.
+fn these_tests_pass_on_the_poll_backend_too() {
+    // Without those that run over each backend anyway and take long, or that count the system calls of one.
     tests::strict::pass_over_poll(
         module_path!(),
         &["an_idle_", "sockets_used_on_other", "large_transfers", "a_thousand_connections"],
     );
 }
 
-/// Raises the limit of open descriptors as far as it goes, and gives it.
+/// Raises the limit of open descriptors to its maximum, and returns it.
 fn descriptor_limit() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -33,7 +33,7 @@ fn a_socket_used_after_its_runtime_ended_gives_an_error_and_does_not_hang() {
 }
 
 #[test]
-fn the_end_of_a_reactor_wakes_whoever_waits_for_its_sockets() {
+fn the_end_of_a_reactor_wakes_the_waiters_of_its_sockets() {
     on_each_reactor(|reactor| {
         let entered = reactor.handle().enter();
         let (_theirs, ours) = unix_pair();
@@ -52,7 +52,7 @@ fn a_socket_made_with_the_handle_of_a_reactor_that_is_gone_gives_an_error() {
         let _entered = reactor.handle().enter();
         drop(reactor);
         let (_theirs, ours) = unix::UnixStream::pair().unwrap();
-        // Either the making or the first use may say it; waiting for ever would be wrong.
+        // Either the creation or the first use may return the error; neither may wait for ever.
         let Ok(ours) = UnixStream::from_std(ours) else { return };
         let read = poll_with(&Counting::new().waker(), &mut Box::pin(ours.read(&mut [0; 8])));
         assert!(matches!(read, Poll::Ready(Err(_))), "it waits for a reactor that is gone");

@@ -17,7 +17,7 @@ use tests::{Counting, poll_with, waker_fn, within};
 
 #[test]
 fn a_descriptor_that_is_used_again_at_once_brings_no_wrong_data_and_no_hang() {
-    // A descriptor far up, that no other test's sockets get in between.
+    // A high descriptor, which no socket of another test takes meanwhile.
     fn pair() -> (unix::UnixStream, UnixStream) {
         let high = descriptor_limit().min(60_000) as i32 - 4;
         let (theirs, ours) = unix::UnixStream::pair().unwrap();
@@ -40,7 +40,7 @@ fn a_descriptor_that_is_used_again_at_once_brings_no_wrong_data_and_no_hang() {
                 buf[..n].to_vec()
             });
             yield_now().await;
-            assert!(!reader.is_finished(), "it read something that nobody wrote");
+            assert!(!reader.is_finished(), "it read bytes that were not written");
             theirs.write_all(&round.to_be_bytes()).unwrap();
             assert_eq!(reader.await.unwrap(), round.to_be_bytes());
         }
@@ -50,8 +50,8 @@ fn a_descriptor_that_is_used_again_at_once_brings_no_wrong_data_and_no_hang() {
 type Boxed<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 type Hook = Box<dyn FnOnce() + Send>;
 
-/// The operating system, with something that happens after it has reported events and before the
-/// reactor gets to look at them: what another thread may do at that moment.
+/// The backend of the operating system, with a hook between its report of events and the reactor's handling of them:
+/// what another thread may do at that moment.
 struct Hooked {
     inner: Box<dyn Backend>,
     hook: Arc<Mutex<Option<Hook>>>,
@@ -63,7 +63,7 @@ impl Backend for Hooked {
     }
 
     unsafe fn add(&self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
-        // SAFETY: the caller keeps the contract, which is the same.
+        // SAFETY: the contract is the same.
         unsafe { self.inner.add(fd, token) }
     }
 
@@ -97,7 +97,7 @@ fn hooked() -> (Reactor, Arc<Mutex<Option<Hook>>>) {
 }
 
 /// A source becomes ready, and while that is on its way to the reactor the source is closed and
-/// `open` is called, which so gets its place in the reactor's table. Gives the future that `open` made.
+/// `open` is called, which so gets its slot in the reactor's table. Returns the future that `open` made.
 fn with_stale_event<T: 'static>(
     (reactor, hook): &mut (Reactor, Arc<Mutex<Option<Hook>>>),
     counting: &Arc<Counting>,
@@ -122,7 +122,7 @@ fn with_stale_event<T: 'static>(
 }
 
 #[test]
-fn an_event_of_a_closed_source_gives_nothing_to_read_to_the_next_in_its_place() {
+fn an_event_of_a_closed_source_does_not_make_the_next_source_readable() {
     within(20, || {
         let mut hooked = hooked();
         let _entered = hooked.0.handle().enter();
@@ -137,7 +137,7 @@ fn an_event_of_a_closed_source_gives_nothing_to_read_to_the_next_in_its_place() 
                     Ok(buf[..n].to_vec())
                 })
             });
-            assert!(poll_with(&counting.waker(), &mut future).is_pending(), "read what nobody wrote");
+            assert!(poll_with(&counting.waker(), &mut future).is_pending(), "it read bytes that were not written");
             theirs.write_all(&round.to_be_bytes()).unwrap();
             let before = counting.wakes();
             while counting.wakes() == before {
@@ -150,7 +150,7 @@ fn an_event_of_a_closed_source_gives_nothing_to_read_to_the_next_in_its_place() 
 }
 
 #[test]
-fn an_event_of_a_closed_source_does_not_finish_the_connect_in_its_place() {
+fn an_event_of_a_closed_source_does_not_finish_the_connect_of_the_next_source() {
     within(20, || {
         let mut hooked = hooked();
         let _entered = hooked.0.handle().enter();
@@ -164,7 +164,7 @@ fn an_event_of_a_closed_source_does_not_finish_the_connect_in_its_place() {
 }
 
 #[test]
-fn a_waker_that_panics_costs_no_other_its_wake() {
+fn a_waker_that_panics_does_not_lose_the_wakes_of_others() {
     on_each_reactor(|mut reactor| {
         let _entered = reactor.handle().enter();
         let (mut theirs, ours): (Vec<_>, Vec<_>) = (0..4).map(|_| unix_pair()).unzip();
@@ -178,13 +178,13 @@ fn a_waker_that_panics_costs_no_other_its_wake() {
             assert!(poll_with(&waker, wait).is_pending());
         }
         theirs.iter_mut().for_each(|theirs| theirs.write_all(b"x").unwrap());
-        // The edge was the only one: whoever misses it is never told again.
+        // There was one edge: a waiter that misses it is not woken again.
         let mut panics = 0;
         for _ in 0..4 {
             let turn = std::panic::AssertUnwindSafe(|| reactor.turn(Some(Duration::from_millis(1))));
             panics += u32::from(std::panic::catch_unwind(turn).is_err());
         }
-        assert!(panics > 0, "a panic goes on to whoever turns the reactor");
+        assert!(panics > 0, "a panic unwinds out of `turn`");
         assert_eq!(counting.wakes(), 3);
     });
 }

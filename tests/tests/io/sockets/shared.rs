@@ -136,7 +136,7 @@ fn a_clone_keeps_the_socket_open() {
 #[test]
 fn sockets_used_on_other_threads_than_the_reactors_lose_no_readiness() {
     // A report may come between a read that would have blocked and the clearing of its readiness,
-    // or after a read that emptied the socket: the first one that is wiped out stops the test.
+    // or after a read that emptied the socket: the first report that is lost stops the test.
     on_each_reactor(|mut reactor| {
         const ROUNDS: usize = 20_000;
         let handle = reactor.handle();
@@ -186,7 +186,7 @@ fn a_report_between_a_read_that_would_block_and_the_clearing_of_its_readiness_is
         let mut read = Box::pin(ours.read_with(|mut io| {
             let result = io::Read::read(&mut io, &mut [0; 8]);
             if std::mem::take(&mut first) {
-                // What other threads may do just now: the peer's write, and the reactor's report.
+                // What other threads may do at this moment: the write of the peer, and the report of the reactor.
                 theirs.write_all(b"x").unwrap();
                 reactor.borrow_mut().turn(Some(Duration::ZERO)).unwrap();
             }
@@ -195,6 +195,6 @@ fn a_report_between_a_read_that_would_block_and_the_clearing_of_its_readiness_is
         let counting = Counting::new();
         let poll = poll_with(&counting.waker(), &mut read);
         reactor.borrow_mut().turn(Some(Duration::ZERO)).unwrap(); // the edge has been reported, a level is once more
-        assert!(matches!(poll, Poll::Ready(Ok(1))) || counting.wakes() > 0, "{poll:?}, and nobody will wake it");
+        assert!(matches!(poll, Poll::Ready(Ok(1))) || counting.wakes() > 0, "{poll:?}, and it will not be woken");
     });
 }

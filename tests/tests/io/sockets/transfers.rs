@@ -44,8 +44,7 @@ fn vectored_reads_and_writes_use_all_buffers() {
 
 #[test]
 fn a_vectored_write_of_more_buffers_than_the_kernel_takes_goes_on() {
-    // The system takes 1,024 buffers a call: what it writes is then less than was asked for,
-    // though there is room for more.
+    // The system takes 1,024 buffers a call, so it writes less than it was asked to, although there is room for more.
     on_each(|| async {
         let (mut client, mut server) = tcp_pair().await;
         let slices = [IoSlice::new(b"x"); 3000];

@@ -1,4 +1,4 @@
-//! Asking for a task dump changes nothing.
+//! A task dump changes nothing in the run.
 
 use super::{Watches, dump_of, leaf, ms, pending_announced, virtually};
 use executor::sync::{Semaphore, channel};
@@ -15,7 +15,7 @@ use std::thread;
 use tests::{Log, OnDrop, within};
 
 #[test]
-fn asking_again_and_again_loses_no_wake_of_other_threads() {
+fn repeated_task_dumps_lose_no_wake_of_other_threads() {
     within(60, || {
         const MESSAGES: usize = 2_000;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..16).map(|_| channel::<usize>(4)).unzip();
@@ -67,7 +67,7 @@ fn asking_again_and_again_loses_no_wake_of_other_threads() {
 }
 
 #[test]
-fn children_of_a_set_that_were_woken_before_or_during_the_asking_go_on() {
+fn children_of_a_set_that_are_woken_before_or_during_a_task_dump_continue() {
     virtually(async {
         let (a, b) = (channel::<u32>(4), channel::<u32>(4));
         let ((a, a_in), (b, b_in)) = (a, b);
@@ -91,7 +91,7 @@ fn children_of_a_set_that_were_woken_before_or_during_the_asking_go_on() {
 }
 
 #[test]
-fn a_hundred_thousand_waiting_tasks_are_listed_in_time_and_all_go_on() {
+fn a_hundred_thousand_suspended_tasks_are_listed_in_time_and_all_continue() {
     const TASKS: usize = 100_000;
     async fn enter(door: Arc<Semaphore>, passed: Rc<Cell<usize>>) {
         let _permit = door.acquire().await;
@@ -127,7 +127,7 @@ fn a_hundred_thousand_waiting_tasks_are_listed_in_time_and_all_go_on() {
 }
 
 #[test]
-fn the_list_may_be_asked_for_in_a_task_a_destructor_a_future_of_ones_own_and_at_the_end() {
+fn a_task_dump_works_in_a_task_a_destructor_a_custom_future_and_at_the_end() {
     let lists = Log::new();
     let ask = || {
         let lists = lists.clone();
@@ -139,7 +139,7 @@ fn the_list_may_be_asked_for_in_a_task_a_destructor_a_future_of_ones_own_and_at_
         let asks = named("asks").spawn_local({
             let lists = lists.clone();
             async move {
-                // Asked each time it is polled, also because somebody else asks.
+                // Makes a task dump in each poll, also in a poll by another task dump.
                 poll_fn(|_| {
                     lists.push(tasks().iter().map(|task| (task.task.id.0, task.state)).collect());
                     Poll::<()>::Pending
@@ -167,14 +167,14 @@ fn the_list_may_be_asked_for_in_a_task_a_destructor_a_future_of_ones_own_and_at_
         });
         yield_now().await;
     });
-    // Each list at the end has at least whoever asks.
+    // Each task dump at the end has at least the task that makes it.
     let lists = lists.take();
     assert_eq!(lists.len(), 2);
     assert!(lists.iter().all(|list| list.iter().any(|(_, state)| *state == TaskState::Running)), "{lists:?}");
 }
 
 #[test]
-fn blocking_calls_are_in_the_list() {
+fn blocking_calls_are_in_the_task_dump() {
     within(20, || {
         let runtime = Runtime::builder().blocking_threads(1).build().unwrap();
         runtime.block_on(async {
@@ -205,7 +205,7 @@ fn blocking_calls_are_in_the_list() {
 }
 
 #[test]
-fn a_runtime_that_is_watched_lists_its_tasks_as_well() {
+fn a_runtime_with_an_observer_lists_its_tasks_too() {
     let watches = Arc::new(Watches::default());
     let runtime = Runtime::builder().virtual_clock().observer(watches.clone()).build().unwrap();
     runtime.block_on(async {
@@ -222,7 +222,7 @@ fn a_runtime_that_is_watched_lists_its_tasks_as_well() {
 }
 
 #[test]
-fn a_task_that_panics_when_it_is_asked_ends_and_the_others_are_listed() {
+fn a_task_that_panics_in_a_task_dump_ends_and_the_others_are_listed() {
     virtually(async {
         let cell = Rc::new(RefCell::new(0));
         let inner = cell.clone();
@@ -243,7 +243,7 @@ fn a_task_that_panics_when_it_is_asked_ends_and_the_others_are_listed() {
 }
 
 #[test]
-fn asking_leaves_the_deadline_and_the_budget_of_whoever_asks() {
+fn a_task_dump_leaves_the_deadline_and_the_budget_of_its_caller_unchanged() {
     virtually(async {
         spawn(pending_announced());
         let seen = Rc::new(Cell::new(None));

@@ -31,7 +31,7 @@ async fn middle(what: Pin<Box<dyn Future<Output = ()>>>) {
 }
 
 #[test]
-fn the_chain_goes_through_async_fns_blocks_boxes_and_futures_of_ones_own_down_to_the_line() {
+fn the_await_chain_goes_through_async_fns_blocks_boxes_and_custom_futures_down_to_the_line() {
     struct Own<F>(F);
     impl<F: Future + Unpin> Future for Own<F> {
         type Output = F::Output;
@@ -79,7 +79,7 @@ fn the_chain_goes_through_async_fns_blocks_boxes_and_futures_of_ones_own_down_to
 }
 
 #[test]
-fn leaves_say_what_they_are_and_where_it_was_made() {
+fn leaf_futures_say_what_they_are_and_their_creation_location() {
     within(20, || {
         block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -118,7 +118,7 @@ fn leaves_say_what_they_are_and_where_it_was_made() {
             let dump = dump_of("receives");
             let begin = format!("receive on the channel made at {}:", file!());
             assert!(leaf(&dump).starts_with(&begin), "{dump}");
-            assert_eq!(leaf(&dump_of("joins")), format!("the end of task {id} `target` (spawned at {place})"));
+            assert_eq!(leaf(&dump_of("joins")), format!("the end of task {id} \"target\" (spawned at {place})"));
         });
     });
 }

@@ -20,7 +20,7 @@ fn detecting() -> Runtime {
 }
 
 #[test]
-fn a_deadlock_is_a_panic_at_once_if_that_is_wished_with_the_list_in_it() {
+fn with_detect_deadlock_a_deadlock_panics_at_once_with_the_task_dump() {
     within(20, || {
         for is_virtual in [false, true] {
             let builder = Runtime::builder().detect_deadlock(true);
@@ -47,7 +47,7 @@ fn a_deadlock_is_a_panic_at_once_if_that_is_wished_with_the_list_in_it() {
                 ),
                 "{text}"
             );
-            assert!(text.contains("\ntask 2 `bystander` ("), "{text}");
+            assert!(text.contains("\ntask 2 \"bystander\" ("), "{text}");
             assert_eq!(drops.len(), 1);
             assert_eq!(runtime.block_on(async { 7 }), 7, "the runtime goes on");
         }
@@ -55,7 +55,7 @@ fn a_deadlock_is_a_panic_at_once_if_that_is_wished_with_the_list_in_it() {
 }
 
 #[test]
-fn what_can_still_happen_is_no_deadlock() {
+fn a_wait_that_can_still_end_is_no_deadlock() {
     within(30, || {
         // A timer.
         detecting().block_on(sleep(ms(20)));
@@ -145,13 +145,13 @@ fn a_deadlock_is_printed_once_after_a_second() {
     assert_eq!(text.matches("executor: nothing in this runtime can run").count(), 1, "{text}");
     assert!(text.contains(" 2 tasks\ntask 1 (suspended, "), "{text}");
     assert!(text.contains("    waits for: another thread\n"), "{text}");
-    assert!(text.contains("`stuck` (") && text.contains("    waits for: something of its own\n"), "{text}");
+    assert!(text.contains("\"stuck\" (") && text.contains("    waits for: something of its own\n"), "{text}");
 }
 
 #[test]
 #[ignore = "a test below runs it"]
 fn no_deadlock_child() {
-    // Each waits for longer than a second, all at once.
+    // All wait at once, each for longer than a second.
     fn waits(what: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
         thread::spawn(what)
     }
@@ -213,13 +213,13 @@ fn no_deadlock_child() {
 }
 
 #[test]
-fn nothing_is_printed_where_something_can_still_happen() {
+fn no_deadlock_is_printed_while_a_wait_can_still_end() {
     let text = super::child(module_path!(), "no_deadlock_child");
     assert!(!text.contains("executor: "), "{text}");
 }
 
 #[test]
-fn a_wake_that_comes_while_the_list_is_made_is_no_deadlock() {
+fn a_wake_during_the_task_dump_is_no_deadlock() {
     within(30, || {
         // Another thread wakes the first task while the second is asked for its await chain.
         let (waker, is_asked) = (Arc::new(Mutex::new(None::<std::task::Waker>)), Arc::new(AtomicBool::new(false)));
@@ -256,7 +256,7 @@ fn a_wake_that_comes_while_the_list_is_made_is_no_deadlock() {
 }
 
 #[test]
-fn a_set_that_is_first_polled_when_somebody_asks_is_woken_all_the_same() {
+fn a_set_that_a_task_dump_polls_first_is_woken_later() {
     Runtime::builder().virtual_clock().build().unwrap().block_on(async {
         let goes_on = Rc::new(Cell::new(false));
         let (sender, receiver) = channel::<u32>(1);
@@ -266,7 +266,7 @@ fn a_set_that_is_first_polled_when_somebody_asks_is_woken_all_the_same() {
             join_all([receiver.recv()]).await
         });
         yield_now().await;
-        goes_on.set(true); // and nobody is told
+        goes_on.set(true); // and no task is woken
         tasks();
         yield_now().await;
         sender.send(7).await.unwrap();
@@ -279,11 +279,11 @@ fn a_set_that_is_first_polled_when_somebody_asks_is_woken_all_the_same() {
 }
 
 #[test]
-fn a_listener_does_not_hear_himself() {
-    let heard = RefCell::new(Vec::new());
+fn a_listener_is_not_shown_the_leaf_futures_that_it_announces_itself() {
+    let shown = RefCell::new(Vec::new());
     let mut listener = |what: String| {
         reactor::leaf::pending(|| "from the listener".into());
-        heard.borrow_mut().push(what);
+        shown.borrow_mut().push(what);
     };
     reactor::leaf::listen(&mut listener, || {
         reactor::leaf::pending(|| "first".into());
@@ -294,7 +294,7 @@ fn a_listener_does_not_hear_himself() {
         reactor::leaf::pending(|| "third".into());
     });
     assert!(!reactor::leaf::is_asked());
-    assert_eq!(heard.into_inner(), ["first", "second", "third"]);
+    assert_eq!(shown.into_inner(), ["first", "second", "third"]);
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn a_listener_does_not_hear_himself() {
 fn flood_child() {
     let runtime = Runtime::builder().slow_poll(ms(60)).build().unwrap();
     runtime.block_on(async {
-        // So many polls in one tick of the clock that it is not read after each.
+        // More polls in one tick of the clock than clock readings.
         for _ in 0..20_000 {
             spawn(async {});
         }
@@ -310,7 +310,7 @@ fn flood_child() {
         for _ in 0..20_000 {
             spawn(async {});
         }
-        // A tick; from then on the polls are looked at one by one again.
+        // After a tick, each poll is timed again.
         spawn(async { hold_the_thread(ms(20)) });
         for _ in 0..40 {
             spawn(async {});
@@ -321,9 +321,9 @@ fn flood_child() {
 }
 
 #[test]
-fn a_slow_poll_in_a_flood_of_quick_ones_is_told_with_those_around_it_at_most() {
-    // On a busy machine, tasks are slow that are preempted, and the clock ticks among the quick ones: then the child runs
-    // again. A wrong report comes each time.
+fn a_slow_poll_among_many_quick_ones_is_reported_with_at_most_those_around_it() {
+    // A busy machine preempts tasks, which makes them slow, and the clock ticks among the quick ones. Then the child
+    // runs again. A wrong report would come each time.
     let finds_fault = || catch_unwind(|| flood_is_reported(&super::child(module_path!(), "flood_child"))).is_err();
     if (0..4).all(|_| finds_fault()) {
         flood_is_reported(&super::child(module_path!(), "flood_child"));
@@ -332,13 +332,13 @@ fn a_slow_poll_in_a_flood_of_quick_ones_is_told_with_those_around_it_at_most() {
 
 #[track_caller]
 fn flood_is_reported(text: &str) {
-    // On a busy machine, others are slow as well: the one that spawns all of them, or one that is preempted.
-    let is_meant = |line: &&str| line.contains(" `drowned` ") || line.contains(" `exact` ");
+    // On a busy machine other tasks are slow too: the one that spawns them, or a preempted one.
+    let is_meant = |line: &&str| line.contains(" \"drowned\" ") || line.contains(" \"exact\" ");
     let is_of_flood = |line: &&str| line.starts_with("executor: ") && is_meant(line);
     let lines: Vec<_> = text.lines().filter(is_of_flood).collect();
     assert_eq!(lines.len(), 2, "{text}");
-    assert!(lines[1].starts_with("executor: task ") && lines[1].contains(" `exact` (spawned at "), "{text}");
-    assert!(lines[0].contains(" `drowned` (spawned at tests/tests/observe/dump/deadlocks.rs:"), "{text}");
+    assert!(lines[1].starts_with("executor: task ") && lines[1].contains(" \"exact\" (spawned at "), "{text}");
+    assert!(lines[0].contains(" \"drowned\" (spawned at tests/tests/observe/dump/deadlocks.rs:"), "{text}");
     assert!(lines[0].contains(" held the thread for 1"), "{text}");
     assert!(lines[0].matches("(spawned at ").count() <= 3, "the places of the quick ones are two: {text}");
 }

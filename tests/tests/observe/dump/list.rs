@@ -7,7 +7,7 @@ use executor::{TaskId, named, shield, spawn, tasks, yield_now};
 use futures_lite::future::pending;
 
 #[test]
-fn the_list_has_every_task_in_the_order_of_their_numbers() {
+fn the_task_dump_has_every_task_in_the_order_of_their_numbers() {
     virtually(async {
         let line = line!() + 1;
         let first = named("first").spawn(pending_announced());
@@ -28,14 +28,14 @@ fn the_list_has_every_task_in_the_order_of_their_numbers() {
         assert_eq!((all[1].polls, all[4].polls), (2, 0));
         let texts: Vec<_> = all.iter().map(ToString::to_string).collect();
         assert!(texts[0].starts_with("task 1 (running, "), "{}", texts[0]);
-        let begin = format!("task 2 `first` (suspended, 2 polls, 1.5s old, spawned at {}:{line}:", file!());
+        let begin = format!("task 2 \"first\" (suspended, 2 polls, 1.5s old, spawned at {}:{line}:", file!());
         assert!(texts[1].starts_with(&begin), "{}", texts[1]);
         assert!(texts[1].ends_with("\n    waits for: something of its own"), "{}", texts[1]);
         assert!(texts[2].contains("sleep for another 3.5s (made at tests/tests/observe/dump/list.rs:"), "{}", texts[2]);
         assert!(texts[4].ends_with("\n    is about to run"), "{}", texts[4]);
         assert!(all.to_string().starts_with("5 tasks\ntask 1 ("));
         assert_eq!(all.into_iter().count(), 5);
-        // To be asked counts as a poll.
+        // A poll by a task dump counts as a poll.
         assert_eq!(tasks()[1].polls, 3);
         late.await.unwrap();
     });
@@ -45,7 +45,7 @@ fn the_list_has_every_task_in_the_order_of_their_numbers() {
 }
 
 #[test]
-fn a_task_whose_leaf_says_nothing_is_not_said_to_be_about_to_run() {
+fn a_task_whose_leaf_announces_nothing_is_not_listed_as_queued() {
     virtually(async {
         named("silent").spawn(pending::<()>());
         let woken = named("woken").spawn(yield_now());
@@ -61,7 +61,7 @@ fn a_task_whose_leaf_says_nothing_is_not_said_to_be_about_to_run() {
 }
 
 #[test]
-fn a_cancel_that_waits_is_in_the_list() {
+fn a_cancel_that_a_shield_delays_is_in_the_task_dump() {
     virtually(async {
         let task = named("shielded").spawn(shield(sleep(ms(10))));
         yield_now().await;

@@ -1,8 +1,8 @@
-//! Where tasks stand, what held the thread, and that nothing can go on any more: what a runtime tells when asked,
-//! and what it tells by itself.
+//! Task dumps, slow polls and deadlocks: what a runtime reports when it is asked,
+//! and what it reports by itself.
 //!
-//! What is checked: the list has every task, with the chain of its futures down to the line; asking changes nothing,
-//! above all no wake is lost by it; slow polls and deadlocks are told when there are some, and only then.
+//! What is checked: a task dump has every task, with its await chains down to the line; it changes nothing in the run,
+//! and above all loses no wake; slow polls and deadlocks are reported if there are any, and only then.
 
 mod asking;
 mod chains;
@@ -22,7 +22,7 @@ use std::task::Poll;
 use std::thread;
 use tests::Log;
 
-/// Runs a future on a virtual clock; a wake that is lost is a panic with the list of all tasks.
+/// Runs a future on a virtual clock. A lost wake is a panic with a task dump.
 fn virtually<T>(future: impl Future<Output = T>) -> T {
     let runtime = Runtime::builder().virtual_clock().detect_deadlock(true).build().unwrap();
     runtime.block_on(future)
@@ -53,7 +53,7 @@ fn leaf(dump: &TaskDump) -> &str {
     &dump.waits[0].leaf
 }
 
-/// Runs one of a module's children in a process of its own. Gives what it printed to standard error.
+/// Runs a test of a module in a process of its own. Returns what it printed to standard error.
 fn child(module: &str, name: &str) -> String {
     let output = tests::alone::test(module, name).env("RUST_BACKTRACE", "0").output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -61,7 +61,7 @@ fn child(module: &str, name: &str) -> String {
     text
 }
 
-/// A leaf that is not the runtime's.
+/// A leaf future that is not the runtime's.
 async fn pending_announced() {
     poll_fn(|_| {
         reactor::leaf::pending(|| "something of its own".into());

@@ -13,13 +13,13 @@ fn watched(limit: u64) -> (Runtime, Arc<Watches>) {
 }
 
 #[test]
-fn a_poll_that_holds_the_thread_is_told_each_time_and_those_below_the_limit_are_not() {
+fn each_poll_above_the_limit_is_reported_and_no_other() {
     let (runtime, watches) = watched(60);
     let slow = runtime.block_on(async {
         for _ in 0..5 {
             spawn(async { hold_the_thread(ms(5)) }).await.unwrap();
         }
-        sleep(ms(100)).await; // time that is nobody's
+        sleep(ms(100)).await; // time in which no task runs
         let mut ids = Vec::new();
         for _ in 0..2 {
             let task = spawn(async { hold_the_thread(ms(100)) });
@@ -35,7 +35,7 @@ fn a_poll_that_holds_the_thread_is_told_each_time_and_those_below_the_limit_are_
 }
 
 #[test]
-fn the_one_that_was_slow_is_told_among_many_quick_ones() {
+fn the_slow_poll_among_many_quick_ones_is_reported() {
     let (runtime, watches) = watched(60);
     let slow = runtime.block_on(async {
         let mut slow = Vec::new();
@@ -59,7 +59,7 @@ fn the_one_that_was_slow_is_told_among_many_quick_ones() {
 }
 
 #[test]
-fn time_that_a_task_spent_before_it_asked_or_dropped_a_group_is_its_own() {
+fn time_before_a_task_dump_or_the_drop_of_a_group_counts_for_the_task_itself() {
     let (runtime, watches) = watched(60);
     let (slow, all) = runtime.block_on(async {
         for _ in 0..5 {
@@ -99,13 +99,13 @@ fn slow_child() {
         for _ in 0..3 {
             named("digests").spawn(async { hold_the_thread(ms(100)) }).await.unwrap();
         }
-        let other = named("other place").spawn(async {
+        let other = named("other line").spawn(async {
             hold_the_thread(ms(100));
             yield_now().await;
         });
         other.await.unwrap();
         named("quick").spawn(async { hold_the_thread(ms(5)) }).await.unwrap();
-        // To print where a panic came from takes as long as it takes.
+        // Printing the backtrace of a panic takes long.
         let panics = named("panics").spawn(async {
             hold_the_thread(ms(100));
             panic!("on purpose");
@@ -115,12 +115,15 @@ fn slow_child() {
 }
 
 #[test]
-fn a_slow_poll_is_printed_once_for_each_place_with_name_and_place() {
+fn a_slow_poll_is_printed_once_for_each_spawn_location_with_the_name_of_the_task() {
     let text = super::child(module_path!(), "slow_child");
     let lines: Vec<_> = text.lines().filter(|line| line.starts_with("executor: ")).collect();
     assert_eq!(lines.len(), 2, "{text}");
-    assert!(lines[0].starts_with("executor: task 2 `digests` (spawned at tests/tests/observe/dump/slow.rs:"), "{text}");
+    assert!(
+        lines[0].starts_with("executor: task 2 \"digests\" (spawned at tests/tests/observe/dump/slow.rs:"),
+        "{text}"
+    );
     assert!(lines[0].contains(") held the thread for 1") && lines[0].contains(" ms in one poll, and"), "{text}");
     assert!(lines[0].contains("spawn_blocking") && lines[0].contains("yield_now"), "{text}");
-    assert!(lines[1].starts_with("executor: task 5 `other place` (spawned at "), "{text}");
+    assert!(lines[1].starts_with("executor: task 5 \"other line\" (spawned at "), "{text}");
 }

@@ -1,4 +1,4 @@
-//! An observer that writes a line an event.
+//! An observer that writes a line for each event.
 
 use executor::TaskId;
 use executor::observer::{PollEnd, WokenBy};
@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::panic::Location;
 use std::sync::Mutex;
 
-/// Writes a line an event.
+/// Writes a line for each event.
 #[derive(Default)]
 pub(crate) struct Lines {
     start: Mutex<Option<Instant>>,
@@ -18,7 +18,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// All of them.
+    /// All lines.
     pub(crate) fn text(&self) -> String {
         self.text.lock().unwrap().clone()
     }

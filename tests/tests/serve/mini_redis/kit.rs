@@ -1,4 +1,4 @@
-//! A server to talk to, ours or the real one, and a client that checks each byte.
+//! A server, ours or the real one, and a client that checks each byte.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tests::demo::{Program, Ran, Running, example, free_port, until_it_listens};
 use tests::eventually;
 
-/// No reply takes longer.
+/// The time limit of each reply.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Server {
@@ -16,7 +16,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Our own, at a port that the system chooses.
+    /// Ours, at a port that the system chooses.
     pub fn start() -> Server {
         let mut running = Running::start(Command::new(example("mini_redis")).args(["--listen", "127.0.0.1:0"]));
         eventually("it says where it listens", || running.stdout().ends_with('\n') || running.is_over());
@@ -44,7 +44,7 @@ impl Server {
         Client(stream)
     }
 
-    /// One of Redis's programs with these arguments, to talk to this server; if it is installed.
+    /// One of Redis's programs with these arguments, connected to this server, if it is installed.
     pub fn program(&self, name: &str, args: &[&str]) -> Option<Command> {
         let mut command = Program::find(name)?.command();
         command.args(["-h", "127.0.0.1", "-p", &self.address.port().to_string()]).args(args);
@@ -73,7 +73,7 @@ impl Client {
         self.0.write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Sees to it that these are the next bytes.
+    /// Checks that these are the next bytes.
     #[track_caller]
     pub fn gets(&mut self, expected: impl AsRef<[u8]>) {
         let expected = expected.as_ref();
@@ -91,7 +91,7 @@ impl Client {
         assert!(got[..length] == *expected, "{} and not {}", show(&got[..length]), show(expected));
     }
 
-    /// Sends a request as a line and sees to it that this is the reply, written with `⏎` for its line ends.
+    /// Sends a request as a line and checks that this is the reply, written with `⏎` for its line ends.
     #[track_caller]
     pub fn ask(&mut self, line: &str, reply: &str) {
         self.send(format!("{line}\r\n"));

@@ -35,7 +35,7 @@ fn a_request_of_http_is_disconnected_and_its_body_not_run() {
     server.client().ask("SET Host: POST", "+OK"); // as arguments they are words like others
 }
 
-/// Asks again and again while `work` is done, and gives the longest time an answer took.
+/// Sends requests while `work` is done. Returns the longest time of a reply.
 fn longest_wait(server: &Server, work: impl FnOnce()) -> Duration {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -63,7 +63,7 @@ fn peak(server: &Server) -> Option<u64> {
 
 const LARGE: usize = 300 << 20;
 
-/// Sees to it that a bulk of `LARGE` times `x` comes.
+/// Checks that a bulk of `LARGE` times `x` comes.
 #[track_caller]
 fn gets_large(client: &mut Client) {
     client.gets(format!("${LARGE}\r\n"));

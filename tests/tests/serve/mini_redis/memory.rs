@@ -1,4 +1,4 @@
-//! What clients may cost: large values, idle clients, clients that do not read.
+//! The memory that clients take: large values, idle clients, clients that do not read.
 
 use super::kit::{Client, Server, bulk, request};
 use tests::eventually;
@@ -49,11 +49,11 @@ fn a_large_value_goes_in_and_out() {
 }
 
 #[test]
-fn the_memory_of_values_is_free_for_others_when_their_time_is_over() {
+fn the_memory_of_expired_values_is_free_for_others() {
     let server = Server::start();
     let mut client = server.client();
     let value = [b'x'; 1_000_000];
-    // What is free is the allocator's first, which need not give it back to the system.
+    // The allocator may keep what is freed, and need not return it to the system.
     for round in 0..5 {
         for n in 0..40 {
             client.send(request(&[b"SET", format!("{round}:{n}").as_bytes(), &value, b"EX", b"1000"]));
@@ -68,7 +68,7 @@ fn the_memory_of_values_is_free_for_others_when_their_time_is_over() {
 }
 
 #[test]
-fn who_does_not_read_the_replies_waits_and_nobody_else() {
+fn a_client_that_does_not_read_its_replies_delays_only_itself() {
     let server = Server::start();
     let (mut slow, mut other) = (server.client(), server.client());
     let value = vec![b'x'; 1_000_000];
@@ -79,13 +79,13 @@ fn who_does_not_read_the_replies_waits_and_nobody_else() {
         assert_eq!(other.number("INCR count"), n);
     }
     if let Some(bytes) = server.memory() {
-        assert!(bytes < 20_000_000, "{bytes} bytes, for replies that nobody reads");
+        assert!(bytes < 20_000_000, "{bytes} bytes, for replies that are not read");
     }
     (0..200).for_each(|_| slow.gets(bulk(&value)));
 }
 
 #[test]
-fn a_key_whose_time_is_over_is_gone_at_once_and_its_memory_soon() {
+fn an_expired_key_is_gone_at_once_and_its_memory_soon() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("SET brief x PX 30", "+OK");
@@ -96,7 +96,8 @@ fn a_key_whose_time_is_over_is_gone_at_once_and_its_memory_soon() {
     client.ask("SET brief y NX", "+OK");
     client.ask("TTL brief", ":-1");
 
-    // A deadline after a later one, and one that is moved, also come when nobody asks for the keys.
+    // Keys also expire without a request for them: one whose deadline follows a later one, and one whose deadline is
+    // moved.
     client.ask("SET late x EX 1000", "+OK");
     client.ask("SET soon x PX 40", "+OK");
     client.ask("SET moved x EX 500", "+OK");

@@ -93,7 +93,7 @@ fn the_connection_answers_what_clients_ask_first() {
 }
 
 #[test]
-fn what_is_no_command_is_refused_in_redis_own_words() {
+fn an_unknown_command_is_refused_with_the_message_of_redis() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("NOPE", "-ERR unknown command 'NOPE', with args beginning with: ");
@@ -135,7 +135,7 @@ fn what_is_no_command_is_refused_in_redis_own_words() {
 }
 
 #[test]
-fn a_key_lives_as_long_as_it_was_told() {
+fn a_key_expires_after_its_time_to_live() {
     let server = Server::start();
     let mut client = server.client();
     for (line, reply) in [
@@ -363,7 +363,7 @@ fn a_subscriber_that_does_not_read_is_disconnected() {
             break;
         }
         if let Some(bytes) = server.memory() {
-            assert!(bytes < 100_000_000, "{bytes} bytes, for messages that nobody reads");
+            assert!(bytes < 100_000_000, "{bytes} bytes, for messages that are not read");
         }
     }
     assert_eq!(receivers, 1, "100 MB of messages, and it is still there");
@@ -384,7 +384,7 @@ fn ctrl_c_and_sigterm_end_it_well() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_said_with_what_to_do() {
+fn a_port_in_use_is_an_error_that_says_what_to_do() {
     let server = Server::start();
     let mut second = Command::new(example("mini_redis"));
     let ran = Running::start(second.args(["--listen", &server.address.to_string()])).wait().exits(1);

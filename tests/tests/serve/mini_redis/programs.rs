@@ -34,7 +34,7 @@ fn pipe(server: &Server, file: File) -> String {
 }
 
 #[test]
-fn redis_cli_subscribes_and_one_that_is_killed_is_forgotten() {
+fn redis_cli_subscribes_and_a_killed_one_is_unsubscribed() {
     let server = Server::start();
     let subscribers: Vec<Running> =
         (0..3).map_while(|_| Some(Running::start(&mut server.program("redis-cli", &["subscribe", "news"])?))).collect();

@@ -18,7 +18,7 @@ fn hosts_have_names_and_addresses_and_ports_are_given_in_order() {
         assert_eq!(lookup("localhost").await.unwrap()[0].to_string(), "127.0.0.1:0");
         for name in ["localhost", "10.0.0.9", "::1"] {
             let said = refusal(|| _ = network.host(name));
-            assert!(said.contains(&format!("can't be named `{name}`")), "{said}");
+            assert!(said.contains(&format!("can't be named \"{name}\"")), "{said}");
         }
         let error = lookup("c.example").await.unwrap_err();
         assert!(error.get_ref().unwrap().is::<executor::net::LookupError>());
@@ -44,7 +44,7 @@ fn a_host_of_another_network_is_refused() {
             refusal(|| network.partition(&foreign, &main)),
             refusal(|| network.heal(&main, &foreign)),
         ] {
-            assert!(said.starts_with("Host(`elsewhere`, 10.0.0.2) belongs to another network"), "{said}");
+            assert!(said.starts_with("Host(\"elsewhere\", 10.0.0.2) belongs to another network"), "{said}");
         }
         network.partition(&main, &own);
         let runs = spawn_local(foreign.run(TcpListener::bind("0.0.0.0:80")));
@@ -103,7 +103,7 @@ fn what_can_not_be_bound_or_reached() {
 }
 
 #[test]
-fn a_listener_that_goes_resets_those_who_wait() {
+fn a_dropped_listener_resets_the_connections_in_its_queue() {
     simulated(|network| async move {
         let host = network.host("a");
         let listener = host.run(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
-use tests::{Counting, OnDrop, poll_with};
+use tests::{Counting, Log, OnDrop, poll_with};
 
 #[test]
 fn a_lost_piece_breaks_the_connection_on_both_ends() {
@@ -28,7 +28,7 @@ fn a_lost_piece_breaks_the_connection_on_both_ends() {
 }
 
 #[test]
-fn so_many_pieces_are_lost_as_was_said() {
+fn the_loss_of_a_link_is_the_fraction_of_lost_pieces() {
     simulated(|network| async move {
         link(&network, Link { loss: 0.25, ..Link::default() });
         let host = network.host("server");
@@ -81,7 +81,7 @@ fn nothing_arrives_while_the_network_is_cut_and_all_of_it_after() {
 }
 
 #[test]
-fn what_was_under_way_takes_its_time_once_more_and_not_twice() {
+fn what_was_in_transit_takes_the_latency_of_the_link_once_after_it_heals() {
     simulated(|network| async move {
         let (client, server, host) = connected(&network).await;
         let main = network.host("main");
@@ -118,7 +118,7 @@ fn a_connect_into_a_partition_goes_through_when_it_heals_or_gives_up() {
 }
 
 #[test]
-fn who_is_connected_by_then_does_not_give_up() {
+fn a_connect_that_succeeds_in_time_does_not_time_out() {
     simulated(|network| async move {
         let (main, server) = (network.host("main"), network.host("server"));
         let listener = server.run(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();
@@ -159,7 +159,7 @@ fn a_connect_whose_answer_is_cut_off_gives_up_too() {
             assert_eq!((kind(connected.unwrap()), time), (ErrorKind::TimedOut, Duration::from_secs(127)));
             network.heal(&main, &server);
         }
-        // Who had accepted finds out when the network is whole again.
+        // The accepting end sees the reset when the network has healed.
         let (accepted, _) = listener.accept().await.unwrap();
         assert_eq!(kind(accepted.read(&mut [0; 8]).await), ErrorKind::ConnectionReset);
     });
@@ -244,7 +244,7 @@ fn what_is_started_after_the_crash_goes_on_and_what_was_spawned_before_does_not(
     assert!(runtime.block_on(host.run(async { spawn_local(yield_now()).await })).unwrap().is_ok());
 }
 
-/// Has a host crash when it is woken.
+/// A waker that crashes a host.
 struct Crashes(Host);
 
 impl Wake for Crashes {
@@ -272,6 +272,39 @@ fn a_crash_in_no_task_at_all_ends_what_is_about_to_run() {
         sleep(2 * MS).await;
         assert!(!went_on.get());
     });
+}
+
+#[test]
+fn the_seed_also_orders_the_tasks_that_a_crash_cancels() {
+    /// What runs first: the task of the host, which crashes, or a task that is queued by a timer of the same time.
+    fn order(seed: u64) -> Vec<&'static str> {
+        let runtime = Runtime::builder().deterministic(seed).build().unwrap();
+        let host = runtime.network().unwrap().host("a");
+        let log = Log::new();
+        runtime.block_on(async {
+            let (cancelled, woken) = (log.clone(), log.clone());
+            let on_host = host.run(async move {
+                spawn_local(async move {
+                    let _destructor = OnDrop::new(|| cancelled.push("cancelled"));
+                    pending::<()>().await;
+                });
+            });
+            on_host.await.unwrap();
+            spawn_local(async move {
+                sleep(MS).await;
+                woken.push("woken");
+            });
+            yield_now().await;
+            let mut crash = Box::pin(sleep(MS));
+            assert!(poll_with(&Waker::from(Arc::new(Crashes(host))), &mut crash).is_pending());
+            sleep(2 * MS).await;
+        });
+        log.take()
+    }
+    let orders: Vec<_> = (0..20).map(order).collect();
+    assert!(orders.contains(&vec!["cancelled", "woken"]), "{orders:?}");
+    assert!(orders.contains(&vec!["woken", "cancelled"]), "{orders:?}");
+    assert_eq!(orders, (0..20).map(order).collect::<Vec<_>>());
 }
 
 #[test]
@@ -313,7 +346,7 @@ fn the_destructors_of_a_run_that_is_given_up_are_on_its_host() {
 }
 
 #[test]
-fn a_task_of_no_host_is_on_none_whoever_has_it_polled() {
+fn a_task_of_no_host_is_on_none_when_a_task_dump_on_a_host_polls_it() {
     simulated(|network| async move {
         let hosts = Rc::new(RefCell::new(Vec::new()));
         let seen = hosts.clone();

@@ -14,9 +14,9 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-// ---- nothing is left ----
+// ---- dropped clients leave nothing behind ----
 
-/// Counts what is registered and set.
+/// Counts registered sources and set timers.
 #[derive(Default)]
 struct Left {
     sources: AtomicI64,
@@ -90,7 +90,7 @@ fn a_client_that_is_dropped_at_any_await_leaves_nothing() {
     }
 }
 
-// ---- whatever happens ----
+// ---- random faults ----
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -116,7 +116,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    // To shrink one that ends in a deadlock takes long: each time, the tasks are looked at.
+    // Shrinking a case that ends in a deadlock takes long, because each one makes a task dump.
     #![proptest_config(ProptestConfig { max_shrink_time: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn what_is_read_is_what_was_written_up_to_some_point(
@@ -167,7 +167,7 @@ proptest! {
             let expected: Vec<u8> = (read..read + rest.len()).map(nth).collect();
             assert!(rest == expected, "the rest, from {read} on");
             if error.is_none() && !has_failed {
-                // An end without a reset says that it is all.
+                // An end without a reset means that all bytes arrived.
                 assert_eq!(read + rest.len(), written);
             }
         });

@@ -75,7 +75,7 @@ fn a_large_write_comes_piece_by_piece() {
 }
 
 #[test]
-fn jitter_is_up_to_what_was_said_and_nothing_overtakes() {
+fn jitter_is_at_most_that_of_the_link_and_keeps_the_order() {
     simulated(|network| async move {
         link(&network, Link { jitter: 10 * MS, ..Link::default() });
         let (client, server, _) = connected(&network).await;
@@ -121,7 +121,7 @@ fn the_slowest_link_can_be_and_one_that_is_slower_is_refused() {
 }
 
 #[test]
-fn the_clock_does_not_jump_to_where_it_can_not_be() {
+fn a_turn_with_the_longest_timeout_ends_at_the_next_event() {
     let mut reactor = Reactor::with(Box::new(Simulation::with_network(0)), None);
     let (handle, start) = (reactor.handle(), reactor.handle().now());
     let _entered = handle.enter();

@@ -1,4 +1,4 @@
-//! The simulated network: what links take, what faults do, and that its sockets behave as the system's.
+//! The simulated network: the latency and bandwidth of links, faults, and sockets that behave as those of the system.
 //!
 //! Alone: `cargo test -p tests --test simulate network`. Time is virtual, so it can be compared to the nanosecond.
 
@@ -18,7 +18,7 @@ use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const MS: Duration = Duration::from_millis(1);
-/// What a link of the default takes.
+/// The latency of a default link.
 const LATENCY: Duration = MS;
 const WINDOW: usize = 64 * 1024;
 
@@ -49,20 +49,20 @@ fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> ErrorKind {
     result.unwrap_err().kind()
 }
 
-/// What is read up to the end of the stream, or up to an error.
+/// Reads up to the end of the stream or up to an error.
 async fn read_all(mut stream: &TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
     let mut bytes = Vec::new();
     let error = stream.read_to_end(&mut bytes).await.err();
     (bytes, error.map(|error| error.kind()))
 }
 
-/// What it says who panics.
+/// The message of the panic of a misuse.
 fn refusal(misuse: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(misuse)).unwrap_err();
     panic.downcast_ref::<String>().expect("a message").clone()
 }
 
-/// The bytes that are sent: each says where it stands.
+/// The bytes that are sent: each follows from its position.
 fn nth(position: usize) -> u8 {
     (position as u32).wrapping_mul(2_654_435_761).to_be_bytes()[0]
 }

@@ -26,7 +26,7 @@ fn a_writer_waits_when_the_window_is_full_and_goes_on_when_half_of_it_was_read()
 }
 
 #[test]
-fn nobody_is_told_to_write_while_the_window_is_full() {
+fn no_writer_is_woken_while_the_window_is_full() {
     simulated(|network| async move {
         let (client, _server, _) = connected(&network).await;
         client.writable().await.unwrap();
@@ -36,7 +36,7 @@ fn nobody_is_told_to_write_while_the_window_is_full() {
 }
 
 #[test]
-fn a_break_is_told_once_however_often_it_is_heard_of() {
+fn a_broken_connection_is_an_error_once() {
     simulated(|network| async move {
         let (client, server, _) = connected(&network).await;
         drop(server);
@@ -86,11 +86,11 @@ fn to_shut_reading_down_ends_the_wait_for_it_and_what_comes_is_dropped() {
 fn closing_with_bytes_unread_resets() {
     simulated(|network| async move {
         let (client, server, _) = connected(&network).await;
-        client.write(b"nobody reads this").await.unwrap();
+        client.write(b"unread").await.unwrap();
         server.readable().await.unwrap();
         drop(server);
         assert_eq!(kind(client.read(&mut [0; 8]).await), ErrorKind::ConnectionReset);
-        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0); // told once, as by the system
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0); // the error is returned once, as by the system
         assert_eq!(kind(client.write(b"x").await), ErrorKind::BrokenPipe);
         assert_eq!(kind(client.shutdown(Shutdown::Write)), ErrorKind::NotConnected);
         assert_eq!(kind(client.peer_addr()), ErrorKind::NotConnected);
@@ -110,7 +110,7 @@ fn writing_to_a_socket_that_is_gone_resets() {
 }
 
 #[test]
-fn a_linger_of_nothing_resets_and_what_had_arrived_can_still_be_read() {
+fn a_linger_of_zero_resets_and_what_had_arrived_can_still_be_read() {
     simulated(|network| async move {
         let (client, server, _) = connected(&network).await;
         server.write(b"before").await.unwrap();
@@ -187,7 +187,7 @@ fn sockets_of_other_kinds_are_refused() {
 }
 
 #[test]
-fn whoever_waits_says_for_what() {
+fn waits_at_a_socket_are_in_the_task_dump() {
     simulated(|network| async move {
         let (client, _server, host) = connected(&network).await;
         spawn_local(async move { client.read(&mut [0; 8]).await });

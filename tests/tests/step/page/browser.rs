@@ -1,72 +1,50 @@
-//! A browser without a window, driven through its DevTools protocol: JSON on two pipes, each message ended by a zero.
+//! A page in a browser, driven as a person would: opened, read, clicked, typed into.
 
+use super::chromium::Chromium;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-use tests::demo::Program;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
-/// The browser and the one page in it. Killed when dropped.
+/// A window of [`Chromium`] with one page, and with storage that no other window sees. Closed when dropped.
 pub struct Browser {
-    child: Child,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-    calls: u64,
-    session: Option<String>,
-    /// What the browser has told without being asked.
+    chromium: Arc<Chromium>,
+    /// What owns the window and its storage.
+    context: String,
+    session: String,
+    from: Receiver<Value>,
+    /// The events received so far.
     events: Vec<Value>,
-    _profile: tempfile::TempDir,
 }
 
 impl Browser {
-    /// Starts Chromium; nothing if it is not installed, which is said.
+    /// Opens a window. `None` if Chromium is not installed, which is printed.
     pub fn start() -> Option<Browser> {
-        let chromium = Program::find("chromium")?.command();
-        let profile = tempfile::tempdir().expect("there is room for a folder");
-        let mut shell = std::process::Command::new("sh");
-        // The protocol is spoken on the descriptors 3 and 4.
-        shell.args(["-c", "exec \"$@\" 3<&0 4>&1 >/dev/null 2>&1", "sh"]).arg(chromium.get_program());
-        shell.args(["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run"]);
-        shell.arg(format!("--user-data-dir={}", profile.path().display()));
-        let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is a shell");
-        let to = child.stdin.take().expect("it is piped");
-        let from = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (calls, session, events) = (0, None, Vec::new());
-        let mut browser = Browser { child, to, from, calls, session, events, _profile: profile };
-        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
-        let attached =
-            browser.call("Target.attachToTarget", json!({ "targetId": target["targetId"], "flatten": true }));
-        browser.session = attached["sessionId"].as_str().map(str::to_owned);
+        let chromium = Chromium::shared()?;
+        let call = |method, params, result| {
+            let text = chromium.call(None, method, params)[result].as_str().map(str::to_owned);
+            text.unwrap_or_else(|| panic!("{method} returns no {result}"))
+        };
+        let context = call("Target.createBrowserContext", json!({}), "browserContextId");
+        let window = json!({ "url": "about:blank", "browserContextId": context });
+        let target = call("Target.createTarget", window, "targetId");
+        let session = call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }), "sessionId");
+        let from = chromium.events(&session);
+        let mut browser = Browser { chromium, context, session, from, events: Vec::new() };
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
+        // As if the window were in front: others are open beside it.
+        browser.call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
         Some(browser)
     }
 
     /// Calls a method of the protocol.
     #[track_caller]
     pub fn call(&mut self, method: &str, params: Value) -> Value {
-        self.calls += 1;
-        let mut call = json!({ "id": self.calls, "method": method, "params": params });
-        if let Some(session) = &self.session {
-            call["sessionId"] = session.as_str().into();
-        }
-        self.to.write_all(format!("{call}\0").as_bytes()).expect("the browser listens");
-        loop {
-            let mut message = self.message();
-            if message["id"] == self.calls {
-                assert!(message["error"].is_null(), "{method}: {}", message["error"]);
-                return message["result"].take();
-            }
-            self.events.push(message);
-        }
-    }
-
-    fn message(&mut self) -> Value {
-        let mut bytes = Vec::new();
-        self.from.read_until(0, &mut bytes).expect("the browser speaks");
-        assert_eq!(bytes.pop(), Some(0), "the browser has ended");
-        serde_json::from_slice(&bytes).expect("it speaks JSON")
+        let result = self.chromium.call(Some(&self.session), method, params);
+        self.events.extend(self.from.try_iter());
+        result
     }
 
     /// Shows a file in a window of this size, and waits until it is there.
@@ -79,8 +57,7 @@ impl Browser {
         self.events.retain(|event| event["method"] != "Page.loadEventFired");
         self.call("Page.navigate", json!({ "url": format!("file://{}", file.display()) }));
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
-            let message = self.message();
-            self.events.push(message);
+            self.events.push(self.from.recv().expect("Chromium has not ended"));
         }
         self.settle();
     }
@@ -172,6 +149,18 @@ impl Browser {
         serde_json::from_value(middle).expect("it has a place")
     }
 
+    /// The requests of the page that failed, with their reasons.
+    pub fn failed_requests(&mut self) -> Vec<String> {
+        self.settle();
+        let url_of = |request: &Value| {
+            let mut sent = self.events.iter().filter(|event| event["method"] == "Network.requestWillBeSent");
+            sent.find(|event| event["params"]["requestId"] == *request)
+                .map_or(String::new(), |event| event["params"]["request"]["url"].to_string())
+        };
+        let failed = self.events.iter().filter(|event| event["method"] == "Network.loadingFailed");
+        failed.map(|event| format!("{}: {}", url_of(&event["params"]["requestId"]), event["params"])).collect()
+    }
+
     /// Sees to it that nothing went wrong in the page, and that it asked for nothing but itself.
     #[track_caller]
     pub fn is_content(&self) {
@@ -190,7 +179,10 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _ = self.child.wait();
+        // A test that panics because Chromium ended must not panic once more here.
+        if !std::thread::panicking() {
+            let context = json!({ "browserContextId": self.context });
+            self.chromium.call(None, "Target.disposeBrowserContext", context);
+        }
     }
 }

@@ -15,7 +15,7 @@ fn findings_are_listed_and_chosen_by_keys_mouse_and_touch() {
         assert_eq!(browser.text("#findings"), "1 finding");
         let listed = browser.text("#findings-box ol");
         let of_task =
-            "task 2 `waits` (spawned at demo/src/step/programs/lost_wake.rs:13) is suspended, and its last waker was";
+            "task 2 \"waits\" (spawned at demo/src/step/programs/lost_wake.rs:13) is suspended, and its last waker was";
         assert!(listed.starts_with("lost wake · event ") && listed.contains(of_task), "{listed}");
 
         let choose = |browser: &mut Browser, how: &dyn Fn(&mut Browser)| {

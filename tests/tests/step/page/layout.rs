@@ -157,7 +157,7 @@ fn names_are_text_whatever_is_in_them() {
     trace.head.program = format!("{name}{}", "long".repeat(50));
     browse(move |browser, place| {
         browser.open(&replayed(place, &trace), PHONE);
-        assert_eq!(browser.text("h1"), format!("A run of `{}`", trace.head.program.replace(name, &shown)));
+        assert_eq!(browser.text("h1"), format!("A run of \"{}\"", trace.head.program.replace(name, &shown)));
         assert_eq!(browser.eval(CUT_OFF), json!([]));
         browser.open(&replayed(place, &trace), DESKTOP);
         browser.key("End");

@@ -2,10 +2,12 @@
 
 mod browser;
 mod chrome;
+mod chromium;
 mod findings;
 mod large;
 mod layout;
 mod perfetto;
+mod saved_site;
 mod stepping;
 
 use browser::Browser;

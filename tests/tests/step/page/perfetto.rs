@@ -55,7 +55,7 @@ fn perfetto_is_given_every_poll_and_every_wake_leads_from_a_slice_to_a_poll() {
         .flat_map(|((_, thread), slices)| slices.iter().map(|(from, _)| (*thread, *from)))
         .collect();
     let flows: Vec<&Value> = events.iter().filter(|event| event["ph"] == "f").collect();
-    assert!(flows.len() > 1000, "{}", flows.len());
+    assert!(flows.len() > 500, "{}", flows.len());
     for flow in flows {
         assert!(starts.contains(&(flow["tid"].as_u64().unwrap(), at(flow, "ts"))), "a poll begins with {flow}");
     }
@@ -69,7 +69,7 @@ fn perfettos_threads_tell_what_each_task_does_all_the_time() {
     let names = events.iter().filter(|event| event["name"] == "thread_name");
     let names: Vec<_> = names.map(|event| (&event["tid"], event["args"]["name"].as_str().unwrap())).collect();
     let all: Vec<_> = names.iter().map(|(_, name)| *name).collect();
-    assert_eq!(all, ["the reactor", "task 1 `main`", "task 2 `holds`", "task 3 `waits`"]);
+    assert_eq!(all, ["the reactor", "task 1 \"main\"", "task 2 \"holds\"", "task 3 \"waits\""]);
 
     // One slice after the other, without a gap, from the spawn to the end.
     let mut told = String::new();
@@ -84,7 +84,7 @@ fn perfettos_threads_tell_what_each_task_does_all_the_time() {
             writeln!(told, "{name}: {} for {ms} ms", slice["name"].as_str().unwrap()).unwrap();
         }
     }
-    let waits = "task 3 `waits`: queued for 0 ms\ntask 3 `waits`: poll for 0 ms\ntask 3 `waits`: acquire on the \
+    let waits = "task 3 \"waits\": queued for 0 ms\ntask 3 \"waits\": poll for 0 ms\ntask 3 \"waits\": acquire on the \
                  semaphore made at demo/src/step/programs/cancel.rs:10:25 for 50 ms\n";
     assert!(told.contains(waits), "{told}");
     let cancelled = events.iter().find(|event| event["name"] == "cancelled").unwrap();

@@ -21,22 +21,22 @@ fn arrow_keys_step_and_the_page_says_what_happens() {
         browser.key("ArrowLeft");
         assert_eq!((index(browser), browser.text("#said")), (1, "This is the first event.".into()));
         for (number, says) in [
-            (2, "Task 1 `main` is spawned at demo/src/step/programs/mod.rs:"),
-            (3, "Task 1 `main` is polled for the 1st time"),
-            (4, "Task 1 `main` spawns task 2 `pong` at demo/src/step/programs/ping_pong.rs:9"),
+            (2, "Task 1 \"main\" is spawned at demo/src/step/programs/mod.rs:"),
+            (3, "Task 1 \"main\" is polled for the 1st time"),
+            (4, "Task 1 \"main\" spawns task 2 \"pong\" at demo/src/step/programs/ping_pong.rs:9"),
         ] {
             browser.key("ArrowRight");
             assert_eq!(index(browser), number);
             assert!(browser.text("#says").starts_with(says), "{}", browser.text("#says"));
         }
         assert!(browser.text("#source .marked").contains("named(\"pong\").spawn"), "{}", browser.text("#source"));
-        assert!(browser.text("#queue").contains("task 2 `pong`"), "{}", browser.text("#queue"));
+        assert!(browser.text("#queue").contains("task 2 \"pong\""), "{}", browser.text("#queue"));
         assert_eq!(browser.text("#list [aria-selected=true] .number"), "4");
         browser.key("ArrowRight");
         browser.shift_key("ArrowRight");
         assert_eq!((index(browser), kind(browser)), (11, "poll_begins".into()), "task 3's next event");
         browser.key("P");
-        assert!(browser.text("#says").starts_with("Task 2 `pong` is polled for the 1st time"));
+        assert!(browser.text("#says").starts_with("Task 2 \"pong\" is polled for the 1st time"));
         browser.key("End");
         browser.key("ArrowRight");
         let events = browser.eval("recorded.end").as_u64().unwrap();
@@ -112,13 +112,13 @@ fn a_wake_is_followed_to_its_cause_and_back() {
     browse(|browser, place| {
         let page = page_of(place, "two-sleeps");
         browser.open(&page, DESKTOP);
-        assert!(browser.text("#says").starts_with("Timer 2 wakes task 3 `toast`"), "{}", browser.text("#says"));
+        assert!(browser.text("#says").starts_with("Timer 2 wakes task 3 \"toast\""), "{}", browser.text("#says"));
         let wake = index(browser);
         for (kind_of_cause, says) in [
             ("timer_fired", "Timer 2 fires"),
-            ("timer_set", "Task 3 `toast` sets timer 2, due in 200 ms"),
-            ("poll_begins", "Task 3 `toast` is polled for the 1st time"),
-            ("spawned", "Task 1 `main` spawns task 3 `toast`"),
+            ("timer_set", "Task 3 \"toast\" sets timer 2, due in 200 ms"),
+            ("poll_begins", "Task 3 \"toast\" is polled for the 1st time"),
+            ("spawned", "Task 1 \"main\" spawns task 3 \"toast\""),
         ] {
             browser.key("c");
             assert_eq!(kind(browser), kind_of_cause);
@@ -214,8 +214,8 @@ fn a_shielded_poll_drops_nothing_and_a_simulated_socket_has_no_descriptor() {
         }
         let has = |wanted: &str| assert!(says.iter().any(|says| says == wanted), "no `{wanted}` in {says:#?}");
         has("Source 1 is registered, a simulated socket");
-        has("Task 2 `shielded` is polled for the 2nd time");
-        has("Task 2 `shielded` runs once more, to drop its future: it was cancelled");
+        has("Task 2 \"shielded\" is polled for the 2nd time");
+        has("Task 2 \"shielded\" runs once more, to drop its future: it was cancelled");
     });
 }
 

@@ -1,6 +1,7 @@
 //! `demo top`: a real program that is observed, and pictures of a recording.
 //!
-//! The pictures are beside this file; after a change that is meant, `BLESS=1 cargo test -p tests --test step top` writes them anew.
+//! The pictures are beside this file; after an intended change, `BLESS=1 cargo test -p tests --test step top` writes
+//! them anew.
 
 use demo::step::Program;
 use demo::step::model::Phase;
@@ -17,8 +18,8 @@ use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 use std::{env, fs};
-use tests::demo::{Place, Running, Serving};
-use tests::{eventually, within};
+use tests::demo::{Place, Running, Serving, within_after_build};
+use tests::eventually;
 
 fn serve(place: &Place, variables: &[(&str, &str)]) -> Serving {
     let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
@@ -39,7 +40,7 @@ fn line<'a>(text: &'a str, with: &str) -> Vec<&'a str> {
 
 #[test]
 fn a_running_program_is_shown_with_its_tasks_sockets_and_timers() {
-    within(60, || {
+    within_after_build(60, || {
         let place = Place::new();
         let server = serve(&place, &[]);
         assert_eq!(server.get("/ring/1").status, 200);
@@ -63,13 +64,13 @@ fn a_running_program_is_shown_with_its_tasks_sockets_and_timers() {
 
 #[test]
 fn an_idle_program_gets_older() {
-    within(60, || {
+    within_after_build(60, || {
         let place = Place::new();
         let _server = serve(&place, &[]);
         let mut observed = Observed::live();
         let stream = std::os::unix::net::UnixStream::connect(place.path("console")).unwrap();
         for line in std::io::BufRead::lines(std::io::BufReader::new(stream)) {
-            // It may be in the midst of a poll.
+            // It may be in the middle of a poll.
             let waits =
                 |observed: &Observed| observed.state().tasks.get(&1).is_some_and(|root| root.phase == Phase::Suspended);
             if observed.add_line(&line.unwrap()).unwrap() && waits(&observed) {
@@ -79,13 +80,13 @@ fn an_idle_program_gets_older() {
         let before = observed.now();
         eventually("it is later", || observed.now() > before + 5_000_000);
         let root = &observed.state().tasks[&1];
-        assert!(observed.times(root)[2] >= 5_000_000, "an idle task is idle for longer and longer");
+        assert!(observed.times(root)[2] >= 5_000_000, "a suspended task is suspended for longer and longer");
     });
 }
 
 #[test]
 fn a_full_recorder_still_shows_all_that_live_as_waiting() {
-    within(60, || {
+    within_after_build(60, || {
         let place = Place::new();
         let server = serve(&place, &[("EXECUTOR_TRACE_EVENTS", "60")]);
         let client = server.connect();
@@ -101,7 +102,7 @@ fn a_full_recorder_still_shows_all_that_live_as_waiting() {
 }
 
 #[test]
-fn a_program_that_ends_is_said_to_have() {
+fn a_program_that_ends_is_shown_as_ended() {
     let place = Place::new();
     let listener = UnixListener::bind(place.path("console")).unwrap();
     let top = place.start(&["top", "--connect", "console", "--once"]);
@@ -113,7 +114,7 @@ fn a_program_that_ends_is_said_to_have() {
 }
 
 #[test]
-fn what_is_no_console_is_said_with_what_to_do() {
+fn a_path_that_is_no_console_is_an_error_that_says_what_to_do() {
     let place = Place::new();
     let top = |path: &str| place.run(&["top", "--connect", path, "--once"]);
     top("nowhere").exits(1).says("cannot connect to nowhere: No such file").says("EXECUTOR_CONSOLE=nowhere");
@@ -135,14 +136,14 @@ fn a_recording_is_shown_with_what_is_over_and_as_it_was() {
     let place = Place::new();
     let mut record = place.command(&["step", "semaphore", "--lint"]);
     Running::start(record.env("EXECUTOR_TRACE", "run.jsonl")).wait().exits(0);
-    let text = place.run(&["top", "--replay", "run.jsonl", "--once", "--sort", "idle"]).exits(0).stdout;
+    let text = place.run(&["top", "--replay", "run.jsonl", "--once", "--sort", "suspended"]).exits(0).stdout;
     assert!(text.starts_with("demo  recorded  0 alive, 4 completed"), "{text}");
     let order: Vec<_> = text.lines().skip(3).take(4).map(|line| line.split_whitespace().nth(1).unwrap()).collect();
     assert!(order[0] == "main" && order[1] == "Cleo", "{text}");
     let text = place.run(&["top", "--replay", "run.jsonl", "--at", "50ms"]).exits(0).stdout;
     assert_eq!(line(&text, "Cleo")[2], "suspended", "{text}");
     assert!(line(&text, "Ann  ")[9].starts_with("sleep for another 100.0ms"), "{text}");
-    assert_eq!(line(&text, "`Bob`  demo")[1], "50.0ms", "its timer is due then: {text}");
+    assert_eq!(line(&text, "\"Bob\"  demo")[1], "50.0ms", "its timer is due then: {text}");
     place.run(&["top", "--replay", "none.jsonl"]).exits(1).says("none.jsonl: No such file");
     fs::write(place.path("broken.jsonl"), "{}\n").unwrap();
     place.run(&["top", "--replay", "broken.jsonl"]).exits(1).says("demo: broken.jsonl: line 1 is not a line");
@@ -152,7 +153,7 @@ fn a_recording_is_shown_with_what_is_over_and_as_it_was() {
 fn observed() -> Observed {
     let mut trace = Program::Semaphore.record().unwrap();
     trace.head.program = "program".into();
-    // What is not the program's own changes with every program that is added.
+    // The rest changes with every program that is added.
     trace.places.iter_mut().filter(|place| place.file.ends_with("mod.rs")).for_each(|place| place.line = 1);
     Observed::replay(trace, Some(Duration::from_millis(50)))
 }
@@ -207,7 +208,7 @@ fn running(events: usize) -> Observed {
 }
 
 #[test]
-fn what_is_paused_stands_still_and_what_has_ended_cannot_be_paused() {
+fn a_paused_view_does_not_change_and_an_ended_one_cannot_be_paused() {
     let (before, mut later) = (running(20), running(25));
     let mut screen = Screen::new(Column::Task);
     let first = |screen: &mut Screen, observed: &Observed| {
@@ -249,16 +250,16 @@ fn keys_sort_and_select() {
     let mut screen = Screen::new(Column::Task);
     let press = |screen: &mut Screen, key: char| assert!(!screen.press(KeyCode::Char(key).into(), &before));
     let (names, details) = seen(&mut screen, &before);
-    assert_eq!((&names[..], &*details), (&["main", "Ann", "Bob", "Cleo"].map(String::from)[..], "task 1 `main`"));
+    assert_eq!((&names[..], &*details), (&["main", "Ann", "Bob", "Cleo"].map(String::from)[..], "task 1 \"main\""));
     press(&mut screen, 'j');
     press(&mut screen, 'r'); // what is selected stays so, wherever it goes
     let (names, details) = seen(&mut screen, &before);
-    assert_eq!((&names[0], &*details), (&"Cleo".to_owned(), "task 2 `Ann`"));
+    assert_eq!((&names[0], &*details), (&"Cleo".to_owned(), "task 2 \"Ann\""));
     press(&mut screen, 's');
     press(&mut screen, 'r');
     assert_eq!(seen(&mut screen, &before).0[..2], ["Ann", "Bob"].map(String::from));
     for (key, wanted) in
-        [(KeyCode::End, "task 1 `main`"), (KeyCode::Home, "task 2 `Ann`"), (KeyCode::PageDown, "task 1 `main`")]
+        [(KeyCode::End, "task 1 \"main\""), (KeyCode::Home, "task 2 \"Ann\""), (KeyCode::PageDown, "task 1 \"main\"")]
     {
         screen.press(key.into(), &before);
         assert_eq!(seen(&mut screen, &before).1, wanted);
@@ -283,7 +284,7 @@ fn keys_that_have_nothing_to_do_say_so() {
 }
 
 #[test]
-fn the_polls_of_all_are_those_of_each() {
+fn the_total_of_polls_is_the_sum_of_those_of_the_tasks() {
     let trace = Program::Cancel.record().unwrap();
     let begun = trace.records.iter().filter(|record| matches!(record.event, Event::PollBegins { .. })).count() as u64;
     let observed = Observed::replay(trace, None);
@@ -293,7 +294,7 @@ fn the_polls_of_all_are_those_of_each() {
 
 #[test]
 fn no_size_is_too_small() {
-    let (observed, mut screen) = (observed(), Screen::new(Column::Busy));
+    let (observed, mut screen) = (observed(), Screen::new(Column::Running));
     for (width, height) in [(1, 1), (3, 2), (10, 5), (20, 8), (200, 60), (80, 3)] {
         picture(&mut screen, &observed, width, height);
     }
@@ -315,7 +316,7 @@ fn no_number_is_cut_where_there_is_no_room_for_it() {
 }
 
 #[test]
-fn who_has_missed_events_forgets_what_he_knew() {
+fn a_client_that_missed_events_discards_its_state() {
     let mut observed = Observed::live();
     let mut add = |line: &str| observed.add_line(line).unwrap();
     add(r#"{"executor_trace":1,"program":"p","simulated":true,"dropped":0}"#);
@@ -330,7 +331,7 @@ fn who_has_missed_events_forgets_what_he_knew() {
 }
 
 #[test]
-fn of_a_program_that_goes_on_only_what_lives_is_kept() {
+fn only_what_still_exists_is_kept_of_a_running_program() {
     let trace = Program::PingPong.record().unwrap();
     let mut file = Vec::new();
     Trace { records: trace.records[..trace.records.len() - 3].to_vec(), ..trace }.write(&mut file).unwrap();
@@ -342,7 +343,7 @@ fn of_a_program_that_goes_on_only_what_lives_is_kept() {
 
 #[test]
 fn a_server_that_is_interrupted_ends_the_view() {
-    within(60, || {
+    within_after_build(60, || {
         let place = Place::new();
         let mut server = serve(&place, &[]);
         assert!(once(&place).starts_with("demo  running"));

@@ -32,7 +32,7 @@ fn as_many_blocking_calls_as_allowed_run_at_once_and_no_more() {
                     spawn_blocking(move || {
                         let now = running.0.fetch_add(1, Ordering::SeqCst) + 1;
                         running.1.fetch_max(now, Ordering::SeqCst);
-                        meet.wait(); // nobody passes unless so many run at once
+                        meet.wait(); // returns only if this many calls run at once
                         running.0.fetch_sub(1, Ordering::SeqCst);
                         thread_number()
                     })
@@ -106,7 +106,7 @@ fn a_panic_in_a_blocking_call_is_joined_and_costs_no_thread() {
         runtime.block_on(async {
             let call = spawn_blocking(|| -> () { panic!("in the call") });
             assert_eq!(panic_message(call.await), "in the call");
-            let output = spawn_blocking(|| panics_on_drop("the output nobody took"));
+            let output = spawn_blocking(|| panics_on_drop("the output that was not taken"));
             drop(output);
             assert_eq!(spawn_blocking(|| 4).await.unwrap(), 4);
         });
@@ -140,7 +140,7 @@ fn a_blocking_call_cancelled_before_it_began_is_never_made() {
 }
 
 #[test]
-fn a_blocking_call_that_has_begun_ends_as_it_ends() {
+fn a_blocking_call_that_has_begun_is_not_cancelled() {
     within(20, || {
         block_on(async {
             let (began, has_begun) = async_channel::bounded(1);
@@ -199,7 +199,7 @@ fn the_end_of_a_runtime_cancels_the_calls_that_wait_and_leaves_those_that_run() 
 }
 
 #[test]
-fn a_virtual_clock_stands_still_while_a_blocking_call_is_under_way() {
+fn a_virtual_clock_does_not_advance_during_a_blocking_call() {
     within(20, || {
         let runtime = Runtime::builder().virtual_clock().build().unwrap();
         runtime.block_on(async {

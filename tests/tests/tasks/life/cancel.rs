@@ -56,7 +56,7 @@ fn a_task_that_cancels_itself_ends_at_its_next_await() {
 }
 
 #[test]
-fn a_task_that_cancels_itself_and_finishes_in_the_same_poll_is_finished() {
+fn a_task_that_cancels_itself_and_returns_in_the_same_poll_has_returned() {
     block_on(async {
         let own: Rc<RefCell<Option<JoinHandle<i32>>>> = Rc::default();
         let task = spawn_local({
@@ -173,7 +173,7 @@ fn a_handle_resolves_after_the_futures_destructor_ran() {
 }
 
 #[test]
-fn a_dropped_handle_lets_its_task_go_on_and_the_output_is_dropped_once() {
+fn a_dropped_handle_detaches_its_task_and_the_output_is_dropped_once() {
     block_on(async {
         let steps = Log::new();
         for drop_at in ["queued", "waiting", "finished"] {
@@ -238,7 +238,7 @@ fn a_handle_may_be_awaited_outside_of_any_runtime() {
 }
 
 #[test]
-fn awaiting_a_handle_again_is_a_panic_that_says_so() {
+fn awaiting_a_handle_again_panics_with_that_message() {
     block_on(async {
         let mut task = spawn(async { 1 });
         assert_eq!((&mut task).await.unwrap(), 1);

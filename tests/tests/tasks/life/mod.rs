@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use tests::{Log, OnDrop};
 
-/// Pending for ever; leaves a waker in the log at each poll.
+/// Never completes; leaves a waker in the log in each poll.
 async fn park(wakers: Log<Waker>) {
     poll_fn(|cx| {
         wakers.push(cx.waker().clone());
@@ -29,7 +29,7 @@ async fn park(wakers: Log<Waker>) {
     .await
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn message<T>(caught: Result<T, Box<dyn std::any::Any + Send>>) -> String {
     let payload = caught.map(drop).expect_err("it was to panic");
     let literal = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -43,14 +43,14 @@ fn panic_message<T>(joined: Result<T, JoinError>) -> String {
     }
 }
 
-/// A flag that a destructor or a poll may set.
+/// A flag that a destructor or a poll can set.
 fn flag() -> (Rc<Cell<bool>>, Rc<Cell<bool>>) {
     let flag = Rc::new(Cell::new(false));
     (flag.clone(), flag)
 }
 
 #[test]
-fn all_of_this_passes_over_poll_too() {
+fn these_tests_pass_on_the_poll_backend_too() {
     tests::strict::pass_over_poll(module_path!(), &[]);
 }
 

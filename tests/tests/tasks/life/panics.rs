@@ -15,7 +15,7 @@ use tests::{Log, dropped_on, within};
 // ---- panics (invariant 4) ----
 
 #[test]
-fn a_panic_reaches_the_joiner_and_the_others_go_on() {
+fn a_panic_reaches_the_task_that_joins_and_the_others_continue() {
     block_on(async {
         let other = spawn(async {
             for _ in 0..10 {
@@ -34,7 +34,7 @@ fn a_panic_reaches_the_joiner_and_the_others_go_on() {
 }
 
 #[test]
-fn a_panic_nobody_joins_reaches_nobody() {
+fn an_unobserved_panic_reaches_no_other_task() {
     block_on(async {
         drop(spawn(async { panic!("unheard") }));
         yield_now().await;
@@ -66,7 +66,7 @@ fn a_panic_in_a_futures_destructor_is_the_tasks_own() {
 }
 
 #[test]
-fn a_panic_in_an_outputs_destructor_disturbs_nobody() {
+fn a_panic_in_an_outputs_destructor_affects_no_other_task() {
     block_on(async {
         let detached = spawn(async { panics_on_drop("detached") });
         drop(detached);
@@ -82,7 +82,7 @@ fn a_panic_in_an_outputs_destructor_disturbs_nobody() {
 }
 
 #[test]
-fn a_panic_in_the_first_future_comes_out_with_its_payload_after_all_destructors_ran() {
+fn a_panic_in_the_first_future_leaves_block_on_after_all_destructors_ran() {
     #[derive(Debug, PartialEq)]
     struct Payload(u32);
     let drops = Log::new();
@@ -170,7 +170,7 @@ fn spawning_outside_of_a_runtime_panics_and_says_what_to_write() {
 }
 
 #[test]
-fn a_runtime_that_runs_elsewhere_is_busy() {
+fn a_runtime_that_runs_on_another_thread_is_busy() {
     within(20, || {
         let runtime = Arc::new(Runtime::builder().build().unwrap());
         let (started, has_started) = mpsc::channel();

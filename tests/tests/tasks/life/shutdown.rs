@@ -55,8 +55,7 @@ fn tasks_that_are_left_are_dropped_once_on_this_thread_before_block_on_returns()
 
 #[test]
 fn a_task_that_is_left_may_borrow_what_the_first_future_does_not_own() {
-    // The future of block_on itself may borrow; it is dropped before block_on returns, also when
-    // it is kept alive by nothing but a waker.
+    // The future of block_on may borrow. It is dropped before block_on returns, also if only a waker refers to it.
     let text = String::from("borrowed");
     let wakers = Log::new();
     let length = block_on(async {
@@ -76,7 +75,7 @@ fn a_task_that_is_left_may_borrow_what_the_first_future_does_not_own() {
 
 #[test]
 fn tasks_spawned_by_destructors_during_the_end_are_ended_as_well() {
-    /// A task that waits for ever, and whose destructor leaves another such, so many times.
+    /// A task that never completes, and whose destructor spawns another such task, this many times.
     fn leave(generations: usize, drops: Log<thread::ThreadId>) {
         let dropped = OnDrop::new(move || {
             drops.push(thread::current().id());
@@ -100,14 +99,14 @@ fn tasks_spawned_by_destructors_during_the_end_are_ended_as_well() {
 }
 
 #[test]
-fn a_task_spawned_by_a_destructor_that_never_stops_yielding_does_not_hold_up_the_end() {
+fn a_task_that_a_destructor_spawns_and_that_yields_for_ever_does_not_delay_the_end() {
     let polls = Arc::new(AtomicUsize::new(0));
     block_on(async {
         let polls = polls.clone();
         drop(spawn(async move {
             let _spawns = OnDrop::new(move || {
                 drop(spawn(async move {
-                    // So many are as good as for ever.
+                    // Practically for ever.
                     while polls.fetch_add(1, Ordering::Relaxed) < 100_000 {
                         yield_now().await;
                     }

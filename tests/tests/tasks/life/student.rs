@@ -1,4 +1,4 @@
-//! An executor of a student's own, on the trait `Schedule`.
+//! A student's executor on the trait `Schedule`, with several threads.
 
 use executor::task::{Finish, Runnable, Schedule, TaskRef, spawn_with};
 use executor::{JoinError, JoinHandle, yield_now};
@@ -90,7 +90,7 @@ fn a_students_executor_with_several_threads_runs_the_same_tasks() {
         let shared = Shared::run(4, {
             let drops = drops.clone();
             move |shared| async move {
-                // A ring: each task passes on what it gets, one more each time.
+                // A ring: each task adds one to what it receives and passes it on.
                 let channels: Vec<_> = (0..TASKS).map(|_| async_channel::bounded::<usize>(2)).collect();
                 let tasks: Vec<_> = (0..TASKS)
                     .map(|n| {
@@ -127,6 +127,47 @@ fn a_students_executor_with_several_threads_runs_the_same_tasks() {
     });
 }
 
+/// A future that keeps a waker of each of its polls. By its number it panics or returns in its third poll, returns in
+/// its first, or never completes.
+fn numbered(n: usize, wakers: Log<Waker>) -> impl Future<Output = usize> {
+    let mut polls = 0;
+    poll_fn(move |cx| {
+        polls += 1;
+        wakers.push(cx.waker().clone());
+        match n % 5 {
+            0 if polls == 3 => panic!("on purpose"),
+            1 if polls == 3 => Poll::Ready(n),
+            2 => Poll::Ready(n),
+            _ => Poll::Pending,
+        }
+    })
+}
+
+/// Joins a task; cancels it first if it never completes, and by its number polls the handle before or detaches the
+/// task.
+async fn join(n: usize, mut task: JoinHandle<usize>) -> Option<Result<usize, JoinError>> {
+    if n.is_multiple_of(3)
+        && let Some(joined) = poll_once(&mut task).await
+    {
+        return Some(joined);
+    }
+    if n % 5 >= 3 {
+        task.cancel();
+    }
+    if n % 7 == 6 {
+        return None; // dropped: detached
+    }
+    Some(task.await)
+}
+
+/// Wakes all tasks again and again.
+async fn wake_forever(wakers: Log<Waker>) {
+    loop {
+        wakers.take().into_iter().for_each(Waker::wake);
+        yield_now().await;
+    }
+}
+
 #[test]
 fn wakes_cancels_and_joins_from_all_threads_at_once_end_every_task_once() {
     within(60, || {
@@ -138,47 +179,13 @@ fn wakes_cancels_and_joins_from_all_threads_at_once_end_every_task_once() {
                 let wakers: Log<Waker> = Log::new();
                 let mut joining = Vec::new();
                 for n in 0..TASKS {
-                    let mut polls = 0;
-                    let kept = wakers.clone();
-                    let task = poll_fn(move |cx| {
-                        polls += 1;
-                        kept.push(cx.waker().clone());
-                        match n % 5 {
-                            0 if polls == 3 => panic!("on purpose"),
-                            1 if polls == 3 => Poll::Ready(n),
-                            2 => Poll::Ready(n),
-                            _ => Poll::Pending,
-                        }
-                    });
-                    let task = shared.spawn(Guarded::new(task, &drops));
-                    joining.push(shared.spawn(async move {
-                        let mut task = task;
-                        if n % 3 == 0
-                            && let Some(joined) = poll_once(&mut task).await
-                        {
-                            return Some(joined);
-                        }
-                        if n % 5 >= 3 {
-                            task.cancel();
-                        }
-                        if n % 7 == 6 {
-                            return None; // dropped: detached
-                        }
-                        Some(task.await)
-                    }));
+                    let task = shared.spawn(Guarded::new(numbered(n, wakers.clone()), &drops));
+                    joining.push(shared.spawn(join(n, task)));
                     if n % 4 == 0 {
                         wakers.take().into_iter().for_each(Waker::wake);
                     }
                 }
-                let wakes = shared.spawn({
-                    let wakers = wakers.clone();
-                    async move {
-                        loop {
-                            wakers.take().into_iter().for_each(Waker::wake);
-                            yield_now().await;
-                        }
-                    }
-                });
+                let wakes = shared.spawn(wake_forever(wakers.clone()));
                 for (n, joining) in joining.into_iter().enumerate() {
                     let Some(joined) = joining.await.unwrap() else { continue };
                     match joined {

@@ -235,8 +235,7 @@ fn wakes_from_other_threads_while_the_runtime_ends_are_safe() {
 
 #[test]
 fn no_wake_of_a_storm_from_four_threads_is_lost() {
-    // Each thread writes a number and wakes, and goes on when the task has answered it: the first
-    // wake that is lost stops the test.
+    // Each thread writes a number, wakes, and continues when the task has answered: the first lost wake stops the test.
     within(60, || {
         const ROUNDS: usize = 10_000;
         #[derive(Default)]

@@ -1,14 +1,22 @@
-//! Polls by hand: what is there is returned, as often as it is asked for, as nobody else wants a turn.
+//! Polls by hand, outside of a runtime: each returns what is there, because no other task waits for its turn.
 
-use super::*;
-use futures_lite::future::block_on;
+use super::kit::{Full, virtually};
+use executor::sync::{Event, Mutex, Semaphore, oneshot, unbounded, watch};
+use executor::{Runtime, join_all, spawn, spawn_blocking, yield_now};
+use futures_lite::StreamExt;
+use futures_lite::future::{block_on, poll_once};
+use reactor::budget::OPERATIONS;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use tests::{Counting, within};
 
-/// How often a poll by hand gives nothing, out of more polls than a budget has operations.
+/// Checks that none of many polls by hand is pending: more polls than a budget has operations.
 #[track_caller]
 fn never_misses<T>(what: &str, mut is_there: impl FnMut() -> Poll<T>) {
     const POLLS: u32 = 4000;
     let missed = (0..POLLS).filter(|_| is_there().is_pending()).count();
-    assert_eq!(missed, 0, "{what}: polls that gave nothing though it was there");
+    assert_eq!(missed, 0, "{what}: polls were pending though the value was there");
 }
 
 fn poll<F: Future>(future: F) -> Poll<F::Output> {
@@ -78,7 +86,7 @@ fn a_poll_by_hand_returns_what_is_there_on_a_thread_that_ran_a_runtime() {
 }
 
 #[test]
-fn a_poll_by_hand_in_a_blocking_call_is_not_the_calls() {
+fn a_poll_by_hand_in_a_blocking_call_spends_no_budget() {
     let check = || {
         let full = Full::new();
         never_misses("a message", || poll(full.next()));
@@ -114,7 +122,7 @@ fn in_a_task_a_poll_with_a_waker_that_wakes_nothing_returns_what_is_there() {
 }
 
 #[test]
-fn a_foreign_block_on_inside_of_a_task_goes_on() {
+fn another_librarys_block_on_inside_of_a_task_makes_progress() {
     within(60, || {
         let blocking = || {
             let (tx, mut rx) = unbounded();
@@ -139,9 +147,9 @@ fn a_foreign_block_on_inside_of_a_task_goes_on() {
 }
 
 #[test]
-fn where_nobody_counts_a_poll_by_hand_is_deferred_once_in_a_long_time() {
+fn without_a_budget_one_of_many_polls_by_hand_is_deferred() {
     const POLLS: usize = 200_000;
     let full = Full::new();
     let missed = (0..POLLS).filter(|_| poll(full.next()).is_pending()).count();
-    assert!(missed <= POLLS >> 16, "{missed} of {POLLS} polls gave nothing");
+    assert!(missed <= POLLS >> 16, "{missed} of {POLLS} polls were pending");
 }

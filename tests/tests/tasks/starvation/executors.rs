@@ -1,11 +1,20 @@
-//! Executors that are not the runtime: a student's over its tasks, one that resets the budget, and those of other
-//! libraries, which know nothing of it.
+//! Executors other than the runtime: a custom scheduler of its tasks, an executor that resets the budget, and those of
+//! other libraries, which have no budget.
 
-use super::*;
-use executor::JoinHandle;
-use std::task::Wake;
+use super::kit::{Boxed, Full, lets_others_run};
+use executor::sync::unbounded;
+use executor::task::{Runnable, Schedule, spawn_with};
+use executor::time::{Duration, sleep};
+use executor::{JoinHandle, join_all, select};
+use futures_lite::future::{or, zip};
+use reactor::budget::OPERATIONS;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::{Arc, Mutex as Lock};
+use std::task::{Context, Wake};
+use tests::within;
 
-/// Runs what is ready, in order, until nothing is.
+/// Runs queued tasks in order, until none is queued.
 #[derive(Default)]
 struct Fifo(Lock<VecDeque<Runnable>>);
 
@@ -32,7 +41,7 @@ impl Fifo {
     }
 }
 
-/// A task that always has something to do, until the one after it has had its turns.
+/// A task that is always busy, until the one after it has had its turns.
 async fn busy_until(stop: Arc<Lock<u32>>, most: u32) {
     let (tx, rx) = unbounded();
     let mut count = 0;
@@ -52,7 +61,7 @@ async fn counts_turns(turns: Arc<Lock<u32>>) {
 }
 
 #[test]
-fn a_scheduler_of_ones_own_need_not_reset_the_budget() {
+fn a_custom_scheduler_need_not_reset_the_budget() {
     let (fifo, turns) = (Arc::new(Fifo::default()), Arc::new(Lock::new(0)));
     let busy = fifo.spawn(busy_until(turns.clone(), 10 * u32::from(OPERATIONS)));
     let other = fifo.spawn(counts_turns(turns));
@@ -60,7 +69,7 @@ fn a_scheduler_of_ones_own_need_not_reset_the_budget() {
     smol::block_on(zip(busy, other)).0.unwrap();
 }
 
-/// A task of an executor that a student has written without any of the runtime's.
+/// A task of an executor that uses no part of the runtime.
 struct Task {
     future: Lock<Option<Boxed<'static>>>,
     queue: Arc<Lock<VecDeque<Arc<Task>>>>,
@@ -129,10 +138,10 @@ fn an_executor_that_knows_no_budget_does_not_starve_its_tasks() {
 }
 
 #[test]
-fn in_a_foreign_block_on_a_time_limit_ends_a_busy_loop() {
+fn a_time_limit_ends_a_busy_loop_in_another_librarys_block_on() {
     within(20, || {
         executor::block_on(async {
-            // On a thread whose reactor somebody else turns.
+            // On a thread whose reactor another thread turns.
             let reactor = reactor::Handle::current().unwrap();
             let limited = std::thread::spawn(move || {
                 let _entered = reactor.enter();

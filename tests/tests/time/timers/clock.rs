@@ -19,7 +19,7 @@ use tests::{poll_with, waker_fn, within};
 fn a_timer_is_never_early_and_mostly_less_than_two_milliseconds_late() {
     within(60, || {
         block_on(async {
-            // A machine with other work is late by its own doing: one quiet moment is proof enough.
+            // A busy machine delays timers, so one attempt in time suffices.
             let mut medians = Vec::new();
             while medians.len() < 20 && medians.last().is_none_or(|median| *median >= Duration::from_millis(2)) {
                 let mut late: Vec<Duration> = Vec::new();
@@ -130,7 +130,7 @@ fn timers_of_several_threads_at_one_reactor_all_fire() {
     });
 }
 
-/// A waker whose cloning ends a reactor: what another thread may do at that very moment.
+/// A waker whose clone ends a reactor, as another thread may do at that moment.
 struct EndsOnClone {
     reactor: Mutex<Option<Reactor>>,
     woken: AtomicBool,
@@ -139,7 +139,7 @@ struct EndsOnClone {
 impl EndsOnClone {
     const TABLE: RawWakerVTable = RawWakerVTable::new(
         |data| {
-            // SAFETY: each waker holds a reference of the `Arc` that `waker` made its pointer of.
+            // SAFETY: each waker holds a reference of the `Arc` from which `waker` made its pointer.
             let hook = unsafe { &*data.cast::<EndsOnClone>() };
             drop(hook.reactor.lock().unwrap().take());
             // SAFETY: as above; this is the clone's own.
@@ -148,7 +148,7 @@ impl EndsOnClone {
         },
         // SAFETY: as above; the reference ends with the waker.
         |data| unsafe { Arc::from_raw(data.cast::<EndsOnClone>()) }.woken.store(true, Ordering::SeqCst),
-        // SAFETY: as above; it is only looked at.
+        // SAFETY: as above; it is only borrowed.
         |data| unsafe { &*data.cast::<EndsOnClone>() }.woken.store(true, Ordering::SeqCst),
         // SAFETY: as above; the reference ends with the waker.
         |data| drop(unsafe { Arc::from_raw(data.cast::<EndsOnClone>()) }),
@@ -190,7 +190,7 @@ impl reactor::Observer for Waits {
 }
 
 #[test]
-fn a_runtime_that_stays_awake_looks_for_so_long_and_then_sleeps_as_any_other() {
+fn a_runtime_that_stays_awake_polls_for_its_time_and_then_parks() {
     let run = |awake: Duration| {
         let waits = std::sync::Arc::new(Waits::default());
         let builder = Runtime::builder().stay_awake(awake).observer(waits.clone());

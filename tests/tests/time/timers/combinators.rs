@@ -9,13 +9,13 @@ use tests::Log;
 // ---- timeout ----
 
 #[test]
-fn a_future_that_is_ready_is_never_too_late() {
+fn a_future_that_is_ready_wins_against_its_time_limit() {
     on_virtual_clock(async {
         assert_eq!(timeout(Duration::ZERO, async { 1 }).await, Ok(1));
         let start = now();
         sleep(SECOND).await;
         assert_eq!(timeout_at(start, async { 2 }).await, Ok(2));
-        // Ready in the very moment in which time is up.
+        // Ready at the deadline.
         assert_eq!(timeout(SECOND, sleep(SECOND)).await, Ok(()));
         assert_eq!(timers(), 0);
     });
@@ -51,8 +51,8 @@ fn the_tighter_of_two_nested_timeouts_decides() {
 
 // ---- interval ----
 
-/// The moments of six ticks of 10 ms, seconds since the start in ms, by a consumer that is 25 ms
-/// late for the third: when it got them, and for when they were due.
+/// Six ticks of 10 ms, received by a consumer that is 25 ms late for the third: when it received each and when each was
+/// due, in milliseconds since the start.
 fn ticks(missed: MissedTick) -> Vec<(u128, u128)> {
     on_virtual_clock(async {
         let start = now();
@@ -89,7 +89,7 @@ fn missed_ticks_are_left_out_with_skip() {
 }
 
 #[test]
-fn an_interval_starts_when_it_is_told_and_loses_no_tick_to_a_dropped_wait() {
+fn an_interval_begins_at_its_start_and_loses_no_tick_to_a_dropped_wait() {
     on_virtual_clock(async {
         let start = now();
         let mut ticks = interval_at(start + SECOND, 2 * SECOND);

@@ -21,7 +21,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// On the system's clock, timers are due at whole ticks.
 const TICK: Duration = Duration::from_micros(250);
 
-/// Runs a future on a clock that jumps.
+/// Runs a future on a virtual clock.
 fn on_virtual_clock<F: Future>(future: F) -> F::Output {
     Runtime::builder().virtual_clock().build().unwrap().block_on(future)
 }

@@ -15,21 +15,21 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use tests::{Log, poll_with, waker_fn};
 
-/// What a user may do, by numbers that the test reduces to timers that there are.
+/// What a user may do. The test reduces the numbers to timers that exist.
 #[derive(Clone, Debug)]
 enum Action {
     Set(Duration),
-    /// At the very deadline of an earlier timer, to have many that are equal.
+    /// At the deadline of an earlier timer, so that many are equal.
     SetAsAnother(usize),
     Cancel(usize),
     Reset(usize, Duration),
-    /// Polls again with another waker, which then is the one to be woken.
+    /// Polls again with another waker, which replaces the first.
     PollAgain(usize),
     Advance(Duration),
     AdvanceToNext,
 }
 
-/// From nothing to 300 days, all magnitudes alike.
+/// From zero to 300 days, each magnitude as often.
 fn time() -> impl Strategy<Value = Duration> {
     let magnitude = |(bits, value): (u32, u64)| Duration::from_micros(value % (1 << bits)).min(300 * DAY);
     prop_oneof![
@@ -55,13 +55,13 @@ fn action() -> impl Strategy<Value = Action> {
 struct Timer {
     sleep: Sleep,
     deadline: Duration,
-    /// Its place in the order of setting.
+    /// Its position in the order of setting.
     set: usize,
-    /// Whom its next fire is to name: the waker changes, the timer stays.
+    /// The waker that it calls next: the waker changes, the timer stays.
     name: usize,
 }
 
-/// A virtual clock that passes for the system's, so that the wheel has the ticks that it has there.
+/// A virtual clock that claims to be the system's, so that the wheel has the same ticks.
 struct Coarse(Simulation);
 
 impl Backend for Coarse {
@@ -70,7 +70,7 @@ impl Backend for Coarse {
     }
 
     unsafe fn add(&self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
-        // SAFETY: the caller keeps this method's contract, which is the same.
+        // SAFETY: the contract is the same.
         unsafe { self.0.add(fd, token) }
     }
 
@@ -118,7 +118,7 @@ impl Both {
         (name, waker_fn(move || fired.push(name)))
     }
 
-    /// Sets a timer, or takes it for fired if its deadline has passed.
+    /// Sets a timer, or marks it as fired if its deadline has passed.
     fn poll_new(&mut self, mut sleep: Sleep) -> Result<(), TestCaseError> {
         let deadline = sleep.deadline().unwrap() - self.start;
         let (name, waker) = self.name();
@@ -132,7 +132,7 @@ impl Both {
         Ok(())
     }
 
-    /// Moves a timer, which goes on waiting with the waker that it has, as a timer that was set just now.
+    /// Moves a timer. It keeps its waker, and counts as set just now.
     fn reset(&mut self, n: usize, time: Duration) -> Result<(), TestCaseError> {
         let mut timer = self.timers.remove(n);
         timer.deadline = self.now() + time;
@@ -186,7 +186,7 @@ fn the_timer_queue_behaves_as_a_sorted_list() {
 }
 
 #[test]
-fn so_does_that_of_a_virtual_clock_to_the_nanosecond() {
+fn the_timer_queue_of_a_virtual_clock_behaves_as_a_sorted_list() {
     compare_with_the_model(|| Box::new(Simulation::new()), Duration::from_nanos(1));
 }
 
@@ -229,8 +229,8 @@ fn compare_with_the_model(backend: impl Fn() -> Box<dyn Backend>, tick: Duration
 }
 
 #[test]
-fn a_timer_holds_its_reactors_memory_and_nothing_of_its_wheel() {
-    // Dropped after the reactor, it touches what is gone in no way that shows.
+fn a_timer_can_be_dropped_after_its_reactor() {
+    // The drop after the reactor must not touch freed memory, which Miri and the sanitizers check.
     let (reactor, entered) = wheel();
     let sleep: Arc<Mutex<Sleep>> = Arc::new(Mutex::new(sleep(SECOND)));
     assert!(poll_with(Waker::noop(), &mut *sleep.lock().unwrap()).is_pending());

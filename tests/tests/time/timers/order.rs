@@ -33,7 +33,7 @@ fn timers_fire_in_the_order_of_their_deadlines() {
 
 #[test]
 fn timers_with_one_deadline_fire_in_the_order_in_which_they_were_set() {
-    // Also those set much later, when the first ones have moved to another wheel; and also beyond
+    // Also those that are set much later, when the first ones have moved to another wheel; and those beyond
     // the horizon of the wheels, which is 198 days.
     for far in [Duration::from_millis(3), SECOND, DAY, 100 * DAY, 220 * DAY, 500 * DAY] {
         on_virtual_clock(async {
@@ -61,8 +61,8 @@ fn timers_with_one_deadline_fire_in_the_order_in_which_they_were_set() {
 
 #[test]
 fn a_timer_beyond_the_horizon_hides_no_earlier_one() {
-    // It waits in the furthest slot there is, which time reaches before it is due. What has been
-    // set since for a moment between the two is in a slot that comes later, and due before.
+    // It is in the furthest slot, which time reaches before the timer is due. A timer that was set since for a time
+    // between the two is in a later slot and due earlier.
     on_virtual_clock(async {
         let start = now();
         let far = spawn(sleep_until(start + 249 * DAY));

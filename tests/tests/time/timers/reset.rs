@@ -48,7 +48,7 @@ fn a_fired_timer_is_ready_as_often_as_it_is_asked() {
 }
 
 #[test]
-fn a_timer_wakes_whoever_polled_it_last() {
+fn a_timer_wakes_the_task_that_polled_it_last() {
     let (mut reactor, _entered) = wheel();
     let (first, second) = (Counting::new(), Counting::new());
     let mut sleep = sleep(SECOND);
@@ -110,7 +110,7 @@ fn a_timer_without_a_runtime_panics_and_says_where_it_was_made() {
     let counting = Counting::new();
     assert!(poll_with(&counting.waker(), &mut waiting).is_pending());
     drop(reactor);
-    assert_eq!(counting.wakes(), 1, "whoever waits is woken to learn of the end");
+    assert_eq!(counting.wakes(), 1, "a waiter is woken at the end of the reactor");
     let text = poll(&mut waiting);
     assert!(text.contains("runtime had ended") && text.contains(file!()), "{text}");
     let text = poll(&mut sleep(SECOND)); // the handle is still entered, but the reactor is gone
