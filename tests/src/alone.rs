@@ -17,6 +17,17 @@ pub fn test(module: &str, name: &str) -> Command {
     command
 }
 
+/// Runs one test of this binary in a process of its own. What it prints is shown only if it fails.
+///
+/// # Panics
+/// If the test fails.
+#[track_caller]
+pub fn passes(module: &str, name: &str) {
+    let ran = test(module, name).output().expect("this program can be run again");
+    let printed = || String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{name} failed:\n{}", printed());
+}
+
 /// A command that runs all tests of a module of this binary, and of those below it.
 ///
 /// # Panics

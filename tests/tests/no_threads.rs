@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::{env, fs, io};
 use tests::OnDrop;
-use tests::demo::{Ran, Running, demo};
+use tests::demo::{Ran, Running, copy_program, demo};
 
 /// Runs a program without the right to a second thread, in a folder that it may write to. `None` if that can't be had here.
 fn run_without_threads(program: &Path, args: &[&str]) -> Option<Ran> {
@@ -40,7 +40,7 @@ fn run_without_threads(program: &Path, args: &[&str]) -> Option<Ran> {
     }
     // Where it was built, that user may not be able to read it.
     let copy = folder.path().join("program");
-    fs::copy(program, &copy).unwrap();
+    copy_program(program, &copy);
     Some(Running::start(limited(&copy).args(args)).wait())
 }
 

@@ -62,8 +62,20 @@ pub fn optimized_executor_example(name: &str) -> PathBuf {
     let folder = cargo_build(&choice);
     // The next build of the examples replaces the program, so this one gets a name of its own.
     let kept = folder.join(format!("{name}-optimized"));
-    fs::copy(folder.join("examples").join(name), &kept).expect("the program was built");
+    copy_program(&folder.join("examples").join(name), &kept);
     kept
+}
+
+/// Copies a program that is to be run.
+///
+/// `cp` does it: a file that this process writes would be inherited by a process that another test starts meanwhile, and
+/// a program that some process may write to cannot be run.
+///
+/// # Panics
+/// If it can't be copied.
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(from).arg(to).status();
+    assert!(copied.is_ok_and(|status| status.success()), "{} cannot be copied to {}", from.display(), to.display());
 }
 
 /// Builds what these arguments of cargo's choose, and returns the folder it is built in.

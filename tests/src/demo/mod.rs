@@ -5,7 +5,7 @@
 
 mod build;
 
-pub use build::{Program, demo, example, executor_examples, optimized_executor_example};
+pub use build::{Program, copy_program, demo, example, executor_examples, optimized_executor_example};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;

@@ -5,8 +5,8 @@
 //! which threads may take turns and see each other's writes, and stops at a race on a cell, at
 //! something that was never dropped, at a deadlock and at a failed assertion.
 //!
-//! The invariants named at each test are those of DESIGN.md, "What must always hold". That each
-//! test can fail was tried out by breaking the line that it guards.
+//! The invariants named at each test are those of ARCHITECTURE.md. That each test can fail was tried by
+//! breaking the line that it guards.
 
 // What the tests here have no use for is used by the executor.
 #![allow(dead_code, unused_imports)]

@@ -201,6 +201,7 @@ fn a_wake_from_another_thread_is_never_lost() {
 
 // Invariants 1 and 6: two threads wake two tasks, and one of the tasks the other.
 #[test]
+#[ignore = "it takes long: tests/long.sh runs it"]
 fn wakes_from_two_threads_are_never_lost() {
     interleavings_with(2, || {
         let drops = Drops::new();
@@ -261,6 +262,7 @@ fn a_wake_beside_the_end_of_the_runtime_is_safe() {
 
 // Invariant 3: a cancel from another thread finds a runtime that sleeps or is about to.
 #[test]
+#[ignore = "it takes long: tests/long.sh runs it"]
 fn a_cancel_from_another_thread_is_never_lost() {
     every_interleaving(|| {
         let drops = Drops::new();

@@ -118,6 +118,7 @@ fn a_wake_during_a_poll_leads_to_another_poll() {
 
 // Invariants 1 and 9: a task that wakes itself while another thread wakes it, twice.
 #[test]
+#[ignore = "it takes long: tests/long.sh runs it"]
 fn a_task_that_wakes_itself_beside_two_wakes_loses_none() {
     every_interleaving(|| {
         let (written, seen) = flag();
@@ -269,6 +270,7 @@ fn a_cancel_beside_the_finish_drops_the_future_once() {
 // Invariants 1 and 3: a cancel and a wake of a suspended task: one of them queues it, not both,
 // and it is not polled once more.
 #[test]
+#[ignore = "it takes long: tests/long.sh runs it"]
 fn a_cancel_beside_a_wake_queues_the_task_once() {
     interleavings_with(3, || {
         let Task { slot, handle, place, ends } = task(move |_, place, cx| {

@@ -1,6 +1,6 @@
 //! Deadlocks.
 
-use super::{hold_the_thread, ms, pending_announced};
+use super::{LIMIT, LONG, hold_the_thread, ms, pending_announced, reported};
 use executor::net::TcpListener;
 use executor::sync::{Semaphore, channel};
 use executor::time::{Duration, Instant, sleep};
@@ -300,22 +300,22 @@ fn a_listener_is_not_shown_the_leaf_futures_that_it_announces_itself() {
 #[test]
 #[ignore = "a test below runs it"]
 fn flood_child() {
-    let runtime = Runtime::builder().slow_poll(ms(60)).build().unwrap();
+    let runtime = Runtime::builder().slow_poll(ms(LIMIT)).build().unwrap();
     runtime.block_on(async {
         // More polls in one tick of the clock than clock readings.
         for _ in 0..20_000 {
             spawn(async {});
         }
-        named("drowned").spawn(async { hold_the_thread(ms(100)) });
+        named("drowned").spawn(async { hold_the_thread(LONG) });
         for _ in 0..20_000 {
             spawn(async {});
         }
         // After a tick, each poll is timed again.
-        spawn(async { hold_the_thread(ms(20)) });
+        spawn(async { hold_the_thread(20) });
         for _ in 0..40 {
             spawn(async {});
         }
-        named("exact").spawn(async { hold_the_thread(ms(100)) });
+        named("exact").spawn(async { hold_the_thread(LONG) });
         yield_now().await;
     });
 }
@@ -339,6 +339,6 @@ fn flood_is_reported(text: &str) {
     assert_eq!(lines.len(), 2, "{text}");
     assert!(lines[1].starts_with("executor: task ") && lines[1].contains(" \"exact\" (spawned at "), "{text}");
     assert!(lines[0].contains(" \"drowned\" (spawned at tests/tests/observe/dump/deadlocks.rs:"), "{text}");
-    assert!(lines[0].contains(" held the thread for 1"), "{text}");
+    assert!(lines.iter().all(|line| reported(line).is_some_and(|took| took >= LIMIT)), "{text}");
     assert!(lines[0].matches("(spawned at ").count() <= 3, "the places of the quick ones are two: {text}");
 }
