@@ -290,8 +290,9 @@ impl PieceByPiece for FilePieces {
         Box::pin(async {
             let permit = self.pieces.acquire_owned().await;
             let (file, position) = (self.file.clone(), self.position);
+            // Allocated on this thread. malloc keeps what each thread of the pool has freed for that thread.
+            let mut bytes = Vec::with_capacity(PIECE);
             let read = spawn_blocking(move || {
-                let mut bytes = Vec::with_capacity(PIECE);
                 retry_on_intr(|| pread(&*file, spare_capacity(&mut bytes), position))?;
                 io::Result::Ok(bytes)
             });
