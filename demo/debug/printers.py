@@ -299,7 +299,7 @@ class Timers(Queue):
         self.nanos = int(value["ticks"]["nanos"])
 
     def seconds(self, tick):
-        digits = 3 if self.nanos == TICKS["COARSE"] else 9  # a virtual clock is exact
+        digits = 3 if self.nanos == TICKS["COARSE"] else 9  # a simulated clock is exact
         return f"{tick * self.nanos / 1e9:.{digits}f} s"
 
     def lines(self):

@@ -1,7 +1,7 @@
 """The tour's ten stops, and the commands `continue` and `rest` that lead from one to the next. See `tour.gdb`.
 
-A stop is a breakpoint at a function, by its name, that says what happens there. Only the next one stops the
-program, and only at the moment that it is about: so the order is always that of the tour.
+A stop is a breakpoint at a function, found by its name, that prints what happens there. Only the next stop of the tour
+stops the program, and only at the call that it is about. So the order is always that of the tour.
 """
 
 import re

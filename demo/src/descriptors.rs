@@ -2,8 +2,8 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Descriptors of an idle command, and some that it opens for a moment: the standard streams, those of the reactor and
-/// of signals, a listener, a report, the directories for files and for parts, and a lock.
+/// Descriptors that an idle command has, and some that it opens for a moment: the standard streams, those of the
+/// reactor and of signals, a listener, a report, the directories for files and for parts, and a lock.
 const OTHERS: u64 = 20;
 
 /// Raises the limit to the most that this process may have. Most shells start with a thousand and allow more.

@@ -63,7 +63,7 @@ pub enum Failure {
     Command {
         /// The word in its place.
         given: String,
-        /// The command that is most like it.
+        /// The most similar command.
         meant: String,
     },
     /// The file with options is wrong.
@@ -223,7 +223,7 @@ impl From<JoinError> for Failure {
     }
 }
 
-/// The error of a recording, shortened and printable: it may quote a recording that comes from a stranger.
+/// The error of a recording, shortened and printable: it may quote an untrusted recording.
 fn shortened(source: &TraceError) -> String {
     const MOST: usize = 500;
     let text = crate::step::printable(&source.to_string()).into_owned();

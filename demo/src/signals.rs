@@ -81,7 +81,7 @@ impl Interrupt {
 /// The interrupts of this process, or none.
 pub struct Interrupts {
     signals: Option<UnixStream>,
-    /// Whether SIGTERM came since the last look.
+    /// Whether SIGTERM came since the last check.
     terminated: Arc<AtomicBool>,
 }
 
@@ -105,7 +105,7 @@ impl Interrupts {
     /// Waits for the next interrupt.
     ///
     /// # Cancel safety
-    /// An interrupt that comes later is the next one.
+    /// If this future is dropped, no interrupt is lost: the next call returns it.
     pub async fn next(&mut self) -> Interrupt {
         match &mut self.signals {
             Some(signals) => next(signals).await,

@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// A directory of this process, removed with all that is in it when this is dropped.
+/// A directory of this process. Dropping this removes the directory and its contents.
 pub struct Temporary(PathBuf);
 
 impl Temporary {

@@ -1,4 +1,4 @@
-//! Cancels the tasks that have not completed when an interrupt comes. Each one reports who cancelled it and why.
+//! On an interrupt, cancels the tasks that have not completed. Each one reports who cancelled it and why.
 //!
 //! ```sh
 //! cargo run -p executor --example cancel

@@ -17,7 +17,7 @@ async fn fetch(page: usize) -> String {
 }
 
 async fn worker(page: usize, three_at_once: &Semaphore) -> (usize, String) {
-    let _permit = three_at_once.acquire().await; // returns when the function is left, in whatever way
+    let _permit = three_at_once.acquire().await; // released when the function ends, however it ends
     (page, fetch(page).await)
 }
 

@@ -11,7 +11,7 @@ use std::io;
 use std::panic::catch_unwind;
 use std::rc::Rc;
 
-/// A bank on a host of its own. Each connection withdraws 60 from the account, if it contains as much.
+/// A bank on a host of its own. Each connection withdraws 60 from the account, if the account holds that much.
 async fn bank(balance: Rc<Cell<i32>>) -> io::Result<()> {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     loop {
@@ -31,7 +31,7 @@ async fn withdraw(bank: Host, after: Duration) -> io::Result<()> {
     TcpStream::connect((bank.address(), 80)).await.map(drop)
 }
 
-/// Two withdrawals, 10 ms apart: with most seeds that is far enough.
+/// Two withdrawals, 10 ms apart: with most seeds they do not overlap.
 async fn two_withdrawals(network: Network) {
     network.set_default_link(Link { jitter: Duration::from_millis(9), ..Link::default() });
     let (host, balance) = (network.host("bank"), Rc::new(Cell::new(100)));

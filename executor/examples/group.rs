@@ -1,4 +1,4 @@
-//! Tasks that belong together. None outlives the block; an error in one cancels the others and is returned.
+//! Tasks that belong together. No task outlives the block; an error in one cancels the others and is returned.
 //!
 //! ```sh
 //! cargo run -p executor --example group

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Priority(u8);
 
-/// A task in the queue. A more urgent one is greater; among equals, the earlier one is.
+/// A task in the queue. A more urgent one compares as greater; of two equally urgent ones, the earlier does.
 struct Queued {
     priority: Priority,
     number: u64,

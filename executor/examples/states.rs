@@ -1,4 +1,4 @@
-//! The states of a task: queued, running, suspended, completed. Printed, a task says where it was spawned.
+//! The states of a task: queued, running, suspended, completed. The printed form of a task contains its spawn location.
 //!
 //! ```sh
 //! cargo run -p executor --example states

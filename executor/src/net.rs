@@ -16,8 +16,8 @@ use std::net::ToSocketAddrs;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-/// The time after which, if an attempt to connect has not finished, the next address is tried in parallel: the
-/// "Connection Attempt Delay" of RFC 8305.
+/// If an attempt to connect has not finished after this time, the next address is tried in parallel: the "Connection
+/// Attempt Delay" of RFC 8305.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A host name could not be resolved. The [`io::Error`] that [`lookup`] and [`connect`] return contains this error.
@@ -67,7 +67,7 @@ pub async fn lookup(host: impl Into<String>) -> io::Result<Vec<SocketAddr>> {
         return found.ok_or_else(|| unresolved(host, missing()));
     }
     let name = host.clone();
-    // If this future is dropped before the look-up begins, the look-up never does.
+    // If this future is dropped before the look-up begins, the look-up is never made.
     let call = spawn_blocking(move || (name.as_str(), 0).to_socket_addrs()).cancel_on_drop();
     let looked_up = call.await.map_err(io::Error::from).and_then(|addresses| addresses);
     Ok(looked_up.map_err(|source| unresolved(host, source))?.collect())
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn address_families_alternate_beginning_with_the_resolvers_first() {
+    fn address_families_alternate_starting_with_that_of_the_first_address() {
         let resolved = addresses("[::1]:1 [::2]:1 [::3]:1 1.1.1.1:1 2.2.2.2:1");
         assert_eq!(take_turns(resolved), addresses("[::1]:1 1.1.1.1:1 [::2]:1 2.2.2.2:1 [::3]:1"));
         assert_eq!(take_turns(addresses("1.1.1.1:1 [::1]:1")), addresses("1.1.1.1:1 [::1]:1"));

@@ -206,7 +206,7 @@ impl Builder {
         self
     }
 
-    /// Uses a virtual clock. It moves only when no task can run: then it jumps to the next deadline. It does not move
+    /// Uses a simulated clock. It moves only when no task can run: then it jumps to the next deadline. It does not move
     /// while a blocking call is in progress.
     ///
     /// ```
@@ -226,9 +226,9 @@ impl Builder {
 
     /// Makes runs repeatable: the same program with the same seed produces the same events.
     ///
-    /// The clock is [virtual](Builder::virtual_clock), TCP sockets live on a simulated [`Network`], and every choice
+    /// The clock is [simulated](Builder::virtual_clock), TCP sockets live on a simulated [`Network`], and every choice
     /// comes from the seed. The seed chooses the order in which queued tasks run (each once before any of them runs
-    /// again), and the behaviour of links with jitter or loss. Blocking calls run on this thread, each in a turn of its
+    /// again), and the behaviour of links with jitter or loss. Blocking calls run on this thread, each in a poll of its
     /// own.
     ///
     /// Other seeds lead to other orders: see [`test::explore`](crate::test::explore). A deadlock panics, as with
@@ -317,8 +317,8 @@ impl Builder {
     /// the future of `block_on` completes are also checked for lost wakes, before they are dropped.
     ///
     /// By default, a deadlock that has lasted for a second is printed to standard error: the tasks whose wake was lost
-    /// or, if there are none, the task dump, once. With a virtual clock nothing is printed, since its time does not
-    /// advance then.
+    /// or, if there are none, the task dump, once. With a simulated clock nothing is printed, because its time does not
+    /// advance during a deadlock.
     ///
     /// ```should_panic
     /// use executor::{Runtime, sync::Mutex};
@@ -341,11 +341,11 @@ impl Builder {
         self
     }
 
-    /// Sets how long the thread polls the reactor for events before it parks. The default is not at all.
+    /// Sets how long the thread polls the reactor for events before it parks. By default it parks at once.
     ///
-    /// Parking and being unparked takes some microseconds, on this thread and on the thread that unparks it. A server
-    /// that expects its next request within that time responds faster if it stays awake. It pays with processor time
-    /// each time that it runs out of work. A server that stays idle parks after this time.
+    /// Parking and being unparked take some microseconds, on this thread and on the thread that unparks it. A server
+    /// that expects its next request within that time responds faster if it stays awake. The cost is processor time
+    /// whenever the server runs out of work. A server that stays idle parks after this time.
     ///
     /// ```
     /// use executor::{Runtime, time::Duration};
@@ -362,7 +362,7 @@ impl Builder {
     /// Builds the runtime. It runs futures while [`Runtime::block_on`] is called.
     ///
     /// # Errors
-    /// If the system has no file descriptor left for the reactor; or if the environment asks for a recording that
+    /// If the system has no file descriptor left for the reactor; or if the environment requests a recording that
     /// cannot be opened: see [`trace`](crate::trace).
     pub fn build(mut self) -> io::Result<Runtime> {
         let recording = Outlets::open(&mut self.observer)?;

@@ -79,7 +79,7 @@ pub fn spawn_local<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
 /// nor does the end of the runtime.
 ///
 /// A [deterministic](crate::Builder::deterministic) runtime has no other threads: it runs the call on its own thread,
-/// in a turn of its own. So a call that blocks until a task or another call does something never returns there.
+/// in a poll of its own. So a call that blocks until a task or another call does something never returns there.
 ///
 /// # Errors
 /// If the pool has no thread and the system cannot start one, the call is not made. The handle returns
@@ -310,8 +310,8 @@ fn outside(what: &str, location: &Location<'_>) -> ! {
 
 /// Lets every other task that is queued run before this task continues.
 ///
-/// On a [deterministic](crate::Builder::deterministic) runtime the seed chooses the order within a turn: a task that
-/// was queued in the same turn in which this task yields may run after it.
+/// On a [deterministic](crate::Builder::deterministic) runtime the seed chooses the order of the tasks in each pass of
+/// the loop: a task that is queued in the pass in which this task yields may run after it.
 ///
 /// ```
 /// executor::block_on(async {

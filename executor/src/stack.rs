@@ -41,8 +41,8 @@ pub struct Stack(Box<[usize]>);
 thread_local! {
     /// The frames of the task that is being polled lie below this address. `usize::MAX` outside of such a poll.
     static TOP: Cell<usize> = const { Cell::new(usize::MAX) };
-    /// The calls through which a waker was last cloned, if any was. The outer option is `None` where this is not
-    /// wanted.
+    /// The calls in progress at the first clone of the waker since the last reported leaf. `None` unless the poll
+    /// captures them; `Some(None)` if there was no clone.
     static CLONED: RefCell<Option<Option<Stack>>> = const { RefCell::new(None) };
 }
 
@@ -83,8 +83,8 @@ pub(crate) struct AwaitChains {
     pub(crate) left_out: usize,
 }
 
-/// Calls `poll` and returns its await chains. If the task is `asked` for them, combinators also poll children that they
-/// would not have polled otherwise, so that those report their leaves too.
+/// Calls `poll` and returns its await chains. With `asked`, combinators also poll children that they would not have
+/// polled otherwise, so that those report their leaves too.
 ///
 /// With `cloned`, a leaf that does not call `leaf::pending` is found by the waker that it clones: see
 /// [`waker_cloned`].
@@ -124,12 +124,12 @@ impl Drop for Restore {
     }
 }
 
-/// Stands for what a leaf waits for if the leaf does not report it.
+/// The description of a leaf that does not report what it waits for.
 const UNANNOUNCED: &str = "something that does not call executor::leaf::pending to say what";
 
 /// Notes that a waker of the task that is polled on this thread was cloned, as a leaf does before it returns
-/// `Poll::Pending`. If this is wanted, captures the calls: if no leaf reports itself afterwards, they lead to the leaf
-/// that stored the clone.
+/// `Poll::Pending`. If the poll captures such calls, captures those in progress now: if no leaf reports itself
+/// afterwards, they lead to the leaf that stored the clone.
 pub(crate) fn waker_cloned() {
     let is_wanted = CLONED.with_borrow(|cloned| *cloned == Some(None));
     if is_wanted {

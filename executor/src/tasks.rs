@@ -5,15 +5,15 @@ use crate::watch::dump::Tasks;
 
 /// Returns the task dump: all tasks of the current runtime with their await chains. Outside of a runtime it is empty.
 ///
-/// To learn the await chains, `tasks` polls each suspended task once, which counts as a poll; the module
+/// To find the await chains, `tasks` polls each suspended task once, which counts as a poll; the module
 /// [`dump`](crate::dump) explains how that works. A task whose wake was lost makes progress in this poll. Its entry
 /// ([`TaskDump::lost_wake`](crate::dump::TaskDump::lost_wake)) and [`Observer::lost_wake`](crate::Observer::lost_wake)
 /// report that, and on a runtime with [`detect_deadlock`](crate::Builder::detect_deadlock) the run fails. Queued tasks
 /// are not polled, since they are about to run anyway.
 ///
 /// # Panics
-/// Never itself. But if the caller holds a borrow of a `RefCell` that a suspended task also borrows in its poll, that
-/// poll panics and ends the task. So release such borrows before you call this.
+/// `tasks` itself never panics. But if the caller holds a borrow of a `RefCell` that a suspended task also borrows in
+/// its poll, that poll panics and ends the task. So release such borrows before you call this.
 ///
 /// ```
 /// use executor::{named, sync::Semaphore, tasks, yield_now};

@@ -1,8 +1,8 @@
 //! A whole runtime that needs no system: tasks, primitives, timers and sockets of a simulated network.
 //!
-//! What is special about these tests is what runs them: besides `cargo test`, Miri does (`tests/miri.sh`), which sees each
-//! read of freed memory, each data race and each pointer that it must not use. So they are small, they use no
-//! descriptors, and together they go through every file with `unsafe`.
+//! Besides `cargo test`, Miri runs these tests (`tests/miri.sh`), and finds each read of freed memory, each data race
+//! and each use of an invalid pointer. So they are small, they use no descriptors, and together they go through every
+//! file with `unsafe`.
 
 use executor::net::{TcpListener, TcpStream};
 use executor::sync::{Barrier, Event, Mutex, RwLock, Semaphore, broadcast, channel, oneshot, unbounded, watch};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 
-/// So many seeds: under Miri each takes a hundred times as long.
+/// The number of seeds. Under Miri, each takes a hundred times as long.
 const SEEDS: u64 = if cfg!(miri) { 2 } else { 50 };
 
 executor::task_local! {
@@ -78,7 +78,7 @@ fn tasks_end_in_every_way_and_their_futures_are_dropped_once() {
 }
 
 #[test]
-fn a_panic_reaches_the_one_who_joins() {
+fn a_panic_reaches_the_task_that_joins() {
     explore(SEEDS, |_| async {
         let fails = spawn(async {
             yield_now().await;
@@ -117,7 +117,7 @@ fn wakers_outlive_their_task_and_their_runtime() {
 }
 
 #[test]
-fn what_tasks_share_is_handed_over_and_comes_back_from_waits_that_are_dropped() {
+fn primitives_hand_over_to_waits_and_take_back_from_dropped_ones() {
     explore(SEEDS, |_| async {
         let (mutex, semaphore, lock) =
             (Arc::new(Mutex::new(0)), Arc::new(Semaphore::new(2)), Arc::new(RwLock::new(Vec::new())));
@@ -152,7 +152,7 @@ fn what_tasks_share_is_handed_over_and_comes_back_from_waits_that_are_dropped() 
 }
 
 #[test]
-fn messages_arrive_in_order_and_the_end_of_a_channel_wakes() {
+fn messages_arrive_in_order_and_wake_their_receivers() {
     explore(SEEDS, |_| async {
         let (sender, receiver) = channel(1);
         let sends = spawn(async move {
@@ -183,7 +183,7 @@ fn messages_arrive_in_order_and_the_end_of_a_channel_wakes() {
 }
 
 #[test]
-fn groups_races_shields_and_locals_end_what_is_theirs() {
+fn groups_races_shields_and_task_locals_complete() {
     explore(SEEDS, |_| async {
         let sum = task_group(|group| async move {
             let tasks: Vec<_> = (1..4).map(|number| group.spawn(async move { Ok::<_, ()>(number) })).collect();
@@ -258,7 +258,7 @@ fn bytes_cross_a_simulated_network_and_come_back() {
     });
 }
 
-/// Reads all that an observer is shown of a task, at the last event of its life.
+/// Reads all that an observer is shown of a task, at the task's last event.
 #[derive(Default)]
 struct ReadsFreed(AtomicUsize);
 
@@ -291,7 +291,7 @@ impl Schedule for Idle {
     fn schedule(self: &Arc<Self>, _: Runnable) {}
 }
 
-/// Its destructor cancels a task of another scheduler, which looks for the current task.
+/// A scheduler whose destructor cancels a task of another scheduler, which looks up the current task.
 struct CancelsOther(std::sync::Mutex<Option<Canceller>>);
 
 impl Schedule for CancelsOther {
@@ -305,7 +305,7 @@ impl Drop for CancelsOther {
 }
 
 #[test]
-fn a_scheduler_that_goes_with_its_last_task_does_not_find_that_task() {
+fn a_scheduler_dropped_with_its_last_task_does_not_see_that_task_as_current() {
     let (victim, handle) = spawn_with(pending::<()>(), Arc::new(Idle));
     let scheduler = CancelsOther(std::sync::Mutex::new(Some(handle.canceller())));
     let (task, output) = spawn_with(async {}, Arc::new(scheduler));

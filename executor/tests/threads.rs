@@ -1,7 +1,7 @@
-//! What threads do to a runtime: wakes, drops and cancels from outside, two runtimes that talk, blocking calls.
+//! What threads do to a runtime: wakes, drops and cancels from outside, two runtimes that communicate, blocking calls.
 //!
-//! Besides `cargo test`, ThreadSanitizer runs these tests with a standard library of its own kind (`tests/tsan.sh`), and
-//! Miri does (`tests/miri.sh`). They keep time by a virtual clock: what they wait for is an event, and never a while.
+//! Besides `cargo test`, ThreadSanitizer runs these tests with an instrumented standard library (`tests/tsan.sh`), and
+//! Miri runs them (`tests/miri.sh`). They use a virtual clock, and wait for events, never for a time to pass.
 
 use executor::sync::{Mutex, Semaphore, channel, oneshot, unbounded};
 use executor::{Runtime, spawn, spawn_blocking, yield_now};
@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
 
-/// How often each is done.
+/// How often each test repeats its body.
 const ROUNDS: usize = if cfg!(miri) { 3 } else { 200 };
 
 fn run<T>(future: impl Future<Output = T>) -> T {

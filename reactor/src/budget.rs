@@ -1,6 +1,6 @@
 //! The budget: how many operations a task may do in one poll before other tasks run.
 //!
-//! A socket that is always ready never returns `Pending`, so its task would keep the thread for ever. Each operation
+//! A socket that is always ready never returns `Pending`, so its task would keep the thread forever. Each operation
 //! that succeeds takes one unit of the poll's budget. When none is left, the next leaf future wakes its task and
 //! returns `Pending`: the budget *defers* it to a later poll. Every other leaf does the same until the poll has ended,
 //! so the poll does end, however its futures are combined.
@@ -301,8 +301,8 @@ fn refill() {
     });
 }
 
-/// Counts a deferral. Returns whether the poll has had so many that they evidently do not end it, and then renews the
-/// budget.
+/// Counts a deferral. If the poll has had so many that they evidently do not end it, renews the budget and returns
+/// `true`.
 ///
 /// A poll that awaits many futures at once has one deferral for each. On a thread that is not counted, each of them may
 /// be a poll by hand that returns `Pending` although something is available, so the limit is low.

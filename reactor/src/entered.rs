@@ -12,7 +12,7 @@ use std::thread::LocalKey;
 
 /// The values that are entered on one thread, in the order of entering.
 ///
-/// Without a destructor, so that a thread-local of this type can be used as long as its thread runs. The memory is
+/// It has no destructor, so that a thread-local of this type can be used as long as its thread runs. The memory is
 /// freed when the last entry is removed.
 pub(crate) struct Entries<T>(ManuallyDrop<RefCell<Vec<Entry<T>>>>);
 

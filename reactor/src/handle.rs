@@ -22,14 +22,14 @@ use std::{fmt, io};
 /// assert!(Handle::current().is_none());
 ///
 /// let notifier = std::thread::spawn(move || handle.notify());
-/// reactor.turn(None).unwrap(); // would wait for ever
+/// reactor.turn(None).unwrap(); // would wait forever
 /// notifier.join().unwrap();
 /// ```
 #[derive(Clone)]
 pub struct Handle(pub(crate) Arc<Shared>);
 
 impl Reactor {
-    /// A handle on this reactor, for sockets, timers and other threads.
+    /// A handle to this reactor, for sockets, timers and other threads.
     pub fn handle(&self) -> Handle {
         Handle(self.shared.clone())
     }
@@ -142,7 +142,8 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let shared = &*self.0.0;
         shared.registry.backend.outside_work(-1);
-        // After all that the work has woken: a thread that sees the hold gone sees those wakes as well.
+        // This comes after the wakes that the work has made: a thread that sees the hold released sees those wakes as
+        // well.
         if shared.holds.fetch_sub(1, Ordering::SeqCst) == 1 && shared.last_hold_notifies.swap(false, Ordering::SeqCst) {
             shared.registry.notify();
         }

@@ -165,7 +165,7 @@ impl<T: AsFd> Async<T> {
     /// Those of `op`, and when the runtime that it was registered with has ended.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, it has lost nothing: each call of `op` so far returned `WouldBlock`.
+    /// If it is dropped before it is ready, it has lost nothing: each call of `op` so far returned `WouldBlock`.
     ///
     /// ```
     /// # mod kit { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive/mod.rs")); }

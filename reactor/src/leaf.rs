@@ -18,7 +18,7 @@ thread_local! {
 #[doc(hidden)]
 pub const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
-/// Says what a leaf future that is about to return `Pending` waits for. The closure is called only if there is a
+/// Reports what a leaf future that is about to return `Pending` waits for. The closure is called only if there is a
 /// listener.
 ///
 /// ```
@@ -42,8 +42,8 @@ pub fn pending(what: impl FnOnce() -> String) {
     }
 }
 
-/// Whether a listener wants every leaf. A future that polls only those of its children that were woken then polls all
-/// of them, so that each can say what it waits for.
+/// Whether every leaf must be polled and reported. If so, a future that polls only those of its children that were
+/// woken polls all of them, so that each reports what it waits for.
 #[inline]
 pub fn is_asked() -> bool {
     ASKED.get()

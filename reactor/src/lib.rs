@@ -33,9 +33,9 @@
 //! # Where to read
 //! From bottom to top: `readiness.rs` is the readiness of one source and its waiters; `source.rs` a registered file
 //! descriptor, and the table of all of them; `time/timers.rs` the timers; `reactor.rs` the turn, which waits for both;
-//! `handle.rs` what everything else uses of a reactor. On these stand [`mod@time`], the futures over timers;
-//! [`io::Async`], which makes any non-blocking descriptor awaitable; and [`net`], the sockets. Below is [`backend`],
-//! the operating system or a simulation of it. [`observer`] shows every event.
+//! `handle.rs` what everything else uses of a reactor. Three modules build on these: [`mod@time`], the futures over
+//! timers; [`mod@io`], whose [`io::Async`] makes any non-blocking descriptor awaitable; and [`net`], the sockets. Below
+//! all of them is [`backend`], the operating system or a simulation of it. [`observer`] has a method for every event.
 
 #[cfg(not(unix))]
 compile_error!("the reactor waits on epoll or kqueue: it runs on Linux, macOS and the BSDs");
@@ -65,7 +65,7 @@ pub use reactor::Reactor;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Locks, whether or not a thread has panicked while it held the lock. No foreign code runs under a lock of this crate,
-/// so what the lock guards is always whole.
+/// so what the lock guards is always consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

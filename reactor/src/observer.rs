@@ -171,7 +171,7 @@ impl WheelSlot {
     }
 }
 
-/// What an observer can ask for at an event, besides the arguments of its method.
+/// What an observer can read at an event, in addition to the arguments of its method.
 #[derive(Clone, Copy)]
 pub(crate) enum Detail {
     Word(ReadinessWord),

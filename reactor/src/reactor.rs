@@ -87,7 +87,7 @@ impl Reactor {
         let Shared { holds, last_hold_notifies, .. } = &*self.shared;
         holds.load(Ordering::SeqCst) > 0 && {
             last_hold_notifies.store(true, Ordering::SeqCst);
-            holds.load(Ordering::SeqCst) > 0 // again: the last hold may have gone before it could see the flag
+            holds.load(Ordering::SeqCst) > 0 // again: the last hold may have been released before it could see the flag
         }
     }
 
@@ -145,7 +145,8 @@ impl Shared {
             return timeout;
         }
         let next_timer = self.timers.announce_park();
-        // A source that became crowded before the announcement is seen here; after it, it interrupts the wait.
+        // A source that became crowded before the announcement is seen here; one that becomes crowded after it
+        // interrupts the wait.
         if self.registry.is_crowded.load(Ordering::SeqCst) {
             return Some(Duration::ZERO);
         }
@@ -156,7 +157,8 @@ impl Shared {
 }
 
 impl Drop for Reactor {
-    /// Wakes every task that still waits for a source or a timer. It gets an error instead of waiting for ever.
+    /// Wakes every task that still waits for a source or a timer. Its operation returns an error instead of waiting
+    /// forever.
     fn drop(&mut self) {
         let Shared { registry, timers, .. } = &*self.shared;
         timers.close();

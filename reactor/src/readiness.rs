@@ -1,6 +1,6 @@
 //! The readiness of a source and the waiters at it: one word, two lists of wakers, and the order of steps between them.
 //!
-//! This file names no descriptor, backend or reactor, so the model checker can run it unchanged. For `source.rs`.
+//! This file names no descriptor, backend or reactor, so the model checker can run it unchanged. Used by `source.rs`.
 //!
 //! # A wake is never lost
 //!
@@ -17,15 +17,16 @@
 //!
 //! A backend that reports a source only once must be re-armed: by the task when it has become a waiter, and by the
 //! reactor when it has taken some of the waiters and others are left. Both happen under the lock, so the last call has
-//! the interest of all waiters. A waiter that leaves does not re-arm: the report that it asked for comes once, wakes no
+//! the interest of all waiters. A waiter that leaves does not re-arm: the report that it requested comes once, wakes no
 //! task and disarms the source.
 //!
 //! # Wakers do not pile up
 //!
-//! A future of this crate has one entry, named by its [`WaiterKey`], and removes it when it is dropped. A poller (`AsyncRead`,
-//! `AsyncWrite`, `poll_read_with` and the like) has none, because nothing runs when it loses interest. All pollers that
-//! wait must be woken, so none may replace another. But a combinator that is rebuilt in each round of a loop polls with
-//! a new waker each time, and all but the last waker are stale. Two rules bound the number of stale wakers:
+//! A future of this crate has one entry, named by its [`WaiterKey`], and removes it when it is dropped. A poller
+//! (`AsyncRead`, `AsyncWrite`, `poll_read_with` and the like) has none, because nothing runs when it loses interest.
+//! All pollers that wait must be woken, so none may replace another. But a combinator that is rebuilt in each round of
+//! a loop polls with a new waker each time, and all but the last waker are stale. Two rules bound the number of stale
+//! wakers:
 //!
 //! - After a waker is called, its entry may be removed: a poller that still waits polls again and adds a new one.
 //! - When the pollers added since the last sweep exceed [`ROOM`] and those that came back since, the next turn of the
@@ -109,8 +110,8 @@ impl Seen {
 
 /// The registration that a [`ReadinessCell`] belongs to. The source implements it, and so do the models.
 pub(crate) trait Registration {
-    /// Asks a backend that reports a source only once for the next report. `interest` is that of all waiters; it may be
-    /// empty. Called under the lock of the waiters.
+    /// Requests the next report from a backend that reports a source only once. `interest` is that of all waiters; it
+    /// may be empty. Called under the lock of the waiters.
     fn rearm(&self, interest: Readiness) -> io::Result<()>;
 
     /// The source is crowded: the reactor must [sweep](ReadinessCell::sweep) it in its next turn.
@@ -132,7 +133,7 @@ impl ReadinessCell {
         ReadinessCell { word: AtomicUsize::new(assumed.bits().into()), waiters: Mutex::new(Waiters::default()) }
     }
 
-    /// No foreign code runs under this lock, so the lists are whole even after a panic.
+    /// No foreign code runs under this lock, so the lists are consistent even after a panic.
     fn lock(&self) -> MutexGuard<'_, Waiters> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,8 +148,8 @@ impl ReadinessCell {
         (seen.readiness(), seen.0 / REPORT)
     }
 
-    /// For the reactor: the backend reported the source. Moves the wakers of all who wait for this readiness to
-    /// `wakers` and returns how many they are.
+    /// For the reactor: the backend reported the source. Moves the wakers of all waiters for this readiness to
+    /// `wakers`, and returns their number.
     pub(crate) fn report(
         &self,
         readiness: Readiness,
@@ -172,8 +173,8 @@ impl ReadinessCell {
         wakers.len() - before
     }
 
-    /// For the reactor, when the source is crowded: drops stale pollers, copies the wakers of the others to `wakers` and
-    /// returns how many they are.
+    /// For the reactor, when the source is crowded: drops stale pollers, copies the wakers of the others to `wakers`,
+    /// and returns their number.
     pub(crate) fn sweep(&self, wakers: &mut Vec<Waker>) -> usize {
         let before = wakers.len();
         for direction in Direction::BOTH {
@@ -237,7 +238,7 @@ impl ReadinessCell {
                 drop(waiters);
                 drop(waker);
                 if is_crowded {
-                    registration.crowded(); // even if the next line fails: the list asks for one sweep only
+                    registration.crowded(); // even if the next line fails: the list requests only one sweep
                 }
                 rearmed?;
                 registration.waits(direction);
@@ -338,7 +339,7 @@ enum Owner {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WaiterKey(u64);
 
-/// Pollers that may be added between two sweeps, beside as many as came back.
+/// Pollers that may be added between two sweeps, in addition to as many as came back.
 pub(crate) const ROOM: u32 = 16;
 
 impl List {

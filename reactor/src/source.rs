@@ -105,8 +105,8 @@ impl Registration for Source {
             return Ok(());
         }
         // SAFETY: the caller is a waiter, which borrows the `Async` that owns the descriptor; or the reactor, under the
-        // lock of the table from which `deregister` removes the source before it returns. When the reactor is dropped, it
-        // reports without that lock; ORPHANED empties both lists then, so `interest` is empty.
+        // lock of the table from which `deregister` removes the source before it returns. When the reactor is dropped,
+        // it reports without that lock; ORPHANED empties both lists then, so `interest` is empty.
         unsafe { self.registered.rearm(&*self.registry.backend, self.token, interest) }
     }
 
@@ -226,8 +226,8 @@ pub(crate) struct Registry {
     pub(crate) parked_until: AtomicU64,
 }
 
-// No foreign code runs under a lock of this crate, so what the locks guard is whole after a panic. The backend and the
-// observer must be prepared for panics of any task.
+// No foreign code runs under a lock of this crate, so what the locks guard is consistent after a panic. The backend and
+// the observer must be prepared for panics of any task.
 impl UnwindSafe for Registry {}
 impl RefUnwindSafe for Registry {}
 
@@ -288,7 +288,7 @@ impl Registry {
 
     /// Ends the wait of the reactor, or the next one.
     pub(crate) fn notify(&self) {
-        // Fails only if the backend is beyond use, which the next wait reports.
+        // Fails only if the backend is broken, which the next wait reports.
         let _ = self.backend.notify();
         self.observe(|observer| observer.notified());
     }
@@ -324,8 +324,8 @@ impl Registry {
     /// # Safety
     /// The descriptor of the source is still open.
     unsafe fn remove(&self, source: &Source) {
-        // From the backend first: no other source may get the index while the backend can still report this one. This
-        // fails only if the program has closed the descriptor itself.
+        // Removes it from the backend first: no other source may get the index while the backend can still report this
+        // one. This fails only if the program has closed the descriptor itself.
         // SAFETY: the caller promises that.
         let _ = unsafe { source.registered.deregister(&*self.backend) };
         let mut sources = lock(&self.sources);
@@ -336,7 +336,7 @@ impl Registry {
         self.observe(|observer| observer.source_removed(source.id));
     }
 
-    /// Marks the sources of these events as ready and collects the wakers of all who wait for them.
+    /// Marks the sources of these events as ready and collects the wakers of all tasks that wait for them.
     pub(crate) fn report(&self, events: &mut Vec<Event>, reported: &mut Vec<Reported>, wakers: &mut Vec<Waker>) {
         if events.is_empty() {
             return;
@@ -365,7 +365,7 @@ impl Registry {
     #[cold]
     pub(crate) fn sweep(&self, reported: &mut Vec<Reported>, wakers: &mut Vec<Waker>) {
         self.is_crowded.store(false, Ordering::SeqCst); // first: a source added now is found below, or sets it again
-        let crowded = std::mem::take(&mut *lock(&self.crowded)); // released: a waker's destructor may make a source crowded
+        let crowded = std::mem::take(&mut *lock(&self.crowded)); // unlocked: a waker's destructor may crowd a source
         for token in crowded {
             let Some(source) = lock(&self.sources).find(token).cloned() else { continue };
             let woken = source.readiness.sweep(wakers);

@@ -5,9 +5,9 @@
 //! cargo bench -p tests --bench recording [-- --quick]
 //! ```
 //!
-//! The four take turns, round after round; the figures are medians of the processor time of the thread, in
-//! nanoseconds an event: what a run takes more than one without an observer, divided by the events that it has.
-//! Under `cargo test` everything runs once and tiny, which checks the benchmark and measures nothing.
+//! The four take turns, round after round. The figures are medians of the thread's processor time, in nanoseconds per
+//! event: what a run takes beyond a run without an observer, divided by the number of its events. Under `cargo test`,
+//! each program runs once with a tiny size, which checks the benchmark and measures nothing.
 
 use executor::sync::channel;
 use executor::time::{Duration, sleep};
@@ -24,15 +24,15 @@ impl Observer for Ignores {}
 
 #[derive(Clone, Copy)]
 enum Watch {
-    Nobody,
+    Unobserved,
     Ignores,
     WithoutChains,
     WithChains,
 }
 
-const WATCHES: [Watch; 4] = [Watch::Nobody, Watch::Ignores, Watch::WithoutChains, Watch::WithChains];
+const WATCHES: [Watch; 4] = [Watch::Unobserved, Watch::Ignores, Watch::WithoutChains, Watch::WithChains];
 
-/// A program, how large it is in full, and what it does.
+/// A program, its full size, and what it does.
 struct Program {
     name: &'static str,
     size: usize,
@@ -103,7 +103,7 @@ fn measure(program: &Program, size: usize, watch: Watch) -> (f64, u64) {
     });
     let builder = Runtime::builder();
     let runtime = match watch {
-        Watch::Nobody => builder.build(),
+        Watch::Unobserved => builder.build(),
         Watch::Ignores => builder.observer(Arc::new(Ignores)).build(),
         Watch::WithoutChains | Watch::WithChains => builder.observer(recorder.clone()).build(),
     };

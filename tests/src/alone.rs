@@ -4,7 +4,7 @@
 use std::env;
 use std::process::Command;
 
-/// A command that runs one test of this binary and no other, also if it is ignored, and shows what it prints.
+/// A command that runs this one test of the binary, even if it is ignored, and shows its output.
 ///
 /// `module` is the caller's `module_path!()`.
 ///
@@ -17,7 +17,7 @@ pub fn test(module: &str, name: &str) -> Command {
     command
 }
 
-/// Runs one test of this binary in a process of its own. What it prints is shown only if it fails.
+/// Runs one test of this binary in a process of its own. Its output is shown only if it fails.
 ///
 /// # Panics
 /// If the test fails.

@@ -1,9 +1,9 @@
-//! A server that does what a test tells it to, however wrong that is.
+//! A server that runs a script of the test, which may break the protocol in any way.
 //!
-//! It has a thread a connection and speaks through plain blocking sockets, so that nothing of what it
-//! tests is part of it. A script is called for each request; it writes whatever it likes and says
-//! whether the connection goes on. No script waits for a time: to stall, a script waits until the
-//! other side closes the connection, or until the test opens a [`Gate`].
+//! It has a thread for each connection and uses plain blocking sockets, so that it shares no code with
+//! what it tests. It calls the script for each request; the script writes any bytes and returns
+//! whether the connection stays open. To stall, a script does not sleep: it waits until the other side
+//! closes the connection, or until the test opens a [`Gate`].
 
 use rustix::net::sockopt::set_socket_linger;
 use std::collections::HashMap;
@@ -27,11 +27,11 @@ pub enum After {
 pub struct Visit<'a> {
     /// Path and query, as they were sent.
     pub path: String,
-    /// How often this path was requested, with this time.
+    /// How often this path was requested, including this time.
     pub attempt: usize,
     /// The number of the connection, from 1.
     pub connection: usize,
-    /// How many requests came on the connection, with this one.
+    /// How many requests came on the connection, including this one.
     pub nth: usize,
     head: String,
     stream: TcpStream,
@@ -45,12 +45,12 @@ impl Visit<'_> {
         fields.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
     }
 
-    /// Sends bytes. That the other side has had enough is no failure of ours: `false` then.
+    /// Sends bytes. Returns `false` if the other side has closed the connection.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).is_ok()
     }
 
-    /// Sends the same bytes until the other side has had enough, and says how often they were sent.
+    /// Sends the same bytes until the other side closes the connection, and returns how often they were sent.
     pub fn send_for_ever(&mut self, bytes: impl AsRef<[u8]>) -> usize {
         let mut sent = 0;
         while self.send(bytes.as_ref()) {
@@ -59,12 +59,12 @@ impl Visit<'_> {
         sent
     }
 
-    /// Answers as a good server does.
+    /// Answers with a page of HTML.
     pub fn page(&mut self, html: impl AsRef<[u8]>) -> After {
         self.answer("200 OK", "Content-Type: text/html\r\n", html)
     }
 
-    /// Answers with a status and fields, each of these with its end of line, and a body with its length.
+    /// Answers with a status, fields, and a body with its length. Each field ends with its end of line.
     pub fn answer(&mut self, status: &str, fields: &str, body: impl AsRef<[u8]>) -> After {
         let body = body.as_ref();
         let head = format!("HTTP/1.1 {status}\r\n{fields}Content-Length: {}\r\n\r\n", body.len());
@@ -78,12 +78,12 @@ impl Visit<'_> {
         self.page(links)
     }
 
-    /// Redirects.
+    /// Answers with a redirect.
     pub fn redirect(&mut self, to: &str) -> After {
         self.answer("302 Found", &format!("Location: {to}\r\n"), "")
     }
 
-    /// Says nothing more until the other side closes, or the test is over.
+    /// Sends nothing more until the other side closes the connection, or the test is over.
     pub fn stall(&mut self) -> After {
         let mut scratch = [0; 1024];
         while let Ok(1..) = self.stream.read(&mut scratch) {}
@@ -96,7 +96,7 @@ impl Visit<'_> {
         After::Close
     }
 
-    /// Waits until `path` was requested, on whatever connection.
+    /// Waits until `path` was requested, on any connection.
     pub fn until_requested(&self, path: &str) {
         let mut log = self.server.lock();
         while !self.server.is_over() && !log.requests.iter().any(|request| request.path == path) {
@@ -136,7 +136,7 @@ pub struct Request {
 struct Log {
     connections: usize,
     requests: Vec<Request>,
-    /// What is open, by the number of the connection, to be shut at the end.
+    /// The open streams, by the number of the connection. They are shut down at the end.
     streams: HashMap<usize, TcpStream>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -144,20 +144,20 @@ struct Log {
 #[derive(Default)]
 struct Shared {
     log: Mutex<Log>,
-    /// A request came, a gate was opened, or all is over.
+    /// Notified when a request has come, a gate was opened, or the test is over.
     changed: Condvar,
     over: AtomicBool,
 }
 
 impl Shared {
-    // A script that panics is a test that fails; what was counted is right all the same.
+    // A script that panics fails the test, and leaves the log consistent.
     fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open(&self, gate: &Gate) {
         gate.0.store(true, Ordering::SeqCst);
-        drop(self.lock()); // a thread that has just looked waits by now, and is woken
+        drop(self.lock()); // a thread that has just checked the gate waits by now, and is woken
         self.changed.notify_all();
     }
 
@@ -174,12 +174,12 @@ pub struct FaultServer {
 }
 
 impl FaultServer {
-    /// Serves by this script. The server itself answers requests for `/robots.txt`, with 404, and does not count them.
+    /// Serves with this script. The server itself answers `/robots.txt`, with 404, and does not count such requests.
     pub fn start(script: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static) -> FaultServer {
         FaultServer::serve(script, false)
     }
 
-    /// Serves by this script, which also answers requests for `/robots.txt`.
+    /// Serves with this script, which also answers requests for `/robots.txt`.
     pub fn start_with_robots(script: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static) -> FaultServer {
         FaultServer::serve(script, true)
     }
@@ -231,7 +231,7 @@ impl FaultServer {
         self.shared.lock().requests.iter().filter(|request| request.path == path).count()
     }
 
-    /// Waits until so many requests have come in all.
+    /// Waits until `count` requests have come in all.
     #[track_caller]
     pub fn until_requests(&self, count: usize) {
         crate::eventually(&format!("{count} requests"), || self.shared.lock().requests.len() >= count);
@@ -295,11 +295,11 @@ fn connection(
     shared.lock().streams.remove(&number);
 }
 
-/// The head of a request; `None` if none comes any more.
+/// The head of a request; `None` if no more comes.
 fn read_head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
-    // A byte at a time: whatever follows the head is the script's.
+    // A byte at a time: the script reads what follows the head.
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read(&mut byte) {
             Ok(1) => head.push(byte[0]),

@@ -3,12 +3,12 @@
 //! - [`kit`]: wakers that count, futures polled by hand, time limits, a record of what was dropped.
 //! - [`conformance`]: suites for a scheduler, a backend or a primitive of your own, as functions that take a factory.
 //! - [`model`]: a primitive of your own under the model checker `loom` (feature `model`).
-//! - [`alone`]: tests in a process of their own. [`strict`]: a `block_on` for which a deadlock is a panic.
+//! - [`alone`]: tests in a process of their own. [`strict`]: a `block_on` that panics on a deadlock.
 //! - [`replies`]: replies of a server, to be cut at every byte.
 //! - `demo`, `faults`, `nginx` and `redis`: the downloader as a program, servers that misbehave, nginx and Redis
 //!   (feature `programs`).
 //!
-//! A crate outside of this workspace wants `default-features = false`: then nothing is built for it but the executor.
+//! A crate outside of this workspace sets `default-features = false`: then nothing is built for it but the executor.
 
 pub mod alone;
 pub mod conformance;
@@ -47,7 +47,7 @@ pub fn processor_time() -> io::Result<Duration> {
     processor_time_of(std::process::id())
 }
 
-/// The processor time that all threads of a process have taken that are still there.
+/// The processor time that the threads of a process have taken. Threads that have ended are not included.
 pub fn processor_time_of(process: u32) -> io::Result<Duration> {
     let mut nanos = 0;
     for task in fs::read_dir(format!("/proc/{process}/task"))? {

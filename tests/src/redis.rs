@@ -40,7 +40,7 @@ impl RedisServer {
         Some(server)
     }
 
-    /// Kills the server. What it has answered is in its append-only file.
+    /// Kills the server. The commands that it has answered are in its append-only file.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("a child can be killed");
@@ -89,7 +89,7 @@ impl RedisServer {
     /// Executes a command.
     ///
     /// # Panics
-    /// If the server does not answer, or with an error.
+    /// If the server does not answer, or answers with an error.
     #[track_caller]
     pub fn ask(&self, command: &[&str]) -> Reply {
         match self.try_ask(command).expect("the server answers") {

@@ -1,15 +1,16 @@
 //! Replies of a server, to be cut at every byte.
 //!
-//! Each says what comes of it when it arrives whole, from which byte on it is whole, and what a cut before that may come to.
+//! Each reply has its outcome when it arrives whole, the number of bytes from which on it is whole, and how its body
+//! ends, which decides the outcome of a cut before that.
 
-/// What comes of a reply that arrives whole.
+/// The outcome of a reply that arrives whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The page is saved, with these bytes.
     Saved(&'static [u8]),
-    /// It leads to another page, at this path.
+    /// It redirects to another page, at this path.
     Leads(&'static str),
-    /// It has no page, and the error says this.
+    /// It gives no page, and the error contains this text.
     Fails(&'static str),
 }
 
@@ -20,26 +21,26 @@ pub struct Reply {
     pub name: &'static str,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// What comes of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// The outcome is certain once so many bytes have arrived.
+    /// The outcome is certain once this number of bytes has arrived.
     pub whole: usize,
-    /// What says that the body has ended.
+    /// What marks the end of the body.
     pub end: End,
 }
 
-/// What says that a body has ended.
+/// What marks the end of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Its length or its chunks.
     Framing,
-    /// The close of the connection, so that a cut can't be told from it.
+    /// The close of the connection, which cannot be told from a cut.
     Close,
     /// The close of the connection, and the coding of the body.
     CloseAndCoding,
 }
 
-/// What most of them say.
+/// The body of most replies.
 pub const HELLO: &[u8] = b"hello, decoders";
 /// The same in gzip.
 pub const GZIP: &[u8] =
@@ -59,13 +60,13 @@ fn reply(name: &'static str, head: &str, body: &[u8], outcome: Outcome) -> Reply
     Reply { name, whole: bytes.len(), bytes, outcome, end: End::Framing }
 }
 
-/// A reply to which these bytes do not belong any more.
+/// A reply followed by bytes that do not belong to it.
 fn followed_by(mut reply: Reply, more: &[u8]) -> Reply {
     reply.bytes.extend(more);
     reply
 }
 
-/// A reply whose head says all.
+/// A reply whose outcome is certain after its head.
 fn head_only(name: &'static str, head: &str, body: &[u8], outcome: Outcome) -> Reply {
     Reply { whole: head.len(), ..reply(name, head, body, outcome) }
 }
@@ -81,7 +82,7 @@ fn chunked(body: &[u8], size: usize, trailers: &str) -> Vec<u8> {
     chunks
 }
 
-/// All of them.
+/// All replies.
 pub fn replies() -> Vec<Reply> {
     let saved = Outcome::Saved(HELLO);
     let ok = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
@@ -144,10 +145,10 @@ pub fn replies() -> Vec<Reply> {
 }
 
 impl Reply {
-    /// Judges what came of it when only the first `cut` bytes arrived: the saved bytes, where it led, or the error.
+    /// Checks the outcome when only the first `cut` bytes arrived: the saved bytes, where it led, or the error.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// If the outcome is wrong. The message says how.
     pub fn judge(
         &self,
         cut: usize,
@@ -156,7 +157,7 @@ impl Reply {
         led: Option<&str>,
         error: Option<&str>,
     ) -> Result<(), String> {
-        /// What the error of a cut says.
+        /// The error of a cut contains one of these texts.
         const NAMED: [&str; 4] = [
             "the response is incomplete: it ends",
             "the connection broke: ",
@@ -171,7 +172,7 @@ impl Reply {
         let is_named = error.is_some_and(|error| NAMED.iter().any(|named| error.contains(named))) && saved.is_none();
         let is_a_prefix = self.end == End::Close && !reset && saved.is_some_and(|saved| HELLO.starts_with(saved));
         let is_fine = match cut >= self.whole {
-            // A reset may overtake what says that the body has ended, if only the end of the connection says so.
+            // If only the end of the connection marks the end of the body, a reset may overtake it.
             true => is_right || reset && self.end != End::Framing && is_named,
             false => is_named || is_a_prefix,
         };

@@ -1,5 +1,5 @@
-//! `block_on` for tests: where it could only wait for ever, it panics with the list of what each task waits for. And a second
-//! run of tests that use it, over another backend.
+//! `block_on` for tests: where it could only wait for ever, it panics with a list of what each task waits for. Also
+//! runs the tests that use it a second time, over another backend.
 
 use crate::alone;
 use executor::Runtime;
@@ -29,7 +29,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// If one of them fails.
 pub fn pass_over_poll(module: &str, skipped: &[&str]) {
     if env::var_os(OVER_POLL).is_some() {
-        return; // this is that run
+        return; // this is the second run
     }
     let mut again = alone::module(module);
     again.args(skipped.iter().flat_map(|name| ["--skip", name])).env(OVER_POLL, "1");

@@ -1,5 +1,5 @@
-//! A binary of its own, because its allocator counts all memory in use: the memory of tasks goes back when a burst is over,
-//! and when a runtime has ended, whatever holds a task last and on whichever thread.
+//! A binary of its own, because its allocator counts all memory in use: the memory of tasks is freed when a burst is
+//! over, and when a runtime has ended, whatever held a task last and on whichever thread.
 
 use executor::{JoinHandle, block_on, spawn, yield_now};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -36,7 +36,7 @@ fn in_use() -> isize {
     IN_USE.load(Ordering::SeqCst)
 }
 
-/// What a run of `job` leaves in use, after a first one that fills whatever is filled once.
+/// The memory that a run of `job` leaves in use, after a first run that allocates what is allocated only once.
 fn left_by(mut job: impl FnMut()) -> isize {
     job();
     let before = in_use();
@@ -44,7 +44,7 @@ fn left_by(mut job: impl FnMut()) -> isize {
     in_use() - before
 }
 
-/// A task whose future is so large, and which leaves its waker.
+/// A task whose future is this large, and which sends its waker.
 fn large<const BYTES: usize>(wakers: &mpsc::Sender<Waker>) -> JoinHandle<[u8; 3]> {
     let (wakers, bytes) = (wakers.clone(), [1; BYTES]);
     spawn(async move {
@@ -62,16 +62,17 @@ fn large<const BYTES: usize>(wakers: &mpsc::Sender<Waker>) -> JoinHandle<[u8; 3]
     })
 }
 
-/// One test, one thing after the other: two at once, or the harness between them, would count each other's bytes.
+/// One test that makes one check after the other: concurrent tests, or the harness between them, would count each
+/// other's bytes.
 #[test]
 fn the_memory_of_completed_tasks_is_freed() {
-    a_burst_of_tasks_gives_its_memory_back();
-    handles_and_wakers_that_go_on_other_threads_after_the_end_leave_nothing();
-    places_given_back_on_another_thread_are_used_again();
-    a_future_on_large_boundaries_lies_on_them();
+    the_memory_of_a_burst_of_tasks_is_freed();
+    handles_and_wakers_dropped_on_other_threads_after_the_end_leave_nothing();
+    slots_freed_on_another_thread_are_used_again();
+    a_future_with_a_large_alignment_is_aligned();
 }
 
-fn a_burst_of_tasks_gives_its_memory_back() {
+fn the_memory_of_a_burst_of_tasks_is_freed() {
     block_on(async {
         yield_now().await;
         let before = in_use();
@@ -93,12 +94,12 @@ fn a_burst_of_tasks_gives_its_memory_back() {
     });
 }
 
-fn handles_and_wakers_that_go_on_other_threads_after_the_end_leave_nothing() {
+fn handles_and_wakers_dropped_on_other_threads_after_the_end_leave_nothing() {
     let left = left_by(|| {
         let (wakers, left_wakers) = mpsc::channel();
         let (handles, left_handles) = mpsc::channel();
         let holder = thread::spawn(move || {
-            // Some while the runtime runs, the rest when it has ended.
+            // Drops some handles while the runtime runs, the rest when it has ended.
             for (n, handle) in left_handles.iter().enumerate() {
                 let handle: JoinHandle<[u8; 3]> = handle;
                 if n % 5 == 0 {
@@ -125,7 +126,7 @@ fn handles_and_wakers_that_go_on_other_threads_after_the_end_leave_nothing() {
     assert_eq!(left, 0);
 }
 
-fn places_given_back_on_another_thread_are_used_again() {
+fn slots_freed_on_another_thread_are_used_again() {
     block_on(async {
         let (handles, left) = mpsc::channel::<(JoinHandle<()>, mpsc::Sender<()>)>();
         let dropper = thread::spawn(move || {
@@ -137,7 +138,7 @@ fn places_given_back_on_another_thread_are_used_again() {
         let mut after_some = 0;
         for n in 0..20_000 {
             let task = spawn(async {});
-            yield_now().await; // it is done: the handle holds the cell
+            yield_now().await; // the task has completed, and its handle holds the cell
             let (tx, rx) = mpsc::channel();
             handles.send((task, tx)).unwrap();
             assert!(rx.recv().is_err(), "it is dropped there");
@@ -152,7 +153,7 @@ fn places_given_back_on_another_thread_are_used_again() {
     });
 }
 
-fn a_future_on_large_boundaries_lies_on_them() {
+fn a_future_with_a_large_alignment_is_aligned() {
     #[repr(align(4096))]
     struct Page([u8; 10]);
 

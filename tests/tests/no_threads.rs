@@ -1,7 +1,7 @@
 //! A binary of its own, which a user without privileges can run: the system gives no thread for a blocking call.
 //!
-//! Each case runs in a process of its own, as a user without privileges and with `prlimit --nproc=1`: root may have as many
-//! threads as it likes. Where that can't be arranged, the tests print so and check nothing.
+//! Each case runs in a process of its own, as a user without privileges and with `prlimit --nproc=1`: the limit does
+//! not apply to root. Where that is not possible, the tests print so and check nothing.
 
 use executor::time::{Duration, now, sleep};
 use executor::{JoinError, Runtime, block_on, net, spawn_blocking};
@@ -16,7 +16,8 @@ use std::{env, fs, io};
 use tests::OnDrop;
 use tests::demo::{Ran, Running, copy_program, demo};
 
-/// Runs a program without the right to a second thread, in a folder that it may write to. `None` if that can't be had here.
+/// Runs a program without the right to a second thread, in a folder that it may write to. Returns `None` if that is not
+/// possible here.
 fn run_without_threads(program: &Path, args: &[&str]) -> Option<Ran> {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -38,7 +39,7 @@ fn run_without_threads(program: &Path, args: &[&str]) -> Option<Ran> {
         eprintln!("skipped: no process can be run as another user with prlimit here");
         return None;
     }
-    // Where it was built, that user may not be able to read it.
+    // That user may not be able to read the program where it was built.
     let copy = folder.path().join("program");
     copy_program(program, &copy);
     Some(Running::start(limited(&copy).args(args)).wait())
@@ -85,7 +86,7 @@ fn child_calls() {
         assert_eq!(now() - start, Duration::from_secs(1));
     });
     assert!(!was_made.load(Ordering::Relaxed));
-    // Also when the runtime ends before the task is polled.
+    // The same if the runtime ends before the task is polled.
     let mut kept = None;
     block_on(async { kept = Some(spawn_blocking(|| ())) });
     assert!(matches!(block_on(kept.unwrap()), Err(JoinError::Panicked(panic)) if panic.is_io_error()));
@@ -110,7 +111,7 @@ fn child_looks_up() {
 }
 
 #[test]
-fn a_call_waits_for_a_thread_of_the_pool_when_no_further_one_is_to_be_had() {
+fn a_call_waits_for_a_thread_of_the_pool_when_no_further_one_can_be_started() {
     passes_without_threads("child_waits");
 }
 
@@ -136,7 +137,7 @@ fn child_waits() {
 }
 
 #[test]
-fn the_crawler_says_that_it_has_no_threads() {
+fn the_crawler_says_that_no_thread_could_be_started() {
     let ran = run_without_threads(demo(), &["crawl", "http://127.0.0.1:9/", "-P", "pages"]);
     if let Some(ran) = ran {
         ran.exits(1).says("demo: no thread could be started for a blocking call").says("ulimit -u");

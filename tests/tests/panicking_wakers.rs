@@ -1,7 +1,7 @@
-//! A binary of its own, because a mistake here aborts the whole process: foreign code that panics where the runtime calls
-//! it, in wakers, in destructors, and again when the payload of its panic is dropped.
+//! A binary of its own, because a mistake here aborts the whole process: foreign code that panics where the runtime
+//! calls it, in wakers, in destructors, and again when the payload of its panic is dropped.
 //!
-//! Everything else that is to be called is called, and no panic meets another one on its way up.
+//! Everything else that is to be called is called, and no panic starts while another one unwinds.
 
 use executor::net::UnixStream;
 use executor::sync::{Barrier, Condvar, Event, Mutex, Semaphore, broadcast, channel, oneshot, unbounded, watch};
@@ -20,7 +20,7 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 use tests::{Counting, Log, OnDrop, poll_with, waker_fn, within};
 
-/// What those panics carry. Dropping it panics.
+/// The payload of those panics. Dropping it panics.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -29,7 +29,7 @@ impl Drop for Bomb {
     }
 }
 
-/// Panics, without a word to the standard error.
+/// Panics without a message on standard error.
 fn explode() {
     resume_unwind(Box::new(Bomb));
 }
@@ -38,7 +38,7 @@ fn bomb() -> Waker {
     waker_fn(explode)
 }
 
-/// Calls `f`, whose panic has to be the first of those that `explode` makes.
+/// Calls `f`, which must unwind with the first panic, that of `explode`, and not with a later one.
 #[track_caller]
 fn explodes(f: impl FnOnce()) {
     let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("the panic of a waker was lost");
@@ -59,14 +59,14 @@ fn simulated() -> Reactor {
     Reactor::with(Box::new(Simulation::new()), None)
 }
 
-/// Futures that wait, some of them with a waker that panics; and the others' wakes.
+/// Futures that wait, some of them with a waker that panics. `counting` counts the wakes of the others.
 struct Waiting<F> {
     futures: Vec<Pin<Box<F>>>,
     counting: Arc<Counting>,
 }
 
 const WAITERS: usize = 40;
-/// In the first batch of wakers, in the middle, and in the last.
+/// Positions in the first batch of wakers, in the middle, and in the last batch.
 const BOMBS: [usize; 5] = [0, 1, 15, 20, 39];
 
 impl<F: Future> Waiting<F> {
@@ -74,7 +74,7 @@ impl<F: Future> Waiting<F> {
         let counting = Counting::new();
         let futures = (0..WAITERS).map(|n| {
             let counts = counting.waker();
-            // Each is another waker: a source keeps one of those that wake the same.
+            // Each waker is distinct, because a source keeps only one of the wakers that wake the same task.
             let waker = if BOMBS.contains(&n) { bomb() } else { waker_fn(move || counts.wake_by_ref()) };
             reactor::budget::reset();
             let mut future = Box::pin(future(n));
@@ -97,7 +97,7 @@ impl<F: Future> Waiting<F> {
 // ---- the reactor ----
 
 #[test]
-fn timers_that_fire_together_all_wake() {
+fn all_timers_that_fire_together_wake() {
     let mut reactor = simulated();
     let _entered = reactor.handle().enter();
     let waiting = Waiting::new(|n| sleep(Duration::from_nanos(1 + n as u64 % 2)));
@@ -132,10 +132,10 @@ fn a_sweep_calls_all_pollers() {
         let mut ours = ours.clone();
         poll_fn(move |cx| Pin::new(&mut ours).poll_read(cx, &mut [0]))
     });
-    explodes(|| _ = reactor.turn(None)); // there are more than there is room for
+    explodes(|| _ = reactor.turn(None)); // a sweep is due: the source has room for fewer pollers
     assert_eq!(pollers.counting.wakes(), WAITERS - BOMBS.len());
     drop(theirs);
-    explodes(|| while reactor.turn(Some(Duration::ZERO)).unwrap() > 0 {}); // they were not forgotten yet
+    explodes(|| while reactor.turn(Some(Duration::ZERO)).unwrap() > 0 {}); // the pollers were not forgotten yet
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn a_join_waker_and_callbacks_that_panic_hinder_no_other_callback_or_task() {
 #[test]
 fn panics_in_the_drop_of_payloads_and_outputs_do_not_leave_the_runtime() {
     executor::block_on(async {
-        // They are not taken.
+        // Payloads and outputs that are not taken.
         drop(spawn(async { Bomb }));
         drop(spawn(async { explode() }));
         let bomb = Bomb;
@@ -325,13 +325,13 @@ fn panics_in_the_drop_of_payloads_and_outputs_do_not_leave_the_runtime() {
             .cancel_on_drop(),
         );
         yield_now().await;
-        // Their handle is dropped when they are there.
+        // A payload and an output that exist when their handles are dropped.
         let (output, panics) = (spawn(async { Bomb }), spawn(async { explode() }));
         yield_now().await;
         assert!(output.is_finished() && panics.is_finished());
         drop(output);
         drop(panics);
-        // The error is dropped, also while a panic unwinds.
+        // Errors that are dropped, also while a panic unwinds.
         let error = spawn(async { explode() }).await.unwrap_err();
         assert!(error.is_panic());
         drop(error);
@@ -383,7 +383,7 @@ fn a_runtime_ends_all_tasks_whose_destructors_panic() {
 }
 
 #[test]
-fn a_thread_of_the_pool_outlives_what_panics_on_it() {
+fn a_thread_of_the_pool_survives_panics() {
     within(60, || {
         let runtime = Runtime::builder().blocking_threads(1).build().unwrap();
         runtime.block_on(async {
@@ -392,7 +392,7 @@ fn a_thread_of_the_pool_outlives_what_panics_on_it() {
             first.on_done(|_, _| explode());
             assert!(poll_with(&bomb(), &mut first).is_pending());
             drop(spawn_blocking(explode)); // its panic is dropped
-            drop(spawn_blocking(|| Bomb)); // its output is
+            drop(spawn_blocking(|| Bomb)); // its output is dropped
             let last = spawn_blocking(|| 7);
             go.send(()).unwrap();
             assert_eq!(last.await.unwrap(), 7, "on the same thread");
@@ -412,7 +412,8 @@ fn all_waiters_for_the_end_of_a_shield_wake() {
         }));
         let waker = bomb();
         let mut outer = Box::pin(deadline(Duration::ZERO, poll_fn(|_| poll_with(&waker, &mut inner))));
-        // Both have passed and wait for the shield: the inner one with a waker that panics, which is called first.
+        // Both deadlines have passed and wait for the shield: the inner one with a waker that panics, which is called
+        // first.
         assert!(poll_with(&counting.waker(), &mut outer).is_pending());
         is_done.set(true);
         explodes(|| _ = poll_with(Waker::noop(), &mut outer));
@@ -432,7 +433,7 @@ fn a_host_that_crashes_ends_all_that_runs_on_it() {
 }
 
 #[test]
-fn a_waker_that_panics_in_a_task_is_that_tasks_panic_alone() {
+fn a_waker_that_panics_makes_only_the_task_that_calls_it_panic() {
     executor::block_on(async {
         let event = Arc::new(Event::new());
         let waiting = Waiting::new(|_| {

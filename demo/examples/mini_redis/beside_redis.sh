@@ -4,9 +4,9 @@
 #   demo/examples/mini_redis/beside_redis.sh [ROUNDS] [REQUESTS]      (7 and 200000 if not given)
 #
 # Without pipelining the limit is redis-benchmark, which has one thread, and needs longer for a request than
-# either server. It also pays for waking a server that sleeps, so one that is done sooner sleeps more often
-# and looks slower; that is why mini_redis stays awake for some microseconds. The processor time that the server
-# takes for a request is shown too. Ratios above 1: mini_redis is better.
+# either server. It also pays for waking a server that sleeps, so a server that finishes sooner sleeps more often
+# and looks slower; that is why mini_redis stays awake for some microseconds. The processor time of the server
+# for each request is shown too. Ratios above 1: mini_redis is better.
 # PORT chooses redis-server's port.
 set -eu
 

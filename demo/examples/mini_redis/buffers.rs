@@ -1,8 +1,8 @@
 //! The bytes between a socket and the commands: [`Input`] and [`Outbox`].
 //!
-//! An idle client holds no buffer. To read or reply it takes the server's spare buffer, and gives it back when it is done,
-//! usually at once. So ten thousand idle clients take no memory for buffers, and busy ones share a buffer that stays in the
-//! cache.
+//! An idle client holds no buffer. To read or reply it takes the server's spare buffer, and gives it back when it is
+//! done, usually at once. So ten thousand idle clients take no memory for buffers, and busy ones share a buffer that
+//! stays in the cache.
 
 use crate::large::Part;
 use executor::net::TcpStream;
@@ -14,11 +14,11 @@ use std::task::{Context, Poll, Waker, ready};
 
 /// The size of a read.
 const READ: usize = 64 * 1024;
-/// The least room that is worth the system call of a read.
+/// Minimum free space for which a read is worth its system call.
 const LEAST_ROOM: usize = READ / 4;
 /// The longest request, in bytes. Like Redis, the server disconnects the client of a longer one.
 const REQUEST_LIMIT: usize = 1 << 30;
-/// The most bytes by which a buffer grows at once. New memory is zeroed first, which delays all clients.
+/// Maximum number of bytes by which a buffer grows at once. New memory is zeroed first, which delays all clients.
 const GROWTH: usize = 256 * 1024;
 /// Copied to grow a buffer, which is fast even in builds without optimization.
 static ZEROS: [u8; GROWTH] = [0; GROWTH];
@@ -72,7 +72,7 @@ impl Input {
         Part::new(bytes, start)
     }
 
-    /// Reads more bytes after the unread ones. 0 at the end of the stream.
+    /// Reads more bytes after the unread ones. Returns 0 at the end of the stream.
     pub fn poll_fill(
         &mut self,
         mut stream: &TcpStream,
@@ -89,8 +89,8 @@ impl Input {
         polled
     }
 
-    /// Keeps only the unread bytes while the client is idle. Many unread bytes stay in place: they would be copied again and
-    /// again while a large value arrives in small pieces.
+    /// Keeps only the unread bytes while the client is idle. Many unread bytes stay in place: they would be copied
+    /// again and again while a large value arrives in small pieces.
     fn park(&mut self, spare: &Spare) {
         let unread = self.end - self.start;
         if unread < READ {
@@ -148,7 +148,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Takes the buffer, to append replies; `put` it back. Nothing in it is sent yet.
+    /// Takes the buffer, to append replies; `put` it back. Call it once `poll_send` was ready, so no byte in it is sent.
     pub fn take(&self, spare: &Spare) -> Vec<u8> {
         let mut bytes = self.bytes.take();
         if bytes.capacity() == 0 {

@@ -5,7 +5,7 @@
 use std::ops::{Deref, Range};
 use std::rc::Rc;
 
-/// The least bytes of a large request or value. Smaller ones are copied, in less than a tenth of a millisecond.
+/// Minimum size of a large request or value, in bytes. Smaller ones are copied, in less than a tenth of a millisecond.
 pub const LARGE: usize = 1024 * 1024;
 
 /// A range of bytes in a shared, immutable buffer.

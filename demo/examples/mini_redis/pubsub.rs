@@ -1,7 +1,7 @@
 //! Publish and subscribe: the subscribers of channels and patterns.
 //!
-//! A message is appended to the outbox of each subscriber, whose task is woken to send it. The publisher never waits: the
-//! outbox disconnects a subscriber that does not keep up.
+//! A message is appended to the outbox of each subscriber, whose task is woken to send it. The publisher never waits:
+//! the outbox disconnects a subscriber that does not keep up.
 
 use crate::buffers::{BEHIND_LIMIT, Outbox};
 use crate::large::Part;
@@ -20,7 +20,7 @@ pub enum Kind {
     Pattern,
 }
 
-/// A client, as commands see it.
+/// The part of a client that commands use.
 pub struct Session {
     pub id: u64,
     pub outbox: Rc<Outbox>,
@@ -114,11 +114,11 @@ fn deliver(subscribers: &Subscribers, parts: &[&[u8]]) -> usize {
     subscribers.len()
 }
 
-/// Whether a text matches a pattern: `*` stands for any bytes, `?` for one, `[a-c]` and `[^a-c]` for one of these or none of
-/// these; `\` takes the next byte literally.
+/// Whether a text matches a pattern: `*` stands for any bytes, `?` for one, `[a-c]` and `[^a-c]` for one of these or
+/// none of these; `\` takes the next byte literally.
 ///
-/// After a mismatch, only the last star takes another byte: an earlier star could not do better. So the cost is at most the
-/// length of the pattern times that of the text, however many stars there are.
+/// After a mismatch, only the last star takes another byte: an earlier star could not do better. So the cost is at most
+/// the length of the pattern times that of the text, however many stars there are.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut rest, mut left) = (pattern, text);
     let mut star: Option<(&[u8], &[u8])> = None;

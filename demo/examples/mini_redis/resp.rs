@@ -10,11 +10,11 @@
 
 use std::ops::Range;
 
-/// The most arguments of a request, as in Redis before 7.0, which allows as many as an int can count.
+/// Maximum number of arguments of a request, as in Redis before 7.0. Redis 7.0 allows as many as an int can count.
 const ARGUMENTS_LIMIT: i64 = 1024 * 1024;
-/// The most bytes of an argument.
+/// Maximum size of an argument, in bytes.
 const BULK_LIMIT: i64 = 512 * 1024 * 1024;
-/// The most bytes of a line: an inline request, or a number.
+/// Maximum size of a line, in bytes: an inline request, or a number.
 const LINE_LIMIT: usize = 64 * 1024;
 /// The longest list of ranges that is kept for the next request.
 const PLACES_KEPT: usize = 1024;

@@ -141,13 +141,13 @@ impl Api {
     }
 }
 
-/// Parses an id in its only spelling: `+1` and `01` are none.
+/// Parses an id in its only spelling: `+1` and `01` are not ids.
 fn number(id: &str) -> Result<i64, Answer> {
     id.parse().ok().filter(|number: &i64| number.to_string() == id).ok_or_else(|| unknown(id))
 }
 
-/// Whether a browser sends this on behalf of a page of another site. Browsers name the page's site in `Origin`, and send a
-/// POST of plain text without asking the server first.
+/// Whether a browser sends this on behalf of a page of another site. Browsers name the page's site in `Origin`, and
+/// send a POST of plain text without asking the server first.
 fn comes_from_another_site(request: &Request) -> bool {
     let text = |name| request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let (Some(origin), host) = (text(header::ORIGIN), text(header::HOST)) else { return false };

@@ -1,7 +1,7 @@
 //! Running jobs. Each running job is a task; other jobs have none.
 //!
-//! A change is first stored, then its task is started or cancelled, all in one turn at the database; only then does the
-//! client get its answer. Only the progress of running jobs is ahead in memory, and it is stored from time to time.
+//! A change is first stored, then its task is started or cancelled, all in one turn at the database; after that the
+//! client gets its answer. Only the progress of running jobs is ahead in memory, and it is stored from time to time.
 
 use crate::job::{Action, Job, Status, steps};
 use crate::store::{Error, Store};
@@ -46,7 +46,7 @@ impl From<Error> for Refusal {
 }
 
 impl Jobs {
-    /// Opens the jobs in this file. Starts none.
+    /// Opens the jobs in this file, without starting any.
     pub async fn open(database: PathBuf) -> Result<Rc<Jobs>, Error> {
         Ok(Rc::new(Jobs { store: Store::open(database).await?, running: RefCell::default() }))
     }
@@ -105,7 +105,7 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Stores the progress of all running jobs, and returns their number. Call nothing after it.
+    /// Stores the progress of all running jobs, and returns their number. Call no other method after it.
     pub async fn stop(&self) -> Result<usize, Error> {
         let turn = self.store.turn().await;
         let progress = self.progress();

@@ -26,7 +26,7 @@ pub fn with_options_of_file(mut args: Vec<OsString>) -> Result<Vec<OsString>, Fa
     let Some((path, is_default)) = file(&args) else { return Ok(args) };
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        // A home that another user may not enter has no file for that user.
+        // Under another user, the home directory may be inaccessible. Then there is no file.
         Err(error) if is_default && matches!(error.kind(), NotFound | PermissionDenied) => return Ok(args),
         Err(source) => return Err(Failure::Unreadable { path, source }),
     };
@@ -36,7 +36,7 @@ pub fn with_options_of_file(mut args: Vec<OsString>) -> Result<Vec<OsString>, Fa
     Ok(args)
 }
 
-/// The file's path, and whether it is the default one. `None` if the command line says so, or there is no home.
+/// The file's path, and whether it is the default one. `None` with `--no-config`, or if there is no home directory.
 fn file(args: &[OsString]) -> Option<(PathBuf, bool)> {
     let mut args = args.iter().take_while(|arg| *arg != "--");
     while let Some(arg) = args.next() {
@@ -59,7 +59,7 @@ fn file(args: &[OsString]) -> Option<(PathBuf, bool)> {
 /// The options of a file, as arguments of a command.
 ///
 /// # Errors
-/// What is wrong, with its line.
+/// The error says what is wrong and in which line.
 pub fn options(text: &str, command: &str) -> Result<Vec<String>, String> {
     let mut cli = Cli::command();
     cli.build();

@@ -4,7 +4,7 @@ use super::Cli;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Error};
 
-/// Short options of wget and curl that contradict each other, and others that this program does not need. Each with
+/// Short options that mean different things in wget and curl, and others that this program does not need, each with
 /// what to write instead.
 const MEANINGS: [(&str, &str); 25] = [
     ("-A", "is a list of suffixes in wget and the user agent in curl: write --accept-type TYPE or --user-agent TEXT"),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_that_means_two_things_elsewhere_says_what_to_write() {
+    fn the_error_for_an_option_of_another_tool_says_what_to_write() {
         for (option, meaning) in MEANINGS {
             for command in ["crawl", "download", "check"] {
                 let error = Cli::try_parse_from(["demo", command, option, "http://x/"]).unwrap_err();

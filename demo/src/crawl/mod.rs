@@ -60,8 +60,8 @@ async fn start_site(options: &Options) -> Result<Url, Failure> {
     Ok(Url::parse(&format!("http://{address}/")).expect("an address makes a URL"))
 }
 
-/// Limits the pages at once to the file descriptors at both ends of their connections. Otherwise the crawl could use up
-/// those that the site needs to answer, and both would wait until a timeout.
+/// Limits the number of pages at once, because this process has both ends of their connections. Otherwise the crawl
+/// could use up the file descriptors that the site needs to answer, and both would wait until a timeout.
 fn leave_descriptors_to_site(options: &mut Options) {
     const EACH: u64 = 3; // the two ends, and a file
     descriptors::raise_limit();

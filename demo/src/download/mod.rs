@@ -73,7 +73,7 @@ fn list(urls: &[Url], path: impl Fn(&Url) -> PathBuf) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Each of these URLs as the file that is named for it.
+/// A plan that saves each of these URLs as the file with its assigned name.
 fn plan(urls: Vec<Url>, files: HashMap<Url, PathBuf>, connections: u32) -> Plan {
     let mut names = Names::default();
     files.into_iter().for_each(|(url, file)| names.name_file(urls::normalize(url), file));

@@ -10,7 +10,7 @@ use url::Url;
 /// What a response means for its page.
 #[derive(Debug)]
 pub enum Answer {
-    /// The body is the page. Its size, if the fields say more than the framing does.
+    /// The body is the page. Holds its size if a `Content-Range` gives it; otherwise the framing of the body does.
     Page(Option<u64>),
     /// The page is at another URL.
     Redirect(Url),
@@ -36,15 +36,15 @@ pub fn judge(url: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Answe
     }
 }
 
-/// The first `Location` that is not empty. Its bytes beyond ASCII are escaped as they are, in whatever encoding, as
-/// curl and Chrome do (`HttpResponseHeaders::IsRedirect`); parsing escapes the rest.
+/// The first `Location` that is not empty. Bytes beyond ASCII are escaped one by one, whatever their encoding, as curl
+/// and Chrome do (`HttpResponseHeaders::IsRedirect`). Parsing escapes the rest.
 fn location(headers: &HeaderMap) -> Option<String> {
     const NONE: &AsciiSet = &AsciiSet::EMPTY;
     let mut fields = headers.get_all(header::LOCATION).iter().map(|field| field.as_bytes().trim_ascii());
     fields.find(|field| !field.is_empty()).map(|field| percent_encode(field, NONE).to_string())
 }
 
-/// The size of the page, if a part that was not asked for is all of it.
+/// The size of the page, if a partial response (206) that was not requested contains all of it.
 fn whole_in_a_part(headers: &HeaderMap) -> Result<u64, PageError> {
     let range = headers.get(header::CONTENT_RANGE).map(|field| String::from_utf8_lossy(field.as_bytes()));
     let size = range.as_deref().and_then(|range| {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_locations_the_first_that_is_not_empty_counts() {
+    fn the_first_location_that_is_not_empty_is_used() {
         let two = [("location", &b"/1"[..]), ("location", b"/2")];
         assert!(matches!(judged(301, &two), Ok(Answer::Redirect(to)) if to.path() == "/1"));
         let empty = [("location", &b""[..]), ("location", b"/2")];
@@ -129,12 +129,12 @@ mod tests {
         for status in [200, 201, 203, 204, 299] {
             assert!(matches!(judged(status, to), Ok(Answer::Page(None))), "{status}");
         }
-        // A range in a 200 says nothing (RFC 9110, 14.4).
+        // `Content-Range` has no meaning in a 200 (RFC 9110, 14.4).
         assert!(matches!(judged(200, &[("content-range", b"bytes 0-4/10")]), Ok(Answer::Page(None))));
     }
 
     #[test]
-    fn a_part_is_the_page_only_if_it_is_all_of_it() {
+    fn a_partial_response_is_the_page_only_if_it_contains_all_of_it() {
         for range in ["bytes 0-9/10", "Bytes 0-9/10", "bytes=0-9/10", "bytes  0-9 / 10"] {
             let judged = judged(206, &[("content-range", range.as_bytes())]);
             assert!(matches!(judged, Ok(Answer::Page(Some(10)))), "{range}: {judged:?}");

@@ -1,11 +1,11 @@
-//! Where chains of redirects end, whatever cookies they depended on, and the pages that are copies of others. Used when a
-//! crawl is over, by `duplicates.rs` and `convert/`.
+//! The ends of redirect chains, regardless of cookies, and the pages that are copies of others. Used at the end of a
+//! crawl, by `duplicates.rs` and `convert/`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use url::Url;
 
-/// The most steps that are followed. This limit ends cycles.
+/// Maximum number of steps to follow. This limit ends cycles.
 const STEPS: usize = 100;
 
 /// A saved page that says it is a copy of another one.
@@ -18,7 +18,7 @@ pub struct Duplicate {
     pub canonical: Url,
 }
 
-/// Where URLs lead.
+/// Where each URL leads: to the target of its redirect, or to its canonical page.
 #[derive(Clone, Debug, Default)]
 pub struct Chains(HashMap<String, String>);
 
@@ -28,7 +28,7 @@ impl Chains {
         self.0.insert(from, to);
     }
 
-    /// The first URL on the way from `url`, itself included, for which `is_end` holds.
+    /// The first URL in the chain from `url`, including `url` itself, for which `is_end` returns true.
     pub fn end<'r>(&'r self, url: &'r str, is_end: impl Fn(&str) -> bool) -> Option<&'r str> {
         let ways = std::iter::successors(Some(url), |at| self.0.get(*at).map(String::as_str));
         ways.take(STEPS).find(|at| is_end(at))

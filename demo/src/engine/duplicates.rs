@@ -12,7 +12,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use url::Url;
 
-/// Notes a saved page that names another one in scope as its canonical page, which becomes one of its links.
+/// Notes a saved page that names another page in scope as its canonical page. The canonical page becomes one of its
+/// links.
 pub fn note(engine: &Engine, record: &Record, found: &mut Found) {
     let (Some(canonical), Some(path)) = (&found.canonical, &record.path) else { return };
     let url = Url::parse(record.final_url.as_deref().unwrap_or(&record.url));
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_removed_if_what_it_is_a_copy_of_was_saved() {
+    fn a_copy_is_removed_if_its_canonical_page_was_saved() {
         assert_eq!(left(&["a", "b"], &[("a", "b")], &[]), ["b"]);
         assert_eq!(left(&["a", "b"], &[("a", "gone")], &[]), ["a", "b"]);
         assert_eq!(left(&["a", "b"], &[("a", "old")], &[("old", "b")]), ["b"]);

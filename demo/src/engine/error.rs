@@ -22,7 +22,7 @@ pub enum PageError {
     /// The connection for a segment has no retries left.
     #[error("{0}")]
     Exhausted(Box<PageError>),
-    /// Statuses that only a request with a range or a condition may get.
+    /// A status that is valid only in answer to a request with a range or a condition.
     #[error("the server answered {0}, though the request had no range and no condition")]
     Unasked(StatusCode),
     /// The server refuses requests for a while (429 or 503), perhaps for the time of its `Retry-After`.
@@ -39,7 +39,7 @@ pub enum PageError {
 }
 
 impl PageError {
-    /// The cause in a word, by which the summary groups failures; the status if the server answered with one.
+    /// The cause in one word, or the status that the server answered with. The summary groups failures by it.
     pub fn cause(&self) -> String {
         match self {
             PageError::Http(error) => error.cause().to_owned(),

@@ -22,10 +22,11 @@ pub enum Step {
     Nowhere,
 }
 
-/// How to ask for a page.
+/// How to request a page.
 #[derive(Clone, Copy)]
 struct Ask {
-    /// Maximum number of connections for a large body. If 0, it is not received in segments, even if a part was.
+    /// Maximum number of connections for a large body. If 0, the body is not received in segments, even if an earlier
+    /// part of it was.
     connections: u32,
     /// Whether to compare the page with the existing file.
     compares: bool,
@@ -43,18 +44,18 @@ pub async fn attempt(engine: &Engine, url: &Url, record: &mut Record) -> Result<
         let used = connection.was_used();
         let result = exchange(engine, &mut connection, &limits, url, record, ask).await;
         match result {
-            // The server closed an idle connection just when it was reused. That is no error of the page, so the next
-            // attempt does not count as a retry.
+            // The server closed an idle connection just when it was reused. This is not an error of the page, so the
+            // next attempt does not count as a retry.
             Err(PageError::Http(Error::NoReply)) if used => {
                 connection = limits.within_total(engine.connections.connect(url, &limits)).await?
             }
-            // What was kept of an earlier attempt is of no use, so the whole page is requested.
+            // The bytes kept from an earlier attempt are useless, so the whole page is requested.
             Err(PageError::NotResumed) => {
                 ask.compares = false;
                 engine.connections.put(url, connection);
                 connection = limits.within_total(engine.connections.get(url, &limits)).await?;
             }
-            // What is missing is requested over one connection; if that fails too, the whole page is.
+            // The missing ranges are requested over one connection; if that fails too, the whole page is requested.
             Err(PageError::NotInSegments) if ask.connections > 0 => {
                 if ask.connections == 1 {
                     engine.store.forget(url).await.map_err(SaveError::Io)?;
@@ -137,7 +138,7 @@ async fn receive_all(
         (Ok(Answer::Page(size)), None) => *size,
         _ => None,
     };
-    // A part is of use only if it was asked for, or if it is all.
+    // A partial response is useful only if it was requested, or if it contains the whole body.
     let is_useless = asked.is_none() && response.status == StatusCode::PARTIAL_CONTENT && answer.is_err();
     if response.status.is_success() && !is_useless && !receive::is_wanted(engine, url, record) {
         let _ = response.discard(DISCARDED).await;
@@ -155,7 +156,7 @@ async fn receive_all(
             receive::keep(engine, url, record).await.map(Step::Saved)
         }
         Ok(Answer::Redirect(to)) => Ok(Step::Redirect(to)),
-        // Only a crawl takes a redirect without a target as it is.
+        // Only a crawl that saves pages accepts a redirect without a target.
         Ok(Answer::Nowhere) if !engine.plan.follow_links || !engine.plan.save => {
             Err(PageError::Status(response.status))
         }
@@ -164,7 +165,7 @@ async fn receive_all(
         Err(PageError::Status(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)) => Err(busy(response)),
         Err(error) => Err(error),
     };
-    // If this fails, the connection is not reused; the response is valid all the same.
+    // If the rest cannot be received, the connection is not reused, but the response is still valid.
     match capture {
         Some(capture) => capture.take_all(response).await.map_err(SaveError::Io)?,
         None => _ = response.discard(DISCARDED).await,
@@ -172,7 +173,7 @@ async fn receive_all(
     step
 }
 
-/// The most bytes of an unwanted body that are read to keep the connection.
+/// Maximum number of bytes of an unwanted body to read so that the connection can be reused.
 const DISCARDED: u64 = 64 * 1024;
 
 /// Appends an exchange to the archive. `cut` is the reason if the response is not complete (`WARC-Truncated`). An

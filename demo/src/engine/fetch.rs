@@ -1,4 +1,4 @@
-//! Fetches one page, with its redirects, and says how it ended.
+//! Fetches one page, following its redirects, and returns the outcome.
 
 use super::error::PageError;
 use super::frontier::{Claim, Job, Unfinished};
@@ -16,17 +16,17 @@ use std::io;
 
 /// How an attempt at a page ended.
 pub enum Outcome {
-    /// Fetched or failed; and its links.
+    /// The page was fetched or has failed. Holds its links too.
     Done(Box<Done>, Box<Found>),
-    /// Failed in a way that can pass: its next attempt is at this time.
+    /// The failure may be temporary. The next attempt is at this time.
     Again(Instant),
     /// No file descriptor was left, so nothing was fetched.
     OutOfDescriptors,
-    /// Failed in a way that affects all pages.
+    /// The failure affects all pages.
     Fatal(Failure),
 }
 
-/// Fetches a page and the pages that it redirects to, from where an earlier attempt failed.
+/// Fetches a page and the pages that it redirects to. A retry begins at the URL at which the last attempt failed.
 pub async fn fetch(engine: &Engine, claim: &mut Claim<'_>) -> Outcome {
     let unfinished = claim.job.unfinished.take();
     let mut page = unfinished.unwrap_or_else(|| Box::new(first_attempt(&claim.job)));
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_affects_all_pages_is_a_full_disk_a_quota_or_a_disk_that_is_read_only() {
+    fn a_full_disk_an_exceeded_quota_and_a_read_only_disk_affect_all_pages() {
         use rustix::io::Errno;
         let is_fatal = |error: Errno| is_fatal(&io::Error::from(error));
         assert!([Errno::NOSPC, Errno::DQUOT, Errno::ROFS].into_iter().all(is_fatal));

@@ -9,7 +9,7 @@ use super::skipped::Skipped;
 use executor::yield_now;
 use std::rc::Rc;
 
-/// Links that are added before other tasks run. A page may have 100,000.
+/// Number of links to add before other tasks run. A page may have 100,000.
 const PIECE: usize = 256;
 
 /// Adds the links that are in scope and were not seen before. Counts the others by reason.

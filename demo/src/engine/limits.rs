@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// The options that limit the time and the speed of a download.
 ///
-/// The default speed is far below any connection that is alive: one packet of 1,400 bytes in two minutes passes. It
-/// ends a body that drips in, which the idle timeout never does.
+/// The default speed is far below that of any working connection: one packet of 1,400 bytes in two minutes is enough.
+/// It ends a body that trickles in, which the idle timeout never does.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitOptions {
@@ -25,12 +25,12 @@ pub struct LimitOptions {
 }
 
 impl LimitOptions {
-    /// The most time for an exchange.
+    /// Maximum time for an exchange.
     pub fn total(&self) -> TotalTime {
         TotalTime::new(self.max_time)
     }
 
-    /// The least speed of a body.
+    /// Minimum speed of a body.
     pub fn speed(&self) -> LeastSpeed {
         LeastSpeed { bytes: self.speed_limit.as_u64(), time: self.speed_time }
     }

@@ -26,7 +26,7 @@
 //! | `segments/`, `ranges.rs` | receiving a large file over several connections; sets of byte ranges |
 //! | `retry.rs` | which errors are retried, and when; hosts that refuse requests |
 //! | `redirect.rs`, `redirects.rs` | following redirects; those that were seen |
-//! | `fetch.rs` | fetching a page: all of these, and how it ended |
+//! | `fetch.rs` | fetching a page with all of these; the outcome |
 //! | `follow.rs`, `references.rs` | adding its links to the frontier; which pages link to which URLs |
 //! | `sitemaps.rs` | the sitemaps of the first servers |
 //! | `chains.rs`, `duplicates.rs` | where URLs lead; pages that are copies of others |

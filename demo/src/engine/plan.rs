@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use url::Url;
 
-/// The least bytes of a segment. A connection needs some round trips to reach its full speed; a smaller segment would
-/// end before that.
+/// Minimum size of a segment in bytes. A connection needs some round trips to reach its full speed; a smaller segment
+/// would end before that.
 pub const LEAST_SEGMENT: u64 = 1024 * 1024;
 
 /// What a command asks of the engine, beside the options.
@@ -27,11 +27,11 @@ pub struct Plan {
     pub save: bool,
     /// Whether the links of saved pages are rewritten, so that they work from disk.
     pub convert_links: bool,
-    /// The directory that pages would be saved in, if they are only listed. Those that can contain links are fetched.
+    /// If pages are only listed: the directory that they would be saved in. Pages that can contain links are fetched.
     pub lists: Option<PathBuf>,
-    /// Connections for one file, at most. With more than one, large files are received in segments.
+    /// Maximum number of connections for one file. With more than one, large files are received in segments.
     pub connections: u32,
-    /// The least bytes of a segment.
+    /// Minimum size of a segment in bytes.
     pub least_segment: u64,
     /// Whether to request links out of the scope, without following theirs.
     pub probe_external: bool,
@@ -41,7 +41,7 @@ pub struct Plan {
     pub ledger: Ledger,
     /// Where to keep which pages link to which URLs.
     pub references: Option<Rc<References>>,
-    /// Whether a link to an anchor that its page lacks is reported.
+    /// Whether to report links to anchors that their target pages lack.
     pub check_anchors: bool,
 }
 
@@ -55,7 +55,7 @@ impl Plan {
         }
     }
 
-    /// A crawl of these pages that saves everything within reach.
+    /// A crawl that starts at these pages and saves everything in scope.
     pub fn new(starts: Vec<Url>) -> Plan {
         Plan {
             starts,

@@ -86,7 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ranges_that_touch_are_one() {
+    fn ranges_that_touch_are_merged() {
         let mut ranges = Ranges::default();
         for (added, expected) in [
             (5..10, &[5..10][..]),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_has_at_least_the_least_size_unless_the_range_is_smaller() {
+    fn a_part_has_at_least_the_minimum_size_unless_the_range_is_smaller() {
         assert_eq!(divide(&[0..100], 4, 10), [0..25, 25..50, 50..75, 75..100]);
         assert_eq!(divide(&[0..100], 4, 40), [0..50, 50..100]);
         assert_eq!(divide(&[0..100], 4, 60), [0..100]);
@@ -132,7 +132,7 @@ mod tests {
         }
 
         #[test]
-        fn the_parts_are_the_ranges(start in 0..50_u64, length in 1..5000_u64, parts in 1..40_u64, least in 1..99_u64) {
+        fn the_parts_fill_the_range(start in 0..50_u64, length in 1..5000_u64, parts in 1..40_u64, least in 1..99_u64) {
             let divided = divide(&[start..start + length], parts, least);
             prop_assert_eq!(divided[0].start, start);
             prop_assert!(divided.windows(2).all(|pair| pair[0].end == pair[1].start));

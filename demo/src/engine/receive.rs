@@ -46,14 +46,14 @@ impl Incoming {
     }
 }
 
-/// Whether the body of a successful response is worth receiving. Counts the link if it is not. For a page that is only
-/// listed, prints its file.
+/// Whether the body of a successful response is worth receiving. Counts the link as skipped if its media type is not
+/// kept. For a page that is only listed, puts the path of its file into the record.
 pub fn is_wanted(engine: &Engine, url: &Url, record: &mut Record) -> bool {
     let content_type = record.content_type.as_deref();
-    // Without a type, only the bytes tell.
+    // Without a media type, only the bytes show what the body is.
     let is_searchable = content_type.is_none() || Kind::of(content_type, false, url, b"").is_some();
     if !engine.plan.save && engine.plan.lists.is_none() {
-        // Only a page of the site is searched; of others, and of images, the status says all.
+        // Only pages of the site are searched. For other pages, and for images, the status is enough.
         return is_searchable && !engine.is_probe(url, record.depth);
     }
     if !engine.scope.borrow().accepts(content_type) && !is_searchable {
@@ -67,9 +67,9 @@ pub fn is_wanted(engine: &Engine, url: &Url, record: &mut Record) -> bool {
     true
 }
 
-/// What to do with the body of a response. `asked` is what the request asked for, if that was not the whole body;
-/// `size` is the size of the whole body, if the fields give it and the framing does not. With `connections`, a large
-/// body is received in segments. `None` if the response has no body to save.
+/// Decides how to receive the body of a response. `asked` is what the request asked for, if that was not the whole
+/// body; `size` is the size of the whole body, if the fields give it and the framing does not. With more than one of
+/// `connections`, a large body is received in segments. Returns `None` if the response has no body to save.
 pub async fn begin(
     engine: &Engine,
     url: &Url,
@@ -124,8 +124,8 @@ pub async fn begin(
     Ok(Some(Receiving { body, completed, canonical: canonical(url, headers) }))
 }
 
-/// A body of `total` bytes in segments: a new one, or one that continues a part. Then the response has the range in
-/// `resumed`, otherwise the whole body.
+/// A body of `total` bytes in segments. If it continues a part, the response has the range in `resumed`; if it is new,
+/// the response has the whole body.
 async fn segments(
     engine: &Engine,
     origin: Origin,
@@ -141,7 +141,7 @@ async fn segments(
     Ok(Incoming::Segments(Box::new(InSegments { body, origin, total, first, connections: connections.max(1) })))
 }
 
-/// The error of taking a part: if another page resumes it at this moment, the whole body is requested.
+/// The error if a part can't be opened. If another page is resuming it at this moment, the whole body is requested.
 fn not_resumed(error: io::Error) -> PageError {
     match error.kind() {
         io::ErrorKind::NotFound => PageError::NotResumed,
@@ -219,17 +219,17 @@ async fn receive(
     Ok(())
 }
 
-/// A part that a request asks to continue.
+/// The part that a request is to continue.
 pub struct Asked {
     part: Interrupted,
-    /// The first byte that is asked for.
+    /// The first byte that is requested.
     first: u64,
-    /// The end of the range that is asked for, unless that is the end of the body.
+    /// The end of the range that is requested, unless that is the end of the body.
     end: Option<u64>,
 }
 
 impl Asked {
-    /// What to ask for to continue a part, over this number of connections, in segments of at least this size.
+    /// What to request to continue a part, over this number of connections, in segments of at least this size.
     pub fn rest_of(part: Interrupted, connections: u32, least: u64) -> Asked {
         let segmented = part.origin.total.filter(|_| part.in_segments || connections > 1);
         let first = segmented.and_then(|total| segments::first_of(&part.received.missing(total), connections, least));
@@ -250,8 +250,8 @@ pub enum Known {
     Length(u64),
 }
 
-/// Asks for the rest of a part; or for the page only if it differs from the file, where options ask for that.
-/// `compares` is unset if the file is known to differ.
+/// Sets the fields that ask for the rest of a part or, if options require it, for the page only if it differs from the
+/// file. `compares` is false if the file is known to differ.
 pub async fn set_fields(
     engine: &Engine,
     url: &Url,

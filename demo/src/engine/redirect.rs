@@ -11,13 +11,13 @@ use super::skipped::Skipped;
 use super::urls::is_web;
 use url::Url;
 
-/// Fetches a page and the pages that it redirects to. `visited` holds the URLs that were requested: the page's first, and
-/// last the one at which a retry begins.
-/// Returns the links of the last one.
+/// Fetches a page and the pages that it redirects to. `visited` holds the URLs that were requested: the first is that
+/// of the page, and a retry begins at the last. Returns the links of the last page.
 ///
-/// A URL may redirect to itself and set a cookie; requested again with the cookie, it answers. So a cycle is a cycle
-/// only if a request would be repeated with the same cookies. Two pages may lead to each other because both were
-/// requested before there was a cookie; then the second one goes on, as the first one did not.
+/// A URL may redirect to itself and set a cookie, and answer with a page when it is requested with the cookie. So
+/// redirects form a cycle only if a request would be repeated with the same cookies. Two pages may redirect to each
+/// other because both were requested before the cookie was set. The first one stops, because its target was seen; the
+/// second one must continue.
 pub async fn follow(
     engine: &Engine,
     job: &Job,
@@ -63,7 +63,7 @@ pub async fn follow(
 async fn admits(engine: &Engine, job: &Job, to: &Url) -> bool {
     let contains = |url| engine.scope.borrow().contains(url);
     let is_outside = !contains(to);
-    // Where the redirects of a requisite lead belongs to its page. Outside, only requisites are admitted.
+    // The target of a requisite's redirect belongs to the same page. Outside the scope, only requisites are admitted.
     let is_wanted = engine.scope.borrow().has_requisites() && job.purpose == Purpose::Requisite;
     let is_requisite = is_wanted || (!job.is_given() && !contains(&job.url));
     let is_checked = is_outside && engine.plan.probe_external;
@@ -73,7 +73,8 @@ async fn admits(engine: &Engine, job: &Job, to: &Url) -> bool {
         engine.skip_link(Skipped::OtherHost, to.as_str());
         return false;
     }
-    // A page that was seen has a line of its own. A check asks again, because this link is broken if that one is.
+    // A page that was seen has its own line in the report. `check` requests it again, because this link is broken if
+    // that page is.
     if !engine.ledger.see(&engine.frontier, job, to).await && engine.plan.references.is_none() {
         return false;
     }
@@ -82,7 +83,7 @@ async fn admits(engine: &Engine, job: &Job, to: &Url) -> bool {
         Err(Skipped::RobotsUnreadable) if is_checked => true, // a link to a host that is gone is a broken link
         Err(reason) => {
             if reason == Skipped::RobotsUnreadable {
-                // A later run asks again.
+                // A later run requests it again.
                 let Job { purpose, depth, url, .. } = job;
                 engine.ledger.link(&engine.frontier, Some(job), *purpose, to.clone(), *depth, url.as_str());
             }

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_counts_for_the_cookies_that_it_answered() {
+    fn a_redirect_holds_only_for_the_cookies_of_its_request() {
         let [a, b, c] = ["http://h/a", "http://h/b", "http://h/c"].map(|url| Url::parse(url).unwrap());
         let redirects = Redirects::default();
         redirects.note(a.clone(), None, b.clone());

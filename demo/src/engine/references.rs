@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use url::Url;
 
-/// Pages that are kept for each URL. A menu links to the same URL from each page of a site.
+/// Maximum number of pages to keep for each URL. A menu links to the same URL from each page of a site.
 const PAGES: usize = 20;
 
 /// A URL and a fragment.
@@ -84,7 +84,7 @@ fn note(pages: &mut Vec<Rc<str>>, page: &Rc<str>) {
 }
 
 /// Whether a fragment names an element. The empty one and `top` are the top of any page, and `:~:` begins instructions
-/// for the browser, as a text to scroll to.
+/// for the browser, such as a text to scroll to.
 fn names_an_anchor(fragment: &str) -> bool {
     !fragment.is_empty() && !fragment.eq_ignore_ascii_case("top") && !fragment.starts_with(":~:")
 }

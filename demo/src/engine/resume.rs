@@ -1,4 +1,4 @@
-//! Resuming an interrupted body: what to ask, and what an answer means. Only decisions; `save/` holds the bytes, and
+//! Resuming an interrupted body: what to ask, and what an answer means. No I/O: `save/` holds the bytes, and
 //! `exchange.rs` sends the request.
 //!
 //! A body is resumed only if the server gave it a strong validator, so that two versions are never mixed (RFC 9110,
@@ -24,7 +24,7 @@ pub struct Origin {
 pub enum Completeness {
     /// The file has as many bytes as the body.
     Complete,
-    /// The body has another size: ask for all of it.
+    /// The body has another size: request all of it.
     Different,
     /// The answer is the same as to a request for the whole body.
     Other,
@@ -50,7 +50,7 @@ impl Completeness {
 /// What an answer to a resuming request means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Its body continues the part, and has at most what was asked for.
+    /// Its body continues the part, and has at most what was requested.
     Continues {
         /// The position after its last byte. The whole body may have more.
         end: u64,
@@ -61,7 +61,7 @@ pub enum Verdict {
     Whole,
     /// The part was complete already.
     IsComplete,
-    /// The part is of no use: remove it and ask for the whole body.
+    /// The part is useless: remove it and request the whole body.
     AskAgain,
     /// It says nothing about the part: a redirect, an error.
     Other,
@@ -128,15 +128,15 @@ impl Origin {
         self.total.is_none() || total.is_none() || self.total == total
     }
 
-    /// Whether the answer has an ETag other than the part's. A server that ignores `If-Range` is found by this.
+    /// Whether the validator of the answer differs from that of the part. Detects a server that ignores `If-Range`.
     fn is_other_version(&self, headers: &HeaderMap) -> bool {
         let known = if self.validator.starts_with('"') { header::ETAG } else { header::LAST_MODIFIED };
         field(headers, known).is_some_and(|validator| validator != self.validator)
     }
 }
 
-/// The validator for `If-Range` (RFC 9110, 13.1.5): a strong ETag, or without any ETag a Last-Modified that is a second
-/// older than the response.
+/// The validator for `If-Range` (RFC 9110, 13.1.5): a strong ETag or, without any ETag, a Last-Modified that is at
+/// least a second older than the response.
 fn validator(headers: &HeaderMap) -> Option<String> {
     if let Some(tag) = headers.get(header::ETAG) {
         let tag = tag.to_str().ok().filter(|tag| tag.len() >= 2 && tag.starts_with('"') && tag.ends_with('"'));
@@ -214,7 +214,7 @@ mod tests {
     const EARLIER: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
     #[test]
-    fn a_sidecar_that_no_request_can_carry_is_none() {
+    fn a_sidecar_that_no_request_can_carry_is_rejected() {
         let sidecar = |validator: &str| format!(r#"{{"url":"http://h/x","validator":"{validator}","total":null}}"#);
         assert!(Origin::parse(sidecar(EARLIER).as_bytes()).is_some());
         for validator in [r"a\r\nX: y", r"a\nb", r"a\u0000", "\u{e4}", r"\u007f"] {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_a_closed_range_ends_in_it_and_has_its_length() {
+    fn an_answer_to_a_closed_range_must_lie_in_it_and_have_its_length() {
         let tagged = origin(&[("etag", "\"a\""), ("content-length", "10")]).unwrap();
         let verdict = |fields: &[_]| tagged.verdict(2, Some(6), StatusCode::PARTIAL_CONTENT, &headers(fields));
         let up_to = |end| Verdict::Continues { end, total: Some(10) };
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_total_the_answer_names_it() {
+    fn an_unknown_total_is_taken_from_the_answer() {
         let dated = origin(&[("last-modified", EARLIER)]).unwrap();
         let verdict =
             |status: u16, fields: &[_]| dated.verdict(5, None, StatusCode::from_u16(status).unwrap(), &headers(fields));

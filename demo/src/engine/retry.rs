@@ -1,6 +1,6 @@
 //! Retries: which errors are worth another attempt, and when. Hosts that refuse requests are paused and slowed down.
 //!
-//! A page that waits for another attempt waits in the frontier, so it takes no worker meanwhile.
+//! A page that waits for another attempt waits in the frontier, so it does not occupy a worker.
 
 use super::error::PageError;
 use super::output::count;
@@ -14,11 +14,11 @@ use std::io;
 use std::time::SystemTime;
 use url::Url;
 
-/// The longest `Retry-After` that is believed.
+/// The longest `Retry-After` that is honored. A longer one is shortened to this.
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
 /// When to request `url` again after an error, if a retry may succeed and some are left. `begun` is the time at which
-/// the page was taken from the frontier, and `retries` their number so far.
+/// the page was taken from the frontier, and `retries` is the number of retries so far.
 pub fn next_attempt(engine: &Engine, url: &Url, error: &PageError, begun: Instant, retries: u32) -> Option<Instant> {
     let backoff = now() + engine.backoff.before(retries);
     let next = match error {
@@ -33,7 +33,8 @@ pub fn next_attempt(engine: &Engine, url: &Url, error: &PageError, begun: Instan
     (retries < engine.options.pace.retries && !engine.frontier.is_stopped()).then_some(next)
 }
 
-/// Slows a host down that refused a request. If it said how long to wait, pauses it and returns the end of that.
+/// Slows down a host that refused a request. If its answer says how long to wait, pauses the host and returns the end
+/// of the pause.
 fn refused(engine: &Engine, url: &Url, error: &PageError, begun: Instant, wait: Option<Duration>) -> Option<Instant> {
     let believed = wait.map(|wait| wait.min(LONGEST_WAIT));
     let until = believed.map(|wait| now() + wait);

@@ -51,7 +51,7 @@ pub struct Engine {
     pub duplicates: RefCell<Vec<Duplicate>>,
     /// The failure that ended the crawl early.
     pub failure: RefCell<Option<Failure>>,
-    /// How often in a row no file descriptor was left although no other page was in progress.
+    /// How many times in a row no file descriptor was left although no other page was in progress.
     pub starved: Cell<u32>,
     pub interrupted: Cell<Option<Interrupt>>,
     /// Pages that were in progress when their workers were cancelled.
@@ -133,7 +133,7 @@ impl Engine {
         }
     }
 
-    /// Counts a link that is not followed, as it stands in a page or as a URL.
+    /// Counts a link that is not followed. `link` is its text in the page, or its URL.
     pub fn skip_link(&self, reason: Skipped, link: &str) {
         if let Some(hash) = self.skipped.count(&reason, link) {
             self.ledger.skip_link(&reason, hash);
@@ -146,8 +146,8 @@ impl Engine {
         self.ledger.extend_scope(to);
     }
 
-    /// Whether a page that failed is left to the other processes of a shared crawl: this one stops, so it did not try
-    /// again.
+    /// Whether a failed page is left to the other processes of a shared crawl, because this one is stopping and does
+    /// not retry it.
     pub fn gives_back(&self, done: &Done) -> bool {
         self.ledger.is_shared() && self.frontier.is_stopped() && done.may_pass
     }
@@ -164,7 +164,7 @@ impl Engine {
         }
     }
 
-    /// Takes over what an earlier run left.
+    /// Restores one item that an earlier run left.
     fn restore(&self, restored: Restored) {
         match restored {
             Restored::Scope(to) => self.scope.borrow_mut().add(&to),
@@ -177,12 +177,12 @@ impl Engine {
         }
     }
 
-    /// Where the redirects of this run lead.
+    /// The target of each redirect that was seen.
     pub fn known_redirects(&self) -> Chains {
         self.redirects.last_targets().into_iter().collect()
     }
 
-    /// Notes a file whose links will be converted, if links are.
+    /// Notes a saved file, if a list of them is kept.
     pub fn note_saved(&self, path: &Path, url: &Url, media: Media) {
         if let Some(saved) = &mut *self.saved.borrow_mut() {
             let path = path.to_string_lossy().into_owned(); // names are UTF-8
@@ -190,7 +190,7 @@ impl Engine {
         }
     }
 
-    /// Notes where a page was redirected in an earlier run, as two pages may lead to each other.
+    /// Notes the redirects of a page that an earlier run fetched, because two pages may redirect to each other.
     fn restore_redirects(&self, record: &Record, redirects: Vec<Url>) {
         let Some(Ok(end)) = record.final_url.as_deref().map(Url::parse) else { return };
         let Ok(mut from) = Url::parse(&record.url) else { return };
@@ -229,7 +229,7 @@ impl Engine {
         self.frontier.stop();
     }
 
-    /// Puts the page back and goes on with fewer pages at once.
+    /// Puts the page back and continues with fewer pages at once.
     pub async fn out_of_descriptors(&self, claim: Claim<'_>) {
         /// Attempts for the only page in progress: other programs may be holding descriptors for a moment.
         const PATIENCE: u32 = 10;

@@ -1,6 +1,6 @@
-//! `--sitemaps`: the sitemaps of the first servers: those that robots.txt names, and `/sitemap.xml`, which most sites
-//! have even if robots.txt does not name it. `links/` reads them, and their pages are followed as links of a first
-//! page.
+//! `--sitemaps`: queues the sitemaps of the first servers. These are the sitemaps that robots.txt names, and
+//! `/sitemap.xml`, which most sites have even if robots.txt does not name it. `links/` reads them, and their pages are
+//! followed as links of a first page.
 
 use super::frontier::Purpose;
 use super::shared::Engine;

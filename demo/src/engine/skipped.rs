@@ -11,7 +11,7 @@ use std::hash::Hasher;
 /// Why a link is not followed. The names are part of the format of `--state`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub enum Skipped {
-    /// It leads to a server that is no part of the crawl.
+    /// It leads to a server that is not part of the crawl.
     OtherHost,
     /// It leads out of the directory of the first pages.
     OtherDirectory,
@@ -27,7 +27,7 @@ pub enum Skipped {
     RobotsUnreadable,
     /// Its response has a media type that is not kept.
     MediaType,
-    /// The page asks not to follow it.
+    /// The page marks it as nofollow.
     NoFollow,
     /// Its scheme is not http or https.
     Scheme(String),
@@ -75,7 +75,7 @@ pub struct SkippedLinks {
 }
 
 impl SkippedLinks {
-    /// Counts a link, as it stands in a page or as a URL. Returns its hash, unless it was counted before.
+    /// Counts a link. `link` is its text in the page, or its URL. Returns its hash, unless it was counted before.
     pub fn count(&self, reason: &Skipped, link: &str) -> Option<u64> {
         let mut hasher = SipHasher13::new(); // the same in each run and on each machine
         hasher.write(link.as_bytes());

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_stays_different() {
+    fn different_urls_stay_different() {
         let base = Url::parse("http://example.org/").unwrap();
         for (a, b) in [("/a", "/a/"), ("/x?1", "/x?2"), ("/a%2Fb", "/a/b"), ("/a", "/A"), ("/x", "/x?y")] {
             let [a, b] = [a, b].map(|url| normalize(base.join(url).unwrap()));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_url_says_what_to_write() {
+    fn the_error_for_a_wrong_url_says_what_to_write() {
         let wrong = |text: &str| parse(text).unwrap_err();
         assert!(wrong("localhost:8080/x").contains("http://localhost:8080/x"));
         assert!(wrong("/x").contains("http://x"));

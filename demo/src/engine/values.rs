@@ -3,12 +3,12 @@
 use bytesize::ByteSize;
 use std::time::Duration;
 
-/// A number of bytes, as `64M`.
+/// A number of bytes, such as `64M`.
 pub fn size(text: &str) -> Result<ByteSize, String> {
     text.parse().map_err(|_| "write it as 64M (million bytes), 500k or 1Gi (2³⁰)".to_owned())
 }
 
-/// A duration, as `30s`. It is never zero.
+/// A duration, such as `30s`. It is never zero.
 pub fn time(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("must be at least 1ms".to_owned()),

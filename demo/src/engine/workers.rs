@@ -1,4 +1,4 @@
-//! The workers: they fetch one page after the other until no page is left, or until an interrupt.
+//! The workers: they fetch one page after another until no page is left, or until an interrupt.
 
 use super::convert;
 use super::duplicates;
@@ -23,7 +23,7 @@ use std::time::Duration;
 /// Fetches pages until none is left, or until an interrupt.
 ///
 /// # Errors
-/// Fails if the run as a whole can't go on. Pages that fail are reported and are no error.
+/// Fails if the run as a whole can't continue. A page that fails is reported, but is not an error.
 pub async fn run(options: Options, plan: Plan, signals: Signals) -> Result<Exit, Failure> {
     let mut interrupts = signals.interrupts().map_err(Failure::Signals)?;
     if options.save.checksum.is_some() && plan.starts.len() != 1 {
@@ -62,7 +62,7 @@ pub async fn run(options: Options, plan: Plan, signals: Signals) -> Result<Exit,
     engine.finish().await
 }
 
-/// Removes copies of pages and converts links, if options ask for that.
+/// Removes copies of pages and converts links, if the options say so.
 async fn complete_site(engine: &Engine) -> Result<(), Failure> {
     let mut redirects = engine.known_redirects();
     duplicates::remove(engine, &mut redirects).await?;
@@ -125,7 +125,7 @@ async fn join(workers: &mut Vec<JoinHandle<()>>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Fetches one page after the other.
+/// Fetches one page after another.
 async fn worker(engine: Rc<Engine>) {
     while let Some(claim) = engine.frontier.next().await {
         if !engine.ledger.admits(&claim.job).await {
@@ -146,7 +146,7 @@ async fn worker(engine: Rc<Engine>) {
                 } else if engine.gives_back(&done) {
                     continue; // its lease ends with this process
                 } else if claim.job.purpose == Purpose::Guess {
-                    // It is not there. It is not asked for again, unless that may be temporary.
+                    // The guessed sitemap is missing. It is not requested again, unless the error may be temporary.
                     let reason = if done.may_pass { Skipped::RobotsUnreadable } else { Skipped::Robots };
                     if let Err(failure) = engine.ledger.skip(&claim.job, &reason).await {
                         engine.fail(failure);

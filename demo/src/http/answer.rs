@@ -45,7 +45,7 @@ pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 /// A piece exists only while it is written to the client's socket. Bytes that the socket did not take are read again
 /// once it has room, so a slow client takes no memory.
 pub trait PieceByPiece {
-    /// Reads bytes at the current position, as many as one read returns; none at the end.
+    /// Reads bytes at the current position, as many as one read returns. Returns no bytes at the end.
     fn next(&mut self) -> LocalFuture<'_, io::Result<Box<dyn AsRef<[u8]>>>>;
 
     /// Moves the position by `count` bytes, at most as many as `next` returned last.

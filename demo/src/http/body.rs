@@ -1,4 +1,4 @@
-//! The body of a response: where it ends, and what it is when its codings are undone. No I/O. Used by `connection.rs`.
+//! The body of a response: where it ends, and the removal of its codings. No I/O. Used by `connection.rs`.
 
 use super::buffer::Buffer;
 use super::coding::Coding;
@@ -12,7 +12,7 @@ use bytesize::ByteSize;
 pub struct Body {
     framing: Framing,
     decoder: Option<Decoder>,
-    /// The most bytes, received and decoded.
+    /// Maximum number of bytes, as received and as decoded.
     limit: u64,
     received: u64,
     decoded: u64,
@@ -20,10 +20,10 @@ pub struct Body {
     recording: Option<Recording>,
 }
 
-/// What comes next.
+/// The result of [`Body::next`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// A piece was decoded, or this many bytes of the input are one. [`Body::take`] returns it.
+    /// There is a piece: decoded bytes, or this many bytes of the input. [`Body::take`] returns it.
     Piece(usize),
     /// More input is needed.
     More,
@@ -58,12 +58,12 @@ impl Body {
         self.decoder.is_some()
     }
 
-    /// Bytes of the body so far, as they were received.
+    /// The number of bytes of the body so far, before decoding.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// Bytes of the body so far, after decoding.
+    /// The number of bytes of the body so far, after decoding.
     pub fn decoded(&self) -> u64 {
         self.decoded
     }
@@ -71,7 +71,7 @@ impl Body {
     /// Finds the next piece, in the unread bytes of `input`.
     ///
     /// # Errors
-    /// The body is malformed, too large, or not what its codings say.
+    /// The body is malformed or too large, or is not valid data in its codings.
     pub fn next(&mut self, input: &mut Buffer) -> Result<Next, Error> {
         if matches!(self.framing, Framing::Length(left) if self.received.saturating_add(left) > self.limit) {
             return Err(self.too_large()); // known before the body arrives
@@ -126,9 +126,10 @@ impl Body {
     /// Handles the end of the connection.
     ///
     /// # Errors
-    /// [`Error::Incomplete`] if the body is.
+    /// [`Error::Incomplete`] if the body is incomplete.
     pub fn end_of_stream(&mut self) -> Result<(), Error> {
-        // An empty body in a coding is common with a length of 0. Here it is as likely that all of it is missing.
+        // With a length of 0, an empty coded body is common. Without a length, it is as likely that the whole body is
+        // missing.
         if self.framing == Framing::UntilClose && self.decoder.is_some() && self.received == 0 {
             return Err(Error::Incomplete("before its coded data".into()));
         }
@@ -152,7 +153,7 @@ mod tests {
 
     const LIMIT: u64 = 100_000;
 
-    /// Receives a body that arrives in pieces of these sizes, again and again. Returns it, and what is left behind it.
+    /// Receives a body in pieces of these sizes, repeated in a cycle. Returns the body, and the input after it.
     fn receive(mut body: Body, input: &[u8], sizes: &[usize]) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let (mut buffer, mut whole, mut left) = (Buffer::default(), Vec::new(), input);
         let mut sizes = sizes.iter().cycle();
@@ -194,20 +195,20 @@ mod tests {
         assert_eq!(receive(body(), &coded, &[5]).unwrap().0, b"hello");
         assert!(matches!(receive(body(), &coded[..coded.len() - 1], &[5]), Err(Error::Incomplete(_))));
         assert!(matches!(receive(body(), b"", &[5]), Err(Error::Incomplete(_))));
-        // A length that is right, of data that is not all there.
+        // All bytes of the announced length arrive, but the coded data ends too early.
         let short = Body::new(Framing::Length(20), &[Coding::Gzip], LIMIT);
         assert!(matches!(receive(short, &coded, &[5]), Err(Error::Incomplete(_))));
     }
 
     #[test]
-    fn the_limit_is_that_of_the_decoded_size() {
+    fn the_limit_applies_to_the_decoded_size() {
         let sized = |size: usize| {
             let coded = gzip(&vec![b'x'; size]);
             receive(Body::new(Framing::Length(coded.len() as u64), &[Coding::Gzip], LIMIT), &coded, &[1000])
         };
         assert_eq!(sized(LIMIT as usize).unwrap().0.len() as u64, LIMIT);
         assert!(matches!(sized(LIMIT as usize + 1), Err(Error::TooLarge(_))));
-        // Padding after the data counts as well: it could go on for ever.
+        // Padding after the data counts too, because it could be endless.
         let padded = [gzip(b"x"), vec![0; LIMIT as usize]].concat();
         let body = Body::new(Framing::UntilClose, &[Coding::Gzip], LIMIT);
         assert!(matches!(receive(body, &padded, &[1000]), Err(Error::TooLarge(_))));
@@ -215,7 +216,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_in_any_pieces_are_the_same_body(
+        fn the_sizes_of_the_pieces_do_not_change_the_body(
             words in proptest::collection::vec(prop_oneof![
                 Just(b"5\r\nhello\r\n".to_vec()), Just(b"0\r\n".to_vec()), Just(b"\r\n".to_vec()), Just(b"\n".to_vec()),
                 Just(b"X: y\r\n".to_vec()), Just(b"5;a=b".to_vec()), Just(b"\0".to_vec()), Just(b"\r".to_vec()),

@@ -103,7 +103,7 @@ mod tests {
     use futures_lite::future::{block_on, poll_once};
     use futures_lite::{AsyncRead, AsyncWrite};
 
-    /// A peer that sends these pieces, one a read, and nothing after them.
+    /// A peer that sends these pieces, one for each read, and then nothing more.
     struct Pieces(Vec<Vec<u8>>);
 
     impl AsyncRead for Pieces {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unread_stays_in_order_however_it_comes_and_is_used() {
+    fn unread_bytes_stay_in_order() {
         let all: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
         for (piece, used) in [(1000, 999), (40_000, 10), (1, 1), (32_768, 32_768), (5000, 7777)] {
             let mut peer = Pieces(all[..piece.max(5000)].chunks(piece).map(<[u8]>::to_vec).collect());
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_that_waits_holds_what_is_unread_and_no_more() {
+    fn a_waiting_buffer_holds_only_the_unread_bytes() {
         let mut peer = Pieces(vec![b"hello".to_vec()]);
         let mut buffer = Buffer::default();
         assert!(block_on(poll_once(buffer.fill(&mut peer))).is_some());

@@ -1,12 +1,12 @@
-//! The codings of a body: which there are, and which a response has. Used by `framing.rs` and `body.rs`.
+//! The codings of a body: those that are supported, and those that a response has. Used by `framing.rs` and `body.rs`.
 
 use super::error::Error;
 use http::{HeaderMap, header};
 
-/// What a request accepts, the value of `Accept-Encoding`.
+/// The codings that a request accepts: the value of `Accept-Encoding`.
 pub const ACCEPTED: &str = "gzip, deflate, br, zstd";
 
-/// The most codings of one body. curl has the same limit; one is usual.
+/// Maximum number of codings of one body. curl has the same limit; most bodies have one coding or none.
 const STACK_LIMIT: usize = 5;
 
 /// A coding that `decode/` can undo.
@@ -76,7 +76,7 @@ fn content_codings(target: &str, headers: &HeaderMap) -> Result<Vec<Coding>, Err
     Ok(codings)
 }
 
-/// Whether a name stands for no coding. Some servers put the character encoding here; browsers ignore that.
+/// Whether a name means no coding. Some servers put the character encoding here; browsers ignore that.
 fn is_no_coding(name: &str) -> bool {
     let none = ["", "identity", "none"].iter().any(|known| known.eq_ignore_ascii_case(name));
     none || encoding_rs::Encoding::for_label(name.as_bytes()).is_some()
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_coding_that_can_not_be_undone_is_an_error_with_its_name() {
+    fn an_unsupported_coding_is_an_error_that_names_it() {
         for field in ["compress", "gzip, sdch", "x", "gzip;q=1", "gzip br"] {
             let error = of("/", &[("content-encoding", field)]).unwrap_err();
             assert!(matches!(&error, Error::UnknownContentCoding(name) if field.contains(&**name)), "{error:?}");
@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn codings_are_limited_in_number() {
+    fn the_number_of_codings_is_limited() {
         let four = [(header::CONTENT_ENCODING, "br,br,br,br".parse().unwrap())].into_iter().collect();
         assert_eq!(codings("/", &four, &[Gzip]).unwrap(), [Brotli, Brotli, Brotli, Brotli, Gzip]);
         assert!(matches!(codings("/", &four, &[Gzip, Gzip]), Err(Error::TooManyCodings(5))));
     }
 
     #[test]
-    fn a_file_whose_format_is_the_coding_stays_as_it_is() {
+    fn a_file_whose_format_is_the_coding_stays_coded() {
         for (path, media_type, coding) in [
             ("/a", "application/gzip", "gzip"),
             ("/a", "application/x-gzip; x=y", "x-gzip"),

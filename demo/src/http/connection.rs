@@ -17,9 +17,9 @@ use futures_lite::future::poll_once;
 use http::{HeaderMap, HeaderName, StatusCode};
 use std::io;
 
-/// The most informational (1xx) responses before the final one.
+/// Maximum number of informational (1xx) responses before the final one.
 const INFORMATIONAL_LIMIT: usize = 16;
-/// The most bytes that are decoded before other tasks run. Reading makes way for them by itself.
+/// Number of bytes that are decoded before other tasks run. Reads need no such limit: they use the budget of the poll.
 const DECODED_AT_ONCE: u64 = 64 * 1024;
 
 /// A connection to a server.
@@ -39,13 +39,13 @@ pub struct Response<'a> {
     pub headers: HeaderMap,
     connection: &'a mut Connection,
     body: Body,
-    /// A coding of the body that can't be undone. The body is of no use then, but the head may be.
+    /// A coding of the body that can't be undone. The body is then useless, but the head may be useful.
     undecodable: Option<Error>,
     /// Whether the connection may be reused after the body.
     keep: bool,
     limits: Limits,
     speed: Speed,
-    /// Decoded bytes when other tasks last ran.
+    /// The number of decoded bytes when other tasks last ran.
     yielded_at: u64,
     /// Whether all of the body has been read.
     is_complete: bool,
@@ -172,7 +172,7 @@ impl Response<'_> {
     /// The next piece of the body, with its codings undone; `None` at its end.
     ///
     /// # Errors
-    /// The connection broke, the body is malformed or not what its coding says, or a limit was exceeded.
+    /// The connection broke, the body is malformed or not valid data in its coding, or a limit was exceeded.
     ///
     /// # Cancel safety
     /// If this future is dropped before it is ready, nothing of the body is lost.
@@ -199,17 +199,17 @@ impl Response<'_> {
         Ok(Some(self.body.take(count, &mut self.connection.input)))
     }
 
-    /// Bytes of the body so far, as they were received.
+    /// The number of bytes of the body so far, before decoding.
     pub fn received(&self) -> u64 {
         self.body.received()
     }
 
-    /// Bytes of the body so far, with its codings undone.
+    /// The number of bytes of the body so far, after decoding.
     pub fn decoded(&self) -> u64 {
         self.body.decoded()
     }
 
-    /// Whether a coding of the body is undone. Its length and ranges are those of the coded body then.
+    /// Whether a coding of the body is undone. If so, its length and its ranges refer to the coded body.
     pub fn is_coded(&self) -> bool {
         self.body.is_coded()
     }
@@ -271,7 +271,7 @@ mod tests {
     use std::time::Duration;
     use url::Url;
 
-    /// A server whose whole reply is there at once.
+    /// A server whose whole reply is available at once.
     struct Ready(Vec<u8>);
 
     impl AsyncRead for Ready {

@@ -1,4 +1,4 @@
-//! Opens connections: the look-up, TCP, a proxy, TLS. Used by `pool.rs`; `options.rs` makes it.
+//! Opens connections: the look-up, TCP, a proxy, TLS. Used by `pool.rs`; `options.rs` makes the connector.
 
 use super::connection::Connection;
 use super::error::{Error, is_unresolved};
@@ -31,7 +31,7 @@ pub struct Connector {
     proxies: Rc<Proxies>,
     /// The only family to connect to.
     family: Option<Family>,
-    /// What a proxy learns about the program.
+    /// The `User-Agent` of requests for a tunnel.
     user_agent: Option<String>,
     /// Addresses of hosts that accepted a connection, to save further look-ups.
     known: RefCell<HashMap<String, IpAddr>>,
@@ -43,7 +43,7 @@ impl Connector {
         Connector { tls, proxies, family, user_agent, known: RefCell::default() }
     }
 
-    /// What a connection for this URL can be used for: all URLs with the same route.
+    /// The route of this URL. A connection can be used for all URLs with the same route.
     pub fn route(&self, url: &Url) -> String {
         let server = || url.origin().ascii_serialization();
         match self.proxies.of(url) {
@@ -56,8 +56,8 @@ impl Connector {
     /// A new connection for requests of this URL's route.
     ///
     /// # Errors
-    /// If the server or the proxy cannot be reached, the proxy refuses, or TLS fails. `limits.connect` is the time for
-    /// all of it.
+    /// If the server or the proxy cannot be reached, the proxy refuses, or TLS fails; or if all of this takes
+    /// longer than `limits.connect`.
     pub async fn connect(&self, url: &Url, limits: &Limits) -> Result<Connection, Error> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let port = url.port_or_known_default().unwrap_or(80);
@@ -152,7 +152,7 @@ struct Deadline<'a> {
 }
 
 impl Deadline<'_> {
-    /// Limits a step. `what` continues "… took longer than".
+    /// Limits the time of a step. In the error, `what` precedes "took longer than".
     async fn until<T>(&self, what: &'static str, step: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let left = self.at.saturating_duration_since(now());
         timeout(left, step).await.unwrap_or(Err(Error::Timeout { what, after: self.limits.connect }))

@@ -20,7 +20,7 @@ impl CustomField {
     /// Parses `Name: value`, `Name:` (which removes the field) or `Name;` (which sends it empty), as in curl.
     ///
     /// # Errors
-    /// What is wrong and what to write, without the value, which may be a secret.
+    /// The error says what is wrong and what to write, without the value, which may be a secret.
     pub fn parse(text: &str) -> Result<CustomField, String> {
         let (name, value) = match text.split_once(':') {
             Some((name, value)) => match value.trim_matches([' ', '\t']) {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_is_refused_that_could_change_the_request_and_its_value_stays_secret() {
+    fn a_field_that_could_change_the_request_is_refused_without_quoting_its_value() {
         for wrong in [
             "x",
             "",

@@ -13,7 +13,7 @@ pub enum Error {
     /// The name look-up failed, or no address of the host accepted a connection.
     #[error("cannot connect to {role}\"{host}\": {source}")]
     Connect {
-        /// What precedes the name of a host that is not the URL's.
+        /// A prefix for the name of the host if it is not the URL's.
         role: &'static str,
         /// Name or address, and port.
         host: String,
@@ -80,7 +80,7 @@ pub enum Error {
     /// The body has too many codings, one over the other.
     #[error("the body has more codings than the limit of {0}")]
     TooManyCodings(usize),
-    /// The body is not what its coding says.
+    /// The body is not valid data in its coding.
     #[error("the body is not valid {coding} data: {why}")]
     Undecodable {
         /// The name of the coding.
@@ -88,7 +88,7 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
-    /// The body expands without measure.
+    /// The body expands more than the limit allows.
     #[error("the body expands to more than {0} times its size; this is probably a decompression bomb")]
     Expands(u64),
     /// The body arrives too slowly.
@@ -130,7 +130,7 @@ impl Error {
         }
     }
 
-    /// Whether a retry may succeed. After a limit of speed or of the total time it would only take as long again.
+    /// Whether a retry may succeed. After a limit on speed or total time, it would only take as long again.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Connect { unresolved, source, .. } => {
@@ -150,8 +150,8 @@ impl Error {
     }
 }
 
-/// Whether an operation failed for want of a file descriptor. The resolver does not always report that; for its errors,
-/// this function tries whether there are as many descriptors as it needs.
+/// Whether an operation failed because there was no free file descriptor. The resolver does not always report that. For
+/// its errors, this function tries to open as many descriptors as the resolver needs.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     const ENFILE: i32 = 23; // the same numbers on Linux, macOS and the BSDs
     const EMFILE: i32 = 24;

@@ -39,7 +39,7 @@ pub enum Chunk {
     Trailers(usize),
 }
 
-/// The body of a response: how it is delimited, and what its transfer codings say.
+/// How the body of a response is delimited, and its transfer codings.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Delimited {
     /// How it is delimited.
@@ -71,11 +71,11 @@ impl Framing {
             return done(true);
         }
         if status.is_informational() || status == StatusCode::NO_CONTENT {
-            // Some servers send a body with a 204 all the same, perhaps late, so the connection is not reused.
+            // Some servers send a body with a 204 nevertheless, perhaps late, so the connection is not reused.
             return done(false);
         }
         let mut names = transfer_codings(headers)?;
-        // RFC 9110, 5.6.1; `identity` is the obsolete name for no coding (RFC 2616, 3.6).
+        // Empty elements are ignored (RFC 9110, 5.6.1). `identity` is the obsolete name for no coding (RFC 2616, 3.6).
         names.retain(|name| !name.is_empty() && name != "identity");
         let mut chunked = 0;
         while names.pop_if(|last| last == "chunked").is_some() {
@@ -110,7 +110,7 @@ impl Framing {
             return Ok(length.filter(|length| *length > 0).map_or(Framing::Done, Framing::Length));
         }
         let mut codings = transfer_codings(headers)?;
-        codings.retain(|coding| !coding.is_empty()); // RFC 9110, 5.6.1
+        codings.retain(|coding| !coding.is_empty()); // ignored (RFC 9110, 5.6.1)
         let unknown = codings.iter().find(|coding| !KNOWN_CODINGS.contains(&&***coding));
         match (codings.split_last(), unknown, length) {
             // A proxy might use the length and this server the coding.
@@ -290,7 +290,7 @@ fn text(field: &HeaderValue) -> Result<&str, Error> {
 mod tests {
     use super::*;
 
-    /// Feeds `input` in pieces of `size` bytes, and gives the body and what is left behind it.
+    /// Feeds `input` in pieces of `size` bytes. Returns the body, and the input after it.
     fn read(mut framing: Framing, input: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let (mut body, mut there, mut coming) = (Vec::new(), Vec::new(), input.chunks(size));
         loop {
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunked_body_is_read_whatever_the_pieces_it_comes_in() {
+    fn a_chunked_body_is_read_from_pieces_of_any_size() {
         let input = b"5\r\nhello\r\n6;name=value\r\n world\r\n0\r\nTrailer: x\r\n\r\nnext";
         for size in 1..input.len() {
             let (body, left) = read(Framing::Chunked(Chunk::Size), input, size).unwrap();
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_are_the_same_whatever_the_pieces() {
+    fn the_sizes_of_the_pieces_do_not_change_the_limits() {
         let extension = |size: usize| format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(size - 4));
         let trailers = |size: usize| {
             let (field, end) = ("X: y\r\n", "\r\n");
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_takes_what_was_promised_and_no_more() {
+    fn a_body_with_a_length_has_exactly_that_many_bytes() {
         let (body, left) = read(Framing::Length(5), b"helloextra", 3).unwrap();
         assert_eq!((&body[..], &left[..]), (&b"hello"[..], &b"extra"[..]));
         assert!(matches!(read(Framing::Length(5), b"hell", 3), Err(Error::Incomplete(_))));
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_of_body_follows_rfc_9112() {
+    fn the_framing_of_a_response_follows_rfc_9112() {
         let of = |method: Method, status: u16, fields: &[(&'static str, &'static str)]| {
             let delimited = response(method, status, fields).unwrap();
             (delimited.framing, delimited.keep)
@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(of(Method::GET, 200, &twice), (Framing::Length(7), true));
         let both = [("content-length", "7"), ("transfer-encoding", "Chunked")];
         assert_eq!(of(Method::GET, 200, &both), (Framing::Chunked(Chunk::Size), false));
-        // What has no body has none whatever its fields say (6.3, rule 1), and a coding overrides any length (rule 3).
+        // The fields do not matter if a response has no body (6.3, rule 1), and a coding overrides any length (rule 3).
         for fields in [&[("content-length", "7")][..], &[("content-length", "x")], &[("transfer-encoding", "x")]] {
             assert_eq!(of(Method::HEAD, 200, fields), (Framing::Done, true));
             assert_eq!(of(Method::GET, 304, fields), (Framing::Done, true));
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_is_none_is_an_error() {
+    fn an_invalid_length_is_an_error() {
         let (digits, tail) = ("9".repeat(99), "7;x");
         for bad in
             ["-1", "+1", "1e3", "", "0x7", "7 7", "7.0", "18446744073709551616", &digits, tail, "7, 8", "7,", "7,x"]
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn transfer_codings_are_undone_and_unknown_ones_named() {
+    fn known_transfer_codings_are_accepted_and_unknown_ones_are_errors() {
         let of = |codings: &'static str| response(Method::GET, 200, &[("transfer-encoding", codings)]);
         let chunked = || Framing::Chunked(Chunk::Size);
         for (codings, framing, others, keep) in [
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_codings_of_a_request_chunked_alone_is_understood() {
+    fn the_only_transfer_coding_of_a_request_is_chunked() {
         let of = |codings: &[&'static str]| {
             let fields: Vec<_> = codings.iter().map(|coding| ("transfer-encoding", *coding)).collect();
             Framing::of_request(&headers(&fields))

@@ -8,9 +8,9 @@ use bytesize::ByteSize;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::borrow::Cow;
 
-/// The most bytes of a head, with empty lines before it.
+/// Maximum size of a head with any empty lines before it, in bytes.
 pub const HEAD_LIMIT: usize = 64 * 1024;
-/// The most fields of a response's head.
+/// Maximum number of fields of a response's head.
 const FIELDS_LIMIT: usize = 256;
 const HTTP: &[u8] = b"HTTP/";
 
@@ -18,13 +18,13 @@ const HTTP: &[u8] = b"HTTP/";
 pub type Head = (StatusCode, HeaderMap, bool);
 
 /// Parses the head at the beginning of `input`: its length in bytes, and whether it allows reuse of the connection.
-/// `None` if it is incomplete. The answer for a part of a head is `None` or the answer for the whole.
+/// `None` if it is incomplete. The result for a part of a head is `None` or the result for the whole.
 ///
 /// # Errors
 /// The bytes are not HTTP/1.x, or the head exceeds a limit.
 pub fn parse_head(input: &[u8]) -> Result<Option<(usize, Head)>, Error> {
     let seen = &input[..input.len().min(HEAD_LIMIT)];
-    // RFC 9112, 2.2 asks this of servers. Bytes left over from the response before are as likely here.
+    // RFC 9112, 2.2 requires servers to skip empty lines. A client may find them after the previous response.
     let start = seen.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let begun = &seen[start..];
     let prefix = HTTP.len().min(begun.len());
@@ -80,8 +80,8 @@ fn parse(head: &[u8]) -> Result<Head, Error> {
 
 /// The minor version and the status. Any white space separates them (RFC 9112, 4); a reason is not required.
 ///
-/// A later version is taken for HTTP/1.1 (RFC 9110, 2.5). Servers that write `HTTP/2` here, as curl and wget accept it,
-/// mean HTTP/1.1 all the same.
+/// A later minor version is treated as HTTP/1.1 (RFC 9110, 2.5). So is `HTTP/2`, as in curl and wget: servers that
+/// write it here mean HTTP/1.1.
 fn status_line(line: &[u8]) -> Result<(u8, StatusCode), Error> {
     let mut words =
         line.split(|byte| matches!(byte, b' ' | b'\t' | 0x0b | 0x0c | b'\r' | b'\n')).filter(|w| !w.is_empty());
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rfc_9112_allows_a_client_to_repair_is_repaired() {
+    fn a_head_is_repaired_where_rfc_9112_allows_it() {
         for head in [
             "HTTP/1.1 200 OK\r\nX: a b\r\n\r\n",
             "HTTP/1.1 200 OK\nX: a b\n\n",
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_1_is_an_error() {
+    fn a_head_that_is_not_http_1_is_an_error() {
         for head in
             ["<html>\r\n\r\n", "ICY 200 OK\r\n\r\n", " HTTP/1.1 200 OK\r\n\r\n", "HTTQ", "h2", "\0", "\r\n\r\nx"]
         {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn http_1_0_keeps_a_connection_on_request_and_never_after_a_transfer_coding() {
+    fn http_1_0_keeps_a_connection_on_request_but_never_after_a_transfer_coding() {
         for (head, expected) in [
             ("HTTP/1.0 200 OK\r\n\r\n", false),
             ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n\r\n", true),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_are_the_same_however_the_head_arrives() {
+    fn the_limits_do_not_depend_on_how_the_head_arrives() {
         let of_size = |size: usize| {
             let rest = "HTTP/1.1 200 OK\r\nX: \r\n\r\n";
             format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(size - rest.len()))
@@ -269,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_part_of_a_head_is_judged_as_the_whole_or_not_yet(
+        fn the_result_for_a_part_of_a_head_is_none_or_that_for_the_whole(
             words in proptest::collection::vec(prop::sample::select(WORDS), 0..24),
             cut: prop::sample::Index,
         ) {

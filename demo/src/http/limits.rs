@@ -32,8 +32,8 @@ impl Limits {
         limits
     }
 
-    /// Limits the time of an operation, to `time` and to what is left of the total time. `what` continues "… took
-    /// longer than".
+    /// Limits the time of an operation, to `time` and to what is left of the total time. In the error, `what`
+    /// precedes "took longer than".
     ///
     /// # Errors
     /// [`Error::Timeout`] after `time`, [`Error::TotalTime`] after the total time, or the operation's own.
@@ -86,7 +86,7 @@ pub struct LeastSpeed {
 /// Measures the speed of one body.
 ///
 /// Only the time spent waiting for the server counts, not the time that this side takes to write what it received. The
-/// speed is looked at when bytes arrive; if none do, the idle timeout is what ends the exchange.
+/// speed is checked when bytes arrive; if none do, the idle timeout ends the exchange.
 #[derive(Debug, Default)]
 pub struct Speed {
     waited: Duration,
@@ -113,7 +113,7 @@ impl Speed {
     }
 }
 
-/// Limits the time of an operation. `what` continues "… took longer than".
+/// Limits the time of an operation. In the error, `what` precedes "took longer than".
 pub async fn in_time<T>(
     time: Duration,
     what: &'static str,
@@ -142,7 +142,7 @@ mod tests {
         assert!(matches!(arrivals(10_000, SECOND, 9), Err(Error::TooSlow { .. })));
         // One packet of 1,400 bytes in two minutes, if the idle timeout allows it.
         assert!(arrivals(10, 120 * SECOND, 1_400).is_ok());
-        // A fast beginning does not make up for what follows.
+        // A fast beginning does not make up for a slow continuation.
         let mut speed = Speed::default();
         speed.arrived(&least, 30 * SECOND, 1_000_000).unwrap();
         assert!(speed.arrived(&least, 30 * SECOND, 299).is_err());

@@ -1,7 +1,7 @@
 //! Parses `.netrc`, as curl does: `machine`, `default`, `login`, `password`, quoted words, comments, `macdef`.
 //! Used by `credentials.rs` and `options.rs`.
 //!
-//! The parser is our own, because errors of those in libraries quote the words of the file, which may be passwords.
+//! No library is used, because the errors of such libraries quote words of the file, which may be passwords.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -27,7 +27,7 @@ impl Netrc {
     /// Parses a file. Unknown words are skipped.
     ///
     /// # Errors
-    /// What is wrong, with its line, and without any word of the file.
+    /// The error says what is wrong and in which line, without any value of the file.
     pub fn parse(text: &str) -> Result<Netrc, String> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut lines = text.lines().enumerate();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_gives_its_login() {
+    fn a_login_is_found_in_every_form_of_a_file() {
         for text in [
             "machine h login l password p",
             "machine h\n\tlogin l\n\tpassword p\n",
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn words_may_hold_what_separates_others() {
+    fn a_password_may_contain_separators_and_keywords() {
         for (written, password) in [
             (r#""a b""#, "a b"),
             (r#""a\"b\\c""#, r#"a"b\c"#),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_file_is_named_by_its_line_and_nothing_of_it_is_quoted() {
+    fn an_error_names_the_line_and_quotes_no_value() {
         for (text, why) in [
             ("machine h\nlogin l password \"secret", "line 2: a quote is not closed"),
             ("login secret", "line 1: `login` before any `machine`"),

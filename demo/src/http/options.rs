@@ -1,4 +1,4 @@
-//! The options of the network, and what they make: a pool of connections, and what each request carries.
+//! The options of the network, and what is made from them: a pool of connections, and what each request carries.
 //!
 //! Used by the engine. Values that may contain a password are checked here and not by `clap`, which would print them.
 
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_is_named_by_its_option_and_no_secret_is_printed() {
+    fn an_error_names_the_option_and_prints_no_secret() {
         for (args, named) in [
             (&["--user", "secret"][..], "--user"),
             (&["--proxy", "socks5://u:secret@h"], "--proxy"),

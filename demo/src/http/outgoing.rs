@@ -48,7 +48,7 @@ impl<'a> Outgoing<'a> {
         self
     }
 
-    /// Adds the user's own fields. They replace others of the same name, whenever those are set. Unless
+    /// Adds the user's own fields. They replace others of the same name, even those that are set later. Unless
     /// `with_credentials`, fields that carry credentials are left out.
     pub fn custom(mut self, fields: &'a [CustomField], with_credentials: bool) -> Outgoing<'a> {
         self.custom = fields;

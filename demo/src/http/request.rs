@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_minor_version_is_taken_for_1_1_and_another_major_one_is_not() {
+    fn a_later_minor_version_is_treated_as_1_1_and_another_major_one_is_an_error() {
         for (version, expected) in [("1.0", 0), ("1.1", 1), ("1.2", 1), ("1.9", 1)] {
             let head = head(&format!("\r\nGET / HTTP/{version}\r\nHost: x\r\n\r\n")).unwrap();
             assert_eq!((head.request.version, head.keep), (expected, expected == 1), "{version}");

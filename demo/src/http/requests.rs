@@ -1,5 +1,5 @@
-//! What each request carries: credentials, cookies, the linking page, the user's own fields. `options.rs` makes it; the
-//! engine uses it.
+//! What each request carries: credentials, cookies, the linking page, the user's own fields. `options.rs` makes
+//! [`Requests`]; the engine uses it.
 
 use super::coding::ACCEPTED;
 use super::cookies::Jar;
@@ -20,7 +20,7 @@ pub struct Requests {
     pub(super) cookies: Option<Jar>,
     pub(super) custom: Vec<CustomField>,
     pub(super) user_agent: Option<String>,
-    /// The page that first pages are said to be linked from.
+    /// The value of `Referer` in requests for first pages.
     pub(super) referer: Option<String>,
 }
 
@@ -65,7 +65,7 @@ impl Requests {
         self.cookies.as_ref()?.field(url)
     }
 
-    /// Takes the cookies of a response.
+    /// Stores the cookies of a response.
     ///
     /// # Errors
     /// If the response is a proxy's request for credentials.
@@ -83,8 +83,8 @@ impl Requests {
     }
 }
 
-/// What the server of `url` learns about the page that links to it. As in browsers (`strict-origin-when-cross-origin`):
-/// the whole URL within an origin, elsewhere the origin alone, and nothing from https to http.
+/// The value of `Referer` in a request for `url`, as in browsers (`strict-origin-when-cross-origin`): the whole URL of
+/// the linking page within an origin, its origin for other origins, and no value from https to http.
 fn shown_referrer(referrer: &str, url: &Url) -> Option<String> {
     let referrer = Url::parse(referrer).ok()?;
     if referrer.origin() == url.origin() {
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_learns_of_the_linking_page_what_browsers_tell() {
+    fn the_referer_is_that_of_browsers() {
         for (referrer, url, shown) in [
             ("http://h/a?b#c", "http://h/d", Some("http://h/a?b")),
             ("http://u:p@h/a", "http://h/d", Some("http://h/a")),

@@ -31,15 +31,15 @@ pub use super::request::Request;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The time a client may go on sending after the last answer.
 const LINGER: Duration = Duration::from_secs(1);
-/// The most bytes of a request's head.
+/// Maximum size of a request's head, in bytes.
 const HEAD_LIMIT: usize = 32 * 1024;
-/// The most bytes of a request's body, with its framing.
+/// Maximum size of a request's body with its framing, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;
 /// The default limit on connections at once. It is lower if there are fewer file descriptors.
 pub const CONNECTIONS: u32 = 10_000;
 /// File descriptors for each connection: its socket, and a file.
 const EACH: u64 = 2;
-/// Connections above the limit that are refused at once. Further ones are not accepted yet.
+/// Maximum number of connections above the limit that are being refused. Further ones are accepted after these.
 const REFUSALS: usize = 64;
 
 /// Answers requests.
@@ -62,7 +62,7 @@ pub trait Handler: 'static {
     }
 }
 
-/// Accepts connections, each in a task of its own. At once there are at most [`CONNECTIONS`], or fewer if there are not
+/// Accepts connections, each in a task of its own. There are at most [`CONNECTIONS`] at once, or fewer if there are not
 /// enough file descriptors. Returns only if the listener fails for good.
 pub async fn serve(listener: TcpListener, handler: Rc<impl Handler>) -> io::Error {
     serve_at_most(CONNECTIONS, listener, handler).await
@@ -115,7 +115,7 @@ async fn exchange(input: &mut Buffer, stream: &TcpStream, peer: SocketAddr, hand
             let (body_wanted, version) = (request.method != Method::HEAD, request.version);
             let mut answer = handler.answer(request).await;
             if let (0, Body::Chunked(body)) = (version, &mut answer.body) {
-                answer.body = Body::UntilClose(std::mem::take(body)); // HTTP/1.0 knows no chunks
+                answer.body = Body::UntilClose(std::mem::take(body)); // HTTP/1.0 has no chunks
             }
             let keep = keep && !matches!(answer.body, Body::UntilClose(_));
             (keep, send(stream, answer, keep, body_wanted).await)

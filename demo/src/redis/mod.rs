@@ -1,4 +1,4 @@
-//! A client for Redis, over the runtime's own streams. Used by the frontier that processes share.
+//! A client for Redis, over the runtime's own streams. Used by the ledger of a crawl that several processes share.
 //!
 //! | file | what it holds |
 //! |---|---|

@@ -3,7 +3,7 @@
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use std::fmt::Write;
 
-/// A script, and the digest by which Redis knows it after the first use.
+/// A script, and the digest that identifies it in Redis after the first use.
 pub struct Script {
     /// The source.
     pub text: String,

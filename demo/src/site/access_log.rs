@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 /// A handler whose answers are logged.
 ///
-/// Lines go to the file at once, one write for each. The thread waits for that write; it is as short as a system call
-/// that copies a line.
+/// Each line goes to the file at once, in one write. The write blocks the thread, but only for a system call that
+/// copies a line.
 pub struct Logged<H> {
     inner: H,
     log: RefCell<Box<dyn Write>>,
@@ -59,7 +59,7 @@ impl<H: Handler> Handler for Logged<H> {
     }
 }
 
-/// What the line says of the request.
+/// What the line says about the request.
 struct Begun {
     peer: String,
     request: String,
@@ -113,7 +113,7 @@ fn log_date(at: SystemTime) -> String {
     format!("{day}/{month}/{year}:{time} +0000")
 }
 
-/// Text that stays inside its quotes and on its line.
+/// Escapes text so that it stays inside its quotes and on its line.
 fn quotable(text: &str) -> String {
     let mut quotable = String::new();
     for char in text.chars() {

@@ -1,5 +1,5 @@
-//! What a request asks of a file that may have changed: preconditions and ranges (RFC 9110, 13 and 14), without any
-//! I/O. Used by `files.rs`.
+//! Preconditions and ranges of a request for a file that may have changed (RFC 9110, 13 and 14), without any I/O.
+//! Used by `files.rs`.
 
 use http::{HeaderMap, HeaderName, header};
 use std::ops::Range;
@@ -22,7 +22,7 @@ pub enum Selected {
     Part(Range<u64>),
     /// 304: the client has this version.
     NotModified,
-    /// 412: the client wants another version.
+    /// 412: the request is for another version.
     PreconditionFailed,
     /// 416: the range begins behind the end.
     NotSatisfiable,
@@ -61,7 +61,7 @@ impl Version {
         }
     }
 
-    /// Whether `If-Range` is missing or names this version. A date counts only if it is this very one.
+    /// Whether `If-Range` is missing or names this version. A date must be equal to this version's.
     fn is_unchanged(&self, headers: &HeaderMap) -> bool {
         match text(headers, header::IF_RANGE) {
             None => true,
@@ -91,8 +91,8 @@ fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(name)?.to_str().ok()?.trim()).ok()
 }
 
-/// Selects one range of bytes. Anything else, also several ranges, selects the whole file, as a server may (RFC 9110,
-/// 14.2).
+/// Selects one range of bytes. Anything else, including several ranges, selects the whole file, as RFC 9110, 14.2
+/// allows.
 fn select_range(range: &str, length: u64) -> Selected {
     let Some((unit, range)) = range.split_once('=') else { return Selected::Whole };
     let Some((first, last)) = range.trim().split_once('-') else { return Selected::Whole };
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use Selected::{NotModified, NotSatisfiable, Part, PreconditionFailed, Whole};
 
-    /// What 100 bytes with the tag `"64-…"`, changed at the second 1,000, select for these fields.
+    /// The selection for these fields from a file of 100 bytes with the tag `"64-…"`, changed at second 1,000.
     fn select(fields: &[(&'static str, &str)]) -> Selected {
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         let version = Version::new(100, at(1000), at(2000));
@@ -188,7 +188,7 @@ mod tests {
         ] {
             assert_eq!(select(&[range, (field, value)]), expected, "{field}: {value}");
         }
-        // The tag is the better witness, so the date beside it is ignored.
+        // A tag is more precise than a date, so the date beside it is ignored.
         assert_eq!(select(&[("if-none-match", "\"x\""), ("if-modified-since", at)]), Whole);
     }
 

@@ -188,8 +188,9 @@ fn find(root: &Dir, target: &str) -> io::Result<Found> {
     }
 }
 
-/// Finds the file that a crawl saved for this path and query, below the directory of its server or in a directory with
-/// those of several servers. `None` if there is none by another name than the path's.
+/// Finds the file that a crawl saved for this path and query under a name that differs from the path. The root is
+/// either the directory of the file's server, or a directory with those of several servers. `None` if there is no such
+/// file.
 fn saved_by_a_crawl(root: &Dir, path: &str, query: &str) -> Option<io::Result<Found>> {
     let url = normalize(Url::parse(&format!("http://localhost{path}{query}")).ok()?);
     let (path, query) = (url.path(), url.query());

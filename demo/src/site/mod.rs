@@ -64,7 +64,7 @@ pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
     interrupted.or(broken).or(abandoned).await
 }
 
-/// Prints what is served. If standard output is closed, the server runs all the same; `println!` would panic.
+/// Prints what is served. If standard output is closed, the server still runs; `println!` would panic.
 fn announce(what: &str, address: SocketAddr) {
     let _closed = writeln!(io::stdout(), "serving {what} at http://{address}/; Ctrl-C stops it");
 }

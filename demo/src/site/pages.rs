@@ -229,7 +229,7 @@ fn word_after(mut state: u64) -> u64 {
 impl PieceByPiece for Noise {
     fn next(&mut self) -> LocalFuture<'_, io::Result<Box<dyn AsRef<[u8]>>>> {
         Box::pin(async {
-            yield_now().await; // a socket takes in many pieces before it is full
+            yield_now().await; // a socket accepts many pieces before it is full
             Ok(Box::new(self.piece()) as Box<dyn AsRef<[u8]>>)
         })
     }
@@ -251,9 +251,8 @@ impl PieceByPiece for Noise {
 mod tests {
     use super::*;
 
-    /// However much a socket takes of each piece.
     #[test]
-    fn noise_is_the_same_in_whatever_steps_it_is_taken() {
+    fn noise_is_the_same_for_steps_of_any_size() {
         let whole = 200_000;
         let mut expected = Vec::new();
         let mut state = 0x9e37_79b9_7f4a_7c15;

@@ -239,8 +239,8 @@ impl State {
         }
     }
 
-    /// The thread takes the tasks of the injection queue. No event says so: it does this before it polls the reactor,
-    /// after it was parked, and at the latest before it polls one of them.
+    /// The thread takes the tasks of the injection queue. No event reports this. The thread does it before it polls the
+    /// reactor, after it was parked, and at the latest before it polls one of these tasks.
     fn take_injected(&mut self) {
         self.takes_injected = false;
         self.queue.append(&mut self.injected);

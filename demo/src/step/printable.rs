@@ -1,4 +1,4 @@
-//! Makes the texts of a recording safe to print: it may come from a stranger, and a terminal executes control
+//! Makes the texts of a recording safe to print: it may be untrusted, and a terminal executes control
 //! sequences.
 
 use executor::trace::{By, Event, Frame, Record, Trace};

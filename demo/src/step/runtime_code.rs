@@ -22,8 +22,8 @@ pub struct Code {
     mark: &'static str,
 }
 
-/// A source file of the runtime. Its path identifies it: to compare and to hash the text took most of the time in which
-/// a long recording is written as a page.
+/// A source file of the runtime. Its path identifies it: comparing and hashing the text took most of the time for
+/// writing a long recording as a page.
 #[derive(Debug)]
 struct File {
     path: &'static str,
@@ -163,7 +163,7 @@ codes! {
 
 /// The functions that make an event, the innermost first: the one that makes the transition, if there is a transition.
 pub fn codes(record: &Record) -> &'static [Code] {
-    // A recording without transitions does not name its scheduler. It is taken for this project's.
+    // A recording without transitions does not name its scheduler, which is assumed to be this project's.
     let queue = record.transition.map_or(Some(Queue::Run), |transition| transition.queue);
     match &record.event {
         Event::RunBegins => &[RUN],

@@ -1,6 +1,6 @@
 //! The text of the source files that a recording names.
 //!
-//! A recording may come from a stranger, and the files it names end up on a page that is passed on. So only regular
+//! A recording may be untrusted, and the files that it names become part of a page that is passed on. So only regular
 //! Rust source files of limited size are read, and only below a directory that the user chose: with `--source`, or by
 //! running this program in or above the directory that the recorded program ran in. `cap-std` resolves paths inside
 //! that directory, so neither `..` nor a symbolic link leads out of it.
@@ -18,9 +18,9 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
-/// The largest file that is read, in bytes. A larger one is generated.
+/// The largest file that is read, in bytes. A larger one is probably generated.
 const FILE: u64 = 2 << 20;
-/// The most that is read in all, in bytes.
+/// Maximum size of all files that are read, in bytes.
 const ALL: u64 = 64 << 20;
 
 /// Finds source files: in the directory that was passed with `--source`, in the directory that the program ran in if it

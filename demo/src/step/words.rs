@@ -256,7 +256,7 @@ pub fn short_frame(frame: &Frame) -> String {
     }
 }
 
-/// What a waiter wants to do: `read` or `write`.
+/// The interest of a waiter, as a verb: `read` or `write`.
 pub fn direction_word(direction: Direction) -> &'static str {
     match direction {
         Direction::Read => "read",
@@ -264,7 +264,7 @@ pub fn direction_word(direction: Direction) -> &'static str {
     }
 }
 
-/// What a waiter is interested in: `reading` or `writing`.
+/// The interest of a waiter, as a noun: `reading` or `writing`.
 fn interest(direction: Direction) -> &'static str {
     match direction {
         Direction::Read => "reading",

@@ -98,7 +98,7 @@ fn totals<'a>(shown: &Observed, present: &Observed, is_paused: bool, width: u16)
     let mut line = Line::from(vec![program.bold(), status.bold()]);
     for part in summary(shown) {
         let part = Span::from(format!("  {part}"));
-        // Half a number would be another number.
+        // A number that is cut would read as a smaller number.
         if line.width() + part.width() > width.into() {
             break;
         }

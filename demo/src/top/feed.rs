@@ -12,12 +12,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// The most lines that are read ahead. A program that sends more is held back, and then drops events.
+/// Maximum number of lines that are read ahead. A program that sends more must wait, and then drops events.
 const LINES: usize = 100_000;
 /// How long to wait for a program that sends nothing: one that hangs does not even send its state.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The longest line, in bytes. A longer one is cut, which makes it invalid: that socket is no console.
+/// The longest line, in bytes. A longer one is cut, which makes it invalid: such a socket is not a console.
 const LINE: u64 = 16 << 20;
 
 /// Reads the next line; `None` at the end.
@@ -116,7 +116,7 @@ impl Feed {
         Ok(())
     }
 
-    /// The program has ended, or has closed its console.
+    /// Handles the end of the program, or of its console.
     fn end(&mut self) -> Result<(), Failure> {
         self.observed.end();
         match self.console.take() {

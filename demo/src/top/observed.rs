@@ -26,7 +26,7 @@ pub struct Observed {
     /// The sources at which the current poll of each runtime left its waker.
     asked: BTreeMap<u32, Vec<u64>>,
     status: Status,
-    /// When the program last reported its time; none if time stands still here.
+    /// When the program last reported its time; `None` if time stands still.
     reported: Option<Instant>,
     samples: VecDeque<(Duration, Totals)>,
     start: Instant,
@@ -58,7 +58,7 @@ pub struct Totals {
     pub now: u64,
 }
 
-/// Rates, by the second.
+/// Rates. Those of events and polls are per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rates {
     /// Events.

@@ -34,7 +34,7 @@ pub struct Screen {
     pub(super) page: usize,
     /// The state at the pause, while paused.
     pub(super) paused: Option<Observed>,
-    /// The help covers the tables.
+    /// Whether the help covers the tables.
     pub(super) helps: bool,
     /// The answer to the last key, in place of the keys.
     pub(super) message: Option<String>,

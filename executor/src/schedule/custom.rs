@@ -1,8 +1,9 @@
 //! [`CustomRuntime`]: the rest of the library on a scheduler of your own.
 //!
 //! A [`Schedule`] decides where a queued task goes, and its loop runs the tasks. This file has what
-//! [`spawn`](crate::spawn()) and the rest of the library need besides: the numbers and the list of the tasks, the pool for
-//! blocking calls, the observer. The runtime is current on the threads that have [entered](CustomRuntime::enter) it.
+//! [`spawn`](crate::spawn()) and the rest of the library need in addition: the numbers and the list of the tasks, the
+//! pool for blocking calls, the observer. The runtime is current on the threads that have
+//! [entered](CustomRuntime::enter) it.
 //!
 //! Used by `spawn.rs`, `tasks.rs` and `runtime.rs` where no [`Runtime`](crate::Runtime) is current.
 
@@ -33,8 +34,8 @@ use std::time::Duration;
 /// [`spawn_blocking`](crate::spawn_blocking), [`task_group`](crate::task_group), [`tasks`](crate::tasks), sockets and
 /// timers use it on the threads that have [entered](CustomRuntime::enter) it.
 ///
-/// Its tasks are numbered from 1. Clones are cheap and are the same runtime. Keep it beside your scheduler and not inside
-/// it: otherwise each keeps the other alive.
+/// Its tasks are numbered from 1. Clones are cheap and are the same runtime. Keep it beside your scheduler and not
+/// inside it: otherwise each keeps the other alive.
 ///
 /// ```
 /// use executor::CustomRuntime;
@@ -69,7 +70,7 @@ pub struct CustomRuntime {
     _ends: Arc<Ends>,
 }
 
-/// What can be chosen about a [`CustomRuntime`]. Made by [`CustomRuntime::builder`].
+/// Configures and builds a [`CustomRuntime`]. Made by [`CustomRuntime::builder`].
 #[must_use = "a builder does nothing until `build`"]
 pub struct CustomBuilder {
     scheduler: Box<dyn Inner>,
@@ -117,8 +118,8 @@ impl CustomRuntime {
         CustomBuilder { scheduler: Box::new(scheduler), reactor: None, observer: None }
     }
 
-    /// Makes this the current runtime while `f` runs. `f` is the loop that runs tasks: call this on each thread that has
-    /// one.
+    /// Makes this the current runtime while `f` runs. `f` is the loop that runs tasks: call this on each thread that
+    /// has one.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         let _reactor = self.shared.reactor.as_ref().map(Handle::enter);
         // Clears the current task, so that events in the loop are not attributed to a task that calls this.
@@ -142,8 +143,8 @@ impl CustomRuntime {
         self.shared.tasks.len()
     }
 
-    /// Cancels every task, shielded or not. Your loop then drops the futures, on the threads that would have polled them:
-    /// to shut down, call this and run the loop until [no task is left](CustomRuntime::unfinished).
+    /// Cancels every task, shielded or not. Your loop then drops the futures, on the threads that would have polled
+    /// them: to shut down, call this and run the loop until [no task is left](CustomRuntime::unfinished).
     #[track_caller]
     pub fn cancel_all(&self) {
         let at = Location::caller();
@@ -224,7 +225,7 @@ impl Schedule for Custom {
     }
 
     fn happened(self: &Arc<Self>, task: TaskRef<'_>, what: TaskEvent<'_>) {
-        // First, so that it can note the queue of a wake: see `Transition::note_queue`.
+        // The scheduler comes first, so that it can note the queue of a wake: see `Transition::note_queue`.
         if self.scheduler.is_watched() {
             self.scheduler.happened(task, what);
         }
@@ -246,14 +247,14 @@ impl Drop for Before {
     }
 }
 
-/// Calls `f` with the current custom runtime of this thread. A [`Runtime`](crate::Runtime) on the thread comes first:
-/// ask for that before.
+/// Calls `f` with the current custom runtime of this thread. A [`Runtime`](crate::Runtime) on the thread takes
+/// precedence: check for that first.
 pub(crate) fn with_custom<R>(f: impl FnOnce(Option<&Arc<Custom>>) -> R) -> R {
     let current = CURRENT.get();
     if current.is_null() {
         return f(None);
     }
-    // SAFETY: `enter`, which has set it, keeps the `Arc` that it points into, and is still on the stack below.
+    // SAFETY: `enter` set the pointer, keeps the `Arc` that it points into, and is still on the stack below.
     let current = unsafe {
         Arc::increment_strong_count(current);
         Arc::from_raw(current)
@@ -267,8 +268,8 @@ impl Custom {
         Meta { id: TaskId(self.numbered.fetch_add(1, Ordering::Relaxed) + 1), spawned_at, extras }
     }
 
-    /// Makes a task and schedules it. The future is boxed, so that this is compiled once for each type of output and not
-    /// for each type of future.
+    /// Makes a task and schedules it. The future is boxed, so that this is compiled once for each type of output and
+    /// not for each type of future.
     ///
     /// # Safety
     /// The future and its output are Send; or it `is_local`, and stays on this thread.
@@ -288,7 +289,7 @@ impl Custom {
                 // SAFETY: the future is kept at home.
                 unsafe { self.make(future, self.introduce(Some(extras), spawned_at)) }
             }
-            // SAFETY: the caller vouches for the future.
+            // SAFETY: as the caller promises.
             false => unsafe { self.make(future, self.introduce(Some(extras), spawned_at)) },
         };
         self.tasks.add(&task);
@@ -312,8 +313,8 @@ impl Custom {
         self.observers.show(|observer| observer.blocking_queued(task.id()));
     }
 
-    /// The task dump. Tasks that belong to another thread are not polled. Other threads wake and run tasks meanwhile, so
-    /// only a task that completes in this poll proves a lost wake.
+    /// The task dump. Tasks that belong to another thread are not polled. Other threads wake and run tasks meanwhile,
+    /// so only a task that completes in this poll proves a lost wake.
     pub(crate) fn dump(&self) -> Tasks {
         let mut names = Names::default();
         let listed = self.tasks.tasks();

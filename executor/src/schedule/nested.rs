@@ -1,4 +1,4 @@
-//! Dropping the futures of cancelled tasks at once, in the poll or the destructor that asks for it.
+//! Dropping the futures of cancelled tasks at once, in the poll or the destructor that requests it.
 //!
 //! Used by the schedulers, for groups, whose tasks must not outlive them.
 
@@ -12,7 +12,7 @@ use std::thread;
 /// Each level takes about two kilobytes of stack in a debug build, plus what the destructors take.
 const DEPTH: usize = 16;
 
-/// The drops that are under way on a thread, each in a destructor that the one before runs.
+/// The drops in progress on a thread, each inside a destructor that the previous one runs.
 #[derive(Default)]
 pub(super) struct NestedDrops {
     depth: Cell<usize>,
@@ -21,8 +21,8 @@ pub(super) struct NestedDrops {
 }
 
 impl NestedDrops {
-    /// Runs the cancelled, unshielded ones among `tasks`, last first. Such a run drops the future. `take` moves what
-    /// other threads have pushed to the queue, and `run` runs a task.
+    /// Runs those of `tasks` that are cancelled and not shielded, the last one first. Such a run drops the future.
+    /// `take` moves into `queue` the tasks that other threads have pushed, and `run` runs a task.
     ///
     /// A destructor may call this again. From a certain depth on, such a call leaves its tasks to the outermost one and
     /// returns `false`, so that futures which drop each other don't overflow the stack.

@@ -1,7 +1,7 @@
 //! The pool of threads for blocking calls. It grows on demand and shrinks when idle.
 //!
-//! A blocking call is a task whose future makes the call in its only poll, and whose [`Schedule`] gives it to a thread of
-//! the pool. So handles, cancellation and panics work as for every other task.
+//! A blocking call is a task whose future makes the call in its only poll, and whose [`Schedule`] passes it to a thread
+//! of the pool. So handles, cancellation and panics work as for every other task.
 //!
 //! Used by `single.rs` and `custom.rs`.
 
@@ -38,7 +38,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The limits of a runtime whose builder was not given any.
+    /// The limits of a runtime whose builder sets none.
     pub(crate) const DEFAULT: Limits = Limits { threads: 128, keep_alive: Duration::from_secs(10) };
 }
 
@@ -185,7 +185,8 @@ impl Schedule for Pool {
         }
         let needs_thread = state.queue.len() >= state.idle && state.threads < self.limits.threads;
         if let Err(error) = if needs_thread { self.start_thread(&mut state) } else { Ok(()) } {
-            // With other threads, the call waits for one of them. Without, no thread would ever make it.
+            // If the pool has other threads, the call waits for one of them. If it has none, no thread would ever make
+            // the call.
             if state.threads == 0 {
                 drop(state);
                 return refuse(task, &error);
@@ -201,7 +202,7 @@ impl Schedule for Pool {
 }
 
 thread_local! {
-    /// The error of the call that is polled next on this thread, which is then not made.
+    /// The error for the call that this thread polls next; that call is then not made.
     static REFUSAL: Cell<Option<io::Error>> = const { Cell::new(None) };
 }
 

@@ -53,7 +53,7 @@ impl RunQueue {
     #[inline]
     pub(crate) fn pop(&self) -> Option<Runnable> {
         let task = self.first.get()?;
-        // SAFETY: as in `push`; the right to run that was put in comes out again.
+        // SAFETY: as in `push`; this returns the right to run that `push` stored.
         let (next, task) = unsafe { (task.as_ref().next.with(|next| *next), Runnable::from_header(task)) };
         self.first.set(next);
         if next.is_none() {
@@ -72,8 +72,8 @@ impl Drop for RunQueue {
     }
 }
 
-/// The injection queue: tasks that other threads have woken, for one thread to take. It also says whether that thread is
-/// parked, so that only the push that finds it parked has to unpark it.
+/// The injection queue: tasks that other threads have woken, for one thread to take. It also says whether that thread
+/// is parked, so that only the push that finds it parked has to unpark it.
 ///
 /// ```text
 ///                  push                park

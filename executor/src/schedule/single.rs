@@ -10,12 +10,13 @@
 //!   └── 64 polls or some ms since the reactor was polled?  ─► poll it, without waiting
 //! ```
 //!
-//! No task starves the rest: a task that is queued during a pass runs in the next one, and the reactor is polled between
-//! two passes once 64 polls or some milliseconds have passed, unless nothing waits in it.
+//! No task starves the rest: a task that is queued during a pass runs in the next one, and the reactor is polled
+//! between two passes once 64 polls or some milliseconds have passed, unless it has nothing to wait for.
 //!
 //! [`Core`] belongs to the thread that runs the tasks, which finds it through a thread-local. [`Single`] is shared with
-//! wakers on all threads. A waker on the thread of its own core pushes the task to the core's run queue, without atomics.
-//! Elsewhere it pushes to the injection queue, and writes to the reactor's notifier only if it finds the thread parked.
+//! wakers on all threads. A waker on the thread of its own core pushes the task to the core's run queue, without
+//! atomics. Elsewhere it pushes to the injection queue, and writes to the reactor's notifier only if it finds the
+//! thread parked.
 //!
 //! Used by `runtime.rs`, `spawn.rs`, `tasks.rs`, `custom.rs` and `group.rs`.
 
@@ -45,7 +46,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The reactor is polled after so many polls of tasks, at the next end of a pass.
+/// The reactor is polled after this many polls of tasks, at the end of the pass.
 const POLLS_BETWEEN_TURNS: usize = 64;
 
 /// The part of a scheduler that wakers on any thread use.
@@ -162,8 +163,8 @@ impl CoreId {
     }
 }
 
-/// Drops now, not in the next pass, the future of each of `tasks` that is cancelled and not shielded. The tasks belong to
-/// this thread's runtime. Returns `false` if an outer call on the stack will do it: see [`NestedDrops`].
+/// Drops now, not in the next pass, the future of each of `tasks` that is cancelled and not shielded. The tasks belong
+/// to this thread's runtime. Returns `false` if an outer call on the stack will do it: see [`NestedDrops`].
 pub(crate) fn run_cancelled(tasks: Vec<Canceller>) -> bool {
     with_core(|core| {
         let Some(core) = core else { return true };
@@ -196,7 +197,7 @@ pub(crate) struct Core {
     monitor: Monitor,
 }
 
-/// What can be chosen about a scheduler.
+/// The settings of a scheduler.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     /// How long the thread polls the reactor for something to do before it parks.
@@ -218,8 +219,8 @@ impl Core {
         Arc::ptr_eq(&self.shared, shared)
     }
 
-    /// Runs `future` as the first task, with all tasks that it spawns, until it is ready. Drops the futures of the tasks
-    /// that are left, on this thread, before it returns.
+    /// Runs `future` as the first task, with all tasks that it spawns, until it is ready. Drops the futures of the
+    /// tasks that are left, on this thread, before it returns.
     pub(crate) fn run<F: Future>(
         &self,
         reactor: &mut Reactor,
@@ -233,8 +234,8 @@ impl Core {
         let _run = enter_run(self.shared.observers.run());
         self.monitor.begin(&self.shared.observers);
         let ending = Ending { core: self, reactor, before: CURRENT.replace(self), _slabs: self.slabs.enter() };
-        // SAFETY: the task only runs in this call, on this thread, and `ending` drops it before this function returns or
-        // unwinds, so everything that it borrows outlives it.
+        // SAFETY: the task only runs in this call, on this thread, and `ending` drops it before this function returns
+        // or unwinds, so everything that it borrows outlives it.
         let mut root = unsafe {
             let cell = self.reserve(None, spawned_at);
             future.move_to(cell.future());
@@ -268,12 +269,12 @@ impl Core {
         spawned_at: &'static Location<'static>,
     ) -> Reserved<F> {
         let meta = self.introduce(extras, spawned_at);
-        // SAFETY: the caller vouches for the future. Both queues give the task to this thread only:
-        // the run queue is used here alone, and only this thread takes from the injection queue.
+        // SAFETY: the caller promises that for the future. Both queues give the task to this thread only: the run queue
+        // is used here alone, and only this thread takes from the injection queue.
         unsafe { reserve(Some(&self.slabs), &self.shared, meta) }
     }
 
-    /// Makes a task of a cell and queues it.
+    /// Makes a task from a cell and queues it.
     ///
     /// # Safety
     /// The future was written to the cell, which was made by this core.
@@ -345,7 +346,8 @@ impl Core {
         is_over
     }
 
-    /// As [`run_task`](Core::run_task), but does not time the poll: within the poll of another task, it belongs to that one.
+    /// As [`run_task`](Core::run_task), but does not time the poll: within the poll of another task, it belongs to that
+    /// one.
     #[inline(always)]
     fn run_inside(&self, task: Runnable) -> bool {
         budget::reset();
@@ -406,7 +408,7 @@ impl Core {
         self.shared.injected.take(&self.queue);
     }
 
-    /// Whether some milliseconds have passed since this was last asked, however few polls they took. Always `false` on a
+    /// Whether some milliseconds have passed since the last call, however few polls they took. Always `false` on a
     /// simulated clock: a deterministic run must not depend on the machine's speed.
     fn has_taken_long(&self) -> bool {
         self.monitor.has_ticked() && !self.shared.reactor.is_simulated()

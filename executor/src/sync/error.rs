@@ -61,7 +61,8 @@ pub enum TryRecvError {
 /// No message was received from a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BroadcastError {
-    /// The receiver was so slow that it missed this many messages. The next call returns the oldest message that is left.
+    /// The receiver was so slow that it missed this many messages. The next call returns the oldest message that is
+    /// left.
     #[error("the receiver was too slow; messages missed: {0}")]
     Missed(u64),
     /// No further message will arrive: the channel is closed, or it has no sender left.

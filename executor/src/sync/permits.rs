@@ -1,4 +1,4 @@
-//! Counted permits, handed out in the order in which tasks ask for them. [`Semaphore`](super::Semaphore),
+//! Counted permits, handed out in the order in which tasks request them. [`Semaphore`](super::Semaphore),
 //! [`Mutex`](super::Mutex) and [`RwLock`](super::RwLock) are built on them.
 
 use super::wait_list::{List, Monitor, Rule, State, Wait, Wakes};
@@ -17,7 +17,7 @@ pub(super) enum Acquire {}
 impl Rule for Acquire {
     type State = Counted;
     type Want = usize;
-    /// The permits that it wanted.
+    /// The requested permits; there is nothing else to return.
     type Got = ();
     const WAIT: &'static str = "acquire on";
 

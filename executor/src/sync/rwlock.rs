@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 /// A reader takes one permit, a writer all of them.
 const ALL: usize = usize::MAX >> 1;
 
-/// A value that many tasks may read at once, or one may change. Tasks get it in the order in which they ask.
+/// A value that many tasks may read at once, or one may change. Tasks get it in the order in which they request it.
 ///
 /// A waiting writer delays the readers behind it, so a steady stream of readers does not starve it.
 ///
@@ -51,9 +51,9 @@ impl<T> RwLock<T> {
 }
 
 impl<T: ?Sized> RwLock<T> {
-    /// Waits until every writer that asked earlier is done, and locks the value for reading.
+    /// Waits until every writer that came earlier is done, and locks the value for reading.
     ///
-    /// A task that holds a read guard and asks for another one waits forever if a writer asked in between.
+    /// A task that holds a read guard and requests another one waits forever if a writer began to wait in between.
     ///
     /// # Cancel safety
     /// Dropping it gives up the place in line. A lock that was just handed over goes back.
@@ -62,7 +62,7 @@ impl<T: ?Sized> RwLock<T> {
         ReadGuard::new(self)
     }
 
-    /// Waits until every reader and writer that asked earlier is done, and locks the value for writing.
+    /// Waits until every reader and writer that came earlier is done, and locks the value for writing.
     ///
     /// # Cancel safety
     /// As [`read`](RwLock::read).

@@ -10,10 +10,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// Permits that are handed out in the order in which tasks ask for them, and return when they are dropped.
+/// Permits that are handed out in the order in which tasks request them, and return when they are dropped.
 ///
-/// A newcomer never overtakes: a task that asks for many permits delays the tasks behind it that ask for few. So no
-/// task starves.
+/// A newcomer never overtakes: a task that waits for many permits delays the tasks behind it that need few. So no task
+/// starves.
 ///
 /// ```
 /// use executor::{join_all, sync::Semaphore, time::{Duration, sleep}};
@@ -52,7 +52,8 @@ impl Semaphore {
 
     /// Waits for `permits` permits, and gets them all at once.
     ///
-    /// Asking for more than the semaphore ever has waits forever, unless more are [added](Semaphore::add_permits).
+    /// A request for more permits than the semaphore has in all waits forever, unless more are
+    /// [added](Semaphore::add_permits).
     ///
     /// # Cancel safety
     /// As [`acquire`](Semaphore::acquire).

@@ -3,7 +3,7 @@
 //! A [`Monitor`] is a state under a lock, with lists of waiters in it. A [`Rule`] describes one kind of waiter: what it
 //! wants, what it gets, and when. Three ideas make the list fair and keep it from losing anything:
 //!
-//! - **Handed over, not announced.** A task that makes something available gives it to the first waiter, under the
+//! - **Handed over, not announced.** A task that makes something available hands it over to the first waiter, under the
 //!   lock, before any other task can take it. A waiter that wakes already has what it waited for.
 //! - **No allocation.** A waiter's entry in the list is a [`Node`] inside its own future.
 //! - **A dropped waiter gives back.** A waiter that is dropped leaves the list. If something was handed over to it that
@@ -64,7 +64,7 @@ pub(super) trait State {
 /// One kind of waiter: what it wants, what it gets, and when.
 pub(super) trait Rule: Sized {
     type State: State;
-    /// What a waiter asks for.
+    /// What a waiter wants.
     type Want;
     /// What a waiter gets.
     type Got;
@@ -219,7 +219,7 @@ impl<R: Rule> List<R> {
 
     /// What the first waiter wants.
     pub(super) fn first(&mut self) -> Option<&mut R::Want> {
-        // SAFETY: nodes in a list are alive and belong to the thread that holds the lock, as the caller does.
+        // SAFETY: nodes in a list are alive and belong to the thread that holds the lock, which is the caller's.
         self.first.map(|node| unsafe { node.as_ref().body.with_mut(|body| &mut (*body).want) })
     }
 
@@ -404,7 +404,7 @@ impl<R: Rule> Node<R> {
     #[inline]
     unsafe fn take_got(&self) -> R::Got {
         self.stage.store(IDLE, Ordering::Relaxed);
-        // SAFETY: a node that was HANDED_OVER belongs to its owner, as the caller is.
+        // SAFETY: a node that was HANDED_OVER belongs to its owner, which is the caller.
         self.body.with_mut(|body| unsafe { (*body).got.take() }).expect("a node that is HANDED_OVER holds what it got")
     }
 

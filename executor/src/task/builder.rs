@@ -1,7 +1,8 @@
-//! Making tasks for a scheduler of your own: [`spawn_with`], and [`builder`] for tasks with a name, a number, metadata or a
-//! thread that they must not leave.
+//! Making tasks for a scheduler of your own: [`spawn_with`], and [`builder`] for tasks with a name, a number, metadata
+//! or a thread that they must not leave.
 //!
-//! For code that implements [`Schedule`]. Code that runs on a [`Runtime`](crate::Runtime) calls [`spawn`](crate::spawn()).
+//! For code that implements [`Schedule`]. Code that runs on a [`Runtime`](crate::Runtime) calls
+//! [`spawn`](crate::spawn()).
 
 use super::create::allocate;
 use super::extras::Extras;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::{self, Thread};
 
-/// Makes a task of a future. Returns the right to run it the first time, and the handle for its output.
+/// Makes a task from a future. Returns the right to run it the first time, and the handle for its output.
 ///
 /// Nothing happens until the [`Runnable`] is run or scheduled; dropping it cancels the task. The task's number is
 /// [`Schedule::next_id`]. [`builder`] makes tasks with a name and more.
@@ -95,15 +96,15 @@ impl Builder {
         self
     }
 
-    /// Sets the number of the task. It should differ from those of all other tasks that are observed together. The default is
-    /// [`Schedule::next_id`].
+    /// Sets the number of the task. It should differ from those of all other tasks that are observed together. The
+    /// default is [`Schedule::next_id`].
     pub fn id(mut self, id: TaskId) -> Builder {
         self.id = Some(id);
         self
     }
 
-    /// Attaches a value for the scheduler, such as a priority: see [`TaskRef::metadata`](super::TaskRef::metadata). A second
-    /// call replaces the value.
+    /// Attaches a value for the scheduler, such as a priority: see [`TaskRef::metadata`](super::TaskRef::metadata). A
+    /// second call replaces the value.
     pub fn metadata(mut self, metadata: impl Any + Send + Sync) -> Builder {
         self.extras.get_or_insert_default().set_metadata(metadata);
         self
@@ -121,11 +122,11 @@ impl Builder {
         unsafe { allocate(future, None, &scheduler, meta) }
     }
 
-    /// Makes a task of a future that must not leave this thread. [`TaskRef::home`](super::TaskRef::home) returns that thread,
-    /// so that the scheduler can bring each of the task's [`Runnable`]s there.
+    /// Makes a task from a future that must not leave this thread. [`TaskRef::home`](super::TaskRef::home) returns that
+    /// thread, so that the scheduler can bring each of the task's [`Runnable`]s there.
     ///
-    /// If a [`Runnable`] is run or dropped on another thread, the task ends with a panic that says so; the future must not be
-    /// dropped there, and is leaked.
+    /// If a [`Runnable`] is run or dropped on another thread, the task ends with a panic that says so; the future must
+    /// not be dropped there, and is leaked.
     ///
     /// ```
     /// use executor::task::{Runnable, Schedule, builder};

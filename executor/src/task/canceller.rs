@@ -1,4 +1,4 @@
-//! [`Canceller`]: a reference to a task that keeps its cell, and may cancel it.
+//! [`Canceller`]: a reference that keeps the cell of a task and can cancel the task.
 //!
 //! The join handle is built on it. Task lists and groups hold it as well.
 
@@ -45,7 +45,7 @@ impl Canceller {
         unsafe { TaskRef::new(self.header) }
     }
 
-    /// Cancels the task and records who did.
+    /// Cancels the task and records what cancelled it, where and why.
     pub(crate) fn cancel_at(&self, at: &'static Location<'static>, reason: Option<String>) {
         let Header { state, .. } = self.task().header();
         if !state.is_complete() && !state.is_cancelled() {
@@ -64,7 +64,7 @@ impl Canceller {
     pub(crate) fn end_at(&self, at: &'static Location<'static>, reason: &str) {
         self.cancel_at(at, Some(reason.to_owned()));
         self.task().header().pierce_shields();
-        // SAFETY: this holds a reference. A task that was cancelled before waits for its shields.
+        // SAFETY: this holds a reference. The wake is for a task that was cancelled before and waits for its shields.
         unsafe { wake(self.header) };
     }
 
@@ -92,8 +92,8 @@ impl Canceller {
         unsafe { header.as_ref() }.state.add_reference_unless_orphaned().then_some(Canceller { header })
     }
 
-    /// Wakes the task without a recorded cause. Returns the `Runnable` if it was suspended, and the transition, which the
-    /// caller reports.
+    /// Wakes the task without a recorded cause. Returns the `Runnable` if it was suspended, and the transition, which
+    /// the caller reports.
     pub(crate) fn wake_up(&self) -> Option<(Runnable, Transition)> {
         let extras = self.task().header().extras();
         extras.into_iter().for_each(|extras| extras.observed.woken_again.store(false, Ordering::Relaxed));

@@ -7,9 +7,9 @@
 //!   Waker, Runnable, JoinHandle: pointers to the header, whose vtable leads to the functions here, which know F and S
 //! ```
 //!
-//! The state word alone decides which field belongs to whom at which moment: see `state.rs`. The scheduler is found
-//! through the cell's slot, in the slab that the cell lies in: see `slab.rs`. `create.rs` makes cells; all else reaches
-//! them through the vtable.
+//! The state word alone decides which thread may access which field at which moment: see `state.rs`. The scheduler is
+//! found through the cell's slot, in the slab that contains the cell: see `slab.rs`. `create.rs` makes cells; all other
+//! code reaches them through the vtable.
 
 use super::chain;
 use super::current::CurrentTask;
@@ -64,8 +64,8 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
         free: Self::free,
     };
 
-    /// Makes a cell in one of these slabs, or in a slab of its own. Returns its header, and where to write the future. The
-    /// caller has the references that `State::new` counts.
+    /// Makes a cell in one of these slabs, or in a slab of its own. Returns its header, and where to write the future.
+    /// The caller has the references that `State::new` counts.
     #[inline]
     pub(super) fn reserve(
         slabs: Option<&Slabs<S>>,
@@ -91,8 +91,8 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
     /// Polls the future once, or drops it if the task was cancelled.
     ///
     /// # Safety
-    /// `header` is that of a `TaskCell<F, S>`, and the caller has the right to run it. The caller keeps that right if the
-    /// poll is pending, and otherwise gives it up.
+    /// `header` is that of a `TaskCell<F, S>`, and the caller has the right to run it. The caller keeps that right if
+    /// the poll is pending, and otherwise gives it up.
     unsafe fn poll(header: NonNull<Header>) -> Polled {
         let _current = CurrentTask::enter(header);
         // SAFETY: the future's reference keeps the cell alive until `finish`.
@@ -116,8 +116,8 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
         let mut cx = Context::from_waker(waker);
         self.with_body(|stage, body| {
             assert!(*stage == Stage::Future, "a task was run after it had completed");
-            // SAFETY: the body holds the future. It never moves: the cell stays where it is, and the future is dropped in
-            // place.
+            // SAFETY: the body holds the future. It never moves: the cell stays where it is, and the future is dropped
+            // in place.
             let future = unsafe { Pin::new_unchecked(&mut *body.future) };
             catch_unwind(AssertUnwindSafe(|| future.poll(&mut cx)))
         })
@@ -125,8 +125,8 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
 
     /// Lends the body to its owner, which is the caller.
     fn with_body<R>(&self, f: impl FnOnce(&mut Stage, &mut Body<F>) -> R) -> R {
-        // SAFETY: RUNNING makes the body the runner's alone, and COMPLETE the join handle's, so nothing else accesses it
-        // meanwhile.
+        // SAFETY: the caller owns the body: the runner while RUNNING is set, then the join handle or, without one,
+        // still the runner. So nothing else accesses it meanwhile.
         self.header.stage.with_mut(|stage| self.body.with_mut(|body| unsafe { f(&mut *stage, &mut *body) }))
     }
 
@@ -226,8 +226,8 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
     /// The caller has the right to run the task, and gives it up. It keeps a reference until this returns, or is on the
     /// only thread that runs the task.
     unsafe fn schedule(header: NonNull<Header>) {
-        // SAFETY: the future's reference keeps the cell alive until the task is queued. After that another thread may run
-        // the task to completion; the caller's own reference keeps the cell alive until this returns.
+        // SAFETY: the future's reference keeps the cell alive until the task is queued. After that another thread may
+        // run the task to completion; the caller's own reference keeps the cell alive until this returns.
         unsafe { Self::scheduler(header).schedule(Runnable::from_header(header)) };
     }
 
@@ -252,20 +252,20 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
     /// # Safety
     /// The task is orphaned, and the caller is the one whose transition made it so.
     unsafe fn end_orphan(header: NonNull<Header>) {
-        // SAFETY: the future's reference keeps the cell alive, as only the caller knows the task: the transition to queued
-        // gives it the right to run.
+        // SAFETY: the future's reference keeps the cell alive, because only the caller can reach the task. The
+        // transition to queued gives the caller the right to run it.
         unsafe {
             let task = header.as_ref();
             match task.state.cancel() {
                 Some((wake, before)) if before.is_observed() => report_cancel(header, wake, before),
                 Some(_) => {}
-                // It was cancelled before, and waits for a shield that nothing can take down any more.
+                // The task was cancelled before, and waits for a shield that nothing can take down any more.
                 None => assert!(task.state.wake_suspended().is_some(), "an orphan was not suspended"),
             }
             match TaskRef::new(header).home() {
                 Some(home) if home != std::thread::current().id() => {
                     task.pierce_shields();
-                    task.state.add_reference(); // for this call: once queued, the task may run to its end on another thread
+                    task.state.add_reference(); // for this call: once queued, the task may complete on another thread
                     Self::schedule(header);
                     drop_reference(header);
                 }
@@ -280,8 +280,8 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
     }
 
     unsafe fn free(header: NonNull<Header>) {
-        // SAFETY: the last reference is gone. The stage is empty by now, so no future or output is dropped here; this may
-        // be any thread. Only the join waker and the extras are left to drop. Observed tasks always have extras.
+        // SAFETY: the last reference is gone. The stage is empty by now, so no future or output is dropped here; this
+        // may be any thread. Only the join waker and the extras are left to drop. Observed tasks always have extras.
         unsafe {
             let waker = header.as_ref().join_waker.with_mut(|waker| (*waker).take());
             if waker.is_some() || header.as_ref().extras().is_some() {
@@ -299,7 +299,7 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
     unsafe fn free_with(header: NonNull<Header>, waker: Option<Box<Waker>>) {
         // The destructors may be foreign code, which must not find a current task that is being freed.
         let _none = CurrentTask::clear();
-        // SAFETY: as the caller promises. The observer may read the extras, so they are taken after it has.
+        // SAFETY: as the caller promises. The observer may read the extras, so they are taken after the report.
         unsafe {
             report_transition(header, TaskEvent::Freed, Transition::drop_reference);
             header.as_ref().take_extras().into_iter().for_each(discard);

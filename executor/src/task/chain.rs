@@ -1,9 +1,9 @@
 //! Runs destructors of tasks without deep recursion.
 //!
-//! A task can keep another one: its output may be the handle of a task whose output is a handle again, its future may hold
-//! the last waker of a suspended task, and its cell keeps the waker of the task that awaited it. Each destructor would call
-//! the next one, and a long chain would overflow the stack. So from a certain depth on, the outermost call runs them in a
-//! loop.
+//! A task can keep another one: its output may be the handle of a task whose output is a handle again, its future may
+//! hold the last waker of a suspended task, and its cell keeps the waker of the task that awaited it. Each destructor
+//! would call the next one, and a long chain would overflow the stack. So from a certain depth on, the outermost call
+//! runs them in a loop.
 //!
 //! Knows nothing of tasks. Used by the files that drop a reference, an output or a join waker: `waker.rs`, `cell.rs`,
 //! `join.rs`.
@@ -30,7 +30,8 @@ pub(super) fn run(destructor: impl FnOnce() + 'static) {
     let depth = CALLS.with(Cell::get);
     let mut destructor = Some(destructor);
     if depth == DEPTH {
-        // On a thread that ends, the list may be gone; then recursion is all that is left.
+        // On a thread that is ending, the list may be gone; then the destructor runs at once, however deep the
+        // recursion is.
         let _ = DEFERRED.try_with(|deferred| {
             if let Some(destructor) = destructor.take() {
                 deferred.borrow_mut().push(Box::new(destructor));
@@ -41,7 +42,7 @@ pub(super) fn run(destructor: impl FnOnce() + 'static) {
     let _depth = Depth(CALLS.with(|calls| calls.replace(depth + 1)));
     destructor();
     if depth == 0 {
-        // Each of them may defer more.
+        // Each deferred destructor may defer more.
         let next = || DEFERRED.try_with(|deferred| deferred.borrow_mut().pop()).ok().flatten();
         while let Some(destructor) = next() {
             destructor();

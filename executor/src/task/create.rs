@@ -1,4 +1,4 @@
-//! Making a task of a future: a cell is reserved, the future is written into it, and the cell becomes a task.
+//! Making a task from a future: a cell is reserved, the future is written into it, and the cell becomes a task.
 //!
 //! Schedulers call [`reserve`]; `builder.rs` calls [`allocate`].
 
@@ -16,8 +16,8 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-/// Makes a task of a future, in one of these slabs or in memory of its own. Returns the right to run it the first time, and
-/// the handle for its output.
+/// Makes a task from a future, in one of these slabs or in memory of its own. Returns the right to run it the first
+/// time, and the handle for its output.
 ///
 /// # Safety
 /// As for [`reserve`].
@@ -39,8 +39,8 @@ pub(super) unsafe fn allocate<F: Future, S: Schedule>(
 /// Makes a cell whose future is still to be written.
 ///
 /// # Safety
-/// The `Runnable` must be run and dropped only on threads that may use and drop the future, and before anything that the
-/// future borrows ends. (The output goes to the join handle, whose type keeps it on such threads.)
+/// The `Runnable` must be run and dropped only on threads that may use and drop the future, and before anything that
+/// the future borrows ends. (The output goes to the join handle, whose type keeps it on such threads.)
 #[inline]
 pub(crate) unsafe fn reserve<F: Future, S: Schedule>(
     slabs: Option<&Slabs<S>>,
@@ -53,8 +53,9 @@ pub(crate) unsafe fn reserve<F: Future, S: Schedule>(
 
 /// A cell whose future is still to be written.
 ///
-/// The function that the user gave the future to writes it straight into the cell. If that function passed it on by value, a
-/// build without optimizations would copy it to the stack once per call, and a large future would overflow the stack.
+/// The function to which the user passes the future writes it straight into the cell. If that function passed it on by
+/// value, a build without optimizations would copy it to the stack once per call, and a large future would overflow the
+/// stack.
 #[must_use = "a cell that is not made a task leaks"]
 pub(crate) struct Reserved<F> {
     header: NonNull<Header>,
@@ -81,8 +82,8 @@ impl<F: Future> Reserved<F> {
     }
 }
 
-/// A future in the frame of the function that it was given to, until it has a cell. It is passed on by reference, for the
-/// same reason.
+/// A future in the frame of the function to which it was passed, until it has a cell. It is passed on by reference, for
+/// the same reason.
 pub(crate) struct Held<F> {
     future: MaybeUninit<F>,
     is_here: bool,

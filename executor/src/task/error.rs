@@ -98,7 +98,7 @@ pub(crate) const NO_MESSAGE: &str = "a value that is not a message";
 /// });
 /// ```
 pub struct Panic(
-    /// `Some` until the payload is dropped or given away.
+    /// `Some` until the payload is dropped or taken.
     Option<Box<dyn Any + Send>>,
 );
 
@@ -114,8 +114,8 @@ impl Panic {
         literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
     }
 
-    /// Whether the payload is an [`io::Error`](std::io::Error), as it is for a blocking call for which no thread could be
-    /// started.
+    /// Whether the payload is an [`io::Error`](std::io::Error), as it is for a blocking call for which no thread could
+    /// be started.
     pub fn is_io_error(&self) -> bool {
         self.0.as_ref().is_some_and(|payload| payload.is::<std::io::Error>())
     }
@@ -151,12 +151,12 @@ impl fmt::Debug for Panic {
 impl UnwindSafe for Panic {}
 impl RefUnwindSafe for Panic {}
 
-// SAFETY: `&Panic` only allows reading the payload if it is a `&'static str`, a `String` or an `io::Error`, and those are
-// Sync.
+// SAFETY: `&Panic` only allows reading the payload if it is a `&'static str`, a `String` or an `io::Error`, and those
+// are Sync.
 unsafe impl Sync for Panic {}
 
-/// Calls foreign code at the end of a task and discards its panic: the task has completed, its runner is not affected, and
-/// the steps that follow must still happen.
+/// Calls foreign code at the end of a task and discards its panic: the task has completed, its runner is not affected,
+/// and the steps that follow must still happen.
 pub(super) fn ignore_panic(call: impl FnOnce()) {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(discard);
 }

@@ -17,11 +17,12 @@ pub enum TaskEvent<'a> {
     Cancelled,
     /// The task is about to be polled; or its future is about to be dropped, if it was cancelled.
     PollBegins {
-        /// Set it to receive the await chains of this poll, which takes some microseconds: see `Waits`.
+        /// Set this to receive the await chains of this poll as [`Waits`](TaskEvent::Waits), which costs some
+        /// microseconds.
         chains: &'a Cell<Chains>,
     },
     /// The await chains of a poll that returned `Poll::Pending`, one for each leaf future that is pending. Reported if
-    /// they were asked for.
+    /// [`PollBegins`](TaskEvent::PollBegins) requested them.
     Waits(&'a [AwaitChain]),
     /// The poll is over.
     PollEnds(PollEnd),
@@ -30,8 +31,8 @@ pub enum TaskEvent<'a> {
     /// The task's future is gone. Its handle is about to resolve.
     Finished(Finish),
     /// The task's last waker was dropped, in this very call, without waking it. If the task is suspended,
-    /// [`Stranded`](TaskEvent::Stranded) is reported right after. If it is running, that waker was made in this poll, which
-    /// may still make another one.
+    /// [`Stranded`](TaskEvent::Stranded) is reported right after. If it is running, that waker was made in this poll,
+    /// which may still make another one.
     LastWakerDropped,
     /// The task is suspended and has no waker: only a cancel can make it run again.
     Stranded {
@@ -44,7 +45,7 @@ pub enum TaskEvent<'a> {
     Freed,
 }
 
-/// Which await chains of a poll an observer asks for.
+/// Which await chains of a poll an observer requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Chains {
     /// None.

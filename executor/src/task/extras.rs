@@ -1,7 +1,8 @@
-//! What only few tasks have: a name, metadata, callbacks, a scope, who cancelled it, and the bookkeeping of observed tasks.
+//! What only few tasks have: a name, metadata, callbacks, a scope, who cancelled it, and the bookkeeping of observed
+//! tasks.
 //!
-//! It lies in a box of its own, so that other tasks pay one null pointer for it. The header owns the box; schedulers fill
-//! it before they spawn.
+//! It lies in a box of its own, so that other tasks pay one null pointer for it. The header owns the box; schedulers
+//! fill it before they spawn.
 
 use super::id::TaskRef;
 use super::outcome::{Cancellation, Finish};
@@ -33,7 +34,7 @@ pub(crate) struct Extras {
     pub(crate) cancellation: OnceLock<Cancellation>,
     pub(crate) scope: OnceLock<Arc<Scope>>,
     callbacks: Mutex<Vec<Callback>>,
-    /// The groups that the task's future holds, by a number that grows in the order in which they were made.
+    /// The groups that the task's future holds, by their numbers, in the order in which they were made.
     groups: Mutex<BTreeMap<u64, Weak<dyn Group>>>,
     pub(super) observed: Observed,
 }
@@ -45,10 +46,10 @@ pub(super) struct Observed {
     pub(super) wakers: AtomicUsize,
     /// Whether a waker was cloned since the last poll began.
     pub(super) left_waker: AtomicBool,
-    /// Whether a redundant wake came since [`Canceller::wake_up`](super::Canceller): no event shows it.
+    /// Whether a redundant wake came since [`Canceller::wake_up`](super::Canceller), which no event shows.
     pub(super) woken_again: AtomicBool,
     pub(super) reported: ShimMutex<Reported>,
-    /// Notified when a field of `reported` is set that the runner waits for.
+    /// Notified when a field of `reported` that the runner waits for is set.
     pub(super) changed: Condvar,
 }
 

@@ -1,7 +1,8 @@
-//! The header of a task cell: the part that does not depend on the type of the future; and what a [`TaskRef`] reads in it.
+//! The header of a task cell: the part that does not depend on the type of the future; and what a [`TaskRef`] reads in
+//! it.
 //!
-//! Wakers, `Runnable`s and handles point to it, and all files above this one reach a task through it. Which field belongs to whom at which moment is decided by the state word
-//! alone: see `state.rs`.
+//! Wakers, `Runnable`s and handles point to it, and all files above this one reach a task through it. The state word
+//! alone decides which thread may access which field at which moment: see `state.rs`.
 
 use super::error::ignore_panic;
 use super::event::TaskEvent;
@@ -25,15 +26,15 @@ pub(crate) struct Meta {
     pub(crate) extras: Option<Box<Extras>>,
 }
 
-/// The first field of every task cell, so a pointer to one is a pointer to the other. With a body of the size of a pointer
-/// it fills a cache line.
+/// The first field of every task cell, so a pointer to one is a pointer to the other. With a body of the size of a
+/// pointer it fills a cache line.
 pub(crate) struct Header {
     pub(crate) state: State,
     pub(super) vtable: &'static VTable,
     /// The next task in the queue. Belongs to the queue that holds the `Runnable`.
     pub(crate) next: UnsafeCell<Option<NonNull<Header>>>,
-    /// The waker of the task that awaits the join handle. Boxed, as most tasks never need one. Written by the join handle,
-    /// and only while JOIN_WAKER is clear.
+    /// The waker of the task that awaits the join handle. Boxed, as most tasks never need one. Written by the join
+    /// handle, and only while JOIN_WAKER is clear.
     pub(super) join_waker: UnsafeCell<Option<Box<Waker>>>,
     spawned_at: &'static Location<'static>,
     /// Null for most tasks. Set once, and valid until the cell is freed.
@@ -110,14 +111,15 @@ impl Header {
         unsafe { self.extras.load(Ordering::Acquire).as_ref() }
     }
 
-    /// The extras, which are made if there are none.
+    /// Returns the extras, and makes them first if there are none.
     pub(crate) fn make_extras(&self) -> &Extras {
         if let Some(extras) = self.extras() {
             return extras;
         }
         let new = Box::into_raw(Box::<Extras>::default());
         let set = self.extras.compare_exchange(std::ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire);
-        // SAFETY: either the new ones are set now, and stay; or others were, and the new ones still belong to this call.
+        // SAFETY: either the new extras are now set, and stay; or others were set before, and the new ones still belong
+        // to this call.
         unsafe {
             match set {
                 Ok(_) => &*new,
@@ -150,7 +152,8 @@ impl Header {
         self.stage.with(|stage| unsafe { *stage != Stage::Empty })
     }
 
-    /// Whether a shield protects the future from being dropped now. If so, `waker` is called when the last shield is gone.
+    /// Whether a shield protects the future from being dropped now. If so, `waker` is called when the last shield is
+    /// gone.
     #[cold]
     pub(super) fn is_shielded(&self, waker: &Waker) -> bool {
         let scope = self.extras().and_then(|extras| extras.scope.get());
@@ -173,7 +176,7 @@ impl<'a> TaskRef<'a> {
         unsafe { TaskRef::from_address(header.cast()) }
     }
 
-    /// The whole cell, of which a reference to the header is only a part.
+    /// A pointer that may access the whole cell; a reference to the header may access only the header.
     #[inline]
     pub(super) fn cell(self) -> NonNull<Header> {
         self.address().cast()
@@ -205,14 +208,15 @@ impl<'a> TaskRef<'a> {
         self.header().extras().and_then(|extras| extras.size).unwrap_or(self.header().vtable.size)
     }
 
-    /// The metadata that the task was spawned with, if that is a `T`: see [`Builder::metadata`](super::Builder::metadata).
+    /// The metadata that the task was spawned with, if that is a `T`: see
+    /// [`Builder::metadata`](super::Builder::metadata).
     pub fn metadata<T: Any>(self) -> Option<&'a T> {
         self.header().extras()?.metadata.as_ref()?.downcast_ref()
     }
 
     /// The thread on which the task must be run and dropped, if its future must not leave that thread: see
-    /// [`Builder::spawn_local`](super::Builder::spawn_local). `None` for the tasks of a [`Runtime`](crate::Runtime), which
-    /// never leave its thread.
+    /// [`Builder::spawn_local`](super::Builder::spawn_local). `None` for the tasks of a [`Runtime`](crate::Runtime),
+    /// which never leave its thread.
     pub fn home(self) -> Option<ThreadId> {
         self.header().extras()?.home
     }
@@ -227,7 +231,7 @@ impl<'a> TaskRef<'a> {
         self.header().state.polls()
     }
 
-    /// How many wakers of the task exist, without the one of a poll that goes on. Always 0 for a task that no
+    /// How many wakers of the task exist, not counting that of a poll in progress. Always 0 for a task that no
     /// [`Observer`](crate::Observer) observes.
     pub fn wakers(self) -> usize {
         let count = self.header().extras().map_or(0, |extras| extras.observed.wakers.load(Ordering::Acquire));

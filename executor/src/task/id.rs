@@ -1,7 +1,7 @@
 //! How the rest of the program refers to a task: by number, by reference, and by a description that outlives the task.
 //!
-//! Any file may use these types. [`TaskRef`] is opaque here, so that files below the header can pass one on; `header.rs`
-//! gives it its methods.
+//! Any file may use these types. [`TaskRef`] is opaque here, so that files below the header can pass one on;
+//! `header.rs` gives it its methods.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -25,7 +25,8 @@ impl fmt::Debug for TaskId {
     }
 }
 
-/// A reference to a task. It reads the task's number, name, state and the like, but reaches neither its future nor its output.
+/// A reference to a task. It reads the task's number, name, state and the like, but reaches neither its future nor its
+/// output.
 ///
 /// ```
 /// executor::block_on(async {

@@ -1,6 +1,7 @@
 //! [`JoinHandle`]: the right to a task's output, and to cancel it.
 //!
-//! `create.rs` makes one for each task; users hold it. There is exactly one per task, and it has a reference of its own.
+//! `create.rs` makes one for each task; users hold it. There is exactly one per task, and it has a reference of its
+//! own.
 
 use super::canceller::Canceller;
 use super::chain;
@@ -50,14 +51,14 @@ pub struct JoinHandle<T> {
     output: PhantomData<T>,
 }
 
-// SAFETY: the handle returns the output, or drops it: that needs T to be Send. It never touches the future, and all else in
-// the cell may be shared by threads.
+// SAFETY: the handle returns the output, or drops it: that needs T to be Send. It never touches the future, and all
+// else in the cell may be shared by threads.
 unsafe impl<T: Send> Send for JoinHandle<T> {}
 // SAFETY: through `&JoinHandle` nothing reaches the output.
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 impl<T> Unpin for JoinHandle<T> {}
-// The output is taken in one step or not at all. As for `std::thread::JoinHandle`.
+// The output is taken in one step or not at all, as with `std::thread::JoinHandle`.
 impl<T> UnwindSafe for JoinHandle<T> {}
 impl<T> RefUnwindSafe for JoinHandle<T> {}
 
@@ -77,8 +78,8 @@ impl<T> JoinHandle<T> {
     /// task that is completing at this moment may still return or panic instead; cancelling a completed task changes
     /// nothing. Await the handle to find out how the task completed; its future is gone by then.
     ///
-    /// A [shield](crate::shield()) delays the cancel until what it shields has completed. A blocking call that has begun goes
-    /// on to its end; one that still waits for a thread never starts.
+    /// A [shield](crate::shield()) delays the cancel until what it shields has completed. A blocking call that has
+    /// begun runs to its end; one that still waits for a thread never starts.
     #[track_caller]
     pub fn cancel(&self) {
         self.task.cancel();
@@ -125,8 +126,8 @@ impl<T> JoinHandle<T> {
         CancelOnDrop(self)
     }
 
-    /// Turns this into a handle whose error says more: which task it is about, and who cancelled that task, where and why;
-    /// or what it panicked with.
+    /// Turns this into a handle whose error says more: which task it is about, and who cancelled that task, where and
+    /// why; or what it panicked with.
     ///
     /// ```
     /// executor::block_on(async {
@@ -141,10 +142,11 @@ impl<T> JoinHandle<T> {
         Explained(self)
     }
 
-    /// Calls `callback` when the task completes, with the task and how it completed; at once if it has completed already.
+    /// Calls `callback` when the task completes, with the task and how it completed; at once if it has completed
+    /// already.
     ///
-    /// The callback runs on the thread that ran the task, and delays it: keep it short. If the callback panics, the panic is
-    /// printed and has no other effect.
+    /// The callback runs on the thread that ran the task, and delays it: keep it short. If the callback panics, the
+    /// panic is printed and has no other effect.
     ///
     /// ```
     /// use executor::task::Finish;
@@ -237,13 +239,13 @@ impl<T> JoinHandle<T> {
     /// Takes the output of a completed task, unless it was taken before.
     fn output(&self) -> Option<Result<T, JoinError>> {
         let mut output: Option<Result<T, JoinError>> = None;
-        // SAFETY: COMPLETE makes the output the handle's. There is one handle, used by one thread at a time; the pointer is
-        // to an `Option<Result<T, JoinError>>`, as T is the future's output.
+        // SAFETY: COMPLETE makes the output the handle's. There is one handle, used by one thread at a time; the
+        // pointer is to an `Option<Result<T, JoinError>>`, as T is the future's output.
         unsafe { (self.header().vtable.take_output)(self.task().cell(), (&raw mut output).cast()) };
         output
     }
 
-    /// Leaves the waker with the task. Returns `false` if the task completed instead.
+    /// Stores the waker in the task. Returns `false` if the task completed instead.
     fn register(&mut self, waker: &Waker) -> bool {
         let Header { state, join_waker, .. } = self.header();
         if state.has_join_waker() {
@@ -269,13 +271,13 @@ impl<T> JoinHandle<T> {
         offered
     }
 
-    /// Returns `Ready` if the output of a completed task may be taken although the budget is spent: if an earlier poll of the
-    /// handle returned `Pending`. Then there is a waker in its field, or a mark in place of one.
+    /// Returns `Ready` if the output of a completed task may be taken although the budget is spent: if an earlier poll
+    /// of the handle returned `Pending`. Then the waker field holds a waker, or a mark in place of one.
     #[cold]
     fn poll_deferred(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Header { join_waker, .. } = self.header();
-        // SAFETY: since the task completed, only the handle writes the field; the runner reads it only if the handle had
-        // offered a waker, which then is still there.
+        // SAFETY: since the task completed, only the handle writes the field; the runner reads it only if the handle
+        // had offered a waker, which then is still there.
         let was_pending = join_waker.with(|waker| unsafe { (*waker).is_some() });
         if !was_pending && budget::poll_proceed(cx).is_pending() {
             let mark = Box::new(Waker::noop().clone());
@@ -313,7 +315,7 @@ impl<T> Drop for JoinHandle<T> {
             }
             Leave::Detached { join_waker: false } => {}
             Leave::Complete => {
-                // SAFETY: COMPLETE makes the output the handle's, which is dropped.
+                // SAFETY: COMPLETE gave the output to the handle, which is being dropped.
                 unsafe {
                     if self.header().has_output() {
                         drop_output(self.task.clone());

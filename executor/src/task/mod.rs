@@ -1,9 +1,9 @@
 //! A task: one allocation that holds a future until it completes, and then its output until that is taken.
 //!
 //! [`spawn_with`] makes a task and returns two values: the [`Runnable`], which is the right to poll it once, and the
-//! [`JoinHandle`], which is the right to its output. A [`Schedule`] decides where a task goes when it is woken; it is the
-//! second of the three traits at which the runtime can be extended. The runtime's own schedulers use this interface, and
-//! yours can too:
+//! [`JoinHandle`], which is the right to its output. A [`Schedule`] decides where a task goes when it is woken; it is
+//! the second of the three traits at which the runtime can be extended. The runtime's own schedulers use this
+//! interface, and yours can too:
 //!
 //! ```
 //! use executor::task::{Schedule, Runnable, spawn_with};
@@ -50,7 +50,7 @@
 //! | `cell.rs` | the task cell: polling the future, finishing, the output |
 //! | `canceller.rs` | `Canceller`, a reference that keeps the cell |
 //! | `join.rs` | `JoinHandle` |
-//! | `create.rs` | making a task of a future |
+//! | `create.rs` | making a task from a future |
 //! | `builder.rs` | making tasks for a scheduler of your own |
 //! | `registry.rs` | all tasks of a scheduler |
 //!

@@ -3,18 +3,19 @@
 //! Whether a task is observed is decided at its spawn and is a bit of its state word, which is cheap to read. Only
 //! observed tasks count their wakers: one that is suspended while it has no waker can never run again.
 //!
-//! An atomic transition and the event that reports it are two steps, and other threads report events of the same task in
-//! between. So each side waits where a reader would otherwise see an effect before its cause:
-//! - The end of a poll is reported under the lock of [`Reported`], which the runner takes before it suspends the task. A wake
-//!   that finds the task suspended is reported after that.
-//! - A runner that sees NOTIFIED or CANCELLED set by another thread waits until that thread has reported it, which is the
-//!   next thing that thread does.
+//! An atomic transition and the event that reports it are two steps, and other threads report events of the same task
+//! in between. So each side waits where a reader would otherwise see an effect before its cause:
+//! - The end of a poll is reported under the lock of [`Reported`], which the runner takes before it suspends the task.
+//!   A wake that finds the task suspended is reported after that.
+//! - A runner that sees NOTIFIED or CANCELLED set by another thread waits until that thread has reported it, which is
+//!   the next thing that thread does.
 //!
 //! An event that stands for a transition of the state word is reported within [`Transition::report`], so that observers
 //! can ask for the words before and after. `begin` and `complete` are reported before they are made, because the events
 //! come before the poll and before the handle resolves: they show the word as it was just before the transition.
 //!
-//! Knows the header and the state word. `waker.rs` calls it for wakers, wakes and polls, `cell.rs` for the end of a task.
+//! Knows the header and the state word. `waker.rs` calls it for wakers, wakes and polls, `cell.rs` for the end of a
+//! task.
 
 use super::current::is_current;
 use super::error::Panic;
@@ -36,8 +37,8 @@ impl Observed {
         self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the thread that cancelled the task has reported it; and, if the task `is_running`, until the thread that
-    /// woke it during this poll has. For the runner.
+    /// Waits until the thread that cancelled the task has reported it; and, if the task `is_running`, until the thread
+    /// that woke it during this poll has. For the runner.
     fn catch_up<'a>(
         &'a self,
         mut reported: MutexGuard<'a, Reported>,
@@ -61,7 +62,7 @@ pub(super) unsafe fn report<'a>(header: NonNull<Header>, what: impl FnOnce() -> 
     // SAFETY: the cell exists, as the caller promises.
     unsafe {
         if header.as_ref().state.is_observed() {
-            // An event that causes another one has a transition of its own.
+            // This event stands for no transition, even if it is reported while one is current.
             Transition::during(None, || report_observed(header, what()));
         }
     }
@@ -77,8 +78,8 @@ unsafe fn report_observed(header: NonNull<Header>, what: TaskEvent<'_>) {
     unsafe { (header.as_ref().vtable.happened)(header, what) };
 }
 
-/// Reports an event with the transition that it stands for, if the task is observed. `transition` makes it of the present
-/// word.
+/// Reports an event with the transition that it stands for, if the task is observed. `transition` makes it from the
+/// current word.
 ///
 /// # Safety
 /// As for [`report`].
@@ -173,11 +174,12 @@ pub(super) unsafe fn report_finish(header: NonNull<Header>, panic: Option<&Panic
 
 /// Polls an observed task once, and suspends it if the poll is pending. Returns `None` if the task has completed.
 ///
-/// The poll counts as a waker, as it may still wake the task; so its end, too, can be what leaves the task without one.
+/// The poll counts as a waker, because it may still wake the task. So the end of a poll can also leave the task without
+/// a waker.
 ///
 /// # Safety
-/// The caller has the right to run the task, and loses it unless `suspend` says otherwise. It also has a reference besides
-/// the future's own, and keeps it until this returns.
+/// The caller has the right to run the task, and loses it unless `suspend` says otherwise. It also has a reference
+/// besides the future's own, and keeps it until this returns.
 pub(super) unsafe fn poll(header: NonNull<Header>) -> Option<Suspend> {
     // SAFETY: the caller's reference keeps the cell alive.
     let task = unsafe { header.as_ref() };
@@ -223,8 +225,8 @@ unsafe fn end_poll(
     polled: Polled,
     chains: Option<Vec<AwaitChain>>,
 ) -> Option<Suspend> {
-    // SAFETY: the caller's reference keeps the cell alive. Because of it, `suspend` never finds an orphan here: the drop of
-    // that reference may.
+    // SAFETY: the caller's reference keeps the cell alive. Because of it, `suspend` never finds an orphan here;
+    // dropping that reference may.
     unsafe {
         let state = &header.as_ref().state;
         let mut reported = observed.lock();
@@ -250,8 +252,8 @@ unsafe fn end_poll(
     }
 }
 
-/// Counts a new waker of an observed task and adds its second reference. With two references per waker, a drop learns from
-/// the one instruction that drops the first that the task is observed, and can still read the task.
+/// Counts a new waker of an observed task and adds its second reference. A waker has two because the instruction that
+/// drops the first one also returns whether the task is observed; the second one keeps the task readable after that.
 ///
 /// # Safety
 /// The caller holds a reference.
@@ -264,13 +266,13 @@ pub(super) unsafe fn waker_cloned(header: NonNull<Header>) {
         observed.wakers.fetch_add(1, Ordering::Relaxed);
         observed.left_waker.store(true, Ordering::Relaxed);
     }
-    // Only a clone of the poll's own task shows where that poll is.
+    // Only a clone of the polled task's own waker leads to the leaf of this poll.
     if is_current(header) {
         stack::waker_cloned();
     }
 }
 
-/// Takes a waker of an observed task off the count. The waker has dropped its first reference.
+/// Subtracts a waker of an observed task from the count. The waker has dropped its first reference.
 ///
 /// # Safety
 /// The caller has the waker's second reference, and keeps it until this returns.
@@ -284,8 +286,8 @@ pub(super) unsafe fn waker_dropped(header: NonNull<Header>) {
     }
 }
 
-/// Takes a waker, or a poll, off the count. The caller that takes off the last one learns whether the task is
-/// suspended. A poll is taken off after the task was suspended, so exactly one caller sees a count of zero and a
+/// Subtracts a waker, or a poll, from the count. The caller that subtracts the last one also checks whether the task is
+/// suspended. A poll is subtracted after the task was suspended, so exactly one caller sees a count of zero and a
 /// suspended task.
 ///
 /// # Safety
@@ -297,7 +299,7 @@ unsafe fn uncount_waker(header: NonNull<Header>, observed: &Observed, is_waker: 
         let left = observed.wakers.fetch_sub(1, Ordering::AcqRel) - 1;
         let is_suspended = left == 0 && state.is_suspended();
         let left_waker = observed.left_waker.load(Ordering::Relaxed);
-        // During a poll, only the drop of a waker that this poll made is of interest: a poll that follows a wake drops the
+        // During a poll, only the drop of a waker that this poll made matters: a poll that follows a wake drops the
         // wakers of the polls before it.
         let in_poll = left == 1 && left_waker && state.is_running_unwoken();
         if is_waker && (is_suspended || in_poll) {

@@ -25,7 +25,7 @@ pub enum TaskState {
     Running,
     /// Its last poll returned [`Poll::Pending`](std::task::Poll), and nothing has woken it since.
     Suspended,
-    /// Its future is gone, and its output is there or was taken.
+    /// Its future is gone, and its output is stored or was taken.
     Completed(Finish),
 }
 
@@ -36,8 +36,8 @@ impl TaskState {
     }
 }
 
-/// Prints `queued`, `running`, `suspended` or `completed`; and `cancelled` or `panicked` for a task that completed in that
-/// way.
+/// Prints `queued`, `running`, `suspended` or `completed`; and `cancelled` or `panicked` for a task that completed in
+/// that way.
 impl fmt::Display for TaskState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -67,10 +67,11 @@ pub enum Finish {
 pub enum PollEnd {
     /// The task is suspended.
     Pending,
-    /// The poll returned [`Poll::Pending`](std::task::Poll), but the task was woken meanwhile: it goes to the end of the
-    /// queue.
+    /// The poll returned [`Poll::Pending`](std::task::Poll), but the task was woken meanwhile: it goes to the end of
+    /// the queue.
     PendingWoken,
-    /// The task completed; [`Observer::task_finished`](crate::Observer::task_finished) was called with the way it did.
+    /// The task completed; [`Observer::task_finished`](crate::Observer::task_finished) was called with how it
+    /// completed.
     Finished,
 }
 

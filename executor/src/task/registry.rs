@@ -26,7 +26,7 @@ impl<S> Slabs<S> {
             for task in tasks {
                 task.as_ref().pierce_shields();
                 cancel(task);
-                wake(task); // a task that was cancelled before waits for its shields
+                wake(task); // for a task that was cancelled before and waits for its shields
             }
         }
     }

@@ -1,11 +1,11 @@
 //! [`Scope`]: a part of a program that can be cancelled as a whole, and the shields in it that delay that.
 //!
-//! Scopes form a tree: a task, a deadline and a task group each have one, which lies in another. Before a scope is cancelled,
-//! its shields are checked: while there is one, the cancel has to wait, and leaves a waker to be called when the last shield
-//! is gone.
+//! Scopes form a tree: a task, a deadline and a task group each have one, which lies in another. Before a scope is
+//! cancelled, its shields are checked: while there is one, the cancel has to wait, and leaves a waker to be called when
+//! the last shield is gone.
 //!
-//! Knows nothing of tasks. Used by the header, which checks it before a cancelled future is dropped, and by deadlines and
-//! groups.
+//! Knows nothing of tasks. Used by the header, which checks it before a cancelled future is dropped, and by deadlines
+//! and groups.
 
 use reactor::panics::FirstPanic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,8 +29,8 @@ struct Shields {
 }
 
 impl Drop for Scope {
-    /// Frees the scopes that only this one kept, in a loop. If each destructor freed the next scope by dropping its field, a
-    /// long chain would overflow the stack.
+    /// Frees the scopes that only this one kept, in a loop. If each destructor freed the next scope by dropping its
+    /// field, a long chain would overflow the stack.
     fn drop(&mut self) {
         let mut parent = self.parent.take();
         while let Some(scope) = parent {

@@ -7,17 +7,17 @@
 //! ```
 //!
 //! Compared with a box for each task: a spawn takes a free slot and a task's end gives it back, without malloc; the
-//! scheduler is stored, and its references counted, once for a whole slab; and walking the slabs finds all tasks, so that
-//! no task needs the links of a list.
+//! scheduler is stored, and its references counted, once for a whole slab; and walking the slabs finds all tasks, so
+//! that no task needs the links of a list.
 //!
 //! Two words say which slots are taken, one bit per slot. `free` belongs to the owner alone: the thread that runs the
-//! [`Slabs`]. `returned` is for all other threads: a thread that drops the last reference to a cell of another thread's slab
-//! sets the slot's bit there, and the owner looks when it is short of slots. When the owner ends, it sets the bits of all
-//! free slots, and its own: from then on the slab belongs to the cells in it, completed ones that a handle or a waker refers
-//! to. The thread that sets the last missing bit frees the slab.
+//! [`Slabs`]. `returned` is for all other threads: a thread that drops the last reference to a cell of another thread's
+//! slab sets the slot's bit there, and the owner reclaims such slots when it runs short of them. When the owner ends,
+//! it sets the bits of all free slots, and its own: from then on the slab belongs to the cells in it, those of
+//! completed tasks that a handle or a waker still refers to. The thread that sets the last missing bit frees the slab.
 //!
-//! A cell that belongs to no `Slabs`, such as every cell that [`spawn_with`](super::spawn_with) makes, has a slab of its own,
-//! which never had an owner.
+//! A cell that belongs to no `Slabs`, such as every cell that [`spawn_with`](super::spawn_with) makes, has a slab of
+//! its own, which never had an owner.
 //!
 //! After Jeff Bonwick, "The Slab Allocator: An Object-Caching Kernel Memory Allocator", 1994. Used by `cell.rs`, by
 //! `registry.rs`, and by schedulers, which own slabs.

@@ -1,8 +1,9 @@
 //! The state word of a task and its transitions, nothing else.
 //!
-//! One atomic word holds the task's state, what was asked of it, who may touch which of its fields, the number of
-//! references to it and the number of its polls. `waker.rs`, `observed.rs`, `cell.rs`, `canceller.rs` and `join.rs` make the
-//! transitions; all other files only read. Each edge of the picture is the function of that name:
+//! One atomic word holds the task's state, whether it was woken or cancelled, which thread may access which of its
+//! fields, the number of references to it and the number of its polls. `waker.rs`, `observed.rs`, `cell.rs`,
+//! `canceller.rs` and `join.rs` make the transitions; all other files only read. Each edge of the picture is the
+//! function of that name:
 //!
 //! ```text
 //!                   State::new
@@ -23,18 +24,19 @@
 //! ```
 //!
 //! A suspended task is **orphaned** if the only reference to it is the one of its own future and LISTED is clear: then
-//! nothing can wake, cancel or join it. Exactly one caller learns that, from the return value of the transition: `suspend`
-//! if the other references went first, `drop_reference` if the last of them goes later. That caller has the task to itself
-//! and ends it (`waker.rs`, `end_orphan`).
+//! nothing can wake, cancel or join it. The return value of a transition reports that to exactly one caller: `suspend`
+//! if the other references went first, `drop_reference` if the last of them goes later. That caller has the task to
+//! itself and ends it (`waker.rs`, `end_orphan`).
 //!
 //! Who owns what:
-//! - **The right to run.** It exists once while a task is queued or running, and not otherwise. While the task is queued, a
-//!   [`Runnable`](super::Runnable) stands for it. The transition that creates it says so in its return value.
+//! - **The right to run.** It exists once while a task is queued or running, and not otherwise. While the task is
+//!   queued, a [`Runnable`](super::Runnable) stands for it. The transition that creates it says so in its return value.
 //! - **The future** belongs to the holder of that right. Nothing else touches it.
-//! - **The output** belongs to the runner until COMPLETE is set; from then on to the join handle if JOIN was set at that
-//!   moment, and otherwise still to the runner.
-//! - **The join waker** belongs to the join handle while JOIN_WAKER is clear. While JOIN_WAKER is set, it does not change,
-//!   and both sides may read it. After COMPLETE the bit never changes, and the waker is dropped with the memory.
+//! - **The output** belongs to the runner until COMPLETE is set; from then on to the join handle if JOIN was set at
+//!   that moment, and otherwise still to the runner.
+//! - **The join waker** belongs to the join handle while JOIN_WAKER is clear. While JOIN_WAKER is set, it does not
+//!   change, and both sides may read it. After COMPLETE the bit never changes, and the waker is dropped with the
+//!   memory.
 //! - **The memory** belongs to the references: one for the life of the future, one for the join handle, one for each
 //!   `Canceller`, and one for each waker (two if the task is observed: see `observed.rs`). Queues hold none: a
 //!   queued task has not completed, so the future's reference still exists.
@@ -42,16 +44,16 @@
 use super::outcome::{Finish, TaskState};
 use crate::shim::{AtomicU64, Ordering};
 
-/// The task was spawned, or a wake has come, and no poll has answered yet. Set by `new`, `wake`, `wake_suspended` and
-/// `cancel`; cleared by `begin`.
-/// Without RUNNING it means that a `Runnable` exists. Meaningless after COMPLETE.
+/// The task was spawned, or a wake has come, and no poll has begun since. Set by `new`, `wake`, `wake_suspended` and
+/// `cancel`; cleared by `begin`. Without RUNNING it means that a `Runnable` exists. Meaningless after COMPLETE.
 pub(super) const NOTIFIED: u64 = 1 << 0;
-/// The future is being polled or dropped. Set by `begin`; cleared by `suspend` and `complete`. Never set beside COMPLETE.
+/// The future is being polled or dropped. Set by `begin`; cleared by `suspend` and `complete`. Never set beside
+/// COMPLETE.
 pub(super) const RUNNING: u64 = 1 << 1;
 /// The future is gone. The output, the panic or nothing is in its place. Set by `complete`; never cleared.
 pub(super) const COMPLETE: u64 = 1 << 2;
-/// The task was cancelled. Set by `cancel` unless COMPLETE is set; cleared by `complete` if the task ended otherwise. The
-/// next run drops the future, unless it is shielded.
+/// The task was cancelled. Set by `cancel` unless COMPLETE is set; cleared by `complete` if the task ended otherwise.
+/// The next run drops the future, unless it is shielded.
 pub(super) const CANCELLED: u64 = 1 << 3;
 /// The task panicked. Set by `complete`, together with COMPLETE; never cleared.
 pub(super) const PANICKED: u64 = 1 << 4;
@@ -62,13 +64,13 @@ pub(super) const JOIN: u64 = 1 << 5;
 pub(super) const JOIN_WAKER: u64 = 1 << 6;
 /// The task has callbacks to be called at its end. Set by `add_callback` unless COMPLETE is set; never cleared.
 pub(super) const CALLBACKS: u64 = 1 << 7;
-/// The task is observed: its events are reported and its wakers counted. The bit is in this word because a wake, and the
-/// clone and drop of a waker, then read it in the result of their one atomic instruction. Set by `new` or never; never
-/// cleared.
+/// The task is observed: its events are reported and its wakers counted. The bit is in this word because a wake, and
+/// the clone and drop of a waker, then read it in the result of their one atomic instruction. Set by `new` or never;
+/// never cleared.
 pub(super) const OBSERVED: u64 = 1 << 8;
-/// The scheduler finds the task in a slab, without a reference, and ends it at the latest when the scheduler itself ends. So
-/// the task is never orphaned. The bit is in this word because a caller that drops the last other reference may not
-/// read the task any more. Set by `new` or never; never cleared.
+/// The scheduler finds the task in a slab, without a reference, and ends it at the latest when the scheduler itself
+/// ends. So the task is never orphaned. The bit is in this word because a caller that drops the last other reference
+/// may not read the task any more. Set by `new` or never; never cleared.
 pub(super) const LISTED: u64 = 1 << 9;
 /// One reference. They are counted in 27 bits.
 pub(super) const REFERENCE: u64 = 1 << 10;
@@ -165,17 +167,18 @@ impl State {
         State(AtomicU64::new(NOTIFIED | JOIN | observed | listed | (2 * REFERENCE)))
     }
 
-    /// Asks for a poll. Also returns the word before the transition.
+    /// Requests a poll. Also returns the word before the transition.
     ///
-    /// This is a read-modify-write even if NOTIFIED is already set: what the caller wrote before the wake must be visible to
-    /// the poll that the earlier wake leads to (release here, acquire in `begin`).
+    /// This is a read-modify-write even if NOTIFIED is already set: what the caller wrote before the wake must be
+    /// visible to the poll that the earlier wake leads to (release here, acquire in `begin`).
     #[inline]
     pub(crate) fn wake(&self) -> (Wake, StateWord) {
         let before = self.0.fetch_or(NOTIFIED, Ordering::AcqRel);
         (woken(before), StateWord(before))
     }
 
-    /// Asks for a poll if the task is suspended. Returns the word before if it was: the caller then has the right to run it.
+    /// Requests a poll if the task is suspended. Returns the word before the transition if it was: the caller then has
+    /// the right to run it.
     pub(crate) fn wake_suspended(&self) -> Option<StateWord> {
         let update = |word: u64| (word & (NOTIFIED | RUNNING | COMPLETE) == 0).then_some(word | NOTIFIED);
         self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, update).ok().map(StateWord)
@@ -230,7 +233,8 @@ impl State {
         }
     }
 
-    /// The caller has stored a callback. Returns `false` if the task had completed before: then the caller must call it.
+    /// The caller has stored a callback. Returns `false` if the task had completed before: then the caller must call
+    /// it.
     pub(crate) fn add_callback(&self) -> bool {
         self.update_unless_complete(|word| word | CALLBACKS)
     }
@@ -245,14 +249,14 @@ impl State {
         self.0.load(Ordering::Acquire) & JOIN_WAKER != 0
     }
 
-    /// The join handle has written the join waker and lets the runner read it. Returns `false` if the task has completed:
-    /// then the waker still belongs to the handle.
+    /// The join handle has written the join waker and lets the runner read it. Returns `false` if the task has
+    /// completed: then the waker still belongs to the handle.
     pub(crate) fn offer_join_waker(&self) -> bool {
         self.update_unless_complete(|word| word | JOIN_WAKER)
     }
 
-    /// The join handle is about to change the join waker. Returns `false` if the task has completed: then the runner may be
-    /// calling it.
+    /// The join handle is about to change the join waker. Returns `false` if the task has completed: then the runner
+    /// may be calling it.
     pub(crate) fn reclaim_join_waker(&self) -> bool {
         self.update_unless_complete(|word| word & !JOIN_WAKER)
     }
@@ -309,13 +313,13 @@ impl State {
     pub(crate) fn drop_reference(&self) -> (Dropped, bool) {
         let before = self.0.fetch_sub(REFERENCE, Ordering::AcqRel);
         let is_observed = before & OBSERVED != 0;
-        // The common case comes first: a waker goes while the future and the handle exist.
+        // The common case comes first: a waker is dropped while the future and the handle exist.
         if references(before) > 2 {
             return (Dropped::Shared, is_observed);
         }
         let dropped = match references(before) {
             1 => Dropped::Last,
-            // Of a suspended task without a handle, the remaining reference is the future's.
+            // If the task is suspended and has no handle, the remaining reference is the future's.
             _ if before & (NOTIFIED | RUNNING | COMPLETE | JOIN | LISTED) == 0 => Dropped::Orphaned,
             _ => Dropped::Shared,
         };
@@ -328,14 +332,14 @@ impl State {
         references(self.0.fetch_sub(REFERENCE, Ordering::AcqRel)) == 1
     }
 
-    /// Whether the only references may be those of one waker; an observed task has two for each. Out of date at once, unless
-    /// the waker is the caller's.
+    /// Whether the only references may be those of one waker; an observed task has two for each. Out of date at once,
+    /// unless the waker is the caller's.
     #[inline]
     pub(crate) fn may_be_last_waker(&self) -> bool {
         references(self.0.load(Ordering::Relaxed)) <= 2
     }
 
-    /// The state, for people. May be out of date at once.
+    /// The state as users see it. May be out of date at once.
     pub(crate) fn describe(&self) -> TaskState {
         self.word().state()
     }
@@ -351,7 +355,7 @@ impl State {
         (word & COMPLETE != 0).then(|| finish(word))
     }
 
-    /// Whether a wake has come that no poll has answered yet.
+    /// Whether a wake has come and no poll has begun since.
     pub(crate) fn is_woken(&self) -> bool {
         self.0.load(Ordering::Relaxed) & NOTIFIED != 0
     }

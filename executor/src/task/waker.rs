@@ -1,5 +1,5 @@
-//! The pointers that lead to a task: its wakers, and the [`Runnable`], the right to run it. Waking, cancelling, running and
-//! dropping a reference go through this file.
+//! The pointers that lead to a task: its wakers, and the [`Runnable`], the right to run it. Waking, cancelling, running
+//! and dropping a reference go through this file.
 
 use super::chain;
 use super::header::{Header, Polled};
@@ -76,14 +76,15 @@ unsafe fn header(data: *const ()) -> NonNull<Header> {
     unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
 }
 
-/// The waker for one poll. It borrows a reference. Clones take a reference; the borrowed waker itself must never be dropped.
+/// The waker for one poll. It borrows a reference. Clones take a reference; the borrowed waker itself must never be
+/// dropped.
 ///
 /// # Safety
 /// The task exists as long as the waker is used.
 #[inline]
 pub(super) unsafe fn borrowed_waker(header: NonNull<Header>) -> ManuallyDrop<Waker> {
-    // SAFETY: the table keeps the contract of `RawWaker`: all four functions may be called on any thread, and clones are
-    // counted.
+    // SAFETY: the table keeps the contract of `RawWaker`: all four functions may be called on any thread, and clones
+    // are counted.
     unsafe { ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.as_ptr().cast(), &WAKER))) }
 }
 
@@ -205,8 +206,8 @@ unsafe fn run(header: NonNull<Header>) -> Run {
 /// As for [`run`].
 #[inline]
 unsafe fn run_unobserved(header: NonNull<Header>) -> Run {
-    // SAFETY: while the right to run exists, the future's reference does, so the cell exists until the task is suspended.
-    // `suspend` says who has that right then.
+    // SAFETY: while the right to run exists, the future's reference does, so the cell exists until the task is
+    // suspended. `suspend` says who has that right then.
     unsafe {
         match (header.as_ref().vtable.poll)(header) {
             Polled::Finished => Run::Finished,
@@ -222,8 +223,8 @@ unsafe fn run_unobserved(header: NonNull<Header>) -> Run {
     }
 }
 
-/// As [`run`], for a task that is observed. Its run has a reference of its own, so that the end of the poll can be reported
-/// after the task was suspended.
+/// As [`run`], for a task that is observed. Its run has a reference of its own, so that the end of the poll can be
+/// reported after the task was suspended.
 ///
 /// # Safety
 /// As for [`run`].

@@ -1,7 +1,7 @@
 //! [`StateWord`] and [`Transition`]: the state word of an observed task, as observers see it.
 //!
-//! `state.rs` makes the transitions and knows nothing of this file. `observed.rs` reports each of them here, with the word
-//! before it; the word after it follows from the function that made it.
+//! `state.rs` makes the transitions and knows nothing of this file. `observed.rs` reports each of them here, with the
+//! word before it; the word after it follows from the function that made it.
 
 use super::outcome::{Finish, TaskState};
 use super::state::{self, StateWord};
@@ -29,13 +29,14 @@ const BITS: [(u64, &str); 10] = [
 
 impl StateWord {
     /// Puts a word together from what [`bits`](StateWord::bits), [`references`](StateWord::references) and
-    /// [`polls`](StateWord::polls) return. Values that are too large for their place in the word are cut.
+    /// [`polls`](StateWord::polls) return. Values that are too large for their part of the word are truncated.
     pub fn from_parts(bits: u64, references: u64, polls: u64) -> StateWord {
         let references = references.wrapping_mul(REFERENCE) & (POLL - 1);
         StateWord(bits & (REFERENCE - 1) | references | polls.wrapping_mul(POLL))
     }
 
-    /// The named bits, as a number: the bit of the name at index `n` of [`all_names`](StateWord::all_names) is `1 << n`.
+    /// The named bits, as a number: the bit of the name at index `n` of [`all_names`](StateWord::all_names) is
+    /// `1 << n`.
     pub fn bits(self) -> u64 {
         self.0 & (REFERENCE - 1)
     }
@@ -70,7 +71,8 @@ impl StateWord {
     }
 }
 
-/// Prints the state, the names of the bits that are set, and the two counts: `queued (NOTIFIED JOIN), 2 references, 0 polls`.
+/// Prints the state, the names of the bits that are set, and the two counts:
+/// `queued (NOTIFIED JOIN), 2 references, 0 polls`.
 impl fmt::Display for StateWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (references, polls) = (self.references(), self.polls());
@@ -87,7 +89,8 @@ impl fmt::Debug for StateWord {
     }
 }
 
-/// An edge of the picture in `executor/src/task/state.rs`: the function that makes a transition. Events report each of them:
+/// An edge of the picture in `executor/src/task/state.rs`: the function that makes a transition. Events report each of
+/// them:
 ///
 /// | edge | event |
 /// |---|---|
@@ -178,8 +181,8 @@ impl Transition {
     /// The transition that the event in progress on this thread reports; `None` if it reports none. For the methods of
     /// an [`Observer`](crate::Observer) and for [`Schedule::happened`](super::Schedule::happened). The words are those
     /// of the transition's own atomic instruction, or those that were read right before if the event is shown before
-    /// the instruction: at the begin of a poll and at the end of a task. Between two events of a task its references
-    /// change, and its handle may set and clear JOIN and JOIN_WAKER.
+    /// the instruction: at the beginning of a poll and at the end of a task. Between two events of a task its reference
+    /// count may change, and its handle may change JOIN and JOIN_WAKER.
     ///
     /// ```
     /// use executor::task::{TaskRef, Transition};
@@ -210,8 +213,8 @@ impl Transition {
     }
 
     /// Notes to which queue the task is about to be pushed, if the transition of the event in progress queues it. For a
-    /// [`Schedule`](super::Schedule) with several queues, in [`happened`](super::Schedule::happened), before it shows the
-    /// event to an observer.
+    /// [`Schedule`](super::Schedule) with several queues, in [`happened`](super::Schedule::happened), before it shows
+    /// the event to an observer.
     pub fn note_queue(queue: impl FnOnce() -> Queue) {
         let Some(transition) = Transition::current().filter(|transition| transition.queues()) else { return };
         CURRENT.with(|current| current.set(Some(Transition { queue: Some(queue()), ..transition })));
@@ -264,7 +267,7 @@ impl Transition {
         Transition::made_by(Edge::Complete, before, state::completed(how)(before.0))
     }
 
-    /// The drop of the last reference, which was made already.
+    /// The drop of the last reference, which has already happened.
     pub(super) fn drop_reference(after: StateWord) -> Transition {
         Transition::made_by(Edge::DropReference, StateWord(after.0 + REFERENCE), after.0)
     }
@@ -304,7 +307,7 @@ mod tests {
     use super::{Edge, Transition};
     use crate::shim::model;
 
-    /// Makes a transition, and checks that the words which are reported for it are those of the state.
+    /// Makes a transition, and checks that the words that are reported for it are those of the state.
     fn check(state: &State, predict: impl Fn(StateWord) -> Transition, make: impl FnOnce()) {
         let before = state.word();
         make();
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_that_are_reported_are_those_of_the_transitions() {
+    fn each_transition_is_reported_with_the_words_before_and_after_it() {
         model(words_of_transitions);
     }
 
@@ -339,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_can_be_taken_apart_and_put_together() {
+    fn a_word_can_be_split_into_parts_and_rebuilt_from_them() {
         model(|| {
             let state = State::new(true, false);
             _ = state.begin();

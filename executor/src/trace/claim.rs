@@ -1,5 +1,5 @@
-//! Decides which process owns the file of a recording. Of the processes with the same `EXECUTOR_TRACE`, the first one
-//! owns the file while it runs; each other one writes a file beside it. Used by `spool.rs`.
+//! Decides which process owns the file of a recording. If several processes have the same `EXECUTOR_TRACE`, the first
+//! one owns the file while it runs, and each of the others writes a file beside it. Used by `spool.rs`.
 //!
 //! A file belongs to the process that holds the lock on it (`flock`). The system releases the lock when the process
 //! ends in any way. A recording is moved to its path by renaming. So the new file is locked before it is renamed, and

@@ -180,7 +180,7 @@ impl Server {
 }
 
 impl Client {
-    /// Sends what is available and the client accepts, but only so much that the other clients get their turn. Returns
+    /// Sends what is available and the client accepts, up to a limit that leaves time for the other clients. Returns
     /// the number of bytes sent.
     fn send(&mut self, recorder: &Recorder) -> io::Result<usize> {
         const AT_ONCE: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! Opens the recordings that the environment asks for, in a file or at a socket: see `mod.rs`. Used by `runtime.rs`.
+//! Opens the recordings that the environment requests, in a file or at a socket: see `mod.rs`. Used by `runtime.rs`.
 
 use super::console::Console;
 use super::recorder::Recorder;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The destinations of the recording that the environment asks for.
+/// The destinations of the recording that the environment requests.
 #[derive(Default)]
 pub(crate) struct Outlets {
     file: Option<Spool>,
@@ -18,7 +18,7 @@ pub(crate) struct Outlets {
 }
 
 impl Outlets {
-    /// Opens the destinations that the environment asks for. If there are any, adds a recorder to the given observer.
+    /// Opens the destinations that the environment requests. If there are any, adds a recorder to the given observer.
     /// If the file cannot be written, reports that on standard error; the program continues without it.
     pub(crate) fn open(observer: &mut Option<Arc<dyn Observer>>) -> io::Result<Outlets> {
         let path = |name| env::var_os(name).filter(|path| !path.is_empty());

@@ -33,7 +33,7 @@ impl Feed {
         Ok(Feed { known: Known::default(), head, lines })
     }
 
-    /// Whether the head is still right. It says whether the clock is virtual, which is known only after a run has
+    /// Whether the head is still right. It says whether the clock is simulated, which is known only after a run has
     /// begun.
     pub(super) fn has_right_head(&self, recorder: &Recorder) -> bool {
         self.head.simulated == recorder.head().simulated

@@ -53,7 +53,7 @@ pub struct Head {
     /// The program's working directory; the paths of most source files are relative to it. Empty if it is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub directory: String,
-    /// Whether the clock was virtual.
+    /// Whether the clock was simulated.
     pub simulated: bool,
     /// How many of the oldest events are missing.
     pub dropped: u64,
@@ -269,7 +269,7 @@ pub(super) fn write_now(to: &mut impl Write, now: u64) -> io::Result<()> {
     write_line(to, &NowLine { now })
 }
 
-/// Tells a client of a console why it is refused.
+/// Writes the reason for which a console refuses a client.
 pub(super) fn write_refused(to: &mut impl Write, why: String) -> io::Result<()> {
     write_line(to, &RefusedLine { refused: why })
 }

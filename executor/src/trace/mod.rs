@@ -31,9 +31,9 @@
 //! ```
 //!
 //! `directory` is the program's working directory, below which tools find its sources. `simulated` says whether the
-//! clock was virtual. `dropped` is the number of the oldest events that are missing because the recording was full; of
-//! these, the events that describe tasks, sources and timers that still exist are included nevertheless. Three kinds of
-//! lines follow, in any order, except that a place or a chain precedes the events that refer to it:
+//! clock is a simulated one. `dropped` is the number of the oldest events that are missing because the recording was
+//! full; of these, the events that describe tasks, sources and timers that still exist are included nevertheless. Three
+//! kinds of lines follow, in any order, except that a place or a chain precedes the events that refer to it:
 //!
 //! ```json
 //! {"place":0,"file":"src/main.rs","line":7,"column":13}
@@ -59,12 +59,12 @@
 //!  {"by":"wake","before":[800,4,1],"after":[801,4,1],"queue":"run"}}
 //! ```
 //!
-//! `by` is the function in `executor/src/task/state.rs` that made it: `new`, `wake`, `wake_suspended`, `cancel`, `begin`,
-//! `suspend`, `complete` or `drop_reference`. A word is a list of three numbers: its named bits, its references and its
-//! polls. The bits are, from 1 up: NOTIFIED, RUNNING, COMPLETE, CANCELLED, PANICKED, JOIN, JOIN_WAKER, CALLBACKS,
-//! OBSERVED, LISTED. `queue` is the queue to which the task is about to be pushed: `run` or `injection`; it is left out
-//! if the task is not pushed or its scheduler does not say. A reader must not require `transition`, nor the fields
-//! `word` of sources and `slot` of timers: the recordings of older programs lack them.
+//! `by` is the function in `executor/src/task/state.rs` that made it: `new`, `wake`, `wake_suspended`, `cancel`,
+//! `begin`, `suspend`, `complete` or `drop_reference`. A word is a list of three numbers: its named bits, its
+//! references and its polls. The bits are, from 1 up: NOTIFIED, RUNNING, COMPLETE, CANCELLED, PANICKED, JOIN,
+//! JOIN_WAKER, CALLBACKS, OBSERVED, LISTED. `queue` is the queue to which the task is about to be pushed: `run` or
+//! `injection`; it is left out if the task is not pushed or its scheduler does not say. A reader must not require
+//! `transition`, nor the fields `word` of sources and `slot` of timers: the recordings of older programs lack them.
 //!
 //! Version 1 has neither `run` nor `runtime`. It is read as a single runtime, in which a run begins at each
 //! `run_begins`.
@@ -110,7 +110,8 @@ pub struct Record {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
-    /// The transition of the task's state word that the event stands for, if it stands for one and the program recorded it.
+    /// The transition of the task's state word that the event stands for, if it stands for one and the program recorded
+    /// it.
     #[serde(default, with = "transition", skip_serializing_if = "Option::is_none")]
     pub transition: Option<Transition>,
 }

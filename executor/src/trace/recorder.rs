@@ -1,7 +1,7 @@
 //! The recorder: an observer that keeps the events that it is shown. `observe.rs` turns each of them into an [`Event`].
 //!
-//! It keeps a limited number of the newest events in a ring, about a hundred bytes each, and of the older ones those that
-//! describe what still exists (`kept.rs`). Each place and each stack is stored once, and events refer to it by its
+//! It keeps a limited number of the newest events in a ring, about a hundred bytes each, and of the older ones those
+//! that describe what still exists (`kept.rs`). Each place and each stack is stored once, and events refer to it by its
 //! number. A program has a limited number of places. It also has a limited number of stacks, unless it recurses, so
 //! only the first ones are kept. The addresses of a stack are resolved to names when the recording is read, not when it
 //! is made.

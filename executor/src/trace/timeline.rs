@@ -25,7 +25,7 @@ impl Clocks {
         self.runs
     }
 
-    /// Returns the current time of the recording. A virtual clock counts up to its latest event.
+    /// Returns the current time of the recording. A simulated clock counts up to its latest event.
     pub(super) fn now(&self) -> u64 {
         let since = |(start, base): (Instant, u64)| base.saturating_add(nanoseconds(start.elapsed()));
         self.start.map_or(0, since).max(self.last)
@@ -41,7 +41,7 @@ pub(super) struct Timeline {
     run: AtomicU32,
     has_begun: AtomicBool,
     is_simulated: AtomicBool,
-    /// Reads the virtual clock during a run. The handle's reactor holds the recorder as its observer, so it must be
+    /// Reads the simulated clock during a run. The handle's reactor holds the recorder as its observer, so it must be
     /// dropped at the end of the run, to avoid a cycle.
     clock: Mutex<Option<Handle>>,
     /// The first reading of the runtime's clock, and the recording's time at that moment.
@@ -71,7 +71,7 @@ impl Timeline {
         self.run.load(Relaxed)
     }
 
-    /// Sets the clock: the given virtual one, or the system's.
+    /// Sets the clock: the given simulated one, or the system's.
     pub(super) fn set_clock(&self, clock: Option<Handle>) {
         self.is_simulated.store(clock.is_some(), Relaxed);
         *self.clock() = clock;
@@ -87,7 +87,7 @@ impl Timeline {
     }
 
     /// Returns the current time by this runtime's own clock, since this thread may run another runtime. Between two
-    /// runs a virtual clock does not move.
+    /// runs a simulated clock does not move.
     pub(super) fn now(&self, clocks: &mut Clocks) -> u64 {
         let last = self.last.load(Relaxed);
         let now = match self.is_simulated.load(Relaxed) {
@@ -101,7 +101,7 @@ impl Timeline {
     }
 
     /// Converts a time of the runtime's clock to nanoseconds since the recording began. All runtimes on the system's
-    /// clock share one start; a virtual clock starts at the recording's time when it is first read.
+    /// clock share one start; a simulated clock starts at the recording's time when it is first read.
     pub(super) fn since_start(&self, clocks: &mut Clocks, time: Instant) -> u64 {
         let (start, base) = *self.start.get_or_init(|| match self.is_simulated.load(Relaxed) {
             true => (time, clocks.last),

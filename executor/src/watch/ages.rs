@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// The maximum number of notes. Above it, notes are dropped whose loss makes an age wrong by at most a [`FINE`]th.
 const NOTES: usize = 4096;
-/// With this ratio, some 3,000 notes reach from a microsecond to a year.
+/// With this ratio, some 3,000 notes cover ages from a microsecond to a year.
 const FINE: u32 = 50;
 
 #[derive(Default)]
@@ -36,7 +36,7 @@ impl Ages {
     fn thin_out(&mut self, now: Instant) {
         let (mut kept, all) = (VecDeque::new(), std::mem::take(&mut self.notes));
         for (index, note) in all.iter().enumerate() {
-            // Without this note, the next one would stand for the tasks since the note kept before.
+            // Without this note, the next one would also give the age of the tasks since the last kept note.
             let is_needed = match (kept.back(), all.get(index + 1)) {
                 (Some((_, before)), Some((_, next))) => {
                     next.saturating_duration_since(*before) > now.saturating_duration_since(*next) / FINE
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_is_as_old_as_the_first_note_that_has_it_also_when_there_were_many() {
+    fn the_age_of_a_task_is_that_of_the_first_note_with_its_number_even_after_many_notes() {
         let start = Instant::now();
         let at = |second: u64| start + Duration::from_secs(second);
         let mut ages = Ages::default();

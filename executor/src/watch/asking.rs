@@ -1,4 +1,4 @@
-//! Polls tasks that were not woken, to learn their await chains and whether their wake was lost.
+//! Polls tasks that were not woken, to find their await chains and lost wakes.
 //!
 //! Used by the schedulers, and by `deadlock.rs`.
 
@@ -10,8 +10,8 @@ use crate::stack::Names;
 use crate::task::{Canceller, Finish, TaskRef};
 use reactor::budget;
 
-/// Before a simulated clock moves on: looks for lost wakes, at 1, 2, 4, 8, … seconds of its time. This finds a task
-/// that waits forever even while a timer keeps others busy, with few checks.
+/// Looks for lost wakes before a simulated clock advances, at 1, 2, 4, 8, … seconds of its time. This finds a task that
+/// waits forever even while a timer keeps others busy, with few checks.
 pub(crate) fn check_in_time<S: Monitored>(scheduler: &S) {
     let (monitor, observers) = (scheduler.monitor(), scheduler.observers());
     if !monitor.is_simulated() || observers.checks.is_none() {
@@ -25,7 +25,8 @@ pub(crate) fn check_in_time<S: Monitored>(scheduler: &S) {
     }
 }
 
-/// The first task has returned: where lost wakes fail the run, checks the others before they are cancelled.
+/// Called when the first task has returned. If lost wakes fail the run, checks the other tasks before they are
+/// cancelled.
 pub(crate) fn check_the_rest<S: Monitored>(scheduler: &S) {
     if scheduler.observers().checks.is_some() {
         find_lost_wakes(scheduler);
@@ -91,7 +92,7 @@ fn each_task<S: Monitored, T>(
     shown.into_iter().map(|(shown, id)| (shown, is_lost(id))).collect()
 }
 
-/// Polls a task though it was not woken, if it is suspended.
+/// Polls a task without a wake, if it is suspended.
 fn ask<S: Monitored>(scheduler: &S, task: &Canceller) -> Asked {
     let Some((right, transition)) = task.wake_up() else { return Asked::Suspended };
     let asking = &scheduler.monitor().asking;
@@ -102,7 +103,8 @@ fn ask<S: Monitored>(scheduler: &S, task: &Canceller) -> Asked {
     let is_over = within(None, || scheduler.run_once(right));
     match asking.replace(before) {
         Some(Asked::WokeItself) => Asked::WokeItself,
-        // A panic says nothing of the condition: the poll may have borrowed what the caller of `tasks` has borrowed.
+        // A panic proves nothing about the condition: the poll may have borrowed what the caller of `tasks` has
+        // borrowed.
         _ if is_over && task.task().header().state.finish() == Some(Finish::Panicked) => Asked::Suspended,
         _ if is_over || scheduler.queued() > queued => Asked::Progress,
         _ => Asked::Suspended,

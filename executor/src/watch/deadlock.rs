@@ -1,4 +1,4 @@
-//! What is done when nothing can ever run again, unless another thread wakes it.
+//! What happens when no task can ever run again unless another thread wakes one.
 //!
 //! Used by the schedulers when they park.
 
@@ -13,9 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const WHAT: &str = "nothing in this runtime can run, and nothing in it can change that: no timer is set, no \
     socket open that something could come from, no blocking call under way. Only another thread could still wake one of its";
 
-/// Parks when only a wake from another thread can end that, and reports it as the run was asked to. `park` waits for
-/// events, for a time if one is given; `is_alone` takes what other threads have pushed and returns whether there is
-/// still nothing to run or wait for.
+/// Parks when only a wake from another thread can unpark this one, and reports the deadlock as the run's settings say.
+/// `park` waits for events, for a time if one is given; `is_alone` takes what other threads have pushed and returns
+/// whether there is still nothing to run or wait for.
 #[cold]
 pub(crate) fn park_alone<S: Monitored, R>(
     scheduler: &S,

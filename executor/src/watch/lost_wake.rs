@@ -1,8 +1,8 @@
 //! Lost wakes: suspended tasks whose condition holds and that were not woken.
 //!
 //! A future that returns `Pending` promises a wake. A task that makes progress in a poll without one proves that the
-//! promise was broken: the condition came true, and the code that made it true called no waker. Such polls happen when a
-//! task dump asks for await chains, and where a runtime checks its suspended tasks: at a deadlock; on a deterministic
+//! promise was broken: the condition came true, and the code that made it true called no waker. Such polls happen when
+//! a task dump collects await chains, and where a runtime checks its suspended tasks: at a deadlock; on a deterministic
 //! runtime also at the end of the run and at certain times of its clock (`asking.rs`).
 //!
 //! [`Checks`] belongs to runtimes that fail on what they find: those with
@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// have made progress without a wake.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// What a poll without a wake has shown of a suspended task.
+/// What a poll without a wake has shown about a suspended task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// Its condition does not hold: it is suspended as before.
@@ -45,8 +45,8 @@ pub(crate) struct Suspect {
     pub(crate) wakers: usize,
 }
 
-/// Returns the suspects for which no wake arrives. If `others_wake`, another thread may have made the condition true and
-/// be about to call the waker: then this waits up to `GRACE` for that wake.
+/// Returns the suspects for which no wake arrives. If `others_wake`, another thread may have made the condition true
+/// and be about to call the waker: then this waits up to `GRACE` for that wake.
 pub(crate) fn confirmed(mut suspects: Vec<Suspect>, others_wake: bool) -> Vec<Suspect> {
     let start = Instant::now();
     // A wake sets its bit even if the task has completed since: see `State::wake`.

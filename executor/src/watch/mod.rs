@@ -1,8 +1,8 @@
-//! Everything that only observes: the observer's events, task dumps, deadlocks, lost wakes, slow polls, and the order and
-//! the hosts of a simulated run.
+//! Everything that only observes: the observer's events, task dumps, deadlocks, lost wakes, slow polls, and the order
+//! and the hosts of a simulated run.
 //!
-//! A scheduler has one [`Monitor`] and one [`Observers`], calls them at the places that `monitor.rs` lists, and answers
-//! what they ask through [`Monitored`]. Nothing in here decides when a task runs.
+//! A scheduler has one [`Monitor`] and one [`Observers`], calls them at the points that `monitor.rs` lists, and
+//! implements [`Monitored`], through which they read its state. Nothing in here decides when a task runs.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -15,7 +15,7 @@
 //! | `dump.rs` | the task dump: each task with its await chains |
 //! | `monitor.rs` | what a scheduler calls |
 //! | `asking.rs` | polls without a wake: await chains, lost wakes |
-//! | `deadlock.rs` | what is done when nothing can ever run again |
+//! | `deadlock.rs` | what happens when no task can ever run again |
 
 mod ages;
 mod asking;

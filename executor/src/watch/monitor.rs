@@ -5,7 +5,8 @@
 //! - when a task is [spawned](Monitor::spawned) and when its future is [gone](Monitor::finished);
 //! - before a pass, for the [order](Monitor::shuffle) of a simulated run; to [run](Monitor::run) a task, unless the
 //!   run [is plain](Monitor::is_plain); and [after each poll](Monitor::polled);
-//! - [before it parks](super::check_in_time), [when it parks alone](super::park_alone) and [afterwards](Monitor::restart);
+//! - [before it parks](super::check_in_time), [when it parks alone](super::park_alone) and
+//!   [afterwards](Monitor::restart);
 //! - [at the end of the run](super::check_the_rest).
 //!
 //! What polls tasks, in `asking.rs` and `deadlock.rs`, reaches the scheduler through [`Monitored`].
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 /// A deterministic run first looks for lost wakes at this time of its clock.
 pub(super) const FIRST_CHECK: Duration = Duration::from_secs(1);
 
-/// What the monitor asks of a scheduler. For the thread that runs the tasks.
+/// What the monitor needs from a scheduler. For the thread that runs the tasks.
 pub(crate) trait Monitored {
     fn monitor(&self) -> &Monitor;
     fn observers(&self) -> &Observers;
@@ -34,7 +35,7 @@ pub(crate) trait Monitored {
     fn calls(&self) -> Vec<Call>;
     /// How many tasks are in the run queue.
     fn queued(&self) -> usize;
-    /// Runs a task once and queues it if it is ready again. Returns whether it has completed.
+    /// Runs a task once, and queues it again if it was woken meanwhile. Returns whether it has completed.
     fn run_once(&self, task: Runnable) -> bool;
     /// The time of the run's clock.
     fn now(&self) -> Instant;
@@ -51,13 +52,13 @@ pub(crate) enum Deadlock {
     Panic,
 }
 
-/// What can be chosen about a [`Monitor`].
+/// The settings of a [`Monitor`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MonitorSettings {
     /// How long a poll may hold the thread until that is reported.
     pub(crate) slow_poll: Duration,
     pub(crate) deadlock: Deadlock,
-    /// Where a lost wake fails the run; it is reported where this is `None`.
+    /// Which lost wakes fail the run; if `None`, they are only reported.
     pub(crate) strictness: Option<Strictness>,
 }
 
@@ -152,8 +153,8 @@ impl Monitor {
         }
     }
 
-    /// Cancels the tasks of the hosts that have crashed since the last call: a waker that the reactor has called may have
-    /// crashed one.
+    /// Cancels the tasks of the hosts that have crashed since the last call: a waker that the reactor has called may
+    /// have crashed one.
     pub(crate) fn end_crashed(&self) {
         if let Some(simulated) = &self.simulated {
             simulated.end_crashed();
@@ -169,7 +170,7 @@ impl Monitor {
         }
     }
 
-    /// A poll is over that was not nested in another one. `find` looks up a task that has not completed.
+    /// Called after a poll that was not nested in another one. `find` looks up a task that has not completed.
     #[inline]
     pub(crate) fn polled(&self, poll: PolledTask, observers: &Observers, find: impl Fn(TaskId) -> Option<TaskInfo>) {
         self.slow.polled(poll, observers.observer.as_deref(), find);
@@ -195,8 +196,8 @@ impl Monitor {
         self.ages.borrow().age(task.0, now)
     }
 
-    /// A poll begins: chooses which await chains it reports. A poll without a wake reports none here: its chains go to
-    /// the task dump.
+    /// Called when a poll begins: chooses which await chains it reports. A poll without a wake reports none here: its
+    /// chains go to the task dump.
     pub(crate) fn choose_chains(&self, chains: &Cell<Chains>, observers: &Observers) {
         if observers.checks.as_ref().is_some_and(Checks::wants_chains) {
             chains.set(Chains::All);
@@ -214,7 +215,7 @@ impl Monitor {
     }
 }
 
-/// Fails the run if a lost wake was found that it has to fail on.
+/// Fails the run if the checks have found a lost wake that must fail it.
 pub(crate) fn fail_on_lost_wake(observers: &Observers) {
     if let Some(failure) = observers.checks.as_ref().and_then(Checks::take_failure) {
         panic!("{failure}");

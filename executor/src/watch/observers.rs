@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(crate) struct Observers {
     run: RunId,
     pub(crate) observer: Option<Arc<dyn Observer>>,
-    /// Where a lost wake fails the run.
+    /// `None` if a lost wake does not fail the run.
     pub(crate) checks: Option<Checks>,
 }
 

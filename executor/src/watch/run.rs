@@ -1,8 +1,8 @@
 //! Which run the code on this thread belongs to: one call of `block_on`, or a custom runtime.
 //!
 //! Events name the task, source or timer that caused them. Tasks are numbered from 1 in each run, so a number means
-//! something only on a thread of the same run. On a thread of another run, an event of a task has no cause that could be
-//! named, even if both runs share a reactor.
+//! something only on a thread of the same run. On a thread of another run, an event of a task has no cause that could
+//! be named, even if both runs share a reactor.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};

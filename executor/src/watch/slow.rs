@@ -1,9 +1,9 @@
 //! Reports polls that hold the thread for too long.
 //!
-//! Reading a precise clock around each poll would take longer than many polls do. The kernel has a coarse clock, exact to
-//! some milliseconds, that takes 7 ns to read. It is read after each poll. When one tick of it has seen many polls, it is
-//! read after each sixteenth only: should one of the sixteen be slow, the report names all of them, and the next ones are
-//! timed one by one again.
+//! Reading a precise clock around each poll would take longer than many polls do. The kernel has a coarse clock,
+//! accurate to a few milliseconds, that takes 7 ns to read. It is read after each poll. When many polls fit into one
+//! tick, it is read only after every sixteenth poll: if one of the sixteen is slow, the report names all of them, and
+//! the next polls are timed one by one again.
 //!
 //! Used by `monitor.rs`.
 
@@ -20,7 +20,7 @@ const CLOCK: ClockId = ClockId::MonotonicCoarse;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const CLOCK: ClockId = ClockId::Monotonic;
 
-/// After so many reads within one tick, the clock is read less often.
+/// After this many reads within one tick, the clock is read less often.
 const READS: u32 = 512;
 /// Then it is read once per this many polls.
 const POLLS: usize = 16;

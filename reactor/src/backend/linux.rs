@@ -5,8 +5,8 @@
 //!   timer descriptor before and drains and re-arms a notifier after each one.
 //! - The notifier is an eventfd of our own, edge-triggered and never read: each write to it is an
 //!   edge, so there is nothing to drain or to re-arm.
-//! - A source is added with EPOLLRDHUP, which `polling` does not ask for. With it a short read
-//!   proves that a stream is empty, which saves the read that would only return `WouldBlock`.
+//! - A source is added with EPOLLRDHUP, which `polling` does not request. With it a short read proves that a stream is
+//!   empty, which saves the read that would only return `WouldBlock`.
 
 use super::{Backend, Event, Readiness, Token};
 use polling::Poller;
@@ -56,7 +56,7 @@ impl Backend for Epoll {
     }
 
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok()); // longer than a timespec can hold: for ever
+        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok()); // longer than a timespec can hold: forever
         let mut batch = [MaybeUninit::<epoll::Event>::uninit(); BATCH];
         let ready = match epoll::wait(&self.poller, &mut batch[..], timeout.as_ref()) {
             Ok((ready, _)) => ready,

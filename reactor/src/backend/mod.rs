@@ -47,10 +47,10 @@ pub struct Event {
 ///
 /// **Re-armed** (`needs_rearm` is `true`): the backend reports a source once for each call of
 /// [`rearm`](Backend::rearm), and never before the first one. Level-triggered and one-shot systems can do this:
-/// - A *level-triggered* system (poll, select, epoll without `EPOLLET`) reports a source as long as it
-///   is ready. The backend keeps the interest of each source, asks the system only for sources that have one, and
-///   empties it when it reports the source. poll(2) reports `POLLHUP` and `POLLERR` whatever the interest, so a source
-///   without interest must not be in its list at all.
+/// - A *level-triggered* system (poll, select, epoll without `EPOLLET`) reports a source as long as it is ready. The
+///   backend keeps the interest of each source, polls only the sources that have one, and empties the interest when it
+///   reports the source. poll(2) reports `POLLHUP` and `POLLERR` whatever the interest, so a source without interest
+///   must not be in its list at all.
 /// - A *one-shot* system (`EPOLLONESHOT`, `EV_DISPATCH`, the default mode of `polling`) disarms a source by
 ///   itself when it reports it: `add` registers it disarmed, and `rearm` is the system's "modify".
 ///
@@ -100,7 +100,7 @@ pub trait Backend: Send + Sync {
     /// Those of the system.
     fn notify(&self) -> io::Result<()>;
 
-    /// Whether [`rearm`](Backend::rearm) must be called for each wait. The reactor asks once, when it is made.
+    /// Whether [`rearm`](Backend::rearm) must be called for each wait. The reactor calls this once, when it is made.
     fn needs_rearm(&self) -> bool {
         false
     }
@@ -111,8 +111,8 @@ pub trait Backend: Send + Sync {
     ///
     /// `interest` is [`READABLE`](Readiness::READABLE), [`WRITABLE`](Readiness::WRITABLE) or both: all that the
     /// source's waiters wait for. It replaces the previous interest. The calls for one source never overlap, and the
-    /// last of them is right. A call may follow another thread's [`remove`](Backend::remove), with the descriptor still
-    /// open: that is an error, and must not register the descriptor again.
+    /// last one counts. A call may follow another thread's [`remove`](Backend::remove), with the descriptor still open:
+    /// that is an error, and must not register the descriptor again.
     ///
     /// Closed and broken connections count as ready for everything.
     ///
@@ -124,7 +124,7 @@ pub trait Backend: Send + Sync {
     }
 
     /// Whether the backend reports [`Readiness::READ_CLOSED`] for every stream whose peer has finished, and
-    /// [`Readiness::WRITE_CLOSED`] for every connect that failed. Then a read that returns less than it asked for
+    /// [`Readiness::WRITE_CLOSED`] for every connect that failed. Then a read that returns less than it requested
     /// proves that the socket is empty, and a connect that is reported without it has succeeded. Otherwise the reactor
     /// makes one more system call for each.
     fn reports_close(&self) -> bool {
@@ -168,8 +168,8 @@ pub fn operating_system() -> io::Result<Box<dyn Backend>> {
     Ok(Box::new(backend))
 }
 
-/// The same through `polling`'s portable interface alone. On most systems this is what [`operating_system`] returns; on
-/// Linux it is slower, and there for comparison.
+/// The operating system's readiness queue, through `polling`'s portable interface alone. On most systems this is what
+/// [`operating_system`] returns; on Linux it is slower, and is provided for comparison.
 ///
 /// # Errors
 /// Same as [`operating_system`].

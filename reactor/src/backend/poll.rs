@@ -20,7 +20,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// What poll reports besides, whatever the interest: a broken connection, or a descriptor that was closed too early.
+/// What poll also reports, whatever the interest: a broken connection, or a descriptor that was closed too early.
 const BROKEN: PollFlags = PollFlags::IN.union(PollFlags::OUT).complement();
 
 const PAIRS: [(Readiness, PollFlags); 3] = [
@@ -32,7 +32,7 @@ const PAIRS: [(Readiness, PollFlags); 3] = [
 pub(super) struct Poll {
     state: Mutex<State>,
     poll_ended: Condvar,
-    /// There is a byte in the pipe exactly if `State::interrupted` is set.
+    /// The pipe contains a byte if and only if `State::interrupted` is set.
     interrupts: (PipeReader, PipeWriter),
 }
 
@@ -89,7 +89,7 @@ impl Backend for Poll {
     }
 
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok()); // longer than a timespec can hold: for ever
+        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok()); // longer than a timespec can hold: forever
         let mut fds = vec![PollFd::new(&self.interrupts.0, PollFlags::IN)];
         let mut state = lock(&self.state);
         for (fd, (_, interest)) in state.sources.iter().filter(|(_, source)| !source.1.is_empty()) {
@@ -109,8 +109,8 @@ impl Backend for Poll {
             (&self.interrupts.0).read_exact(&mut [0])?;
         }
         for polled in fds[1..].iter().filter(|polled| !polled.revents().is_empty()) {
-            // A source that was removed meanwhile is not in the table. Nor is another one with the same descriptor yet:
-            // `remove` waits for this poll.
+            // A source that was removed meanwhile is not in the table. No other source with the same descriptor can be
+            // in it yet, because `remove` waits for this poll.
             if let Some((token, interest)) = state.sources.get_mut(&polled.as_fd().as_raw_fd()) {
                 let reported = PAIRS.iter().filter(|pair| polled.revents().intersects(pair.1)).map(|pair| pair.0);
                 *interest = Readiness::empty();

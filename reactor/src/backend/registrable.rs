@@ -20,14 +20,14 @@ pub(crate) trait BackendSocket: Send + Sync + RefUnwindSafe {
     /// Whether an operation would not block now.
     fn is_ready(&self, direction: Direction) -> bool;
 
-    /// What it is connected to, for a person.
+    /// What it is connected to, in words.
     fn describe(&self) -> String;
 }
 
 /// What a source stands for.
 ///
 /// # Safety
-/// All unsafe methods need the same: a descriptor is open.
+/// All unsafe methods have the same condition: the descriptor, if it is one, is open.
 pub(crate) enum Registrable {
     Descriptor(RawFd),
     Socket(Arc<dyn BackendSocket>),
@@ -35,7 +35,7 @@ pub(crate) enum Registrable {
 
 impl Registrable {
     /// # Safety
-    /// As above; and a descriptor stays open until [`deregister`](Registrable::deregister) was called.
+    /// As above; and the descriptor stays open until [`deregister`](Registrable::deregister) was called.
     pub(crate) unsafe fn register(&self, backend: &dyn Backend, token: Token) -> io::Result<()> {
         match self {
             // SAFETY: the caller promises both that it is open and that it stays so.
@@ -90,7 +90,7 @@ impl Registrable {
         }
     }
 
-    /// What a task waits for that waits for this, for a person.
+    /// Describes in words what a waiter in this direction waits for.
     ///
     /// # Safety
     /// As above.
@@ -107,7 +107,7 @@ impl Registrable {
     }
 }
 
-/// Whether the kernel says, now, that an operation would not block.
+/// Whether an operation would not block now, according to the kernel.
 pub(crate) fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let interest = match direction {
@@ -119,7 +119,7 @@ pub(crate) fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<b
 
 fn describe(fd: BorrowedFd<'_>, direction: Direction) -> String {
     let local = getsockname(fd).ok().and_then(printed);
-    // A stream socket without a peer that a task reads from is a listener.
+    // A stream socket without a peer is a listener if a task waits to read from it.
     let is_stream = sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM);
     match (getpeername(fd).ok().flatten().and_then(printed), local) {
         (Some(peer), _) => format!("the socket to {peer}"),

@@ -108,7 +108,7 @@ macro_rules! datagrams {
             /// Those of the system.
             ///
             /// # Cancel safety
-            /// Dropped before it is ready, it has received no datagram.
+            /// If it is dropped before it is ready, it has received no datagram.
             pub async fn recv_from(&self, buf: &mut [u8]) -> std::io::Result<(usize, $address)> {
                 self.0.read_with(|socket| socket.recv_from(buf)).await
             }

@@ -37,7 +37,7 @@ macro_rules! stream_socket {
             /// Those of the system, such as a reset.
             ///
             /// # Cancel safety
-            /// Dropped before it is ready, it has read nothing.
+            /// If it is dropped before it is ready, it has read nothing.
             pub async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
                 self.0.stream(Direction::Read, Self::wanted(buf.len()), |mut io| io.read(buf)).await
             }
@@ -50,7 +50,7 @@ macro_rules! stream_socket {
             /// Those of the system, such as a reset.
             ///
             /// # Cancel safety
-            /// Dropped before it is ready, it has written nothing.
+            /// If it is dropped before it is ready, it has written nothing.
             pub async fn write(&self, buf: &[u8]) -> io::Result<usize> {
                 self.0.stream(Direction::Write, Self::wanted(buf.len()), |io| io.send(buf)).await
             }

@@ -61,7 +61,7 @@ impl TcpListener {
     /// disconnected already. When no file descriptor is left, wait before the next try.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, it has accepted no connection.
+    /// If it is dropped before it is ready, it has accepted no connection.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let accepted = self.0.read_with(TcpSocket::accept).await?;
         let address = accepted.1;
@@ -111,7 +111,7 @@ impl TcpStream {
     /// Connects to an address.
     ///
     /// # Errors
-    /// The connect's own: refused, unreachable, timed out.
+    /// Those of the connect: refused, unreachable, timed out.
     ///
     /// # Cancel safety
     /// Dropping it abandons the attempt.

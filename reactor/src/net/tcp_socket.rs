@@ -1,6 +1,6 @@
 //! [`TcpSocket`]: the socket inside a TCP listener or stream, either the system's or one of a simulated network.
 //!
-//! Which of the two is decided when it is made. After that each operation costs one branch. For `tcp.rs`.
+//! Which of the two is decided when it is made. After that each operation costs one branch. Used by `tcp.rs`.
 
 use super::socket::{self, FLAGS, new_stream, prepared};
 use super::stream::Connected;

@@ -69,7 +69,7 @@ impl UdpSocket {
     /// Those of the system, for example for a datagram that is too long.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, it has sent nothing.
+    /// If it is dropped before it is ready, it has sent nothing.
     pub async fn send_to(&self, datagram: &[u8], to: impl IntoSocketAddr) -> io::Result<usize> {
         let to = to.into_socket_addr()?;
         self.0.write_with(|socket| socket.send_to(datagram, to)).await

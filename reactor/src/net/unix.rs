@@ -135,7 +135,7 @@ impl UnixStream {
     /// Connects to a path. While the listener's queue is full, it tries again.
     ///
     /// # Errors
-    /// The connect's own: nothing at that path, refused, no permission.
+    /// Those of the connect: nothing at that path, refused, no permission.
     ///
     /// # Cancel safety
     /// Dropping it abandons the attempt.
@@ -261,7 +261,7 @@ impl UnixDatagram {
     /// Those of the system: no socket at that path, or a datagram that is too long.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, it has sent nothing.
+    /// If it is dropped before it is ready, it has sent nothing.
     pub async fn send_to(&self, datagram: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         self.send_to_addr(datagram, &address_of(path.as_ref())?).await
     }

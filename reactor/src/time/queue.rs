@@ -182,7 +182,7 @@ impl TimerQueue {
         slot_from(self.elapsed, tick)
     }
 
-    #[inline(always)] // out of line, setting a timer takes thirty instructions more
+    #[inline(always)] // out of line, setting a timer takes thirty more instructions
     fn put(&mut self, entry: Entry) {
         let (wheel, index) = self.slot_of(entry.tick);
         if wheel >= self.wheels.len() {

@@ -19,7 +19,7 @@ const CLOSED: u64 = u64::MAX;
 
 pub(crate) struct Timers {
     registry: Arc<Registry>,
-    /// Those of the queue.
+    /// The ticks of the queue.
     ticks: Ticks,
     queue: Mutex<TimerQueue>,
     /// A copy of the queue's length.
@@ -188,7 +188,7 @@ impl Timers {
         self.count.store(queue.len(), Ordering::Relaxed);
     }
 
-    /// From now on no timer fires, and to await one is an error.
+    /// From now on no timer fires, and awaiting one is an error.
     pub(crate) fn close(&self) {
         self.elapsed.store(CLOSED, Ordering::Release);
     }

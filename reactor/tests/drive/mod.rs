@@ -16,13 +16,13 @@ pub fn drive_on<F: Future>(reactor: &mut reactor::Reactor, future: F) -> F::Outp
     }
 }
 
-/// On the operating system.
+/// Like [`drive_on`], on the operating system's reactor.
 #[allow(dead_code)]
 pub fn drive<F: Future>(future: F) -> F::Output {
     drive_on(&mut reactor::Reactor::new().unwrap(), future)
 }
 
-/// On a virtual clock and a simulated network: nothing takes time.
+/// Like [`drive`], on a simulated clock and a simulated network: nothing takes time.
 #[allow(dead_code)]
 pub fn drive_simulated<F: Future>(future: F) -> F::Output {
     let backend = Box::new(reactor::backend::Simulation::with_network(0));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) const MESSAGE: [u8; 64] = [b'.'; 64];
 
-/// What the clients found.
+/// What the clients measured.
 pub(crate) struct Outcome {
     /// From the first message to the last echo.
     pub(crate) wall: Duration,
@@ -35,8 +35,8 @@ pub(crate) fn echo_blocking(address: SocketAddr, trips: usize) -> io::Result<Out
     Ok(Outcome { wall: start.elapsed(), cpu: thread_cpu() })
 }
 
-/// Many clients on one thread, by an epoll that is level-triggered: a read is only made when there is
-/// something to read, and a message is small enough that a write always has room.
+/// Many clients on one thread, over a level-triggered epoll: a client reads only when there is something
+/// to read, and a message is so small that a write always has room.
 pub(crate) fn echo_epoll(address: SocketAddr, clients: usize, trips: usize) -> io::Result<Outcome> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut clients = (0..clients).map(|_| connect(address).map(Client::new)).collect::<io::Result<Vec<_>>>()?;

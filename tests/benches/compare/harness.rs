@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 /// In the order of [`Row::measure`]; ours is first.
 pub(crate) const RUNTIMES: [&str; 3] = ["ours", "tokio", "smol"];
 
-/// Runtimes closer than this are level: the medians of two runs of the same thing differ by as much.
+/// Runtimes closer than this are level: the medians of two runs of the same runtime differ by as much.
 const LEVEL: f64 = 0.97;
 
-/// By how much the full sizes are divided.
+/// The divisor of the full sizes.
 #[derive(Clone, Copy)]
 pub(crate) struct Scale(u32);
 
@@ -38,11 +38,11 @@ impl Scale {
     }
 }
 
-/// What a row gives a figure for.
+/// A quantity that a row measures.
 pub(crate) struct Metric {
     unit: &'static str,
     higher_is_better: bool,
-    /// How far ahead of the better of the other two we want to be.
+    /// The target: how many times better `ours` is than the better of the other two.
     target: f64,
 }
 
@@ -68,11 +68,11 @@ pub(crate) struct Row {
     pub(crate) measure: [fn(Scale) -> Vec<f64>; 3],
 }
 
-/// How much is run.
+/// What runs, and how often.
 pub(crate) struct Plan {
     pub(crate) scale: Scale,
     pub(crate) rounds: usize,
-    /// Whether a round goes before those that count.
+    /// Whether an extra round runs first, which does not count.
     pub(crate) warm_up: bool,
     /// Which of [`RUNTIMES`] run: all, unless a profiler looks at one.
     pub(crate) runtimes: Vec<usize>,
@@ -83,7 +83,7 @@ impl Plan {
         rows.iter().flat_map(|row| self.run_row(row)).collect()
     }
 
-    /// The three take turns, and the first one changes from round to round.
+    /// Runs a row on the runtimes in turn. The first one changes from round to round.
     fn run_row<'a>(&self, row: &'a Row) -> Vec<Measured<'a>> {
         let mut results: Vec<Measured<'a>> =
             row.metrics.iter().map(|metric| Measured { name: row.name, metric, figures: Default::default() }).collect();
@@ -107,7 +107,7 @@ impl Plan {
     }
 }
 
-/// Replaces the line that says how far it is, if standard error is a terminal.
+/// Replaces the line of progress, if standard error is a terminal.
 fn progress(line: fmt::Arguments<'_>) {
     let mut terminal = io::stderr();
     if terminal.is_terminal() {
@@ -115,7 +115,7 @@ fn progress(line: fmt::Arguments<'_>) {
     }
 }
 
-/// The figures of one metric of one row: for each runtime, one a round.
+/// The figures of one metric of one row: for each runtime, one for each round.
 pub(crate) struct Measured<'a> {
     name: &'static str,
     metric: &'a Metric,
@@ -130,7 +130,7 @@ struct Spread {
 }
 
 impl Spread {
-    /// `None` of nothing.
+    /// `None` if there are no values.
     fn of(mut values: Vec<f64>) -> Option<Spread> {
         if values.is_empty() {
             return None;
@@ -150,7 +150,7 @@ impl Spread {
 }
 
 impl Measured<'_> {
-    /// How far ours is ahead of the closest of the others, by the ratios within each round.
+    /// How many times better ours is than the closest of the others, by the ratios within each round.
     fn ahead(&self) -> Option<(&'static str, Spread)> {
         let [ours, others @ ..] = &self.figures;
         let against = others.iter().zip(&RUNTIMES[1..]).filter_map(|(other, name)| {
@@ -182,7 +182,7 @@ impl Measured<'_> {
 
 const COLUMNS: [&str; 7] = ["row", "unit", RUNTIMES[0], RUNTIMES[1], RUNTIMES[2], "ahead of the best other", "target"];
 
-/// Prints the table, and where it was made.
+/// Prints the table, and the machine on which it was made.
 pub(crate) fn print(results: &[Measured<'_>], markdown: bool) {
     let mut table = vec![COLUMNS.map(str::to_owned).to_vec()];
     table.extend(results.iter().map(Measured::cells));
@@ -202,7 +202,7 @@ pub(crate) fn print(results: &[Measured<'_>], markdown: bool) {
     }
 }
 
-/// The processor, the kernel and how busy they are, as far as Linux tells.
+/// The processor, the kernel and the load, as far as Linux reports them.
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let processors = read("/proc/cpuinfo");
@@ -238,7 +238,7 @@ pub(crate) fn nanos_each(time: Duration, count: usize) -> f64 {
     time.as_nanos() as f64 / count as f64
 }
 
-/// How many of `count` in a second.
+/// `count` operations since a time, as operations per second.
 pub(crate) fn per_second(count: usize, since: Instant) -> f64 {
     count as f64 / since.elapsed().as_secs_f64()
 }

@@ -4,19 +4,19 @@
 //! cargo bench -p tests --bench compare -- [row…] [--quick] [--rounds N] [--only NAME] [--markdown] [--list]
 //! ```
 //!
-//! Each row runs on the three runtimes in turn, round after round, so that whatever else the machine
-//! does meets all three alike; the figures are medians, and ratios are taken within a round before
+//! Each row runs on the three runtimes in turn, round after round, so that other load on the machine
+//! affects all three alike. The figures are medians, and ratios are taken within a round before
 //! the median. A row is named in full or in part (`GETs` runs both). `--quick` takes a tenth of the
 //! size and three rounds, `--only ours` leaves the others out, for a profiler. Under `cargo test`,
-//! which does not pass `--bench`, every row runs once and tiny: that checks the benchmarks, it
+//! which does not pass `--bench`, each row runs once with tiny sizes: that checks the benchmark and
 //! measures nothing.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `rt.rs` | what the rows ask of a runtime, and the three answers |
+//! | `rt.rs` | the interface between the rows and a runtime, and its three implementations |
 //! | `tasks.rs`, `timers.rs`, `memory.rs`, `net.rs` | the rows |
 //! | `server.rs`, `client.rs` | the other end of the network rows: raw epoll, no runtime |
-//! | `one_cpu.rs` | a processor for two threads that take turns |
+//! | `one_cpu.rs` | keeps two threads that take turns on one processor |
 //! | `harness.rs` | clocks, rounds and the table |
 
 mod harness;
@@ -64,7 +64,7 @@ fn rows() -> Vec<Row> {
         row!("idle task on a channel", memory::channel, Metric::lower("bytes a task", 1.0 / 0.75)),
         row!("idle task on own semaphore", memory::semaphore, Metric::lower("bytes a task", 1.0)),
     ];
-    // Without an epoll there is no other end for them.
+    // The other end of these rows needs epoll.
     #[cfg(target_os = "linux")]
     rows.extend([
         row!("echo 1", net::echo_1, rate(), cpu()),
@@ -118,7 +118,7 @@ impl Arguments {
                     arguments.only = Some(runtime.ok_or_else(|| format!("--only wants one of {RUNTIMES:?}"))?);
                 }
                 other if !other.starts_with('-') => arguments.names.push(other.to_owned()),
-                // `cargo test -- --nocapture` and the like reach every target: they are not for us.
+                // `cargo test -- --nocapture` and the like are passed to every target; this one ignores them.
                 _ if !arguments.bench => {}
                 other => return Err(format!("no such option: {other} (see the top of benches/compare/main.rs)")),
             }
@@ -148,7 +148,7 @@ fn main() {
     });
     let rows: Vec<Row> = rows().into_iter().filter(|row| arguments.wants(row)).collect();
     if arguments.list {
-        // Test runners list what a target holds before they run it; under them there are no names to give.
+        // Test runners list the tests of a target before they run it; this target has no names to list.
         rows.iter().filter(|_| arguments.bench).for_each(|row| println!("{}", row.name));
         return;
     }

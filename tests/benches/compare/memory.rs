@@ -16,7 +16,7 @@ pub(crate) struct Counting;
 static COUNTS: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicI64 = AtomicI64::new(0);
 
-// SAFETY: every call goes to `System`, as it came; the counting allocates nothing.
+// SAFETY: every call is passed to `System` unchanged; the counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(charged(layout.size()));
@@ -62,10 +62,10 @@ fn counted<T>(row: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Spawns detached tasks until `tasks` of them wait; gives the bytes that each of them took.
+/// Spawns detached tasks until `tasks` of them wait. Returns the bytes that each of them took.
 ///
-/// They come in small batches that get to run in between. Otherwise the run queue's room for all of them
-/// at once would be counted too, in those runtimes that allocate it.
+/// The tasks are spawned in small batches, which run in between. Otherwise the run queue's room for all of
+/// them at once would be counted too, in those runtimes that allocate it.
 async fn bytes_each<R: Rt, F>(tasks: usize, waiting: impl Fn() -> usize, make: impl Fn() -> F) -> f64
 where
     F: Future<Output = ()> + Send + 'static,
@@ -84,7 +84,7 @@ where
     (LIVE.load(Ordering::Relaxed) - before) as f64 / tasks as f64
 }
 
-/// A million tasks of which each holds a pointer and waits: the runtime's own share, nothing else.
+/// A million tasks, each of which holds a pointer and waits: this counts the runtime's own share, nothing else.
 pub(crate) fn bare<R: Rt>(scale: Scale) -> Vec<f64> {
     let tasks = scale.of(1_000_000);
     counted(|| {
@@ -100,7 +100,7 @@ pub(crate) fn bare<R: Rt>(scale: Scale) -> Vec<f64> {
     })
 }
 
-/// Where tasks wait together. It has a slot for each before the counting begins.
+/// Where tasks wait together. It has room for the wakers of all tasks before the counting begins.
 struct Room {
     open: AtomicBool,
     wakers: Mutex<Vec<Waker>>,
@@ -136,8 +136,8 @@ impl Future for Wait {
     }
 }
 
-/// A million tasks that wait for the same channel, as idle workers do. What the channel keeps for each
-/// of them, and the room that its future takes in the task, is counted, the same for all three.
+/// A million tasks that wait for the same channel, as idle workers do. For all three runtimes, this also
+/// counts what the channel keeps for each of them, and the room that its future takes in the task.
 pub(crate) fn channel<R: Rt>(scale: Scale) -> Vec<f64> {
     let tasks = scale.of(1_000_000);
     counted(|| {
@@ -162,7 +162,7 @@ pub(crate) fn channel<R: Rt>(scale: Scale) -> Vec<f64> {
     })
 }
 
-/// The same at the semaphore that each runtime brings along.
+/// The same with each runtime's own semaphore.
 pub(crate) fn semaphore<R: Rt>(scale: Scale) -> Vec<f64> {
     let tasks = scale.of(1_000_000);
     counted(|| {
@@ -178,7 +178,7 @@ pub(crate) fn semaphore<R: Rt>(scale: Scale) -> Vec<f64> {
                 }
             };
             let bytes = bytes_each::<R, _>(tasks, || started.load(Ordering::Relaxed), make).await;
-            R::add_permits(&semaphore, 1); // it goes from one to the next
+            R::add_permits(&semaphore, 1); // the permit goes from one task to the next
             while Arc::strong_count(&semaphore) > 1 {
                 R::yield_now().await;
             }

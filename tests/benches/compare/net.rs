@@ -1,10 +1,10 @@
 //! Rows about sockets, over 127.0.0.1. The runtime under test is one end and has a thread to itself; the
-//! other end is raw epoll on another thread, the same for all. Only in the rows "…, one thread" both ends
-//! are tasks of the runtime under test: there no thread ever waits for another.
+//! other end is raw epoll on another thread, the same for all. In the rows "…, one thread", both ends are
+//! tasks of the runtime under test instead, so no thread ever waits for another.
 //!
-//! Beside the rate, which on a busy machine says as much about the other end and the scheduler,
-//! stands the processor time of the end under test: that of the process, helper threads too, without
-//! that of the other end.
+//! On a busy machine, the rate says as much about the other end and the scheduler. So the rows also give
+//! the processor time of the end under test: that of the process with its helper threads, without that
+//! of the other end.
 
 use crate::client;
 use crate::harness::{Scale, nanos_each, per_second, process_cpu};
@@ -24,7 +24,7 @@ const MANY: usize = 64;
 const BUFFER: usize = 1024;
 
 /// A server that echoes, and a client that sends 64 bytes and waits for them, 50,000 times. Only one of
-/// them ever has something to do, so they share a processor.
+/// them has something to do at any time, so they share a processor.
 pub(crate) fn echo_1<R: Rt>(scale: Scale) -> Vec<f64> {
     let _one = OneCpu::enter().expect("a processor to stay on");
     echo::<R>(1, scale.of(50_000), client::echo_blocking)
@@ -50,7 +50,7 @@ fn echo<R: Rt>(
     vec![trips as f64 / outcome.wall.as_secs_f64(), nanos_each(cpu, trips)]
 }
 
-/// Serves so many connections until their clients close them, each in a task.
+/// Serves this many connections, each in a task, until their clients close them.
 async fn serve_echo<R: Rt>(listener: TcpListener, connections: usize) -> io::Result<()> {
     let listener = R::listener(listener)?;
     let mut tasks = Vec::new();
@@ -102,7 +102,7 @@ fn echo_within<R: Rt>(connections: usize, trips: usize) -> Vec<f64> {
     vec![rate, nanos_each(process_cpu() - before, trips)]
 }
 
-/// One message after the other, until none is left; how many it sent.
+/// Sends one message after the other, until none is left. Returns how many it sent.
 async fn send_echoes<R: Rt>(address: SocketAddr, left: Arc<AtomicUsize>) -> io::Result<usize> {
     let mut done = 0;
     let mut buf = [0; BUFFER];
@@ -155,16 +155,16 @@ fn gets<R: Rt>(gets: usize, short: bool) -> Vec<f64> {
     vec![rate, nanos_each(process_cpu() - before - server_cpu, gets)]
 }
 
-/// Takes one of those that are left to do.
+/// Takes one of the operations that are left to do. Returns whether there was one.
 fn take(left: &AtomicUsize) -> bool {
     left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
 }
 
-/// One GET after the other, each on a connection of its own, until none is left; how many it did.
+/// Sends one GET after the other, each on a connection of its own, until none is left. Returns how many it sent.
 ///
-/// The server closes first, as HTTP asks of it. Our own close then is a reset (lingering for zero), which
-/// the server's end does not mind but which spares it TIME_WAIT: 120,000 of those a round would fill the
-/// kernel's table, and later rounds would not meet the machine that the first ones had.
+/// The server closes first, as HTTP requires. The client then closes with a reset (a linger of zero), which does
+/// not affect the server but avoids TIME_WAIT: 120,000 sockets in that state per round would fill the kernel's
+/// table, and later rounds would run under other conditions than the first ones.
 async fn get_short<R: Rt>(address: SocketAddr, left: Arc<AtomicUsize>) -> io::Result<usize> {
     let mut done = 0;
     let mut buf = [0; BUFFER];
@@ -185,7 +185,7 @@ async fn get_short<R: Rt>(address: SocketAddr, left: Arc<AtomicUsize>) -> io::Re
     Ok(done)
 }
 
-/// One GET after the other on the same connection, until none is left; how many it did.
+/// Sends one GET after the other on the same connection, until none is left. Returns how many it sent.
 async fn get_kept<R: Rt>(address: SocketAddr, left: Arc<AtomicUsize>) -> io::Result<usize> {
     let mut done = 0;
     let mut buf = [0; BUFFER];

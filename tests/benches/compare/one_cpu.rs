@@ -1,8 +1,8 @@
 //! Keeps threads that take turns on one processor.
 //!
-//! Where a client and a server wait for each other all the time, what a round trip costs depends on whether
-//! the scheduler has them on one processor or on two: four times as much on two that fall asleep in between.
-//! It changes its mind about that from one second to the next.
+//! If a client and a server wait for each other all the time, the cost of a round trip depends on whether the
+//! scheduler runs them on one processor or on two: it is four times as high on two, which go idle in between.
+//! The scheduler's choice changes from one second to the next.
 
 use std::io;
 

@@ -1,6 +1,7 @@
-//! What the rows ask of a runtime, and the three answers. Only this file differs between runtimes.
+//! The interface between the rows and a runtime, and its three implementations. Only this file differs
+//! between runtimes.
 //!
-//! Each answer is the quickest call that the runtime's own documentation would lead to. All run on
+//! Each operation is the quickest call that the runtime's own documentation suggests. All run on
 //! one thread: ours by `block_on`, tokio as `new_current_thread().enable_all()`, smol as a
 //! `LocalExecutor` inside `smol::block_on` (its reactor also keeps a helper thread).
 
@@ -12,7 +13,7 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A runtime under test. The futures are `Send` because tokio's plain `spawn`, its fastest, asks for it.
+/// A runtime under test. The futures are `Send` because tokio's plain `spawn`, its fastest, requires it.
 pub(crate) trait Rt: 'static {
     type Handle<T: Send + 'static>: Send + 'static;
     type Listener;
@@ -228,7 +229,7 @@ impl Rt for Tokio {
 pub(crate) struct Smol;
 
 thread_local! {
-    /// smol has no `spawn` that finds the local executor of its thread, as the other two have; this is one.
+    /// The local executor of this thread, for `spawn`. smol has no `spawn` that finds it, as the other two have.
     static EXECUTOR: RefCell<Option<Rc<smol::LocalExecutor<'static>>>> = const { RefCell::new(None) };
 }
 

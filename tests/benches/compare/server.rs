@@ -1,5 +1,5 @@
 //! The server of the GET rows: one thread, one level-triggered epoll, no runtime. It costs less than any
-//! client could, so that the client is what is measured.
+//! client, so that the rows measure the client.
 
 use crate::harness::thread_cpu;
 use rustix::event::{EventfdFlags, epoll, eventfd};
@@ -15,15 +15,15 @@ use std::time::Duration;
 pub(crate) const REQUEST: &[u8] =
     b"GET /index.html HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: compare\r\naccept: */*\r\n\r\n";
 
-/// What it gets, about 200 bytes. It is the same whether or not the server closes after it; that the
-/// header says so only sometimes is nothing that a client here would look at.
+/// What a client receives, about 200 bytes. It says `connection: close` even if the server keeps the
+/// connection open, because no client here reads that field.
 pub(crate) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nserver: compare\r\ncontent-type: text/plain\r\n\
 content-length: 100\r\nconnection: close\r\n\r\n\
 0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
 
 const LISTENER: u64 = u64::MAX;
 const STOP: u64 = u64::MAX - 1;
-/// Connections accepted before those that wait for an answer get a look.
+/// The number of connections to accept before the open ones are served.
 const ACCEPTS: usize = 16;
 
 /// A server that runs until it is stopped.
@@ -63,7 +63,7 @@ impl Server {
         self.address
     }
 
-    /// How many requests it has answered, and the processor time that took.
+    /// Stops the server. Returns how many requests it has answered, and the processor time that this took.
     pub(crate) fn stop(self) -> (usize, Duration) {
         rustix::io::write(&self.stop, &1u64.to_ne_bytes()).expect("the server's eventfd");
         self.thread.join().expect("the server panicked").expect("the server failed")
@@ -74,7 +74,7 @@ struct Serving {
     epoll: OwnedFd,
     listener: TcpListener,
     short: bool,
-    /// By the number of their descriptor.
+    /// The connections, by the number of their descriptor.
     connections: Vec<Option<Connection>>,
     served: usize,
 }
@@ -123,7 +123,7 @@ impl Serving {
         Ok(())
     }
 
-    /// A connection is ready: reads what is there, answers whatever requests are complete.
+    /// Reads what has arrived on a ready connection, and answers the requests that are complete.
     fn serve(&mut self, place: usize) {
         let Some(connection) = &mut self.connections[place] else { return };
         let open = match connection.answer() {
@@ -132,23 +132,23 @@ impl Serving {
                 self.served += answered;
                 !(self.short && answered > 0)
             }
-            // A reset is the client's affair, whose own count tells.
+            // A reset is no failure of the server: the client's own count shows what is missing.
             Err(error) => error.kind() == ErrorKind::WouldBlock,
         };
         if !open {
-            self.connections[place] = None; // its only descriptor, so epoll forgets it too
+            self.connections[place] = None; // closes its only descriptor, which removes it from the epoll, too
         }
     }
 }
 
 struct Connection {
     stream: TcpStream,
-    /// How much of "\r\n\r\n" the bytes read last were.
+    /// How many bytes of "\r\n\r\n" are at the end of what was read.
     line_ends: usize,
 }
 
 impl Connection {
-    /// How many requests it answered; `None` at the end of the stream.
+    /// Returns how many requests it answered; `None` at the end of the stream.
     fn answer(&mut self) -> io::Result<Option<usize>> {
         let mut buf = [0; 1024];
         let n = self.stream.read(&mut buf)?;
@@ -166,7 +166,7 @@ impl Connection {
     /// How many requests end in these bytes.
     fn count_ends(&mut self, bytes: &[u8]) -> usize {
         if self.line_ends == 0 && bytes == REQUEST {
-            return 1; // as good as always
+            return 1; // almost always
         }
         let mut ends = 0;
         for byte in bytes {

@@ -1,5 +1,5 @@
-//! Rows about tasks alone: making them, switching between them. No I/O, no timers, so nothing ever waits:
-//! what is measured is processor time, which other programs on the processor do not change.
+//! Rows about tasks alone: making them, switching between them. There is no I/O and no timer, so the thread
+//! never waits: the rows measure processor time, which other programs on the processor do not change.
 
 use crate::harness::{Scale, nanos_each, process_cpu};
 use crate::rt::Rt;
@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Spawns 100,000 tasks, then awaits them all; ten times, since once is over before the noise is.
+/// Spawns 100,000 tasks, then awaits them all; ten times, because one time is too short to measure.
 pub(crate) fn spawn<R: Rt>(scale: Scale) -> Vec<f64> {
     const TIMES: usize = 10;
     let tasks = scale.of(100_000);
@@ -28,7 +28,7 @@ pub(crate) fn spawn<R: Rt>(scale: Scale) -> Vec<f64> {
     })
 }
 
-/// A task that spawns the next one and is done, a million deep. At each moment there are two at most.
+/// A task that spawns the next one and returns, a million times. At any time, at most two of them exist.
 pub(crate) fn chained_spawn<R: Rt>(scale: Scale) -> Vec<f64> {
     let links = scale.of(1_000_000);
     R::block_on(async {
@@ -103,7 +103,7 @@ pub(crate) fn ping_pong<R: Rt>(scale: Scale) -> Vec<f64> {
     })
 }
 
-/// The same over the channels that each runtime brings along.
+/// The same over each runtime's own channels.
 pub(crate) fn own_ping_pong<R: Rt>(scale: Scale) -> Vec<f64> {
     let trips = scale.of(2 * 200_000);
     R::block_on(async {
@@ -127,7 +127,7 @@ pub(crate) fn own_ping_pong<R: Rt>(scale: Scale) -> Vec<f64> {
     })
 }
 
-/// A million numbers through a channel with 100 places, from four tasks to one.
+/// A million numbers through a channel of capacity 100, from four tasks to one.
 pub(crate) fn own_stream<R: Rt>(scale: Scale) -> Vec<f64> {
     const SENDERS: usize = 4;
     let each = scale.of(250_000);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// A million tasks, each of which sleeps once, for up to a second. They take that second whatever the
-/// runtime does, so what counts is processor time: that of the whole process, helper threads too.
+/// A million tasks, each of which sleeps once, for up to a second. They take that second in any runtime, so
+/// the row measures processor time: that of the whole process with its helper threads.
 pub(crate) fn sleeps<R: Rt>(scale: Scale) -> Vec<f64> {
     let sleeps = scale.of(1_000_000);
     let spread = scale.time(Duration::from_secs(1)).max(Duration::from_millis(10));
@@ -45,7 +45,7 @@ impl Crowd {
     }
 }
 
-/// The same numbers every time. After George Marsaglia, "Xorshift RNGs", 2003.
+/// A generator of the same numbers every time. After George Marsaglia, "Xorshift RNGs", 2003.
 struct Random(u64);
 
 impl Random {

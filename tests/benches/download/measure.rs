@@ -37,7 +37,7 @@ pub fn of(command: &[String], directory: &Path) -> Usage {
     Usage { time: next(), processor: next(), memory: next(), status: next() as i32, files: 0, bytes: 0 }
 }
 
-/// The process between: runs a program, and prints what it has used.
+/// The small process: runs a program, and prints what it has used.
 pub fn run(command: &[String]) {
     let start = Instant::now();
     let mut running = Command::new(&command[0]);

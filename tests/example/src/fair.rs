@@ -1,7 +1,7 @@
 //! A mutex with a line of waiters: an unlock hands the lock to the first one in the line, and only then wakes it.
 //!
-//! Newcomers queue up behind it, so the lock is had in turn. A wait that is dropped leaves the line; one that had been given the
-//! lock gives it to the next.
+//! Newcomers queue up behind it, so they get the lock in the order in which they came. A wait that is dropped leaves
+//! the line; if the lock was handed to it, it hands the lock to the next one.
 
 use crate::shim::Mutex as Lock;
 use std::cell::UnsafeCell;
@@ -11,7 +11,7 @@ use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// See above.
+/// A fair mutex: see the head of this module.
 pub struct Mutex<T> {
     state: Lock<State>,
     value: UnsafeCell<T>,
@@ -32,7 +32,7 @@ unsafe impl<T: Send> Send for Mutex<T> {}
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
-    /// An unlocked one.
+    /// An unlocked mutex.
     pub fn new(value: T) -> Mutex<T> {
         Mutex { state: Lock::new(State::default()), value: UnsafeCell::new(value) }
     }
@@ -55,7 +55,7 @@ impl<T> Mutex<T> {
 /// Made by [`Mutex::lock`].
 pub struct Wait<'a, T> {
     mutex: &'a Mutex<T>,
-    /// In the line, or the lock was handed to it.
+    /// Set while the wait is in line, or the lock was handed to it.
     ticket: Option<u64>,
 }
 
@@ -85,7 +85,7 @@ impl<'a, T> Future for Wait<'a, T> {
             Some(ticket) => {
                 let mut line = state.line.iter_mut();
                 if let Some((_, waker)) = line.find(|(other, _)| *other == ticket) {
-                    waker.clone_from(cx.waker()); // the last one counts
+                    waker.clone_from(cx.waker()); // the waker of the last poll is called
                 }
                 Poll::Pending
             }

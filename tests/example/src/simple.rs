@@ -1,7 +1,8 @@
 //! A mutex with a line of wakers: an unlock opens the lock, and wakes the first one in the line.
 //!
 //! A woken waiter competes with newcomers, so the lock is not fair. And a waiter does not know whether its waker is
-//! still in the line, so a wait must be polled only when it was woken, and must not be dropped: then the wake is lost.
+//! still in the line, so a wait must be polled only when it was woken, and must not be dropped: otherwise a wake is
+//! lost.
 
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
@@ -10,7 +11,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Mutex as Lock;
 use std::task::{Poll, Waker};
 
-/// See above.
+/// An unfair mutex: see the head of this module.
 pub struct Mutex<T> {
     state: Lock<State>,
     value: UnsafeCell<T>,
@@ -28,12 +29,12 @@ struct State {
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
-    /// An unlocked one.
+    /// An unlocked mutex.
     pub fn new(value: T) -> Mutex<T> {
         Mutex { state: Lock::default(), value: UnsafeCell::new(value), keeps_last_waker_only: false }
     }
 
-    /// An unlocked one, with a mistake in it.
+    /// An unlocked mutex, with a mistake in it.
     pub fn wrong(value: T) -> Mutex<T> {
         Mutex { keeps_last_waker_only: true, ..Mutex::new(value) }
     }

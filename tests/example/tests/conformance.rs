@@ -1,4 +1,4 @@
-//! The suite for a mutex, on both of them.
+//! The suite for a mutex, on both mutexes.
 
 use course::{fair, simple};
 use tests::conformance;
@@ -18,7 +18,7 @@ struct Simple(simple::Mutex<u64>);
 impl conformance::Mutex for Simple {
     type Guard<'a> = simple::Guard<'a, u64>;
 
-    // What it does not promise. Take a line away to see what the suite finds.
+    // The simple mutex does not promise these. Remove a line to see what the suite finds.
     const CANCEL_SAFE: bool = false;
     const FAIR: bool = false;
 
@@ -44,7 +44,7 @@ fn the_wrong_mutex_conforms() {
     conformance::mutex(|| Simple(simple::Mutex::wrong(0)));
 }
 
-/// What the simple mutex does if its waits are dropped, as `timeout` does.
+/// How the simple mutex fails if its waits are dropped, as `timeout` drops them.
 #[test]
 #[ignore = "it fails on purpose"]
 fn the_simple_mutex_is_cancel_safe() {

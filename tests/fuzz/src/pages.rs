@@ -26,7 +26,7 @@ pub fn sitemap(bytes: &[u8]) {
     search(Kind::Sitemap, bytes);
 }
 
-/// A reader of a body that arrives in pieces of so many bytes.
+/// A reader of a body that arrives in pieces of this many bytes.
 struct Pieces<'a>(&'a [u8], usize);
 
 impl Read for Pieces<'_> {

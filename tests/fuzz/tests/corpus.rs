@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn every_target_takes_the_inputs_that_are_kept() {
+fn every_target_accepts_the_inputs_in_its_corpus() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     for (name, target) in fuzz::TARGETS {
         let inputs = fs::read_dir(corpus.join(name)).unwrap_or_else(|error| panic!("no corpus of {name}: {error}"));
@@ -20,7 +20,7 @@ fn every_target_takes_the_inputs_that_are_kept() {
 }
 
 #[test]
-fn every_target_takes_nothing_and_any_byte() {
+fn every_target_accepts_an_empty_input_and_any_byte() {
     for (_, target) in fuzz::TARGETS {
         target(&[]);
         (0..=255).for_each(|byte| target(&[byte]));

@@ -1,8 +1,8 @@
-//! A primitive under the model checker [`loom`], which runs a test once for every way in which threads may take turns and see each
-//! other's writes.
+//! A primitive under the model checker [`loom`], which runs a test once for every way in which threads may take turns
+//! and see each other's writes.
 //!
-//! Loom sees only its own atomics, locks and cells. So a file that is to be checked takes them from a module `shim` at the
-//! root of its crate, and names no other ones:
+//! Loom sees only its own atomics, locks and cells. So a file that is to be checked takes them from a module `shim` at
+//! the root of its crate, and names no other ones:
 //!
 //! ```text
 //! src/shim.rs       pub(crate) use std::sync::{Mutex, atomic::{AtomicBool, Ordering}};
@@ -13,9 +13,9 @@
 //! ```
 //!
 //! There is no `cfg` in the file and no second build of the crate, and what is checked is the very file that runs. The
-//! executor is checked in this way: its `src/shim.rs` is short, and `tests/loom/main.rs` in this crate compiles `task/`,
-//! `sync/` and `run_queue.rs` against [`shim`]. A scheduler of your own can be checked together with them: give the path to
-//! `executor/src/task/mod.rs` in your clone, too. The crate in `tests/example/` is a whole example.
+//! executor is checked in this way: its `src/shim.rs` is short, and `tests/loom/main.rs` in this crate compiles
+//! `task/`, `sync/` and `run_queue.rs` against [`shim`]. A scheduler of your own can be checked together with them:
+//! give the path to `executor/src/task/mod.rs` in your clone, too. The crate in `tests/example/` is a whole example.
 //!
 //! Crates outside of this workspace depend on `tests` and name this crate `tests::model`:
 //!
@@ -88,14 +88,14 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// Runs `body` in every interleaving of its threads. Loom stops at a race on one of its cells, at something of its own that
-/// was never dropped, at a deadlock (which is what a lost wake looks like) and at a panic.
+/// Runs `body` in every interleaving of its threads. Loom stops at a race on one of its cells, at one of its objects
+/// that was never dropped, at a deadlock (which is what a lost wake looks like) and at a panic.
 pub fn every_interleaving(body: impl Fn() + Sync + Send + 'static) {
     loom::model::Builder::new().check(body);
 }
 
-/// Runs `body` in every interleaving in which a thread is interrupted at most so often where it need not be. For
-/// models of which a full search would take minutes or more; `LOOM_EVERY=1` in the environment asks for it all the same.
+/// Runs `body` in every interleaving with at most this many preemptions of a thread. For models of which a full search
+/// would take minutes or more; `LOOM_EVERY=1` in the environment runs the full search nevertheless.
 pub fn interleavings_with(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     if std::env::var_os("LOOM_EVERY").is_none() {
@@ -104,8 +104,8 @@ pub fn interleavings_with(preemptions: usize, body: impl Fn() + Sync + Send + 's
     builder.check(body);
 }
 
-/// An allocator that spoils memory when it is freed, so that an access through a pointer that has outlived it meets
-/// nonsense and fails: the one mistake that loom does not look for.
+/// An allocator that overwrites memory when it is freed, so that an access through a dangling pointer reads garbage and
+/// fails. Loom does not look for this mistake.
 ///
 /// ```
 /// #[global_allocator]
@@ -123,17 +123,17 @@ unsafe impl GlobalAlloc for Spoiling {
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as above; until the second call, the memory is there.
+        // SAFETY: as above; the memory is valid until the second call.
         unsafe {
             memory.write_bytes(0xa5, layout.size());
-            black_box(memory); // what is freed right after may else stay unwritten
+            black_box(memory); // otherwise the compiler may omit a write to memory that is freed next
             System.dealloc(memory, layout);
         }
     }
 }
 
 /// A value that must be dropped exactly once. Loom reports one that was not; a second drop would be of an `Arc` without
-/// references. Two accesses that no order separates are a race.
+/// references. Two unordered accesses are a race.
 pub struct Tracked {
     cell: UnsafeCell<u32>,
     drops: LoomArc<Drops>,
@@ -156,19 +156,19 @@ impl Drops {
 }
 
 impl Tracked {
-    /// A value that counts its drop there.
+    /// A value that counts its drop in `drops`.
     pub fn new(drops: &LoomArc<Drops>) -> Tracked {
         Tracked { cell: UnsafeCell::new(0), drops: drops.clone() }
     }
 
-    /// An access that others may have at the same time, but the drop must come after it.
+    /// A shared access: other shared ones may happen at the same time, but the drop must come after it.
     pub fn look(&self) {
         self.cell.with(|_| ());
     }
 
-    /// An access that must have the value to itself.
+    /// An exclusive access.
     pub fn touch(&self) {
-        // SAFETY: loom stops at an access at the same time before it happens.
+        // SAFETY: loom stops before a concurrent access happens.
         self.cell.with_mut(|count| unsafe { *count += 1 });
     }
 }
@@ -186,7 +186,7 @@ pub struct Polled<F> {
     poll: F,
 }
 
-/// A future whose polls are calls of `poll`; a poll beside another one, or beside the drop, is a race.
+/// A future whose polls are calls of `poll`. A poll concurrent with another one, or with the drop, is a race.
 pub fn polled<F, T>(drops: &LoomArc<Drops>, poll: F) -> Polled<F>
 where
     F: FnMut(&mut Context<'_>) -> Poll<T>,
@@ -196,8 +196,7 @@ where
 
 impl<F> Unpin for Polled<F> {}
 
-// SAFETY: loom's own things are watched wherever they are, and that is what they are for; what a
-// test puts into the closure besides is Send.
+// SAFETY: loom checks its own types on every thread; everything else that a test puts into the closure is Send.
 unsafe impl<F> Send for Polled<F> {}
 
 impl<F, T> Future for Polled<F>
@@ -207,7 +206,7 @@ where
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        self.tracked.touch(); // two polls at once, or a poll beside a drop, are a race
+        self.tracked.touch(); // a poll concurrent with another one, or with the drop, is a race
         (self.poll)(cx)
     }
 }
@@ -217,7 +216,7 @@ where
 pub struct WakerPlace(StdMutex<Option<Waker>>);
 
 impl WakerPlace {
-    /// An empty one.
+    /// An empty slot.
     pub fn new() -> Arc<WakerPlace> {
         Arc::default()
     }
@@ -270,7 +269,7 @@ fn run<F: Future>(future: F, is_moving: bool) -> F::Output {
     }
 }
 
-/// Polls a future once, and then drops it wherever it is.
+/// Polls a future once, and then drops it, completed or not.
 pub fn poll_once_and_drop<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
@@ -278,16 +277,16 @@ pub fn poll_once_and_drop<F: Future>(future: F) -> Option<F::Output> {
     }
 }
 
-/// Rings once for each wake or more. Loom notices a waker of it that is never dropped.
+/// Is rung by its wakers; several wakes may ring it once. Loom reports a waker of it that is never dropped.
 pub struct Bell {
     rung: Mutex<bool>,
     changed: Condvar,
 }
 
-/// A waker of its own kind each: `will_wake` is false between two of them.
+/// Each waker is distinct: `will_wake` is false between two of them.
 struct BellWaker(LoomArc<Bell>);
 
-// SAFETY: all in it is loom's, made to be shared.
+// SAFETY: it contains only types of loom, which are made to be shared.
 unsafe impl Send for BellWaker {}
 // SAFETY: as above.
 unsafe impl Sync for BellWaker {}
@@ -320,9 +319,9 @@ impl Bell {
     }
 }
 
-/// Wakers of a [`Bell`], as loom's `Arc` can't be the receiver of a method of the bell's own.
+/// Wakers of a [`Bell`]. A trait, because loom's `Arc` can't be the receiver of a method of `Bell`.
 pub trait RingBy {
-    /// A waker that rings it.
+    /// A waker that rings the bell.
     fn waker(self) -> Waker;
 }
 

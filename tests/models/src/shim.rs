@@ -1,7 +1,7 @@
 //! What a file under the model checker uses instead of std's: the counterpart of `executor/src/shim.rs`.
 //!
-//! Its cells have the interface of [`loom::cell::UnsafeCell`]: `with` and `with_mut` take a closure. For the same file to
-//! compile without loom, wrap std's as `executor/src/shim.rs` does.
+//! Its cells have the interface of [`loom::cell::UnsafeCell`]: `with` and `with_mut` take a closure. For the same file
+//! to compile without loom, wrap std's as `executor/src/shim.rs` does.
 
 pub use loom::cell::UnsafeCell;
 pub use loom::sync::atomic::{
@@ -10,18 +10,18 @@ pub use loom::sync::atomic::{
 };
 pub use loom::sync::{Condvar, Mutex, MutexGuard, RwLock};
 
-/// The budget of a poll. In a model, no task works so long that it would have to let others run.
+/// The budget of a poll, which is never spent: no task of a model works so long that it would have to let others run.
 pub mod budget {
     use std::task::{Context, Poll};
 
     pub use reactor::budget::Deferral;
 
-    /// Never.
+    /// Always `false`.
     pub fn is_spent() -> bool {
         false
     }
 
-    /// Ready: the task may go on.
+    /// Always ready: the task may continue.
     pub fn poll_proceed(_: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
     }
@@ -29,7 +29,7 @@ pub mod budget {
     /// Takes nothing.
     pub fn spend() {}
 
-    /// Takes nothing, and so may go on.
+    /// Takes nothing, and always succeeds.
     pub fn try_take() -> bool {
         true
     }
@@ -48,19 +48,19 @@ pub mod budget {
     }
 }
 
-/// Makes a cell of a union with nothing in it: loom's cell is more than what is in it.
+/// Makes a cell of a union and leaves the union uninitialized: loom's cell has state besides its value.
 ///
 /// # Safety
 /// There is room for the cell, and `T` is a union.
 pub unsafe fn make_vacant<T>(cell: *mut UnsafeCell<T>) {
-    // SAFETY: there is room for the cell, and a union may have nothing in it.
+    // SAFETY: there is room for the cell, and a union may be uninitialized.
     unsafe {
         #[expect(clippy::uninit_assumed_init, reason = "T is a union")]
         cell.write(UnsafeCell::new(std::mem::MaybeUninit::uninit().assume_init()));
     }
 }
 
-/// As [`std::thread_local`], with `const` as std's may have it and loom's does not.
+/// As [`std::thread_local`], with a `const` initializer, which std's macro accepts and loom's does not.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! model_thread_local {

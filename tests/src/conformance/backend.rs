@@ -1,4 +1,4 @@
-//! What a [`Backend`] has to do, as a suite for any of them.
+//! The conformance suite for a [`Backend`].
 //!
 //! A crate with a backend of its own depends on `tests` by path and calls [`backend`] in a test, with a function that
 //! makes one. The checks are the sentences of the trait's documentation, and each runs on a new backend:
@@ -20,9 +20,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What should take no time may take so long on a busy machine.
+/// How long an immediate result may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(5);
-/// How long nothing must happen where nothing should.
+/// How long a check waits to see that nothing happens.
 const SILENCE: Duration = Duration::from_millis(30);
 
 const READ: Readiness = Readiness::READABLE;
@@ -30,13 +30,14 @@ const WRITE: Readiness = Readiness::WRITABLE;
 
 type Check<B> = (&'static str, fn(B));
 
-/// Checks a kind of backend: `make` makes one for each check.
+/// Checks a backend; `make` makes a new one for each check.
 ///
-/// Three lists: time and [`notify`](Backend::notify); descriptors; streams on a [`Reactor`](reactor::Reactor) over the
-/// backend. A simulation goes through the first, and through the third if it has a network.
+/// There are three lists of checks: time and [`notify`](Backend::notify); descriptors; streams on a
+/// [`Reactor`](reactor::Reactor) over the backend. A simulated backend skips the second list, and without a network
+/// also the third.
 ///
 /// # Panics
-/// When one of the checks fails. Its name is the last line on the standard output.
+/// When one of the checks fails. Its name is the last line on standard output.
 pub fn backend(make: impl Fn() -> io::Result<Box<dyn Backend>>) {
     let made = || make().expect("the factory makes a backend");
     let sample = made();
@@ -67,7 +68,7 @@ struct Rig {
     waits: usize,
 }
 
-/// A descriptor that is watched until this goes.
+/// A descriptor that is watched until this is dropped.
 struct Watched<S: AsFd> {
     io: S,
     token: Token,
@@ -82,12 +83,12 @@ impl Rig {
     fn watch<S: AsFd>(&mut self, io: S, token: usize) -> Watched<S> {
         let token = Token(token);
         self.reports.remove(&token);
-        // SAFETY: `Watched` removes the descriptor before it drops `io`, which is not to be had from it.
+        // SAFETY: `Watched` removes the descriptor before it drops `io`, and nothing moves `io` out of it.
         unsafe { self.backend.add(io.as_fd(), token) }.expect("a socket can be watched");
         Watched { io, token, backend: self.backend.clone() }
     }
 
-    /// A pair of streams of which the second one is watched. Neither blocks.
+    /// A pair of non-blocking streams. The second one is watched.
     fn pair(&mut self, token: usize) -> (UnixStream, Watched<UnixStream>) {
         let (theirs, ours) = UnixStream::pair().expect("there are descriptors left");
         for end in [&theirs, &ours] {
@@ -96,13 +97,13 @@ impl Rig {
         (theirs, self.watch(ours, token))
     }
 
-    /// What the reactor does for a task whose operation returned WouldBlock.
+    /// Does what the reactor does for a task whose operation returned WouldBlock.
     fn rearm(&mut self, source: &Watched<impl AsFd>, interest: Readiness) {
         self.reports.remove(&source.token);
         source.rearm(interest);
     }
 
-    /// One wait. A source must not be reported twice without having been re-armed, unless by edges.
+    /// Waits once. Unless the backend is edge-triggered, it must not report a source twice without being re-armed.
     fn turn(&mut self, timeout: Duration) -> Vec<Event> {
         let mut events = Vec::new();
         self.waits += 1;
@@ -116,7 +117,7 @@ impl Rig {
         events
     }
 
-    /// Waits until the source was reported as ready for any of these. What it was reported ready for in all.
+    /// Waits until the source was reported as ready for any of `wanted`. Returns all its readiness reported until then.
     #[track_caller]
     fn expect(&mut self, source: &Watched<impl AsFd>, wanted: Readiness) -> Readiness {
         let (start, mut seen) = (Instant::now(), Readiness::empty());
@@ -129,7 +130,7 @@ impl Rig {
         seen
     }
 
-    /// What is reported until nothing has been for a while.
+    /// Returns all events until none has come for [`SILENCE`].
     fn drain(&mut self) -> Vec<Event> {
         let (mut events, mut start) = (Vec::new(), Instant::now());
         while start.elapsed() < SILENCE {

@@ -1,4 +1,4 @@
-//! Conformance suites: what a part of a runtime must keep, checked for a part of your own.
+//! Conformance suites: the invariants of a part of a runtime, checked for a part of your own.
 //!
 //! Each suite is a function that takes a factory, to be called from a `#[test]`. Implement the suite's trait, which has
 //! a method or two, for your type:
@@ -35,8 +35,8 @@
 //! ```
 //!
 //! # How a suite checks
-//! 1. **Tasks**: programs of several tasks, each under many seeds ([`executor::test::explore`]): another order of what
-//!    could happen in any order, on a virtual clock.
+//! 1. **Tasks**: programs of several tasks on a simulated clock, each under many seeds ([`executor::test::explore`]).
+//!    The seed chooses the order of what could happen in any order.
 //! 2. **By hand**: random scripts of single steps (poll this waiter, drop that one, release), also from a seed. After each
 //!    step, the suite compares what the primitive did with what it may do, and checks which wakers were called.
 //! 3. **Threads**: the programs again, on several threads with a runtime each. This part needs a primitive that is `Send`
@@ -59,9 +59,9 @@
 //! [`LIMIT`] is reported with its seed.
 //!
 //! # What a primitive does not promise
-//! The suites ask for all that the executor's own primitives keep. A trait's constants declare less: `FAIR` whether the
-//! longest waiter is first, `CANCEL_SAFE` whether a wait may be dropped, polled without a wake and polled with another
-//! waker, as `select`, `race` and `timeout` do. A message says when a constant would have left its check out.
+//! The suites check all that the executor's own primitives guarantee. The constants of a trait can promise less: `FAIR`
+//! says whether the longest waiter is first, `CANCEL_SAFE` whether a wait may be dropped, polled without a wake and
+//! polled with another waker, as `select`, `race` and `timeout` do. A failure says if a constant would skip its check.
 
 mod backend;
 mod channel;
@@ -98,7 +98,7 @@ use std::thread;
 /// How long one run of a suite may take. A run takes milliseconds, so one that takes longer hangs.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// Longer, on the virtual clock, than all that a program sleeps: when it is over, what still waits waits for ever.
+/// Longer, on the simulated clock, than a program sleeps in all. A task that still waits after it waits for ever.
 pub(crate) const FOR_EVER: Duration = Duration::from_secs(100_000);
 
 /// The payload of a panic that a program causes on purpose.
@@ -113,12 +113,12 @@ fn breaks(noun: &str, invariant: &str, what: impl Display) -> String {
     format!("the {noun} breaks \"{invariant}\": {what}")
 }
 
-/// How many runs have begun, for [`limited`].
+/// Counts the progress of a suite, for [`limited`].
 #[derive(Clone, Default)]
 pub(crate) struct Progress(Arc<AtomicU64>);
 
 impl Progress {
-    /// A run begins, or it got on.
+    /// Records that a run has begun or has made progress.
     pub(crate) fn tick(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -128,11 +128,11 @@ impl Progress {
     }
 }
 
-/// Runs a suite on a thread of its own, and fails when no run begins for [`LIMIT`].
+/// Runs a suite on a thread of its own, and fails when it makes no progress for [`LIMIT`].
 pub(crate) fn limited(noun: &str, suite: impl FnOnce(&Progress) + Send + 'static) {
     let progress = Progress::default();
     let (done, is_done) = mpsc::channel::<()>();
-    // The thread's name is what names the recording.
+    // The recording is named after the thread.
     let name = thread::current().name().unwrap_or("main").to_owned();
     let running = thread::Builder::new().name(name).spawn({
         let progress = progress.clone();
@@ -157,7 +157,7 @@ pub(crate) fn limited(noun: &str, suite: impl FnOnce(&Progress) + Send + 'static
     running.join().unwrap_or_else(|panic| resume_unwind(panic));
 }
 
-/// Runs a program under so many seeds. What it chooses comes from the dice.
+/// Runs a program under `runs` seeds, or a multiple of that. Its choices come from the dice.
 ///
 /// The runtime finds some lost wakes itself, and knows which code dropped the waker: `wakes` is the invariant that they
 /// break.
@@ -182,8 +182,8 @@ pub(crate) fn under_seeds<F: Future<Output = ()>>(
     }
 }
 
-/// Runs a script of single steps under many seeds, on a deterministic runtime. The script gets its length:
-/// short ones come first, as what they find is easier to read.
+/// Runs a script of single steps under many seeds, on a deterministic runtime. Its second argument is the length of the
+/// script. Short scripts come first, because their failures are easier to read.
 pub(crate) fn by_hand(names: (&str, &str), progress: &Progress, script: impl Fn(&mut Dice, u64)) {
     for (runs, length) in [(400, 8), (400, 40)] {
         under_seeds(names, progress, runs, |mut dice| {
@@ -193,7 +193,7 @@ pub(crate) fn by_hand(names: (&str, &str), progress: &Progress, script: impl Fn(
     }
 }
 
-/// Lets other tasks run: not at all, for some turns, or for up to three milliseconds.
+/// Lets other tasks run: not at all, for one or two yields, or for up to three milliseconds.
 pub(crate) async fn pause(dice: &mut Dice) {
     match dice.roll(4) {
         0 => {}
@@ -206,7 +206,7 @@ pub(crate) async fn pause(dice: &mut Dice) {
     }
 }
 
-/// Awaits `future` for so many polls, then drops it: a wait that is given up, without a clock.
+/// Awaits `future` for a number of polls, then drops it: a timeout without a clock.
 pub(crate) async fn give_up_after<F: Future>(turns: u64, future: F) -> Option<F::Output> {
     let (mut future, mut turns) = (pin!(future), turns);
     poll_fn(|cx| {
@@ -235,7 +235,7 @@ pub(crate) async fn patient<F: Future>(noun: &str, invariant: &str, future: F) -
     .await
 }
 
-/// The steps of a script, for the message.
+/// The steps of a script, for the message of a failure.
 #[derive(Clone, Default)]
 pub(crate) struct Steps(Rc<RefCell<Vec<String>>>);
 
@@ -244,7 +244,7 @@ impl Steps {
         self.0.borrow_mut().push(step);
     }
 
-    /// Adds what came of the last step.
+    /// Adds the result of the last step.
     pub(crate) fn came(&self, result: &str) {
         if let Some(step) = self.0.borrow_mut().last_mut() {
             step.push_str(result);

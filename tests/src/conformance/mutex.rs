@@ -9,7 +9,7 @@ use std::ops::DerefMut;
 ///
 /// [The module's page](crate::conformance) has a whole implementation.
 pub trait Mutex: 'static {
-    /// What unlocks when it is dropped.
+    /// The guard, which unlocks when it is dropped.
     type Guard<'a>: DerefMut<Target = u64>
     where
         Self: 'a;
@@ -17,7 +17,7 @@ pub trait Mutex: 'static {
     /// Whether a wait may be dropped, polled without a wake, and polled with another waker, as `select` and `timeout` do.
     const CANCEL_SAFE: bool = true;
 
-    /// Whether tasks get it in the order in which they asked for it.
+    /// Whether tasks get the lock in the order in which they came.
     const FAIR: bool = true;
 
     /// Waits for the lock.
@@ -51,23 +51,23 @@ impl<M: Mutex> Permits for Locks<M> {
 
 /// Checks a mutex; `make` makes an unlocked one around a zero.
 ///
-/// # What it must keep
+/// # What it must guarantee
 /// - At most one guard exists at a time, and what one wrote the next one reads.
 /// - A lock that is free and has no waiter is acquired by the first poll.
 /// - An unlock wakes a waiter: by the waker of its last poll, and if that waiter is dropped before it takes the lock, the
 ///   next one. A guard that is dropped by a panic unlocks as well.
 /// - A wait does not wake itself: nothing spins.
 /// - A wait that completed or was dropped leaves no waker behind.
-/// - Tasks get the lock in the order in which they asked for it, unless [`FAIR`](Mutex::FAIR) is false.
+/// - Tasks get the lock in the order in which they came, unless [`FAIR`](Mutex::FAIR) is false.
 ///
 /// # Panics
-/// If it does not: with the broken invariant, the seed and the recording.
+/// If an invariant is broken. The message has the invariant, the seed and the recording.
 ///
 /// ```
 /// tests::conformance::mutex(|| executor::sync::Mutex::new(0));
 /// ```
 ///
-/// A lock that tasks get out of turn:
+/// A lock that tasks get out of order fails:
 ///
 /// ```should_panic
 /// use executor::{sync, time::{Duration, sleep}};

@@ -1,4 +1,4 @@
-//! What the suites for a mutex and for a semaphore share: permits that tasks wait for and give back.
+//! What the suites for a mutex and for a semaphore share: permits that tasks acquire and release.
 
 use super::threads::on_threads;
 use super::{
@@ -24,7 +24,7 @@ const FAIR: &str = "the longest waiter is first (FAIR)";
 const LOST: &str = "no permit is lost";
 const READS: &str = "a holder reads what the last one wrote";
 
-/// What the messages call it, and what it promises.
+/// What the messages call a primitive, and what it promises.
 pub(super) struct Kind {
     pub(super) noun: &'static str,
     pub(super) acquire: &'static str,
@@ -42,7 +42,7 @@ pub(super) trait Permits: 'static {
 
     fn acquire(&self) -> impl Future<Output = Self::Permit<'_>>;
 
-    /// The number that the permit guards, if it does.
+    /// The number that the permit guards, if it guards one.
     fn value<'g>(_: &'g mut Self::Permit<'_>) -> Option<&'g mut u64> {
         None
     }
@@ -71,7 +71,8 @@ pub(super) fn check_local<P: Permits>(make: impl Fn(usize) -> P + Send + 'static
     limited(P::KIND.noun, move |progress| local_parts(progress, &make, permits));
 }
 
-/// What is found without dropped waits has the clearest recordings; what is found with them, the clearest steps.
+/// Runs the tasks without dropped waits first: such a failure has the clearest recording. Then the scripts: their steps
+/// show a failure with dropped waits more clearly than a recording does.
 fn local_parts<P: Permits>(progress: &Progress, make: &impl Fn(usize) -> P, permits: &[usize]) {
     let names = (P::KIND.noun, WAKES);
     let tasks = |runs, cancels| {
@@ -94,13 +95,13 @@ fn local_parts<P: Permits>(progress: &Progress, make: &impl Fn(usize) -> P, perm
 struct Crowd<P> {
     line: P,
     permits: usize,
-    /// Waits are dropped, too.
+    /// Whether waits are dropped, too.
     cancels: bool,
     held: AtomicUsize,
     waiting: AtomicUsize,
-    /// The sections that were left after the value had been changed.
+    /// The number of critical sections that have changed the value.
     changes: AtomicU64,
-    /// The programs that are not over.
+    /// The number of programs that are not over.
     programs: AtomicUsize,
 }
 
@@ -110,7 +111,7 @@ impl<P: Permits> Crowd<P> {
         Crowd { line: make(permits), permits, cancels, held, waiting, changes, programs: AtomicUsize::new(programs) }
     }
 
-    /// A permit, unless it is given up.
+    /// Acquires a permit. Returns `None` if the wait was given up.
     async fn acquire(&self, dice: &mut Dice) -> Option<P::Permit<'_>> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let _waits = OnDrop::new(|| _ = self.waiting.fetch_sub(1, Ordering::SeqCst));
@@ -122,7 +123,7 @@ impl<P: Permits> Crowd<P> {
         }
     }
 
-    /// What holders do: the first part of it, and what ends it.
+    /// Counts a holder until the result is dropped, and checks that there are not more holders than permits.
     fn enter(&self) -> OnDrop<impl FnOnce()> {
         let held = self.held.fetch_add(1, Ordering::SeqCst) + 1;
         let leave = OnDrop::new(|| _ = self.held.fetch_sub(1, Ordering::SeqCst));
@@ -132,7 +133,7 @@ impl<P: Permits> Crowd<P> {
         leave
     }
 
-    /// After all tasks: everything is there again.
+    /// Checks, after all tasks, that no permit is lost and that the value is right.
     fn check_end(&self) {
         let noun = P::KIND.noun;
         let mut permits = Vec::new();
@@ -155,7 +156,7 @@ impl<P: Permits> Crowd<P> {
     }
 }
 
-/// Several tasks that want permits, a few times each.
+/// Runs several tasks that acquire permits, a few times each.
 async fn program<P: Permits>(crowd: Arc<Crowd<P>>, mut dice: Dice, progress: Progress, rounds: u64) {
     let tasks = 2 + dice.index(4);
     let members: Vec<_> = (0..tasks)
@@ -184,7 +185,7 @@ async fn program<P: Permits>(crowd: Arc<Crowd<P>>, mut dice: Dice, progress: Pro
     }
 }
 
-/// A task may have been cancelled, or have panicked on purpose.
+/// Accepts a task that was cancelled or panicked on purpose. Passes on any other panic.
 pub(super) fn expect_end<T>(joined: Result<T, JoinError>) {
     if let Err(JoinError::Panicked(panic)) = joined {
         let panic = panic.into_inner();
@@ -202,7 +203,7 @@ async fn member<P: Permits>(crowd: Arc<Crowd<P>>, mut dice: Dice, progress: Prog
         let held = crowd.enter();
         let before = P::value(&mut permit).map(|value| *value);
         if dice.once_in(12) {
-            resume_unwind(Box::new(OnPurpose)); // the permit goes back all the same
+            resume_unwind(Box::new(OnPurpose)); // which must release the permit
         }
         pause(&mut dice).await;
         if let Some((value, before)) = P::value(&mut permit).zip(before) {
@@ -212,7 +213,7 @@ async fn member<P: Permits>(crowd: Arc<Crowd<P>>, mut dice: Dice, progress: Prog
             *value = before + 1;
             crowd.changes.fetch_add(1, Ordering::SeqCst);
         }
-        drop(held); // before the permit, which another one may have at once
+        drop(held); // before the permit, which another task may acquire at once
         drop(permit);
     }
 }
@@ -224,11 +225,11 @@ struct Script<'a, P: Permits> {
     line: &'a P,
     permits: usize,
     steps: Steps,
-    /// Those that have been polled and wait, in the order in which they came.
+    /// The waits that have been polled, in the order in which they came.
     waiting: Vec<(usize, Hand<'a, P::Permit<'a>>)>,
     held: Vec<(usize, P::Permit<'a>)>,
     arrived: usize,
-    /// The last step was that a wait was dropped.
+    /// Whether the last step dropped a wait.
     was_dropped: bool,
 }
 
@@ -276,7 +277,7 @@ impl<'a, P: Permits> Script<'a, P> {
         self.poll(self.waiting.len() - 1);
     }
 
-    /// Polls one that was woken, if one was.
+    /// Polls a wait that was woken. Returns `false` if there is none.
     fn poll_woken(&mut self, dice: &mut Dice) -> bool {
         let woken: Vec<_> = (0..self.waiting.len()).filter(|at| self.waiting[*at].1.was_woken()).collect();
         if woken.is_empty() {
@@ -304,7 +305,7 @@ impl<'a, P: Permits> Script<'a, P> {
             let holders: Vec<_> = self.held.iter().map(|(number, _)| format!("#{number}")).collect();
             self.broken(AT_MOST, format!("{} hold it, and it was made for {}", holders.join(", "), self.permits));
         }
-        // Those before it may have been given theirs already. All of them and the holders need one each.
+        // Earlier waiters may have been handed permits already. All of them and the holders need one each.
         if P::KIND.fair && self.held.len() + at > self.permits {
             let first = self.waiting[0].0;
             self.broken(FAIR, format!("#{number} has it, and #{first} has waited longer"));
@@ -333,7 +334,7 @@ impl<'a, P: Permits> Script<'a, P> {
         self.steps.push(format!("#{number}{woken} is dropped"));
         self.was_dropped = true;
         self.expect_no_wakers(number, wait.cancel());
-        // Without a waiter, only an attempt to acquire shows what it gave back.
+        // Without a waiter, only a new acquire shows whether the dropped wait left its permit behind.
         if self.waiting.is_empty()
             && self.held.len() < self.permits
             && hand(self.line.acquire()).lenient().poll().is_pending()
@@ -355,7 +356,7 @@ impl<'a, P: Permits> Script<'a, P> {
         }
     }
 
-    /// As long as a permit is free and tasks wait, one of them is on its way to it.
+    /// Checks that a waiter was woken if a permit is free and tasks wait.
     fn check_wakes(&self) {
         let (held, permits) = (self.held.len(), self.permits);
         if held < permits && !self.waiting.is_empty() && !self.waiting.iter().any(|(_, wait)| wait.was_woken()) {
@@ -371,7 +372,7 @@ impl<'a, P: Permits> Script<'a, P> {
         }
     }
 
-    /// All of them come to an end, and the permits are there again.
+    /// Ends all waits, and checks that all permits can be acquired again.
     fn finish(mut self, dice: &mut Dice) {
         for _ in 0..1000 {
             match self.poll_woken(dice) {

@@ -1,6 +1,6 @@
-//! What an executor must keep, checked for one of your own: [`schedule`].
+//! The invariants of an executor, checked for one of your own: [`schedule`].
 //!
-//! Each check names the invariant that it is about, by its number in ARCHITECTURE.md ("What always holds").
+//! Each check names its invariant by the number in ARCHITECTURE.md ("What always holds").
 
 use crate::{eventually, within};
 use executor::sync::{Semaphore, oneshot};
@@ -14,15 +14,15 @@ use std::thread;
 
 /// An executor to be checked.
 pub trait Executor {
-    /// Runs a future to its end, and meanwhile all that it spawns; then drops the tasks that are left, before it returns.
-    /// In there, [`executor::spawn`] makes tasks of this executor: see [`executor::CustomRuntime`].
+    /// Runs a future to its end, and meanwhile all tasks that it spawns. Drops the tasks that are left before it
+    /// returns. Inside, [`executor::spawn`] makes tasks of this executor: see [`executor::CustomRuntime`].
     fn block_on<F: Future<Output: Send> + Send + 'static>(&self, future: F) -> F::Output;
 }
 
-/// Checks that an executor keeps what its users lean on, with a new one for each check. It has a minute for each.
+/// Checks the invariants that users of an executor rely on, with a new executor and a limit of a minute for each check.
 ///
 /// # Panics
-/// If it does not; the message says what it has done.
+/// If an invariant is broken. The message says what happened.
 ///
 /// ```
 /// use executor::Runtime;
@@ -49,13 +49,13 @@ pub fn schedule<E: Executor>(make: impl Fn() -> E + Clone + Send + 'static) {
     check(make.clone(), a_task_is_polled_by_one_thread_at_a_time_and_not_after_its_end());
     check(make.clone(), a_future_is_dropped_once_and_before_its_handle_resolves());
     check(make.clone(), a_cancel_works_in_every_state());
-    check(make.clone(), a_panic_reaches_only_the_one_who_joins());
+    check(make.clone(), a_panic_reaches_only_the_joiner());
     check(make.clone(), a_permit_of_a_dropped_waiter_goes_to_the_next());
     wakers_outlive_the_executor(&make);
     what_is_left_is_dropped_at_the_end(&make);
 }
 
-/// Counts when it is dropped.
+/// Adds one to a counter when it is dropped.
 struct Counts(Arc<AtomicUsize>);
 
 impl Drop for Counts {
@@ -87,7 +87,7 @@ async fn wakes_from_other_threads_are_not_lost() {
     }
 }
 
-/// 1: a poll notes that it is under way; two threads wake the task as often as they can.
+/// 1: each poll checks that no other one is under way, while two threads wake the task as often as they can.
 async fn a_task_is_polled_by_one_thread_at_a_time_and_not_after_its_end() {
     let (under_way, polls) = (Arc::new(Mutex::new(())), Arc::new(AtomicUsize::new(0)));
     let wakers = Arc::<Mutex<Vec<Waker>>>::default();
@@ -119,7 +119,7 @@ async fn a_task_is_polled_by_one_thread_at_a_time_and_not_after_its_end() {
     assert_eq!(count(&polls), 200, "invariant 1: a task was polled after its end");
 }
 
-/// 2: the end of a task, however it comes.
+/// 2: for a task that returns, panics or is cancelled.
 async fn a_future_is_dropped_once_and_before_its_handle_resolves() {
     for end in [Finish::Ready, Finish::Panicked, Finish::Cancelled] {
         let drops = Arc::new(AtomicUsize::new(0));
@@ -142,7 +142,7 @@ async fn a_future_is_dropped_once_and_before_its_handle_resolves() {
     }
 }
 
-/// 3: queued, suspended, running and completed.
+/// 3: for a task that is queued, suspended, running or completed.
 async fn a_cancel_works_in_every_state() {
     let queued = spawn(async {});
     queued.cancel();
@@ -172,8 +172,8 @@ async fn a_cancel_works_in_every_state() {
     assert_eq!(completed.await.expect("invariant 3: a completed task keeps its output"), 7);
 }
 
-/// 4: of many tasks every other one panics.
-async fn a_panic_reaches_only_the_one_who_joins() {
+/// 4: of many tasks, every second one panics.
+async fn a_panic_reaches_only_the_joiner() {
     let tasks: Vec<_> = (0..20)
         .map(|number| {
             spawn(async move {
@@ -214,7 +214,7 @@ async fn a_permit_of_a_dropped_waiter_goes_to_the_next() {
     last.await.expect("invariant 5: the last waiter has its permit");
 }
 
-/// 9: they are woken and dropped after the executor has gone.
+/// 9: wakers are called and dropped after the executor is gone.
 fn wakers_outlive_the_executor<E: Executor>(make: &(impl Fn() -> E + Clone + Send + 'static)) {
     let (wakers, make) = (Arc::<Mutex<Vec<Waker>>>::default(), make.clone());
     let left = wakers.clone();
@@ -232,7 +232,7 @@ fn wakers_outlive_the_executor<E: Executor>(make: &(impl Fn() -> E + Clone + Sen
     thread::spawn(move || wakers.for_each(|waker| (waker.wake_by_ref(), waker.wake()).1)).join().expect("invariant 9");
 }
 
-/// 2 and 5: whether they are queued or suspended.
+/// 2 and 5: for tasks that are queued or suspended.
 fn what_is_left_is_dropped_at_the_end<E: Executor>(make: &(impl Fn() -> E + Clone + Send + 'static)) {
     let drops = Arc::new(AtomicUsize::new(0));
     let (counter, make) = (drops.clone(), make.clone());

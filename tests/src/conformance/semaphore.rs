@@ -28,7 +28,7 @@ use std::future::Future;
 /// # let _ = Own;
 /// ```
 pub trait Semaphore: 'static {
-    /// What gives the permit back when it is dropped.
+    /// The permit, which is released when it is dropped.
     type Permit<'a>
     where
         Self: 'a;
@@ -36,7 +36,7 @@ pub trait Semaphore: 'static {
     /// Whether a wait may be dropped, polled without a wake, and polled with another waker, as `select` and `timeout` do.
     const CANCEL_SAFE: bool = true;
 
-    /// Whether tasks get permits in the order in which they asked for them.
+    /// Whether tasks get permits in the order in which they came.
     const FAIR: bool = true;
 
     /// Waits for a permit.
@@ -69,19 +69,19 @@ impl<S: Semaphore> Permits for Acquires<S> {
     }
 }
 
-/// Checks a semaphore; `make` makes one with so many permits.
+/// Checks a semaphore; `make` makes one with the given number of permits.
 ///
-/// # What it must keep
+/// # What it must guarantee
 /// - At most as many permits exist at a time as it was made with, and none is lost.
 /// - A permit that is free and has no waiter is acquired by the first poll.
 /// - A release wakes a waiter: by the waker of its last poll, and if that waiter is dropped before it takes the permit, the
 ///   next one. As long as a permit is free and tasks wait, one of them is woken.
 /// - A wait does not wake itself: nothing spins.
 /// - A wait that completed or was dropped leaves no waker behind.
-/// - Tasks get permits in the order in which they asked, unless [`FAIR`](Semaphore::FAIR) is false.
+/// - Tasks get permits in the order in which they came, unless [`FAIR`](Semaphore::FAIR) is false.
 ///
 /// # Panics
-/// If it does not: with the broken invariant, the seed and the recording.
+/// If an invariant is broken. The message has the invariant, the seed and the recording.
 ///
 /// ```
 /// tests::conformance::semaphore(executor::sync::Semaphore::new);

@@ -18,18 +18,18 @@ use std::time::Instant;
 /// How many threads a program runs on.
 pub(super) const THREADS: usize = 3;
 
-/// The programs have stood still for so long: they wait for ever.
+/// Programs that make no progress for this long wait for ever.
 const STANDSTILL: Duration = Duration::from_secs(8);
 
 /// The newest events that a thread's recording keeps.
 const EVENTS: usize = 20_000;
 
-/// What all threads of a run share, and what watches them.
+/// What the threads of a run share with each other and with the thread that watches them.
 struct Run {
     progress: Progress,
-    /// The threads whose programs go on.
+    /// The number of threads whose programs are not over.
     running: AtomicUsize,
-    /// The programs are to be dropped.
+    /// Set when the programs must be dropped.
     is_over: AtomicBool,
     recorders: Vec<Arc<Recorder>>,
 }
@@ -37,10 +37,10 @@ struct Run {
 /// For each seed, runs a program on [`THREADS`] threads at the same time, each inside of a runtime of its own.
 ///
 /// `start` makes what the threads of a run share: a closure that makes the program of the thread with that number, on
-/// that thread. A program calls [`Progress::tick`] whenever it got on.
+/// that thread. A program calls [`Progress::tick`] whenever it makes progress.
 ///
 /// # Panics
-/// When a program does, or when none makes progress for [`STANDSTILL`]: with the seed and the recordings.
+/// When a program panics, or when none makes progress for [`STANDSTILL`]. The message has the seed and the recordings.
 pub(super) fn on_threads<P, F>(noun: &str, suite: &Progress, runs: u64, start: impl Fn(&mut Dice) -> P)
 where
     P: Fn(usize, Dice, Progress) -> F + Send + Sync + 'static,
@@ -61,7 +61,7 @@ where
 }
 
 impl Run {
-    /// Runs to the end; if it fails, what it said.
+    /// Runs to the end. Returns the message of a failure.
     fn finish<P, F>(self: Arc<Self>, noun: &str, dice: &mut Dice, program: Arc<P>) -> Result<(), String>
     where
         P: Fn(usize, Dice, Progress) -> F + Send + Sync + 'static,
@@ -83,7 +83,7 @@ impl Run {
         Ok(())
     }
 
-    /// One thread's part.
+    /// Runs the program of one thread.
     fn thread<F: Future<Output = ()>>(&self, number: usize, program: impl FnOnce(Progress) -> F) -> Result<(), String> {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             let runtime = Runtime::builder().observer(self.recorders[number].clone()).build();
@@ -119,7 +119,7 @@ impl Run {
         false
     }
 
-    /// Saves the recordings; says where.
+    /// Saves the recordings. Returns a text that says where they are.
     fn save(&self, seed: u64) -> String {
         let thread = thread::current();
         let name = thread.name().filter(|name| *name != "main").unwrap_or_default().replace("::", "-");
@@ -135,7 +135,7 @@ impl Run {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> String {
     let literal = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     literal.or_else(|| panic.downcast_ref().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())

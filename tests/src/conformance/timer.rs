@@ -1,4 +1,4 @@
-//! The suite for a timer: sleeps by its clock, which are never early, and which can be reset and dropped.
+//! The suite for a timer: its sleeps are never early, and can be reset and dropped.
 
 use super::threads::on_threads;
 use super::{FOR_EVER, Progress, Steps, limited, under_seeds};
@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// How much later a timer may be by the system's clock, as a busy machine lets threads wait.
+/// How much later than its accuracy a timer may be by the system's clock, because a busy machine delays threads.
 const BUSY: Duration = Duration::from_secs(10);
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -53,7 +53,7 @@ const LEAVES: &str = "a wait that is over leaves no waker behind";
 /// # let _ = Own;
 /// ```
 pub trait Timer: 'static {
-    /// Waits for its time. If it has no name, as the future of an async fn has none: `Pin<Box<dyn Future<Output = ()>>>`.
+    /// The future of a sleep. If its type has no name, as that of an async fn: `Pin<Box<dyn Future<Output = ()>>>`.
     type Sleep: Future<Output = ()> + 'static;
 
     /// How late a sleep may be.
@@ -62,9 +62,9 @@ pub trait Timer: 'static {
     /// Whether sleeps can be reset. If not, `reset` is not called.
     const RESETS: bool = true;
 
-    /// Whether it goes by the clock of the runtime, [`executor::time::now`], which may be virtual. A timer with a thread or
-    /// a clock of its own does not; it is checked by the system's clock alone, where it may be late by seconds, as its thread
-    /// may have to wait for a processor.
+    /// Whether it goes by the clock of the runtime, [`executor::time::now`], which may be simulated. A timer with a
+    /// thread or a clock of its own does not; it is checked by the system's clock alone, where it may be late by
+    /// seconds, because its thread may have to wait for a processor.
     const VIRTUAL: bool = true;
 
     /// Whether a wait may be dropped, polled without a wake, and polled with another waker, as `select` and `timeout` do.
@@ -96,16 +96,16 @@ impl Timer for Sleeps {
 /// Checks a timer; `make` makes one. It is called inside of a runtime, so it may spawn the task that drives the timer, and
 /// it is called for each run.
 ///
-/// # What it must keep
+/// # What it must guarantee
 /// - A sleep is never early: it returns `Poll::Ready` when its time has come, and not before, however often it is polled.
 /// - When its time has come, the waker of its last poll is called, within its [`ACCURACY`](Timer::ACCURACY), and the next
-///   poll is ready. That holds for no time at all, too; and a time too long for the clock is no reason to panic.
+///   poll is ready. That holds for a time of zero, too. A time too long for the clock does not cause a panic.
 /// - A sleep that is reset, to sooner or later, before or after its end, goes by its new time alone.
 /// - A wait does not wake itself: nothing spins.
 /// - A sleep that is over or was dropped leaves no waker behind.
 ///
 /// # Panics
-/// If it does not: with the broken invariant, the seed and the recording.
+/// If an invariant is broken. The message has the invariant, the seed and the recording.
 ///
 /// ```
 /// tests::conformance::timer(|| tests::conformance::Sleeps);
@@ -135,7 +135,7 @@ pub fn timer<T: Timer>(make: impl Fn() -> T + Send + Sync + 'static) {
     });
 }
 
-/// Several tasks that sleep, some of them in vain.
+/// Runs several tasks that sleep. Some sleeps are dropped before they are over.
 async fn tasks<T: Timer>(timer: T, mut dice: Dice, progress: Progress, rounds: u64) {
     let timer = Rc::new(timer);
     let tasks = (0..2 + dice.roll(4)).map(|number| {
@@ -164,28 +164,28 @@ async fn tasks<T: Timer>(timer: T, mut dice: Dice, progress: Progress, rounds: u
 
 // ---- by hand ----
 
-/// A sleep whose timer moves it while it is polled by hand.
+/// A sleep that is polled by hand and that its timer can reset meanwhile.
 struct Sleeping<T: Timer> {
     number: usize,
     begun: Instant,
     time: Duration,
-    /// It was reset after it was over.
+    /// Whether it was reset after it was over.
     is_again: bool,
     sleep: Rc<RefCell<Pin<Box<T::Sleep>>>>,
     hand: Hand<'static, ()>,
-    /// It was polled since it was made or reset.
+    /// Whether it was polled since it was made or reset.
     is_set: bool,
 }
 
 impl<T: Timer> Sleeping<T> {
     fn new(timer: &T, number: usize, time: Duration) -> Sleeping<T> {
-        let begun = now(); // before the timer looks at its clock
+        let begun = now(); // before the timer reads its clock
         let sleep = Rc::new(RefCell::new(Box::pin(timer.sleep(time))));
         let hand = polls::<T>(&sleep);
         Sleeping { number, begun, time, is_again: false, sleep, hand, is_set: false }
     }
 
-    /// Whether its time has come at that moment.
+    /// Whether its time has come at this instant.
     fn is_due(&self, at: Instant) -> bool {
         at.saturating_duration_since(self.begun) >= self.time
     }
@@ -210,7 +210,7 @@ struct Script<T: Timer> {
 
 impl<T: Timer> Script<T> {
     async fn run(timer: T, mut dice: Dice, patience: Duration, length: u64) {
-        yield_now().await; // a task that drives the timer begins
+        yield_now().await; // so that a task that drives the timer begins
         let (steps, sleeping, made) = Default::default();
         let mut script = Script { timer, steps, start: now(), patience, sleeping, made };
         for _ in 0..3 + dice.roll(length) {
@@ -296,7 +296,7 @@ impl<T: Timer> Script<T> {
         }
     }
 
-    /// It leaves nothing behind; and every third one can be awaited again after it was reset.
+    /// Checks that a sleep that is over leaves no waker behind. Every third one is then reset and awaited again.
     fn is_over(&mut self, at: usize) {
         let over = self.sleeping.swap_remove(at);
         let again =
@@ -315,12 +315,12 @@ impl<T: Timer> Script<T> {
         self.push(format!("{by:?} pass"));
         sleep(by).await;
         self.poll_woken();
-        // What was due by then must have come at last when as much time has passed as it may be late.
+        // A sleep that is due by now must have woken its task after the time that it may be late.
         let due = now();
         sleep(T::ACCURACY).await;
         loop {
             for _ in 0..3 {
-                yield_now().await; // a task that drives the timer may run in the same turn, after this one
+                yield_now().await; // a task that drives the timer may run in the same pass, after this one
             }
             self.poll_woken();
             let is_lost = |sleeping: &&Sleeping<T>| sleeping.is_set && sleeping.is_due(due);
@@ -333,7 +333,7 @@ impl<T: Timer> Script<T> {
         }
     }
 
-    /// Polls those that were woken: they are ready if their time has come.
+    /// Polls the sleeps that were woken: they are ready if their time has come.
     fn poll_woken(&mut self) {
         for number in self.sleeping.iter().map(|sleeping| sleeping.number).collect::<Vec<_>>() {
             let Some(at) = self.sleeping.iter().position(|sleeping| sleeping.number == number) else { continue };
@@ -369,7 +369,7 @@ impl<T: Timer> Script<T> {
     }
 }
 
-/// Some milliseconds; at times none, or for ever.
+/// A random time: some milliseconds, and sometimes zero or for ever.
 fn time(dice: &mut Dice) -> Duration {
     match dice.roll(12) {
         0 => Duration::ZERO,

@@ -15,23 +15,23 @@ use std::{env, fs};
 /// If it can't be built.
 pub fn demo() -> &'static Path {
     static DEMO: OnceLock<PathBuf> = OnceLock::new();
-    // With an example, as without one cargo would choose other features of the packages below, and compile all of them again.
+    // Without an example, cargo would choose other features of the packages below, and compile all of them again.
     DEMO.get_or_init(|| build(&["--bin", "demo", "--example", "hello"]).join("demo"))
 }
 
-/// The program of an example of the demo's, built likewise.
+/// The program of an example of the demo, built in the same way.
 ///
 /// # Panics
 /// If it can't be built.
 pub fn example(name: &str) -> PathBuf {
-    // Built once; tests that want the same one meanwhile wait.
+    // Built once; other tests that need it meanwhile wait.
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let build = || build(&["--example", name]).join("examples").join(name);
     built.entry(name.to_owned()).or_insert_with(build).clone()
 }
 
-/// The folder with the programs of the executor's examples, built likewise.
+/// The folder with the programs of the executor's examples, built in the same way.
 ///
 /// # Panics
 /// If they can't be built.
@@ -46,7 +46,7 @@ pub fn executor_examples() -> &'static Path {
     })
 }
 
-/// The program of an example of the executor's, built with an optimized runtime in which nothing is asserted.
+/// The program of an example of the executor, built with an optimized runtime without assertions.
 ///
 /// All other packages are those that the tests have compiled already, optimized or not.
 ///
@@ -68,8 +68,8 @@ pub fn optimized_executor_example(name: &str) -> PathBuf {
 
 /// Copies a program that is to be run.
 ///
-/// `cp` does it: a file that this process writes would be inherited by a process that another test starts meanwhile, and
-/// a program that some process may write to cannot be run.
+/// Runs `cp`, because a program that is open for writing cannot be run: if this process wrote the file, a process that
+/// another test starts meanwhile would inherit the open descriptor.
 ///
 /// # Panics
 /// If it can't be copied.
@@ -78,7 +78,7 @@ pub fn copy_program(from: &Path, to: &Path) {
     assert!(copied.is_ok_and(|status| status.success()), "{} cannot be copied to {}", from.display(), to.display());
 }
 
-/// Builds what these arguments of cargo's choose, and returns the folder it is built in.
+/// Builds what these arguments of cargo choose, and returns the folder of the profile.
 fn build(what: &[&str]) -> PathBuf {
     let _alone = lock_cargo();
     cargo_build(what)
@@ -112,7 +112,7 @@ fn cargo_build(what: &[&str]) -> PathBuf {
 
 /// The profile that this test was built in, and that profile's folder.
 fn profile() -> (String, PathBuf) {
-    // We are target/<profile>/deps/<test>-<hash>.
+    // This program is target/<profile>/deps/<test>-<hash>.
     let this = env::current_exe().expect("a test knows its own path");
     let folder = this.ancestors().nth(2).expect("a test is two folders below its profile's");
     let profile = match folder.file_name().and_then(OsStr::to_str) {
@@ -122,12 +122,12 @@ fn profile() -> (String, PathBuf) {
     (profile.to_owned(), folder.to_owned())
 }
 
-/// A program of the system's, if it is installed.
+/// A program of the system.
 #[derive(Clone, Debug)]
 pub struct Program(PathBuf);
 
 impl Program {
-    /// Looks for it where programs are; says so if it isn't there.
+    /// Looks for a program in the usual folders. Prints a message if it is not installed.
     pub fn find(name: &str) -> Option<Program> {
         let path = env::var_os("PATH").unwrap_or_default();
         // Daemons are often outside of an ordinary user's PATH.

@@ -1,7 +1,7 @@
 //! Runs the downloader as its users do: as a program, in a folder of its own.
 //!
-//! The examples are programs too, and run the same way. Whatever is started here is ended by its own handle when that is
-//! dropped, also when a test fails half way. `build.rs` builds these programs, and finds those of the system.
+//! The examples are programs too, and run the same way. The handle of a program ends it when it is dropped, even when a
+//! test fails half way. `build.rs` builds these programs, and finds those of the system.
 
 mod build;
 
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// No run in these tests needs longer, on a machine that does other things too.
+/// No run in these tests takes longer, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// As [`within`](crate::within), for a test that runs the demo: builds it first, because the time limit is for the test
@@ -61,7 +61,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it; what it prints is collected.
+    /// Starts a program and collects its output.
     pub fn start(command: &mut Command) -> Running {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} can't be started: {error}"));
@@ -129,13 +129,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail if it is over already, which is just as well.
+        // Both fail if it is over already, and then there is nothing to do.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What a program prints, read on a thread so that it never waits for us.
+/// The output of a program, read on a thread so that the program never waits for room in the pipe.
 struct Output {
     text: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
@@ -158,7 +158,7 @@ impl Output {
         String::from_utf8_lossy(&self.text.lock().expect("no thread panics with it")).into_owned()
     }
 
-    /// All of it, once the program is over.
+    /// Waits for the end of the output, and returns all of it.
     fn finish(&mut self) -> String {
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the reader only reads");
@@ -208,12 +208,12 @@ impl Default for Place {
 }
 
 impl Place {
-    /// An empty one.
+    /// An empty folder.
     pub fn new() -> Place {
         Place { folder: tempfile::tempdir().expect("there is room for a folder") }
     }
 
-    /// Where it is, or something in it.
+    /// The path of the folder, or of something in it.
     pub fn path(&self, inside: &str) -> PathBuf {
         self.folder.path().join(inside)
     }
@@ -251,7 +251,7 @@ impl Place {
         Running::start(self.command(&["crawl", "--report", "report.jsonl"]).args(args))
     }
 
-    /// Starts `demo crawl` with these arguments and so few file descriptors.
+    /// Starts `demo crawl` with these arguments and at most this number of file descriptors.
     pub fn start_crawl_with_descriptors(&self, descriptors: u32, args: &[&str]) -> Running {
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$@\"")).arg("sh").arg(demo());
@@ -265,8 +265,8 @@ impl Place {
         Report::parse(&fs::read_to_string(self.path("report.jsonl")).expect("there is a report"))
     }
 
-    /// The files below `download`, by what follows the server's folder, with their bytes. That
-    /// includes what is left in `.parts`. The `@` at the end of a name without an extension is left out.
+    /// The files below `download` with their bytes, by their paths in the server's folder. They include
+    /// what is left in `.parts`. The `@` at the end of a name without an extension is left out.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         for (path, bytes) in files_below(&self.path("download")) {
@@ -278,7 +278,7 @@ impl Place {
         files
     }
 
-    /// Their names.
+    /// The names of [`files`](Place::files).
     pub fn names(&self) -> Vec<String> {
         self.files().into_keys().collect()
     }
@@ -328,7 +328,7 @@ pub fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 pub struct Report(pub Vec<Line>);
 
 impl Report {
-    /// Its lines, each a whole JSON object.
+    /// Parses a report, in which each line is a whole JSON object.
     #[track_caller]
     pub fn parse(text: &str) -> Report {
         assert!(text.is_empty() || text.ends_with('\n'), "the report ends inside of a line: {text}");
@@ -352,7 +352,7 @@ impl Report {
     }
 }
 
-/// A line of a report. Fields that are not there are a failure of the test, not `null`.
+/// A line of a report. A field that is missing fails the test; it is not `null`.
 #[derive(Clone, Debug)]
 pub struct Line(pub Value);
 
@@ -403,7 +403,7 @@ impl Line {
         self
     }
 
-    /// Checks that so many requests were tried.
+    /// Checks the number of attempts.
     #[track_caller]
     pub fn attempts(&self, attempts: u64) -> &Line {
         assert_eq!(self.number("attempts"), Some(attempts), "the attempts of {self:?}");
@@ -420,13 +420,13 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Starts `demo serve`, and waits until it says where it serves.
+    /// Starts `demo serve`, and waits until it prints its address.
     #[track_caller]
     pub fn start(place: &Place, args: &[&str]) -> Serving {
         Serving::run(place.command(&["serve", "--listen", "127.0.0.1:0"]).args(args))
     }
 
-    /// Starts a program, and waits until its first line on standard output says where it serves.
+    /// Starts a program, and waits for its first line on standard output, which contains its address.
     #[track_caller]
     pub fn run(command: &mut Command) -> Serving {
         let mut running = Running::start(command);
@@ -448,8 +448,8 @@ impl Serving {
         format!("http://{}{path}", self.address)
     }
 
-    /// Sends these bytes on a connection of their own and gives all that comes back until the server
-    /// closes it.
+    /// Sends these bytes on a new connection, and returns all that the server sends until it closes the
+    /// connection.
     #[track_caller]
     pub fn raw(&self, request: impl AsRef<[u8]>) -> Answer {
         let mut stream = self.connect();
@@ -460,7 +460,7 @@ impl Serving {
         Answer::parse(&bytes)
     }
 
-    /// A connection to it, on which nothing may take longer than our patience.
+    /// A connection to it, with a limit on the time that a read takes.
     #[track_caller]
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("it listens");
@@ -468,7 +468,7 @@ impl Serving {
         stream
     }
 
-    /// Gets a path, as it is written.
+    /// Requests a path, exactly as it is written.
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
         self.raw(format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address))
@@ -487,7 +487,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Takes it apart.
+    /// Parses a response.
     #[track_caller]
     pub fn parse(bytes: &[u8]) -> Answer {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");

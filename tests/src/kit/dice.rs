@@ -34,7 +34,7 @@ impl Dice {
         self.roll(sides as u64) as usize
     }
 
-    /// True once in `sides` times.
+    /// True with a probability of one in `sides`.
     pub fn once_in(&mut self, sides: u64) -> bool {
         self.roll(sides) == 0
     }

@@ -1,4 +1,4 @@
-//! What was dropped, in which order and on which thread.
+//! Records what was dropped, in which order and on which thread.
 
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
@@ -65,7 +65,7 @@ impl<T> Default for Log<T> {
 pub struct OnDrop<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> OnDrop<F> {
-    /// Keep the value where the drop is to be noticed.
+    /// A value that calls `f` when it is dropped.
     pub fn new(f: F) -> OnDrop<F> {
         OnDrop(Some(f))
     }

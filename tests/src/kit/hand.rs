@@ -63,7 +63,7 @@ pub fn at_once<'a, T>(future: impl Future<Output = T> + 'a) -> T {
 }
 
 impl<'a, T> Hand<'a, T> {
-    /// Leaves it to the test what to do about a waker that is kept: see [`wakers`](Hand::wakers).
+    /// Does not fail if a waker is kept. The test can check that itself: see [`wakers`](Hand::wakers).
     pub fn lenient(mut self) -> Hand<'a, T> {
         self.is_strict = false;
         self
@@ -72,7 +72,7 @@ impl<'a, T> Hand<'a, T> {
     /// Polls it with a full budget, as an executor does in a task's next poll.
     ///
     /// # Panics
-    /// After it was ready. If it is ready now and a waker of it was kept.
+    /// If it was ready before, or if it is ready now and one of its wakers was kept.
     #[track_caller]
     pub fn poll(&mut self) -> Poll<T> {
         budget::reset();
@@ -99,7 +99,7 @@ impl<'a, T> Hand<'a, T> {
         }
     }
 
-    /// Its output, which it must have been woken for, once.
+    /// Its output. It must have been woken exactly once since the last poll.
     #[track_caller]
     pub fn served(&mut self) -> T {
         assert_eq!(self.counting.wakes() - self.seen, 1, "it was to be woken once");
@@ -138,7 +138,7 @@ impl<'a, T> Hand<'a, T> {
         self.wakers()
     }
 
-    /// Drops the future although what it polled stays and keeps the waker, as a stream's `next` does.
+    /// Drops the future. What it polled stays and keeps the waker, as with the `next` of a stream.
     pub fn leave_in_line(self) {
         self.cancel();
     }

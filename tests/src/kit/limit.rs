@@ -5,13 +5,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Runs `body` on a thread of its own and gives it so many seconds. A test that hangs fails by
+/// Runs `body` on a thread of its own, with a time limit in seconds. A test that hangs fails by
 /// name instead of blocking the others; a panic of `body` is passed on unchanged.
 ///
 /// The thread of a body that hangs is left behind.
 ///
 /// # Panics
-/// When `body` does, or when the time is over.
+/// When `body` panics, or when the time is over.
 ///
 /// ```
 /// assert_eq!(tests::kit::within(10, || 1 + 1), 2);

@@ -93,7 +93,7 @@ fn callbacks_are_called_without_a_handle_after_the_future_is_gone_and_at_the_end
         }
         sleep(ms(5)).await;
     });
-    // The first has an output, which is not taken and is dropped after that.
+    // The first task has an output, which is not taken and is dropped after the callback.
     let here = thread::current().id();
     assert_eq!(calls.take(), [(Finish::Ready, true, here), (Finish::Cancelled, false, here)]);
     assert_eq!(alive.count(), 0);
@@ -191,7 +191,7 @@ fn a_task_is_queued_running_suspended_or_completed() {
         let states = [Finish::Ready, Finish::Cancelled, Finish::Panicked].map(TaskState::Completed);
         assert_eq!(states.map(|state| state.to_string()), ["completed", "cancelled", "panicked"]);
         assert_eq!(states.map(TaskState::is_over), [true; 3]);
-        // A task that was cancelled and returned nevertheless counts as returned.
+        // A task that returns although it was cancelled counts as returned.
         let task = spawn(shield(yield_now()));
         yield_now().await;
         task.cancel();

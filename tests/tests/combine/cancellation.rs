@@ -66,7 +66,7 @@ fn a_cancel_outside_of_a_task_is_reported_with_the_name_of_its_thread() {
                 let cancellation = task.explained().await.unwrap_err().cancellation.unwrap();
                 assert_eq!((cancellation.by.to_string(), cancellation.at.line()), (told.to_owned(), line));
             }
-            // A blocking call is a task, also on its thread.
+            // A blocking call is a task, so a cancel on its thread is reported with the call.
             let task = spawn(pending::<()>());
             let canceller = task.canceller();
             let call = named("call").spawn_blocking(move || canceller.clone().cancel());
@@ -88,7 +88,7 @@ fn the_first_cancel_is_the_one_that_is_reported() {
         let told = task.explained().await.unwrap_err();
         assert_eq!(told.cancellation.unwrap().reason.as_deref(), Some("first"));
 
-        // Also while it is shielded.
+        // The same for a shielded task.
         let task = spawn(shielded(10, Log::new()));
         sleep(ms(1)).await;
         task.cancel_because("first");
@@ -107,7 +107,7 @@ fn the_first_cancel_is_the_one_that_is_reported() {
 }
 
 #[test]
-fn of_many_cancels_at_once_one_is_reported() {
+fn one_of_several_concurrent_cancels_is_reported() {
     within(30, || {
         block_on(async {
             for _ in 0..200 {

@@ -76,7 +76,7 @@ fn a_future_that_is_ready_wins_against_its_time_limit() {
         assert_eq!(deadline_at(now() - ms(1), ready(7)).await, Ok(7));
         assert_eq!(deadline_at(now() - ms(1), pending::<()>()).await, Err(Elapsed));
         assert_eq!(deadline(ms(5), sleep(ms(5))).await, Ok(()));
-        // Counted from the call, not from the first poll.
+        // The time counts from the call, not from the first poll.
         let late = deadline(ms(5), sleep(ms(9)));
         sleep(ms(4)).await;
         let (took, output) = taken(late).await;

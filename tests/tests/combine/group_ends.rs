@@ -1,4 +1,4 @@
-//! What the end of a group ends with it: by a drop, by a failure, from other threads.
+//! The end of a group ends all its tasks: by a drop, by a failure, and while other threads wake them.
 
 use super::{Alive, Boxed, Outcome, busy, ms, taken, virtually};
 use executor::time::{Duration, sleep, timeout};
@@ -53,7 +53,7 @@ async fn family(alive: Alive) -> Result<(), GroupError<()>> {
 
 #[test]
 fn nothing_outlives_a_group_that_is_dropped() {
-    // At once: there is no await between the drop and this check.
+    // The tasks end at once: there is no await between the drop and the check.
     for after in [0, 1, 4, 5, 6, 20] {
         virtually(async {
             let alive = Alive::new();
@@ -254,7 +254,7 @@ fn a_task_spawned_into_a_group_that_is_over_is_cancelled_without_a_poll() {
 }
 
 #[test]
-fn a_block_that_goes_on_after_a_failure_can_start_nothing_more() {
+fn a_block_that_continues_after_a_failure_can_start_no_task() {
     virtually(async {
         let polled = Rc::new(Cell::new(false));
         let failed: Outcome<()> = task_group(|group| {
@@ -333,7 +333,7 @@ fn cancel_all_ends_the_tasks_and_leaves_the_block_and_the_group() {
 }
 
 #[test]
-fn a_group_that_a_task_of_it_drops_goes_on_to_the_next_await_of_that_task() {
+fn a_task_that_drops_its_own_group_continues_to_its_next_await() {
     virtually(async {
         type Kept = Rc<RefCell<Option<Pin<Box<dyn Future<Output = Result<(), GroupError<()>>>>>>>>;
         let (kept, alive): (Kept, _) = (Rc::default(), Alive::new());

@@ -1,4 +1,4 @@
-//! Task groups: what they give, and how an error or a panic ends them.
+//! Task groups: what they return, and how an error or a panic ends them.
 
 use super::{Alive, Outcome, catch_poll, ms, panic_text, taken, virtually};
 use executor::task::CancelledBy;
@@ -176,7 +176,7 @@ fn a_panic_of_the_block_ends_its_group_and_unwinds_through_it() {
         let task = spawn_local({
             let alive = alive.clone();
             async move {
-                let alive = alive; // gone before the report
+                let alive = alive; // dropped before the report
                 let group = task_group(|group: TaskGroup<()>| {
                     let children = (alive.clone(), alive);
                     async move {
@@ -198,7 +198,7 @@ fn a_panic_of_the_block_ends_its_group_and_unwinds_through_it() {
 
 #[test]
 fn a_block_that_awaits_a_sibling_of_the_task_that_failed_does_not_see_it_cancelled() {
-    // Blocks often unwrap the handles, and would panic then instead of returning the error.
+    // Blocks often unwrap the handles; they would panic instead of returning the error.
     virtually(async {
         for fails_first in [true, false] {
             let (took, failed): (_, Outcome<()>) = taken(task_group(|group| async move {
@@ -346,7 +346,7 @@ fn a_panic_in_the_destructor_of_a_task_that_failed_does_not_hide_its_error() {
 }
 
 #[test]
-fn groups_print_what_they_are() {
+fn a_group_prints_its_creation_location_and_the_number_of_its_tasks() {
     virtually(async {
         let line = line!() + 1;
         let output: Outcome<()> = task_group(|group| async move {

@@ -9,7 +9,7 @@ use std::panic::catch_unwind;
 use tests::{Log, OnDrop};
 
 task_local! {
-    /// The user whose request is served.
+    /// The user whose request is handled.
     static USER: String;
     static DEPTH: Cell<u32>;
 }

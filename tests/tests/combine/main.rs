@@ -2,7 +2,8 @@
 //! cancellations, callbacks and task-locals.
 //!
 //! A set polls only the children that were woken, and drops each child and each output once. Nothing outlives a group,
-//! however it ends. A shield delays what its docs name, and nothing else. A cancelled task reports the first cancellation.
+//! however it ends. A shield delays what its docs name, and nothing else. A cancelled task reports the first
+//! cancellation.
 //!
 //! Alone: `cargo test -p tests --test combine`.
 
@@ -69,7 +70,7 @@ impl Alive {
         Arc::strong_count(&self.0) - 1
     }
 
-    /// Never completes, and holds it.
+    /// Never completes, and holds the clone.
     async fn park<T>(self) -> T {
         pending::<()>().await;
         drop(self);
@@ -84,7 +85,7 @@ impl Alive {
     }
 }
 
-/// A child that completes once it was opened, and counts its polls.
+/// A gate for child futures, which complete once it is open. Counts their polls.
 #[derive(Clone, Default)]
 struct Gate(Rc<GateState>);
 
@@ -160,7 +161,7 @@ async fn catch_poll<F: Future>(future: F) -> Result<F::Output, Box<dyn std::any:
     caught.await
 }
 
-/// Shields this many milliseconds, then never completes. Logs its steps.
+/// Shields a sleep of this many milliseconds, then never completes. Logs its steps.
 async fn shielded(time: u64, steps: Log<&'static str>) {
     let _dropped = OnDrop::new(|| steps.push("dropped"));
     shield(async {

@@ -81,7 +81,7 @@ fn a_set_polls_only_the_children_that_were_woken() {
     assert!(poll_with(&parent.waker(), &mut all).is_pending());
     assert_eq!(polls(&gates), CHILDREN);
     for n in 0..CHILDREN - 1 {
-        gates[n * 7_919 % CHILDREN].open(); // in some other order
+        gates[n * 7_919 % CHILDREN].open(); // not in the order of the set
         assert!(poll_with(&parent.waker(), &mut all).is_pending());
         assert_eq!((polls(&gates), parent.wakes()), (CHILDREN + n + 1, n + 1));
     }
@@ -91,7 +91,7 @@ fn a_set_polls_only_the_children_that_were_woken() {
         assert!(poll_with(&parent.waker(), &mut all).is_pending());
     }
     assert_eq!(polls(&gates), 2 * CHILDREN - 1);
-    gates.iter().for_each(Gate::open); // those that are done as well
+    gates.iter().for_each(Gate::open); // also those that are done
     assert_eq!(poll_with(&parent.waker(), &mut all), Poll::Ready((0..CHILDREN).collect()));
     assert_eq!((polls(&gates), parent.wakes()), (2 * CHILDREN, CHILDREN));
     assert_eq!(parent.wakers(1), 0);
@@ -238,7 +238,7 @@ fn the_losers_are_dropped_before_the_winner_is_returned() {
     assert!(poll_with(Waker::noop(), &mut tried).is_pending());
     gate.open();
     assert_eq!((alive.count(), poll_with(Waker::noop(), &mut tried)), (1, Poll::Ready(Err(7))));
-    assert_eq!(alive.count(), 0); // and `tried` is still there
+    assert_eq!(alive.count(), 0); // while `tried` still exists
 
     let gate = Gate::default();
     let children: Vec<Boxed<u8>> = vec![Box::pin(alive.clone().park()), Box::pin(gate.passed(7))];
@@ -275,7 +275,7 @@ fn a_panic_in_the_destructor_of_a_loser_does_not_drop_the_others_twice() {
 }
 
 #[test]
-fn the_one_that_was_woken_first_wins() {
+fn the_child_that_was_woken_first_wins() {
     let gates = gates(10);
     let mut first = race(gates.iter().map(|gate| gate.passed(())));
     assert!(poll_with(Waker::noop(), &mut first).is_pending());
@@ -383,7 +383,7 @@ fn select_polls_the_first_future_first_and_drops_the_other() {
         let second = async move { flag.set(true) };
         assert_eq!(select(ready(1), second).await, Either::First(1));
         assert!(!started.get(), "the second was polled although the first was ready");
-        // A future that is not complete continues.
+        // A future that did not complete can be selected again.
         let mut long = pin!(sleep(ms(25)));
         let mut rounds = 0;
         while let Either::Second(()) = select(&mut long, sleep(ms(10))).await {
@@ -418,7 +418,7 @@ fn wait_returns_the_futures_that_are_not_complete() {
         let order: Vec<_> = waited.done.iter().map(|(number, _)| *number).collect();
         assert_eq!((took, order, waited.pending.len()), (40, vec![1, 2, 3, 0, 4], 0));
 
-        // Passed as `&mut`, they remain when the wait is dropped.
+        // Futures that are passed as `&mut` remain when the wait is dropped.
         let mut futures = set();
         assert!(timeout(ms(15), wait(futures.iter_mut(), Until::AllDone)).await.is_err());
         assert_eq!(taken(&mut futures[0]).await, (15, Ok(30)));

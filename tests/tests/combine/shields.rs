@@ -16,7 +16,7 @@ use tests::{Log, OnDrop, within};
 const WHOLE: [&str; 4] = ["up", "down", "goes on", "dropped"];
 
 #[test]
-fn a_task_that_is_cancelled_while_shielded_ends_at_the_next_await_after_that() {
+fn a_task_that_is_cancelled_while_shielded_ends_at_the_next_await_after_the_shield() {
     virtually(async {
         let steps = Log::new();
         let task = spawn(shielded(10, steps.clone()));
@@ -79,8 +79,8 @@ fn a_cancel_waits_for_the_outermost_of_nested_shields() {
     });
 }
 
-/// A group whose first task shields 20 ms of work, and whose others are parked. If it `fails`, one of its tasks returns
-/// an error after 5 ms.
+/// A group whose first task shields 20 ms of work, and whose other task never completes. If it `fails`, one of its
+/// tasks returns an error after 5 ms.
 async fn shielding_group(fails: bool, steps: Log<&'static str>, alive: Alive) -> Result<(), Option<&'static str>> {
     let group = task_group(|group| async move {
         group.spawn(async {
@@ -262,7 +262,7 @@ fn a_shield_that_never_ends_delays_cancels_and_deadlines_but_not_the_end_of_the_
                 });
                 group.await
             });
-            // Not cancelled before the end.
+            // This task is not cancelled before the runtime ends.
             spawn(shield(alive.clone().park::<()>()));
             sleep(ms(1)).await;
             assert_eq!(alive.count(), 6);
@@ -308,7 +308,7 @@ fn a_panic_under_a_shield_ends_the_shield() {
 }
 
 #[test]
-fn destructors_of_what_was_shielded_run_while_the_shield_is_up() {
+fn a_shielded_future_is_dropped_while_the_shield_is_up() {
     struct SlowDrop(Log<&'static str>);
     impl Future for SlowDrop {
         type Output = ();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use tests::conformance::{self, Message, channel, local_channel, shared_channel};
 
-/// What may be wrong with it.
+/// A mistake that the channel may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Bug {
     Nothing,
@@ -18,19 +18,19 @@ enum Bug {
     RecvForgetsToWake,
     /// A sender that waits replaces the one before.
     KeepsOneSender,
-    /// Room that was given to a sender is lost when its send is dropped.
+    /// Room that was handed to a sender is lost when its send is dropped.
     LosesRoom,
     /// A message that was handed to a receive is lost when that is dropped.
     LosesHandedMessage,
-    /// A receiver that was woken and goes wakes no other one.
+    /// A woken receiver that is dropped wakes no other one.
     LosesWake,
-    /// The end comes as soon as no message is there.
+    /// The channel ends as soon as it is empty.
     EndsEarly,
-    /// The end comes as soon as no sender is there.
+    /// The channel ends as soon as no sender is left.
     EndLosesMessages,
-    /// The last sender's end does not wake.
+    /// The drop of the last sender wakes no receiver.
     EndForgetsToWake,
-    /// The receiver's end wakes all senders but one.
+    /// The drop of the receiver wakes all senders but one.
     CloseWakesAllButOne,
     /// Sending never waits.
     HasNoBound,
@@ -38,11 +38,11 @@ enum Bug {
     LastInFirstOut,
     /// A newcomer takes the room that a sender waits for.
     Overtakes,
-    /// A message whose send was dropped arrives all the same.
+    /// A message arrives although its send was dropped.
     SendsDropped,
-    /// The waker of the first poll is called.
+    /// A wait keeps the waker of its first poll.
     KeepsFirstWaker,
-    /// A receive that is dropped stays in the line.
+    /// A receive that is dropped stays in line.
     KeepsDroppedReceiver,
     /// Messages that were not received leak.
     Leaks,
@@ -57,7 +57,7 @@ struct Shared {
 struct State {
     queue: VecDeque<Message>,
     capacity: usize,
-    /// Room that was given to senders that have not yet used it.
+    /// Room that was handed to senders that have not used it yet.
     reserved: usize,
     senders: usize,
     receivers: usize,
@@ -100,14 +100,14 @@ impl Shared {
         self.state.lock().unwrap()
     }
 
-    /// There is room: gives it to the first sender that waits.
+    /// Hands room, if there is any, to the first sender that waits.
     fn room(&self, state: &mut State) {
         if state.queue.len() + state.reserved >= state.capacity {
             return;
         }
         let Some(waiter) = state.sending.pop_front() else { return };
         if let Some(message) = waiter.message.lock().unwrap().take() {
-            state.queue.push_back(message); // its send may be gone
+            state.queue.push_back(message); // its send may have been dropped
             self.message(state);
         } else {
             state.reserved += 1;
@@ -118,7 +118,7 @@ impl Shared {
         }
     }
 
-    /// There is a message: wakes the first receiver that waits.
+    /// Wakes the first receiver that waits, because there is a message.
     fn message(&self, state: &mut State) {
         if self.bug == Bug::SendForgetsToWake {
             return;
@@ -342,12 +342,12 @@ fn a_students_channel_conforms_with_many_receivers() {
 }
 
 #[test]
-fn a_send_that_forgets_to_wake() {
+fn a_channel_whose_send_wakes_no_receiver_does_not_conform() {
     breaks("a message wakes a receiver", || check(Bug::SendForgetsToWake));
 }
 
 #[test]
-fn a_receive_that_forgets_to_wake() {
+fn a_channel_whose_receive_wakes_no_sender_does_not_conform() {
     breaks("room wakes a sender", || check(Bug::RecvForgetsToWake));
 }
 
@@ -357,47 +357,47 @@ fn a_channel_that_keeps_only_the_last_sender_does_not_conform() {
 }
 
 #[test]
-fn room_that_was_given_to_a_dropped_send_is_lost() {
+fn a_channel_that_loses_the_room_of_a_dropped_send_does_not_conform() {
     breaks("", || check(Bug::LosesRoom));
 }
 
 #[test]
-fn a_message_that_was_handed_to_a_dropped_receive_is_lost() {
+fn a_channel_that_loses_the_message_of_a_dropped_receive_does_not_conform() {
     breaks("", || check(Bug::LosesHandedMessage));
 }
 
 #[test]
-fn a_dropped_receiver_does_not_pass_its_wake_on() {
+fn a_channel_that_loses_the_wake_of_a_dropped_receiver_does_not_conform() {
     breaks("", || shared_channel(|capacity| own(Bug::LosesWake, capacity)));
 }
 
 #[test]
-fn a_channel_that_ends_while_a_sender_is_there() {
+fn a_channel_that_ends_while_a_sender_exists_does_not_conform() {
     breaks("a receiver gets all that was sent, and the end only after", || check(Bug::EndsEarly));
 }
 
 #[test]
-fn a_channel_that_ends_before_the_last_message() {
+fn a_channel_that_ends_before_the_last_message_does_not_conform() {
     breaks("a receiver gets all that was sent, and the end only after", || check(Bug::EndLosesMessages));
 }
 
 #[test]
-fn the_end_of_the_senders_wakes_nobody() {
+fn a_channel_whose_dropped_last_sender_wakes_no_receiver_does_not_conform() {
     breaks("the end of the senders wakes the receivers", || check(Bug::EndForgetsToWake));
 }
 
 #[test]
-fn the_end_of_the_receiver_wakes_all_senders_but_one() {
+fn a_channel_whose_dropped_receiver_wakes_all_senders_but_one_does_not_conform() {
     breaks("the end of the receivers wakes the senders", || check(Bug::CloseWakesAllButOne));
 }
 
 #[test]
-fn a_channel_without_a_bound() {
+fn a_channel_without_a_bound_does_not_conform() {
     breaks("a send waits while the channel is full", || check(Bug::HasNoBound));
 }
 
 #[test]
-fn a_channel_that_is_a_stack() {
+fn a_channel_that_is_a_stack_does_not_conform() {
     breaks("a message that was sent before another one was begun arrives before it", || check(Bug::LastInFirstOut));
 }
 
@@ -407,17 +407,17 @@ fn a_newcomer_that_takes_the_room_of_a_waiter_is_found() {
 }
 
 #[test]
-fn a_message_arrives_although_its_send_was_dropped() {
+fn a_channel_that_sends_the_message_of_a_dropped_send_does_not_conform() {
     breaks("", || check(Bug::SendsDropped));
 }
 
 #[test]
-fn a_wait_keeps_its_first_waker() {
+fn a_channel_that_keeps_the_first_waker_of_a_wait_does_not_conform() {
     breaks("", || check(Bug::KeepsFirstWaker));
 }
 
 #[test]
-fn a_dropped_receive_stays_in_the_line() {
+fn a_channel_that_keeps_a_dropped_receive_in_line_does_not_conform() {
     breaks("", || check(Bug::KeepsDroppedReceiver));
 }
 

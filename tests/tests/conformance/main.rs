@@ -1,5 +1,5 @@
-//! The conformance suites: the executor's primitives pass them, and typical wrong ones fail, each by the invariant that it
-//! breaks. In `conformance/`: primitives as a student writes them, with a switch for each mistake.
+//! The conformance suites: the executor's primitives pass them, and typical wrong ones fail, each by the invariant that
+//! it breaks. The files of this folder have primitives as a student writes them, with a switch for each mistake.
 
 mod channel;
 mod mutex;
@@ -13,7 +13,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// Runs a suite that must fail by this invariant, soon, with a seed and with recordings that are there.
+/// Runs a suite that must fail by this invariant, within a minute, and report a seed and recordings that exist.
 #[track_caller]
 fn breaks(invariant: &str, suite: impl FnOnce()) {
     let start = Instant::now();
@@ -21,7 +21,7 @@ fn breaks(invariant: &str, suite: impl FnOnce()) {
     is_reported(invariant, panic, start);
 }
 
-/// The same of a mistake that shows only if threads meet at the wrong moment, which a busy machine may prevent.
+/// The same for a mistake that shows only in some interleavings of threads: runs the suite up to twenty times.
 #[track_caller]
 fn breaks_on_threads(invariant: &str, suite: impl Fn()) {
     let run = |_| {

@@ -12,37 +12,37 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use tests::conformance::{self, local_mutex, mutex};
 
-/// What may be wrong with it.
+/// A mistake that the mutex may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Bug {
     Nothing,
-    /// A release does not wake.
+    /// A release wakes no waiter.
     ForgetsToWake,
     /// Each wait replaces the waker of the one before.
     KeepsOneWaker,
-    /// The lock that a waiter was given is not passed on when the waiter is dropped.
+    /// A lock that was handed to a waiter is lost when the waiter is dropped.
     LosesWhatWasGiven,
-    /// A dropped waiter stays in the line, and its waker with it.
+    /// A dropped waiter stays in line, and its waker with it.
     KeepsDroppedWaiters,
-    /// The waker of the first poll is the one that is called.
+    /// A wait keeps the waker of its first poll.
     KeepsFirstWaker,
-    /// A release opens the lock for all, and newcomers may be quicker.
+    /// A release opens the lock for all, so a newcomer may lock it before the woken waiter.
     LetsNewcomersIn,
-    /// The newest waiter is first.
+    /// The newest waiter gets the lock first.
     LastInFirstOut,
-    /// A release gives the lock to the first waiter and opens it besides.
+    /// A release hands the lock to the first waiter and opens it as well.
     GivesTwice,
-    /// A waiter asks again and again.
+    /// A waiter wakes itself in each poll.
     Spins,
     /// A holder that panics does not unlock.
     StaysLockedAtPanic,
-    /// Two threads may both find it open.
+    /// Two threads may lock it at once.
     Races,
     /// Another thread may unlock between the attempt to lock and the registration in line.
     QueuesLate,
 }
 
-/// Fair: a release gives the lock to the first waiter.
+/// A fair mutex: a release hands the lock to the first waiter.
 struct Own<const CANCEL_SAFE: bool = true, const FAIR: bool = true> {
     bug: Bug,
     state: Std<State>,
@@ -220,27 +220,27 @@ fn a_students_fair_mutex_conforms() {
 }
 
 #[test]
-fn an_unlock_that_forgets_to_wake() {
+fn a_mutex_whose_unlock_wakes_no_waiter_does_not_conform() {
     breaks("a release wakes a waiter", || check(Bug::ForgetsToWake));
 }
 
 #[test]
-fn a_mutex_that_keeps_the_last_waiter_alone() {
+fn a_mutex_that_keeps_only_the_last_waiter_does_not_conform() {
     breaks("a release wakes a waiter", || check(Bug::KeepsOneWaker));
 }
 
 #[test]
-fn a_lock_given_to_a_dropped_waiter_is_lost() {
+fn a_mutex_that_loses_the_lock_of_a_dropped_waiter_does_not_conform() {
     breaks("", || check(Bug::LosesWhatWasGiven));
 }
 
 #[test]
-fn a_dropped_waiter_stays_in_the_line() {
+fn a_mutex_that_keeps_a_dropped_waiter_in_line_does_not_conform() {
     breaks("", || check(Bug::KeepsDroppedWaiters));
 }
 
 #[test]
-fn the_waker_of_the_first_poll_is_called() {
+fn a_mutex_that_calls_the_waker_of_the_first_poll_does_not_conform() {
     breaks("a release wakes a waiter", || check(Bug::KeepsFirstWaker));
 }
 
@@ -250,32 +250,32 @@ fn newcomers_that_overtake_a_woken_waiter_are_found() {
 }
 
 #[test]
-fn the_newest_waiter_is_first() {
+fn a_last_in_first_out_mutex_conforms_only_if_it_promises_no_order() {
     breaks("the longest waiter is first", || check(Bug::LastInFirstOut));
-    mutex(|| Own::<true, false>::new(Bug::LastInFirstOut)); // it promises no order
+    mutex(|| Own::<true, false>::new(Bug::LastInFirstOut)); // this one promises no order
 }
 
 #[test]
-fn a_release_that_gives_the_lock_and_opens_it() {
+fn a_mutex_that_hands_the_lock_over_and_opens_it_does_not_conform() {
     breaks("at most as many hold it", || check(Bug::GivesTwice));
 }
 
 #[test]
-fn a_wait_that_spins() {
+fn a_mutex_whose_waits_spin_does_not_conform() {
     breaks("a wait does not wake itself", || check(Bug::Spins));
 }
 
 #[test]
-fn a_mutex_that_stays_locked_when_its_holder_panics() {
+fn a_mutex_that_stays_locked_when_its_holder_panics_does_not_conform() {
     breaks("", || check(Bug::StaysLockedAtPanic));
 }
 
 #[test]
-fn two_threads_find_it_open() {
+fn a_mutex_that_two_threads_can_lock_at_once_does_not_conform() {
     breaks_on_threads("at most as many hold it", || check(Bug::Races));
 }
 
 #[test]
-fn an_unlock_comes_between_the_look_and_the_line() {
+fn a_mutex_whose_unlock_can_miss_a_waiter_that_enters_the_line_does_not_conform() {
     breaks_on_threads("each wait comes to an end", || check(Bug::QueuesLate));
 }

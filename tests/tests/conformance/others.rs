@@ -1,4 +1,4 @@
-//! The primitives of other runtimes: the suites ask for nothing that only ours could keep.
+//! The primitives of other runtimes: the suites require nothing that only ours fulfil.
 
 use std::future::Future;
 use tests::conformance::{self, Message, channel, mutex, semaphore, shared_channel};
@@ -97,7 +97,7 @@ impl conformance::Receiver for SmolReceiver {
 }
 
 #[test]
-fn smols_primitives_conform_but_for_their_order() {
+fn smols_primitives_conform_except_for_their_order() {
     mutex(|| SmolMutex(smol::lock::Mutex::new(0)));
     semaphore(|permits| SmolSemaphore(smol::lock::Semaphore::new(permits)));
     shared_channel(|capacity| {

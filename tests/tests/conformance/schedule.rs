@@ -1,4 +1,4 @@
-//! The conformance suite of executors, over ours and the two of the examples.
+//! The conformance suite for executors, on ours and on the two of the examples.
 
 use executor::Runtime;
 use executor::trace::Recorder;

@@ -10,23 +10,23 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use tests::conformance::{self, local_semaphore, semaphore};
 
-/// What may be wrong with it.
+/// A mistake that the semaphore may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Bug {
     Nothing,
-    /// A release does not wake.
+    /// A release wakes no waiter.
     ForgetsToWake,
     /// A permit that was handed to a waiter is lost when that waiter is dropped.
     LosesHandedPermit,
     /// A permit that was handed to a waiter that is dropped is free again, and no waiter is woken for it.
-    WakesNobodyForReturned,
-    /// A handed permit counts as free, too.
+    WakesNoWaiterForReturned,
+    /// A permit that was handed over counts as free, too.
     GrantsTwice,
-    /// One permit is made besides those that were asked for.
+    /// The semaphore has one permit more than was asked for.
     OneTooMany,
-    /// The last one in the line is not woken.
+    /// The last waiter in line is not woken.
     WakesAllButOne,
-    /// A dropped waiter stays in the line.
+    /// A dropped waiter stays in line.
     KeepsDroppedWaiters,
     /// A waiter that is polled again with another waker keeps the first one.
     KeepsFirstWaker,
@@ -134,7 +134,7 @@ impl Drop for Wait<'_> {
         }
         let has_permit = *waiter.has_permit.lock().unwrap();
         match bug {
-            Bug::WakesNobodyForReturned if has_permit => state.free += 1,
+            Bug::WakesNoWaiterForReturned if has_permit => state.free += 1,
             Bug::LosesHandedPermit => {}
             _ if has_permit => {
                 drop(state);
@@ -173,7 +173,7 @@ fn a_students_semaphore_conforms() {
     check(Bug::Nothing);
 }
 
-/// One that can't leave its thread.
+/// A semaphore that can't leave its thread.
 struct Local(Own, Rc<Cell<()>>);
 
 impl conformance::Semaphore for Local {
@@ -193,46 +193,46 @@ fn a_semaphore_that_stays_on_its_thread_conforms_and_is_checked() {
 }
 
 #[test]
-fn a_release_that_forgets_to_wake() {
+fn a_semaphore_whose_release_wakes_no_waiter_does_not_conform() {
     breaks("a release wakes a waiter", || check(Bug::ForgetsToWake));
 }
 
 #[test]
-fn a_permit_handed_to_a_dropped_waiter_is_lost() {
+fn a_semaphore_that_loses_the_permit_of_a_dropped_waiter_does_not_conform() {
     breaks("", || check(Bug::LosesHandedPermit));
 }
 
 #[test]
-fn a_returned_permit_wakes_no_waiter() {
-    breaks("", || check(Bug::WakesNobodyForReturned));
+fn a_semaphore_that_wakes_no_waiter_for_a_returned_permit_does_not_conform() {
+    breaks("", || check(Bug::WakesNoWaiterForReturned));
 }
 
 #[test]
-fn a_permit_is_granted_twice() {
+fn a_semaphore_that_grants_a_permit_twice_does_not_conform() {
     breaks("at most as many hold it as there are permits", || check(Bug::GrantsTwice));
 }
 
 #[test]
-fn there_is_one_permit_too_many() {
+fn a_semaphore_with_one_permit_too_many_does_not_conform() {
     breaks("at most as many hold it as there are permits", || check(Bug::OneTooMany));
 }
 
 #[test]
-fn all_waiters_but_one_are_woken() {
+fn a_semaphore_that_wakes_all_waiters_but_one_does_not_conform() {
     breaks("a release wakes a waiter", || check(Bug::WakesAllButOne));
 }
 
 #[test]
-fn a_dropped_waiter_stays_in_the_line() {
+fn a_semaphore_that_keeps_a_dropped_waiter_in_line_does_not_conform() {
     breaks("", || check(Bug::KeepsDroppedWaiters));
 }
 
 #[test]
-fn a_wait_keeps_its_first_waker() {
+fn a_semaphore_that_keeps_the_first_waker_of_a_wait_does_not_conform() {
     breaks("", || check(Bug::KeepsFirstWaker));
 }
 
 #[test]
-fn a_wait_spins() {
+fn a_semaphore_whose_waits_spin_does_not_conform() {
     breaks("a wait does not wake itself", || check(Bug::Spins));
 }

@@ -1,4 +1,4 @@
-//! A student's timer, right and wrong: a list of sleeps, and a task that wakes those whose time has come.
+//! A student's timer, right and wrong: a list of sleeps, and a task that wakes those that are due.
 
 use super::breaks;
 use executor::spawn_local;
@@ -13,29 +13,29 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use tests::conformance::{self, Sleeps, timer};
 
-/// What may be wrong with it.
+/// A mistake that the timer may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Bug {
     Nothing,
     /// Half a millisecond early.
     Early,
-    /// A poll before the time has come is ready if something else woke the task.
+    /// Each poll after the first is ready, even before the deadline.
     BelievesEachPoll,
     /// Five milliseconds late.
     Late,
-    /// Of those whose time has come at once, one is woken.
+    /// Of several sleeps that are due at once, only one is woken.
     WakesOne,
-    /// The list forgets a sleep that is reset.
+    /// The list never wakes a sleep that is reset.
     ForgetsReset,
-    /// A sleep that is reset goes by its old time.
+    /// The list keeps the old deadline of a sleep that is reset.
     IgnoresReset,
-    /// The driver does not learn of a sooner time.
+    /// The driver is not notified of an earlier deadline.
     SleepsThrough,
     /// A dropped sleep stays in the list.
     KeepsWaker,
-    /// The waker of the first poll is called.
+    /// A sleep keeps the waker of its first poll.
     KeepsFirstWaker,
-    /// Polls again and again.
+    /// A sleep wakes itself in each poll.
     Spins,
 }
 
@@ -74,7 +74,7 @@ impl Own {
     }
 }
 
-/// Wakes those whose time has come.
+/// Wakes the sleeps that are due.
 async fn drive(bug: Bug, list: Rc<List>) {
     loop {
         let next = list.sleeps.borrow().iter().map(|entry| entry.deadline).min();
@@ -173,56 +173,56 @@ fn a_students_timer_conforms() {
 }
 
 #[test]
-fn a_timer_that_is_early() {
+fn a_timer_that_is_early_does_not_conform() {
     breaks("a timer is never early", || check(Bug::Early));
 }
 
 #[test]
-fn a_timer_that_is_ready_whenever_it_is_polled_again() {
+fn a_timer_that_is_ready_whenever_it_is_polled_again_does_not_conform() {
     breaks("a timer is never early", || check(Bug::BelievesEachPoll));
 }
 
 #[test]
-fn a_timer_that_is_late() {
+fn a_timer_that_is_late_does_not_conform() {
     breaks("a timer wakes its task when its time has come", || check(Bug::Late));
 }
 
 #[test]
-fn a_timer_that_wakes_one_of_those_whose_time_has_come() {
+fn a_timer_that_wakes_only_one_of_the_sleeps_that_are_due_does_not_conform() {
     breaks("a timer wakes its task when its time has come", || check(Bug::WakesOne));
 }
 
 #[test]
-fn a_timer_that_never_fires_after_a_reset() {
+fn a_timer_that_never_fires_after_a_reset_does_not_conform() {
     breaks("a timer wakes its task when its time has come", || check(Bug::ForgetsReset));
 }
 
 #[test]
-fn a_timer_that_goes_by_its_old_time_after_a_reset() {
+fn a_timer_that_keeps_its_old_deadline_after_a_reset_does_not_conform() {
     breaks("a timer wakes its task when its time has come", || check(Bug::IgnoresReset));
 }
 
 #[test]
-fn a_timer_that_sleeps_through_a_sooner_time() {
+fn a_timer_that_sleeps_through_an_earlier_deadline_does_not_conform() {
     breaks("a timer wakes its task when its time has come", || check(Bug::SleepsThrough));
 }
 
 #[test]
-fn a_timer_that_keeps_a_waker_after_its_drop() {
+fn a_timer_that_keeps_the_waker_of_a_dropped_sleep_does_not_conform() {
     breaks("a wait that is over leaves no waker behind", || check(Bug::KeepsWaker));
 }
 
 #[test]
-fn a_timer_that_calls_the_waker_of_the_first_poll() {
+fn a_timer_that_calls_the_waker_of_the_first_poll_does_not_conform() {
     breaks("a timer wakes its task when its time has come", || check(Bug::KeepsFirstWaker));
 }
 
 #[test]
-fn a_timer_that_spins() {
+fn a_timer_that_spins_does_not_conform() {
     breaks("a wait does not wake itself", || check(Bug::Spins));
 }
 
-/// A thread for each sleep, by the system's clock.
+/// A timer with a thread for each sleep, on the system's clock.
 struct Threads;
 
 struct Threaded(Arc<Mutex<(bool, Option<Waker>)>>);

@@ -1,4 +1,4 @@
-//! What requests carry: credentials, cookies, the linking page, fields of the user. And where none of it may go.
+//! What requests carry: credentials, cookies, the linking page, fields of the user. And where these must not go.
 //!
 //! Alone: `cargo test -p tests --test crawl carried`. It needs nothing but the loopback.
 
@@ -10,7 +10,7 @@ use tests::faults::{After, FaultServer, Gate, Visit};
 /// The field of each request, by path, as it came.
 type Seen = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
-/// A server by script that notes one field of each request.
+/// A server with this script that records one field of each request.
 fn noting(
     field: &'static str,
     script: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static,
@@ -29,7 +29,7 @@ fn of(seen: &Seen, path: &str) -> Vec<Option<String>> {
     seen.iter().filter(|(known, _)| known == path).map(|(_, value)| value.clone()).collect()
 }
 
-/// Nothing that the run printed or saved contains a secret.
+/// Checks that nothing that the run printed or saved contains a secret.
 #[track_caller]
 fn keeps_secret(place: &Place, ran: &Ran, secret: &str) {
     let report = fs::read_to_string(place.path("report.jsonl")).unwrap();
@@ -42,7 +42,7 @@ fn keeps_secret(place: &Place, ran: &Ran, secret: &str) {
 const BASIC: &str = "Basic dXNlcjpzZSVjcmV0";
 
 #[test]
-fn a_login_of_a_url_is_sent_with_each_request_to_its_origin_and_shown_nowhere() {
+fn a_login_in_a_url_is_sent_with_each_request_to_its_origin_and_shown_nowhere() {
     let (elsewhere, there) = noting("authorization", |visit| visit.page("<a href=/more>"));
     let away = elsewhere.url("/away");
     let (server, seen) = noting("authorization", move |visit| match visit.path.as_str() {
@@ -108,7 +108,7 @@ fn a_redirect_to_itself_that_sets_a_cookie_is_followed_with_the_cookie() {
         ("/", None) => visit.answer("302 Found", "Set-Cookie: seen=1; Path=/\r\nLocation: /\r\n", ""),
         ("/", Some(_)) => visit.links(["/n"]),
         ("/n", _) => visit.page(""),
-        // A counter: each request has other cookies, and none is answered.
+        // A counter: each request has another cookie, and none gets a page.
         _ => {
             let count = visit.attempt;
             visit.answer("302 Found", &format!("Set-Cookie: c={count}\r\nLocation: /counter\r\n"), "")
@@ -126,7 +126,7 @@ fn a_redirect_to_itself_that_sets_a_cookie_is_followed_with_the_cookie() {
 }
 
 #[test]
-fn a_page_behind_a_wall_of_other_pages_is_reached() {
+fn a_page_behind_a_cookie_wall_is_reached() {
     let (server, _) = noting("cookie", |visit| match (visit.path.as_str(), visit.header("cookie")) {
         ("/", Some("a=1; b=2")) => visit.page("<p>inside"),
         ("/", Some(_)) => visit.redirect("/second"),
@@ -137,7 +137,7 @@ fn a_page_behind_a_wall_of_other_pages_is_reached() {
     let place = Place::new();
     place.crawl(&[&server.url("/")]).exits(0);
     assert_eq!(place.files()["index.html"], b"<p>inside");
-    // A cookie that is set again and again does not make a circle endless.
+    // A cookie that is set again and again does not make a redirect loop endless.
     let server = FaultServer::start(|visit| visit.answer("302 Found", "Set-Cookie: a=1\r\nLocation: /\r\n", ""));
     let place = Place::new();
     place.crawl(&[&server.url("/")]).exits(3).says("a redirect loop");
@@ -146,7 +146,7 @@ fn a_page_behind_a_wall_of_other_pages_is_reached() {
 
 /// Several first pages are requested at once, before any of them has a cookie.
 #[test]
-fn first_pages_that_share_a_wall_are_all_reached() {
+fn first_pages_behind_the_same_cookie_wall_are_all_reached() {
     let set = "Set-Cookie: seen=1; Path=/\r\n";
     // Each redirects to itself.
     let server = FaultServer::start(move |visit| match visit.header("cookie") {
@@ -185,7 +185,7 @@ fn first_pages_that_share_a_wall_are_all_reached() {
     );
 }
 
-/// Without a cookie, each of two first pages leads to the other. One of them sets it.
+/// Without a cookie, each of two first pages redirects to the other. One of them sets the cookie.
 #[test]
 fn first_pages_that_lead_to_each_other_without_a_cookie_are_requested_with_it() {
     for first in ["/", "/home"] {
@@ -249,7 +249,7 @@ fn the_linking_page_is_named_and_its_query_stays_within_its_origin() {
 }
 
 #[test]
-fn fields_of_the_user_go_everywhere_and_credentials_among_them_do_not() {
+fn header_options_go_to_every_host_but_credentials_do_not() {
     for (field, argument, goes_away) in [
         ("x-test", "X-Test: 1", true),
         ("user-agent", "user-agent: 1", true),
@@ -275,7 +275,7 @@ fn fields_of_the_user_go_everywhere_and_credentials_among_them_do_not() {
 }
 
 #[test]
-fn a_family_of_addresses_can_be_chosen() {
+fn an_address_family_can_be_chosen() {
     let server = FaultServer::start(|visit| visit.page(""));
     Place::new().crawl(&["-4", &server.url("/").replace("127.0.0.1", "localhost")]).exits(0);
     let place = Place::new();

@@ -27,7 +27,7 @@ fn download_saves_each_file_under_the_name_in_its_url_and_follows_no_link() {
 }
 
 #[test]
-fn a_download_has_no_limit_of_size_unless_one_is_given() {
+fn a_download_has_no_size_limit_unless_one_is_given() {
     let place = Place::new();
     let serving = serving(&place);
     let sparse = fs::File::create(place.path("root/large.bin")).unwrap();

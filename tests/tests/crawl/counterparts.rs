@@ -22,7 +22,7 @@ use tests::nginx::{Config, Nginx};
 
 type Answer = hyper::Response<BoxBody<Bytes, Infallible>>;
 
-/// What hyper's server answers: bodies with a length, in chunks, until the close, and none.
+/// What hyper's server answers: bodies with a length, in chunks, until the close, and no body.
 fn answer(request: &hyper::Request<Incoming>) -> Answer {
     let full = |text: String| Full::new(Bytes::from(text)).boxed();
     let builder = hyper::Response::builder();
@@ -114,7 +114,7 @@ fn files(place: &Place) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_folder_comes_from_pythons_threaded_server_and_not_a_second_time() {
+fn a_folder_on_pythons_threaded_server_is_saved_and_not_fetched_a_second_time() {
     let (Some(python), place) = (Program::find("python3"), Place::new()) else { return };
     let root = files(&place);
     let serving = Serving::run(python.command().args(["-u", "-c", PYTHON]).arg(&root));
@@ -160,7 +160,7 @@ fn a_download_from_nginx_that_was_killed_is_resumed_by_a_range() {
     fs::create_dir(&root).unwrap();
     let body: Vec<u8> = (0..900_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     fs::write(root.join("file.bin"), &body).unwrap();
-    // Of each response, the first part comes at once, and the rest takes minutes.
+    // The first part of each response comes at once, and the rest takes minutes.
     let server = "limit_rate_after 600k; limit_rate 1k;";
     let http = "log_format ranges '$status $http_range'; access_log access.log ranges;";
     let Some(nginx) = Nginx::start(&place, &root, Config { http, server, ..Config::default() }) else { return };

@@ -1,15 +1,15 @@
 //! The replies of [`tests::replies`], cut and then closed or reset, over real sockets. `simulate/cut_replies.rs` cuts
-//! them at every byte; this one takes a part of the cuts, as each needs a connection and a thread.
+//! them at every byte; this test makes only some of the cuts, because each needs a connection and a thread.
 
 use tests::demo::Place;
 use tests::faults::{After, FaultServer};
 use tests::replies::replies;
 
-/// Every so many bytes, beside the last ones.
+/// The number of bytes between two cuts. Cuts near the end are added.
 const STEP: usize = 9;
 
 #[test]
-fn replies_that_are_cut_over_real_sockets_are_right_or_named_errors() {
+fn replies_cut_over_real_sockets_give_the_right_result_or_a_clear_error() {
     let replies = replies();
     let mut cuts = Vec::new();
     for reply in &replies {
@@ -41,7 +41,7 @@ fn replies_that_are_cut_over_real_sockets_are_right_or_named_errors() {
         let line = report.of(&path(number));
         let saved = line.text("path").map(|_| files[path(number).trim_start_matches('/')].as_slice());
         let (led, error) = (line.text("final_url"), line.text("error"));
-        // A reset overtakes what was sent before it, if it was not read yet.
+        // A reset may discard bytes that were sent before it and were not read yet.
         let reset_won =
             *reset && saved.is_none() && error.is_some_and(|e| e.contains("broke") || e.contains("without"));
         if !reset_won {

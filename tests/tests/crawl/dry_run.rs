@@ -4,7 +4,7 @@ use std::fs;
 use tests::demo::Place;
 use tests::faults::FaultServer;
 
-/// Nothing but these is in the folder.
+/// Checks that the folder contains only these.
 #[track_caller]
 fn has_only(place: &Place, names: &[&str]) {
     let mut there: Vec<_> = fs::read_dir(place.path("")).unwrap().flatten().map(|entry| entry.file_name()).collect();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tests::demo::Place;
 use tests::faults::{After, FaultServer, Visit};
 
-/// The values of this field in the requests.
+/// A server with this script, and the values of this field in its requests.
 fn watched(
     name: &'static str,
     script: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static,
@@ -21,7 +21,7 @@ fn watched(
 
 const TEXT: &str = "0123456789";
 
-/// The answer of a good server for a file.
+/// Answers with the file, or with the requested range of it.
 fn ranges(visit: &mut Visit<'_>, file: &str) -> After {
     let first = visit.header("Range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     let total = file.len();
@@ -40,7 +40,7 @@ fn ranges(visit: &mut Visit<'_>, file: &str) -> After {
 #[test]
 fn a_finished_file_is_not_fetched_again() {
     type Script = fn(&mut Visit<'_>) -> After;
-    // A server with ranges says 416; one without them sends the whole file, whose length is enough.
+    // A server with ranges answers 416. One without ranges sends the whole file, and its length is enough to compare.
     let scripts: [(Script, u64); 2] =
         [(|visit| ranges(visit, TEXT), 416), (|visit| visit.answer("200 OK", "", TEXT), 200)];
     for (script, status) in scripts {
@@ -58,7 +58,7 @@ fn a_finished_file_is_not_fetched_again() {
     }
 }
 
-/// The new file replaces the other one, and contains no bytes of it.
+/// The new file replaces the old one, and contains no bytes of it.
 #[test]
 fn a_file_of_another_size_is_fetched_again() {
     type Script = fn(&mut Visit<'_>) -> After;
@@ -147,9 +147,9 @@ fn an_etag_is_kept_with_the_file_and_sent_again() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "<a href=/two>");
 }
 
-/// If the server sends a time, that is compared.
+/// If the server sends a time, only the time is compared.
 #[test]
-fn a_time_of_the_server_comes_before_its_etag() {
+fn a_time_from_the_server_takes_precedence_over_its_etag() {
     let date = "Sun, 06 Nov 1994 08:49:37 GMT";
     let (place, (server, tags)) = (
         Place::new(),

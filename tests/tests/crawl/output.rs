@@ -1,4 +1,4 @@
-//! What a person sees: lines, the report, errors and `--help`.
+//! What the user sees: lines, the report, errors and `--help`.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tests::demo::{Place, Ran, Report, Running, Serving, demo};
 use tests::faults::{After, FaultServer, Gate};
 
-// ---- what a person sees ----
+// ---- what the user sees ----
 
 #[test]
 fn quiet_prints_nothing() {
@@ -41,7 +41,7 @@ fn what_a_server_says_cannot_control_the_terminal() {
     let server = FaultServer::start(|visit| match visit.path.as_str() {
         "/" => visit.links(["/\u{1b}[31mred\u{7}", "/location", "/c1", "/reason", "/type", "/length"]),
         "/location" => visit.redirect("http://\u{1b}]0;title\u{7}/"),
-        // The same beginning in one character, which may stand in a head.
+        // Here one character, which is allowed in a head, begins the control sequence.
         "/c1" => visit.redirect("http://a b/\u{9b}31mred"),
         "/reason" => visit.answer("404 \u{1b}[31mred", "", ""),
         "/type" => visit.answer("200 OK", "Content-Type: \u{1b}[31mred\r\n", ""),
@@ -62,7 +62,7 @@ fn verbose_prints_a_line_for_each_url() {
     for line in place.report().0 {
         let (url, status) = (line.text("url").unwrap().to_owned(), line.number("status").unwrap().to_string());
         let about: Vec<_> = ran.stderr.lines().filter(|said| said.split_whitespace().any(|word| word == url)).collect();
-        // A redirect's line names where it leads as well, and no two lead to a page with its own line.
+        // The line of a redirect also names its target, so only lines with the status of this URL count.
         let own: Vec<_> = about.iter().filter(|said| said.starts_with(&status)).collect();
         assert!(!own.is_empty(), "no line about {url} with {status}: {about:?}");
     }
@@ -70,14 +70,14 @@ fn verbose_prints_a_line_for_each_url() {
 }
 
 #[test]
-fn a_report_to_standard_output_is_all_that_is_there() {
+fn a_report_to_standard_output_is_all_that_is_printed_there() {
     let place = Place::new();
     let ran = place.run(&["crawl", "--report", "-"]).exits(0);
     assert_eq!(Report::parse(&ran.stdout).0.len(), 172);
     assert!(!place.path("-").exists());
 }
 
-/// Whoever follows a report sees a page when it is done, not when the crawl is.
+/// A program that reads the report sees a page when the page is done, not when the crawl is.
 #[test]
 fn a_line_of_the_report_is_there_as_soon_as_its_page_is_done() {
     let gate = Gate::default();
@@ -111,17 +111,17 @@ fn a_report_that_cannot_be_written_is_named_before_anything_is_fetched() {
     place.has_no_parts();
 }
 
-/// The program at the other end of a pipe may have seen enough.
+/// The program at the other end of a pipe may exit early.
 #[test]
-fn a_report_that_nobody_reads_any_more_is_a_failure_and_no_panic() {
+fn a_report_to_a_closed_pipe_is_a_failure_and_no_panic() {
     let place = Place::new();
     let mut shell = Command::new("sh");
-    // What the demo printed and how it ended, since a shell tells us of the last in a pipe alone.
+    // Prints the exit code of the demo, because a shell returns only that of the last program in a pipe.
     shell.args(["-c", "{ \"$0\" -q --report -; echo \"exit $?\" >&2; } | head -c 1 >/dev/null"]).arg(demo());
     let ran = Running::start(shell.current_dir(place.path(""))).wait();
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     let code = ran.stderr.lines().last().unwrap_or_default().to_owned();
-    // Or all went into the pipe before it was closed.
+    // With 0, all went into the pipe before it was closed.
     assert!(["exit 1", "exit 0"].contains(&&*code), "{}", ran.stderr);
 }
 
@@ -150,7 +150,7 @@ fn a_wrong_url_is_refused_with_what_to_write_instead() {
     wrong(&["nonsense://example.org/"]).says("`nonsense:`").says("http:");
     wrong(&["file:///etc/passwd"]).says("`file:`").says("http:");
     wrong(&[""]).says("is not a URL");
-    // All that is wrong, at once.
+    // All errors are printed at once.
     wrong(&["a.example", "http://good.example/", "ftp://b.example/"]).says("http://a.example").says("ftp://b.example/");
 }
 

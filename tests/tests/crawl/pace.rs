@@ -13,7 +13,7 @@ use tests::nginx::{Config, Nginx};
 
 const PAGE: &str = "<p>a page";
 
-/// `/` links to `/open` and `/private/x`; robots.txt is this.
+/// A site with this robots.txt, whose first page links to `/open`, `/private/x` and `/private/y`.
 fn private(robots: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static) -> FaultServer {
     FaultServer::start_with_robots(move |visit| match visit.path.as_str() {
         "/robots.txt" => robots(visit),
@@ -36,7 +36,7 @@ fn links_that_robots_txt_forbids_are_not_followed_and_those_of_the_command_line_
 }
 
 #[test]
-fn robots_txt_is_not_asked_for_without_links_or_need() {
+fn robots_txt_is_not_requested_if_it_is_ignored_or_no_link_is_followed() {
     for args in [&["--ignore-robots"][..], &["-l", "0"]] {
         let server = private(|visit| visit.answer("200 OK", "", FORBIDS));
         let place = Place::new();
@@ -47,7 +47,7 @@ fn robots_txt_is_not_asked_for_without_links_or_need() {
 }
 
 #[test]
-fn a_robots_txt_that_is_not_there_or_not_for_us_allows_all() {
+fn a_robots_txt_that_is_missing_or_denied_allows_all() {
     for status in ["404 Not Found", "403 Forbidden", "410 Gone", "401 Unauthorized"] {
         let server = private(move |visit| visit.answer(status, "", FORBIDS));
         let place = Place::new();
@@ -97,7 +97,7 @@ fn redirects_of_robots_txt_are_followed_five_times() {
 }
 
 #[test]
-fn a_redirect_does_not_lead_to_where_robots_txt_forbids() {
+fn a_redirect_to_a_page_that_robots_txt_forbids_is_not_followed() {
     let server = FaultServer::start_with_robots(|visit| match visit.path.as_str() {
         "/robots.txt" => visit.answer("200 OK", "", FORBIDS),
         "/" => visit.links(["/hop"]),
@@ -110,7 +110,7 @@ fn a_redirect_does_not_lead_to_where_robots_txt_forbids() {
 }
 
 #[test]
-fn while_one_host_keeps_its_robots_txt_back_the_others_go_on() {
+fn other_hosts_go_on_while_one_host_delays_its_robots_txt() {
     let gate = Gate::default();
     let waits = gate.clone();
     let slow = FaultServer::start_with_robots(move |visit| match visit.path.as_str() {
@@ -135,7 +135,7 @@ fn while_one_host_keeps_its_robots_txt_back_the_others_go_on() {
 }
 
 #[test]
-fn a_busy_server_is_obeyed_and_the_person_reads_it() {
+fn the_retry_after_of_a_busy_server_is_obeyed_and_printed() {
     let date = "Date: Sun, 06 Nov 1994 08:49:36 GMT\r\n";
     for wait in ["Retry-After: 1\r\n".to_owned(), format!("{date}Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n")] {
         let server = FaultServer::start(move |visit| match visit.attempt {
@@ -178,7 +178,7 @@ fn a_refused_connection_is_tried_again_only_if_asked_for() {
 }
 
 #[test]
-fn a_person_chooses_what_is_followed_and_kept() {
+fn options_choose_what_is_followed_and_kept() {
     let other = FaultServer::start(|visit| visit.page(PAGE));
     let there = other.url("/there");
     let script = move |visit: &mut Visit<'_>| match visit.path.as_str() {
@@ -206,7 +206,7 @@ fn a_person_chooses_what_is_followed_and_kept() {
     place.crawl(&[&server.url("/"), "--include", "("]).exits(2).says("--include");
 }
 
-/// nginx with 175 pages, which takes 20 requests a second.
+/// nginx with 175 pages, which accepts 20 requests a second.
 fn limited(place: &Place, limit: &str) -> Option<Nginx> {
     let root = place.path("site");
     fs::create_dir_all(&root).unwrap();
@@ -231,7 +231,7 @@ fn every_page_of_a_server_with_a_limit_on_requests_arrives() {
         let requests: u64 = report.0.iter().filter_map(|line| line.number("attempts")).sum();
         println!("{limit}: {files} pages by {requests} requests in {:.1?}", ran.took);
         assert_eq!((files, report.0.len()), (175, 175), "{limit}");
-        // What it refuses is little once it is slowed down.
+        // The crawl slows down, so that few requests are refused.
         assert!(requests < 250, "{limit}: {requests} requests");
     }
 }
@@ -246,7 +246,7 @@ fn a_hundred_and_twenty_thousand_urls_take_little_memory() {
     let place = Place::new();
     let running = place.start_crawl(&[&server.url("/")]);
     let report = place.path("report.jsonl");
-    // Its line comes after its links were added.
+    // The line of the page comes after its links were added.
     eventually("the first page is done", || fs::read_to_string(&report).is_ok_and(|report| report.ends_with('\n')));
     let status = fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
     let [resident, peak] = ["VmRSS:", "VmHWM:"].map(|name| {

@@ -55,7 +55,7 @@ fn crawl(place: &Place, variables: &[(&str, &str)], args: &[&str]) -> Ran {
     Running::start(command.args(args).envs(variables.iter().copied())).wait()
 }
 
-/// A server whose pages say what came with the request.
+/// A server whose pages say which of some fields came with the request.
 fn server() -> FaultServer {
     FaultServer::start(|visit| match visit.path.as_str() {
         "/" => visit.links(["/a", "/b"]),
@@ -66,7 +66,7 @@ fn server() -> FaultServer {
     })
 }
 
-/// A proxy by script. `visit.path` is the whole target of the request.
+/// A proxy with this script. `visit.path` is the whole target of the request.
 fn proxy(script: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static) -> FaultServer {
     FaultServer::start(script)
 }
@@ -155,7 +155,7 @@ fn a_proxy_gets_the_whole_url_and_its_own_credentials_and_keeps_its_connection()
 }
 
 #[test]
-fn what_a_proxy_refuses_is_named_as_its_doing() {
+fn the_error_for_a_refusal_by_a_proxy_names_the_proxy() {
     for (status, message) in [
         ("403 Forbidden", "refused to connect to \"x.example:443\": 403 Forbidden"),
         ("502 Bad Gateway", "refused to connect to \"x.example:443\": 502 Bad Gateway"),

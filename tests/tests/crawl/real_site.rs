@@ -5,12 +5,12 @@
 //! Debian has them, and the component `rust-docs` of rustup (part of the default profile, not of the
 //! minimal one). A test whose program or documentation is not there says so and passes.
 //!
-//! What wget and we may differ in:
-//! - wget saves `/robots.txt`. We only read it.
-//! - wget has one file for `/cargo/` and `/cargo/index.html`. To us, any two URLs are two pages: the
-//!   second of them is `index~0.html`, and has the same bytes.
-//! - wget calls a file `name?query` in a folder `host:port`; we write `@` and `_`, since not every
-//!   system takes the others. Names with capitals have a mark, as not every system tells them apart.
+//! The demo may differ from wget as follows:
+//! - wget saves `/robots.txt`. The demo only reads it.
+//! - wget has one file for `/cargo/` and `/cargo/index.html`. In the demo, any two URLs are two pages:
+//!   the second of them is `index~0.html`, and has the same bytes.
+//! - wget calls a file `name?query` in a folder `host:port`; the demo writes `@` and `_`, since not every
+//!   system accepts the others. Names with capitals have a mark, as not every system tells them apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -41,13 +41,13 @@ fn saves_what_wget_saves(place: &Place, address: SocketAddr, path: &str) -> bool
     let url = format!("http://{address}{path}");
     let start = Instant::now();
     let mut command = wget.command();
-    // A configuration of the person's may change what it fetches.
+    // The user's configuration may change what wget fetches.
     command.args(["--no-config", "-q", "-r", "-l", "inf", "-np", "-P", "w", &url]).current_dir(place.path(""));
     let theirs = Running::start(&mut command).wait();
     let ours = place.run(&["crawl", "-l", "inf", "--no-parent", "-P", "o", "--report", "report.jsonl", &url]);
     println!("{path}: wget {:?}, all {:?}; {}", theirs.took, start.elapsed(), ours.stderr.trim());
     let (theirs, ours) = (theirs.status.code(), ours.status.code());
-    // Some page that is linked is not there: 8 to wget, 3 to us.
+    // If a linked page is missing, wget exits with 8 and the demo with 3.
     assert!(matches!((theirs, ours), (Some(0), Some(0)) | (Some(8), Some(3))), "wget: {theirs:?}, demo: {ours:?}");
 
     let mut wgets = files_below(&place.path("w").join(address.to_string()));
@@ -80,7 +80,7 @@ fn saves_what_wget_saves(place: &Place, address: SocketAddr, path: &str) -> bool
         }
     }
     assert_eq!(compared, ours.len(), "each of our files has a line in the report");
-    // Books have more pages than that; if these have not, links were missed by both of us.
+    // A book has more pages than that. With fewer files, both programs have missed links.
     assert!(compared > 100, "only {compared} files");
     true
 }
@@ -107,7 +107,7 @@ fn the_book_about_cargo_on_nginx_is_saved_as_wget_saves_it() {
     compares_on_nginx("/cargo/");
 }
 
-/// It speaks HTTP/1.0 and closes after each response.
+/// Python's server speaks HTTP/1.0 and closes after each response.
 #[test]
 fn the_book_on_python_is_saved_as_wget_saves_it() {
     let (place, Some(docs)) = (Place::new(), docs()) else { return };
@@ -153,7 +153,7 @@ fn curl_gets_every_file_of_a_book_from_demo_serve_over_one_connection() {
     let (place, Some(docs)) = (Place::new(), docs()) else { return };
     let serving = Serving::start(&place, &["--root", docs.to_str().unwrap()]);
     let files = files_below(&docs.join("cargo"));
-    // A file of its own for the many URLs, as one would write it by hand.
+    // A configuration file with one entry for each URL, as a user would write it by hand.
     let urls: String = files
         .keys()
         .map(|name| format!("url = \"{}\"\noutput = \"curl/{name}\"\n", serving.url(&format!("/cargo/{name}"))))
@@ -198,7 +198,7 @@ fn curl_finds_nothing_wrong_with_any_kind_of_answer() {
         get(&["-I", &url(&path)]).exits(0);
     }
     get(&["--http1.0", &url("/framing/length")]).exits(0);
-    // 22: the server answered with a status of 400 or more, which is all that is wrong.
+    // 22: the server answered with a status of 400 or more. curl finds no other error.
     get(&[&url("/none")]).exits(22);
     get(&[&url("/trouble/failure")]).exits(22);
 }

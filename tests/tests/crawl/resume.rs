@@ -10,7 +10,7 @@ use tests::faults::{After, FaultServer, Gate, Visit};
 
 const LENGTH: usize = 1_000_000;
 
-/// Bytes of which no two places look alike. Another version has others.
+/// Bytes without repetition. Another version has other bytes.
 fn body(version: u8) -> Vec<u8> {
     (0..LENGTH as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 ^ version).collect()
 }
@@ -18,15 +18,15 @@ fn body(version: u8) -> Vec<u8> {
 /// Range and If-Range of a request.
 type Asked = (Option<String>, Option<String>);
 
-/// A server of one file. It sends the first half and then does as the script says; each range that is asked for it
-/// sends, if it has the version that `If-Range` names.
+/// A server of one file. It sends the first half and then runs the script. It sends a requested range if it has the
+/// version that `If-Range` names.
 struct Server {
     server: FaultServer,
-    /// What each request asked for.
+    /// The range and the condition of each request.
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
-/// What the server says of its version, each with its end of line.
+/// The validators of the server's version, each with its end of line.
 const TAGGED: &str = "ETag: \"one\"\r\n";
 const DATED: &str = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
 
@@ -112,7 +112,7 @@ fn a_part_outlives_runs_without_c_until_its_url_is_fetched() {
 }
 
 #[test]
-fn without_a_validator_it_begins_again_and_leftovers_are_removed() {
+fn without_a_validator_a_download_begins_again_and_leftovers_are_removed() {
     let gate = Gate::default();
     let (place, opened) = (Place::new(), gate.clone());
     let server = Server::start("", move |visit| {
@@ -145,7 +145,7 @@ fn a_retry_in_the_same_run_asks_for_the_rest() {
     }
 }
 
-/// What a server answers to a request for the rest, and whether the part is of use.
+/// Each answer to a request for the rest does not fit the part: it is another range or version, or an error.
 #[test]
 fn an_answer_that_does_not_continue_the_part_is_never_appended() {
     let whole = |visit: &mut Visit<'_>| visit.answer("200 OK", "ETag: \"two\"\r\n", body(1));
@@ -248,7 +248,7 @@ fn a_part_whose_validator_no_request_can_carry_is_not_resumed() {
     place.has_no_parts();
 }
 
-/// What is left after an error that another attempt would meet, too, is of no use.
+/// The part is useless after an error that another attempt would meet, too.
 #[test]
 fn a_body_that_is_not_http_is_not_kept() {
     let server = FaultServer::start(|visit| {
@@ -272,7 +272,7 @@ fn an_interrupt_keeps_what_can_be_resumed() {
     running.until_it_says("interrupted");
     running.signal(Signal::INT);
     running.wait().exits(130).says("1 unfinished file kept; resume with -c");
-    // All that came, not only what had been written before.
+    // The part has all received bytes, not only those that were written before the interrupt.
     assert_eq!(place.parts().into_values().collect::<Vec<_>>(), [LENGTH as u64 / 2]);
     place.crawl(&["-c", &server.url()]).exits(0);
     assert!(place.files()["file.bin"] == body(0));

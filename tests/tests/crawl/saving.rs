@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tests::demo::{Place, Serving};
 use tests::faults::FaultServer;
 
-/// URLs whose names depended on the order of arrival, or were the same to some system.
+/// URLs whose names could depend on the order of arrival, or be the same to some system.
 const ALIKE: [&str; 14] = [
     "/blog",
     "/blog/",
@@ -26,7 +26,7 @@ const ALIKE: [&str; 14] = [
     "/cafe%CC%81",
 ];
 
-/// A site whose first page links to these; each other page says its own path.
+/// A site whose first page links to these. Each other page contains its own path.
 fn site(links: Vec<&'static str>) -> FaultServer {
     FaultServer::start(move |visit| match visit.path.as_str() {
         "/" => visit.links(&links),
@@ -142,7 +142,7 @@ fn a_folder_for_parts_that_is_a_symbolic_link_inside_is_refused() {
 }
 
 #[test]
-fn a_reader_of_the_messages_may_leave() {
+fn a_crawl_goes_on_after_its_standard_error_is_closed() {
     let place = Place::new();
     let mut command = place.command(&["crawl", "-v"]);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

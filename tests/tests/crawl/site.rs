@@ -144,7 +144,7 @@ fn one_page_at_a_time_gives_the_same_files() {
 }
 
 #[test]
-fn more_at_once_than_there_are_pages_gives_the_same_files() {
+fn more_jobs_than_pages_give_the_same_files() {
     let place = Place::new();
     place.crawl(&["-j", "500", "-x", "500"]).exits(0);
     assert_eq!(names(&place.files()), all_pages());
@@ -193,8 +193,8 @@ fn pages_that_fail_are_counted_and_named_and_the_exit_code_is_3() {
     assert_eq!(place.names(), ["ring/0"]);
 }
 
-/// A large page comes in many pieces, and each of them may have links: here between any two of 64 KiB,
-/// and one at the very end.
+/// A large page comes in many pieces, and each of them may have links. Here there is a link before each
+/// 64 KiB, and one at the very end.
 #[test]
 fn links_anywhere_in_a_large_page_are_found() {
     for kilobytes in [100, 300, 1000] {
@@ -236,8 +236,8 @@ fn a_url_that_is_given_twice_is_fetched_once() {
 
 // ---- how much at once ----
 
-/// Crawls 40 pages that each wait until as many as `expected` are there, and says how many there were
-/// at most.
+/// Crawls 40 pages that each wait until `expected` requests are in progress. Returns the highest number of
+/// requests in progress at once.
 #[track_caller]
 fn most_at_once(args: &[&str], expected: usize) -> usize {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -262,8 +262,8 @@ fn most_at_once(args: &[&str], expected: usize) -> usize {
 }
 
 #[test]
-fn as_many_pages_as_asked_for_are_under_way_at_once_and_no_more() {
-    // That many come, or the crawl would hang.
+fn as_many_pages_as_the_options_allow_are_fetched_at_once_and_no_more() {
+    // With fewer requests at once, the crawl would hang.
     for (args, expected) in
         [(&["-j", "1"] as &[_], 1), (&["-j", "5"], 5), (&["-x", "3"], 3), (&[], 16), (&["-j", "40", "-x", "40"], 40)]
     {
@@ -283,7 +283,7 @@ fn connections_are_used_again() {
 }
 
 #[test]
-fn a_request_says_who_asks_and_whom() {
+fn a_request_names_the_client_and_the_host() {
     let server = FaultServer::start(|visit| {
         assert_eq!(visit.header("Accept"), Some("*/*"));
         assert!(visit.header("User-Agent").is_some_and(|agent| agent.starts_with("demo/")));

@@ -96,7 +96,7 @@ fn the_links_of_a_page_that_has_not_changed_are_followed_whatever_it_begins_with
 }
 
 #[test]
-fn robots_txt_counts_neither_against_the_size_nor_for_longer_than_the_time_limit() {
+fn robots_txt_is_exempt_from_the_size_limit_and_bound_by_the_time_limit() {
     let server = FaultServer::start_with_robots(|visit| match visit.path.as_str() {
         "/robots.txt" => visit.answer("404 Not Found", "", "x".repeat(40_000)),
         "/" => visit.links(["/next"]),

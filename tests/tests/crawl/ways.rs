@@ -18,7 +18,7 @@ fn row<'a>(rows: &'a [Value], way: &str) -> &'a Value {
 }
 
 #[test]
-fn all_ways_bring_the_same_and_those_that_do_not_wait_are_faster() {
+fn all_ways_download_the_same_bytes_and_the_concurrent_ones_are_faster() {
     let rows = rows(&Place::new(), &["--pages", "20", "--delay", "50ms"]);
     assert_eq!(rows.iter().map(|row| row["way"].as_str().unwrap()).collect::<Vec<_>>(), WAYS);
     for row in &rows {
@@ -28,7 +28,7 @@ fn all_ways_bring_the_same_and_those_that_do_not_wait_are_faster() {
     let blocking = row(&rows, "blocking");
     assert!(blocking["seconds"].as_f64().unwrap() >= 20.0 * 0.05);
     assert_eq!(blocking["times_faster"], 1.0);
-    // Ten at once would be ten times as fast, all twenty twenty times, on a machine with nothing else to do.
+    // On an idle machine, ten at once are ten times as fast, and all twenty are twenty times as fast.
     for (way, times) in [("processes", 2.0), ("threads", 4.0), ("busy", 5.0), ("callbacks", 5.0), ("coroutines", 5.0)] {
         assert!(row(&rows, way)["times_faster"].as_f64().unwrap() > times, "{way}: {rows:?}");
     }
@@ -42,7 +42,7 @@ fn all_ways_bring_the_same_and_those_that_do_not_wait_are_faster() {
 }
 
 #[test]
-fn asking_again_and_again_burns_the_processor_and_the_event_loops_do_not() {
+fn busy_polling_uses_processor_time_and_the_event_loops_do_not() {
     let ways = ["--way", "busy", "--way", "callbacks", "--way", "coroutines"];
     let rows = rows(&Place::new(), &[&["--delay", "500ms"], &ways[..]].concat());
     let cpu = |way: &str| row(&rows, way)["cpu_seconds"].as_f64().unwrap();
@@ -52,7 +52,7 @@ fn asking_again_and_again_burns_the_processor_and_the_event_loops_do_not() {
 }
 
 #[test]
-fn a_thread_for_each_page_if_wished() {
+fn with_unpooled_each_page_has_a_thread_of_its_own() {
     let args = ["--pages", "30", "--delay", "100ms", "--way", "threads", "--unpooled"];
     let rows = rows(&Place::new(), &args);
     assert!(row(&rows, "threads")["seconds"].as_f64().unwrap() < 3.0 * 0.1 + 1.0);
@@ -62,14 +62,14 @@ fn a_thread_for_each_page_if_wished() {
 }
 
 #[test]
-fn a_thousand_pages_at_once_need_no_permission() {
+fn a_thousand_pages_are_fetched_at_once() {
     let args = ["--pages", "1000", "--delay", "10ms", "--way", "callbacks", "--way", "coroutines"];
     let rows = rows(&Place::new(), &args);
     assert_eq!(rows[0]["bytes"], rows[1]["bytes"]);
 }
 
 #[test]
-fn csv_is_a_line_a_row_below_one_of_names() {
+fn csv_has_a_header_and_one_line_for_each_row() {
     let args = ["ways", "--format", "csv", "--delay", "0s", "--pages", "1,2", "--runs", "2", "--way", "threads"];
     let output = Place::new().run(&args).exits(0).stdout;
     let lines: Vec<Vec<&str>> = output.lines().map(|line| line.split(',').collect()).collect();
@@ -96,7 +96,7 @@ fn the_table_fits_a_narrow_terminal_and_the_chart_has_axes() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_what_to_write_instead() {
+fn wrong_options_are_refused_with_what_to_write_instead() {
     let place = Place::new();
     place.run(&["ways", "--pages", "10,none"]).exits(2).says("10,80,1000");
     place.run(&["ways", "--pages", "0"]).exits(2).says("from 1 to 10000");
@@ -106,7 +106,7 @@ fn what_is_wrong_is_said_with_what_to_write_instead() {
 }
 
 #[test]
-fn killed_it_leaves_no_server_behind() {
+fn a_killed_run_leaves_no_server_behind() {
     if !cfg!(target_os = "linux") {
         return println!("skipped: the children of a process are found in /proc");
     }
@@ -116,7 +116,7 @@ fn killed_it_leaves_no_server_behind() {
         let start = Instant::now();
         while !holds() {
             assert!(start.elapsed() < Duration::from_secs(20), "{what}");
-            std::thread::sleep(Duration::from_millis(5)); // between two looks
+            std::thread::sleep(Duration::from_millis(5)); // between two checks
         }
     };
     let children = move || {

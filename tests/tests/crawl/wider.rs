@@ -147,7 +147,7 @@ fn an_image_that_redirects_to_another_host_belongs_to_its_page() {
 }
 
 #[test]
-fn a_stylesheet_that_has_not_changed_is_searched_as_one() {
+fn a_stylesheet_that_has_not_changed_is_searched_as_a_stylesheet() {
     for type_of_304 in ["", "Content-Type: text/css\r\n"] {
         let changed = Arc::new(Mutex::new(false));
         let known = changed.clone();

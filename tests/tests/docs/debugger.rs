@@ -15,7 +15,7 @@ fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is a folder of the workspace")
 }
 
-/// gdb, where it is installed and may trace, and the program, where it has been built with types.
+/// gdb, if it is installed and may trace, and the tour's program, if its debug information has types.
 struct Debugger {
     gdb: Program,
     program: PathBuf,
@@ -172,7 +172,7 @@ fn the_tour_stops_at_ten_places_and_shows_what_happens_there() {
     assert!((0.02..40.0).contains(&soon), "20 ms after some time under gdb: {soon}");
     assert!((3600.0..3640.0).contains(&late), "an hour after that: {late}");
     assert_eq!(deadline(stops[9], "dreamer"), late, "it was cancelled before it fired");
-    // The width of a terminal, without the path of this clone.
+    // Each line fits a terminal, not counting the folder of the examples.
     let width = |line: &str| line.replace("executor/examples/", "").chars().count();
     let is_wide = |line: &str| width(line) > 80 && !line.starts_with("task 4");
     let wide: Vec<_> = stops.iter().flat_map(|stop| stop.lines()).filter(|line| is_wide(line)).collect();
@@ -215,7 +215,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_printers_stand_alone() {
+fn the_printers_work_without_the_tour() {
     let Some(debugger) = Debugger::find() else { return };
     let said = debugger.runs(&[
         "source demo/debug/printers.py",
@@ -285,7 +285,7 @@ fn the_printers_constants_are_those_of_the_sources() {
             assert_eq!(declared.get(name), Some(value), "{name} in {file}, and in printers.py");
         }
     }
-    // All bits of the state word must be there, or a word would be printed without one.
+    // All bits of the state word must be in the table, or the printer would leave one out.
     let state = declared(include_str!("../../../executor/src/task/state.rs"));
     let bits = state.iter().filter(|(_, value)| value.starts_with("1 << "));
     bits.for_each(|(name, _)| assert!(tables["executor/src/task/state.rs"].contains_key(name), "{name} is missing"));

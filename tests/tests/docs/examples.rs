@@ -16,7 +16,7 @@ fn printed(name: &str) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Whether these lines are among those, in this order.
+/// Checks that the lines contain these texts, in this order.
 #[track_caller]
 fn in_order(lines: &[String], wanted: &[&str]) {
     let mut rest = lines.iter();
@@ -67,7 +67,7 @@ fn gather_keeps_the_order_and_takes_as_long_as_the_slowest() {
 }
 
 #[test]
-fn completed_has_three_at_once() {
+fn completed_loads_three_pages_at_once() {
     let lines = printed("completed");
     let at = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{lines:#?}"));
     assert!(at("page 2 begins") < at("page 0 arrived") && at("page 0 arrived") < at("page 4 arrived"));
@@ -76,7 +76,7 @@ fn completed_has_three_at_once() {
 }
 
 #[test]
-fn wait_stops_at_the_first_at_the_first_error_and_at_the_end() {
+fn wait_stops_at_the_first_result_at_the_first_error_and_at_the_end() {
     let lines = printed("wait");
     in_order(
         &lines,
@@ -85,13 +85,13 @@ fn wait_stops_at_the_first_at_the_first_error_and_at_the_end() {
 }
 
 #[test]
-fn race_says_who_won() {
+fn race_prints_the_winner() {
     let lines = printed("race");
     in_order(&lines, &["Oslo won: the page, from Oslo", "tick", "tick", "received: a message", "Err(Elapsed)"]);
 }
 
 #[test]
-fn cancel_lists_the_tasks_and_says_who_ended_them_and_why() {
+fn cancel_lists_the_tasks_and_says_what_cancelled_them_and_why() {
     let lines = printed("cancel");
     in_order(
         &lines,
@@ -103,7 +103,7 @@ fn cancel_lists_the_tasks_and_says_who_ended_them_and_why() {
 }
 
 #[test]
-fn group_ends_as_one_and_keeps_what_is_shielded() {
+fn group_is_cancelled_as_a_whole_except_for_what_is_shielded() {
     let lines = printed("group");
     in_order(&lines, &["Ok(30)", "d is done", "\"the one that fails\" (spawned at ", "g, which is shielded, is done"]);
     in_order(&lines, &["g, which is shielded, is done", "it took longer than the time it was given"]);
@@ -111,7 +111,7 @@ fn group_ends_as_one_and_keeps_what_is_shielded() {
 }
 
 #[test]
-fn blocking_is_noticed_and_on_a_thread_holds_nothing_up() {
+fn blocking_is_reported_and_delays_nothing_on_a_thread_of_the_pool() {
     let output = run("blocking");
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("task 2 \"index 1\" (spawned at executor/examples/blocking.rs:"), "{stderr}");
@@ -122,7 +122,7 @@ fn blocking_is_noticed_and_on_a_thread_holds_nothing_up() {
 }
 
 #[test]
-fn locks_signals_channels_and_locals_do_what_they_say() {
+fn locks_signals_channels_and_locals_print_what_they_demonstrate() {
     let wanted = ["counted: 100", "reader 1: old", "reader 2: new", "set", "taken: Some(\"work\")", "3 came last"];
     in_order(&printed("share"), &wanted);
     let jobs = ["job 1", "job 2", "job 3", "job 4", "12² = 144", "doors open", "doors open", "loaded: Ok(100) %"];
@@ -154,7 +154,7 @@ fn deadlock_is_reported_with_all_suspended_tasks() {
 }
 
 #[test]
-fn explore_finds_the_order_that_is_bad_and_repeats_it() {
+fn explore_finds_an_order_that_fails_and_repeats_it() {
     let lines = printed("explore");
     in_order(&lines, &["fails (explored at executor/examples/explore.rs:", "repeat it: EXECUTOR_SEED="]);
     assert!(lines[0].ends_with("the balance is -20"), "{lines:#?}");

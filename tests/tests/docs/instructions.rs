@@ -1,12 +1,12 @@
-//! How many instructions a task costs, counted by valgrind: hardly anything else that the machine does changes that count.
+//! How many instructions a task costs, counted by valgrind: other load on the machine hardly changes that count.
 //!
-//! Where valgrind is not installed, the test prints so and checks nothing.
+//! Where valgrind is not installed, the test prints a message and checks nothing.
 
 use std::path::Path;
 use tests::demo::{Program, optimized_executor_example};
 
 /// What a spawn, a join and a yield cost together when this was measured, with Rust 1.95 on x86-64, without link-time
-/// optimization. A release has it, and takes a quarter less.
+/// optimization. A release has it, and executes a quarter fewer.
 const INSTRUCTIONS: u64 = 1_636;
 
 /// Instructions of a whole run.

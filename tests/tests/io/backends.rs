@@ -1,4 +1,4 @@
-//! Every backend in the tree goes through the suite of `tests::conformance`; and backends with a fault each do not.
+//! Every backend in the tree passes the suite of `tests::conformance`, and backends with one fault each do not.
 
 use reactor::Reactor;
 use reactor::backend::{self, Backend, Event, Readiness, Simulation, Token};
@@ -48,7 +48,7 @@ fn the_examples_backend_conforms() {
     conformance::backend(own_backend::OneShot::make);
 }
 
-/// poll(2), whose `rearm` fails from some moment on.
+/// poll(2), whose `rearm` fails once `fails` is set.
 struct FailsToRearm {
     inner: Box<dyn Backend>,
     fails: Arc<AtomicBool>,
@@ -89,7 +89,7 @@ impl Backend for FailsToRearm {
 }
 
 #[test]
-fn an_error_of_rearm_comes_out_of_every_operation_that_waits() {
+fn every_operation_that_waits_returns_an_error_of_rearm() {
     let fails = Arc::new(AtomicBool::new(false));
     let backend = FailsToRearm { inner: backend::poll().unwrap(), fails: fails.clone() };
     let mut reactor = Reactor::with(Box::new(backend), None);
@@ -112,7 +112,7 @@ fn an_error_of_rearm_comes_out_of_every_operation_that_waits() {
     assert_eq!(error.to_string(), "no more of that");
 }
 
-/// A mistake in a backend that was written from the documentation of the trait.
+/// A mistake that a backend written from the documentation of the trait may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     TakesLevelsForEdges,
@@ -190,7 +190,7 @@ impl Backend for Faulty {
         let before = self.armed.lock().unwrap().insert(token, (fd.as_raw_fd(), interest));
         match self.fault {
             IgnoresRearm => return Ok(()),
-            RearmDoesNotInterrupt if self.waiting.load(Ordering::SeqCst) => return Ok(()), // the next wait does it
+            RearmDoesNotInterrupt if self.waiting.load(Ordering::SeqCst) => return Ok(()), // the next wait re-arms
             AddsInterestInsteadOfReplacingIt => interest |= before.map_or(Readiness::empty(), |before| before.1),
             _ => {}
         }

@@ -32,7 +32,7 @@ async fn until_broken(mut stream: impl AsyncWrite + Unpin, vectored: bool) {
             true => stream.write_vectored(&[IoSlice::new(b"into "), IoSlice::new(b"the void")]).await,
         };
         match written {
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {} // once, and then it is broken
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {} // comes once, and then the pipe is broken
             Err(error) => break error,
             Ok(_) => sleep(Duration::from_millis(1)).await,
         }
@@ -40,7 +40,7 @@ async fn until_broken(mut stream: impl AsyncWrite + Unpin, vectored: bool) {
     assert_eq!(error.kind(), ErrorKind::BrokenPipe);
 }
 
-/// What the next test runs in a process that does not ignore SIGPIPE, as one whose `main` is written in C.
+/// The next test runs this in a process that does not ignore SIGPIPE, like one whose `main` is written in C.
 #[test]
 #[ignore = "the test below runs it"]
 fn writes_to_closed_peers() {
@@ -63,7 +63,7 @@ fn writes_to_closed_peers() {
             until_broken(&ours, vectored).await;
             until_broken(ours.split().1, vectored).await;
 
-            // The stream's own ended direction is as closed as a peer.
+            // A write after the stream's own `shutdown` fails like one to a closed peer.
             let (ours, _theirs) = UnixStream::pair().unwrap();
             ours.shutdown(net::Shutdown::Write).unwrap();
             until_broken(&ours, vectored).await;
@@ -107,7 +107,7 @@ async fn fill(stream: &TcpStream) -> usize {
     written
 }
 
-/// The stream is dropped at once, and what it has sent still arrives.
+/// Checks that the drop of the stream returns at once, and that what it has sent still arrives.
 async fn closes_in_the_background(stream: TcpStream, mut peer: impl io::Read + Send + 'static) {
     let written = fill(&stream).await;
     let start = Instant::now();
@@ -129,7 +129,7 @@ fn a_stream_with_a_linger_time_is_closed_without_waiting() {
         stream.set_linger(LINGER).unwrap();
         closes_in_the_background(stream, listener.accept().unwrap().0).await;
 
-        // It was set before the stream was taken over.
+        // The linger time was set before the stream was taken over.
         let stream = net::TcpStream::connect(address).unwrap();
         sockopt::set_socket_linger(&stream, LINGER).unwrap();
         closes_in_the_background(TcpStream::from_std(stream).unwrap(), listener.accept().unwrap().0).await;
@@ -160,7 +160,7 @@ fn a_linger_time_of_zero_still_resets() {
 
 // ---- a receiver's queue that others have filled ----
 
-/// Fills the queue at a path with datagrams of sockets that are closed. Returns their number.
+/// Fills the queue at a path with datagrams of other sockets, which are closed then. Returns their number.
 fn fill_queue(path: &std::path::Path) -> usize {
     let mut sent = 0;
     loop {
@@ -239,7 +239,7 @@ fn a_datagram_waits_for_room_at_its_receiver_and_not_at_the_peer_of_the_socket()
             let ours = unix::UnixDatagram::unbound().unwrap();
             ours.connect(&peer).unwrap();
             let ours = UnixDatagram::from_std(ours).unwrap();
-            fill_queue(&peer); // so that it is not writable, and never becomes so
+            fill_queue(&peer); // so that the socket's peer never has room
             fill_queue(&other);
             let send = spawn(async move { ours.send_to(b"ours", &other).await });
             let mut buf = [0; 16];
@@ -347,12 +347,12 @@ fn ports_used_up_for_one_address_leave_other_addresses_reachable() {
         // Another port or host is another address.
         let next = TcpStream::connect((server.address(), 81)).await.unwrap();
         TcpStream::connect((other.address(), 80)).await.unwrap();
-        // No listener can have a port of theirs, whether it is given or chosen.
+        // No listener can have one of the ports in use, whether it is given or chosen.
         let used = next.local_addr().unwrap().port();
         for port in [0, used] {
             assert_eq!(TcpListener::bind(("0.0.0.0", port)).await.unwrap_err().kind(), ErrorKind::AddrInUse);
         }
-        // A closed connection makes room.
+        // A closed connection frees its port.
         drop(streams.pop());
         TcpStream::connect((server.address(), 80)).await.unwrap();
     });

@@ -1,7 +1,8 @@
 //! Waiters at a source: no waker is lost, however many pollers share it, and none is kept for ever.
 //!
-//! A poller is a task that reads or writes through `AsyncRead`, `AsyncWrite` or a `poll_…_with`, and has no moment at
-//! which it could take its waker back. The head of `reactor/src/readiness.rs` says what bounds their number.
+//! A poller is a task that reads or writes through `AsyncRead`, `AsyncWrite` or a `poll_…_with`, and no code runs by
+//! which it could remove its waker when it loses interest. The head of `reactor/src/readiness.rs` says what bounds
+//! their number.
 
 use executor::net::{TcpListener, TcpStream, UnixStream};
 use executor::time::{Duration, sleep, timeout};
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use tests::{Counting, within};
 
-/// More wakers than a source ever keeps of dropped pollers: those of two sweeps and of one pass between them.
+/// A source never keeps as many wakers of dropped pollers: only those of two sweeps and of one pass between them.
 const BOUND: usize = 200;
 
 /// A waker whose clones are counted in `alive`.
@@ -48,7 +49,7 @@ impl Drop for Tracked {
     }
 }
 
-/// Polls with a waker of its own, as combinators do, and notes how many of those exist.
+/// Polls with a new waker, as combinators do, and counts in `alive` how many of these exist.
 async fn poll_as_another<F: Future + Unpin>(alive: &Arc<AtomicUsize>, mut future: F) -> Poll<F::Output> {
     poll_fn(|cx| {
         let waker = Tracked::waker(alive, cx.waker());
@@ -100,8 +101,8 @@ fn a_writer_and_a_poller_of_any_descriptor_that_are_raced_leave_a_bounded_number
 }
 
 #[test]
-fn on_a_simulated_network_the_number_is_bounded_too() {
-    // Where a socket without events does not turn the reactor.
+fn on_a_simulated_network_the_number_of_wakers_is_bounded_too() {
+    // There, a socket without events does not turn the reactor.
     Runtime::builder().deterministic(7).build().unwrap().block_on(async {
         let listener = TcpListener::bind("127.0.0.1:80").await.unwrap();
         let (ours, accepted) =
@@ -120,7 +121,7 @@ fn on_a_simulated_network_the_number_is_bounded_too() {
 
 #[test]
 fn tasks_that_are_cancelled_while_they_read_leave_a_bounded_number_of_task_cells() {
-    /// Counts the wakers of tasks by what they keep: the cell, and with it a callback that never runs again.
+    /// Counts task cells: the join waker in a cell captures one of these, and is dropped with the cell.
     struct Kept(Arc<AtomicUsize>);
     impl Drop for Kept {
         fn drop(&mut self) {
@@ -188,7 +189,7 @@ fn two_tasks_that_share_a_stream_one_reading_and_one_writing_are_both_woken() {
         executor::block_on(async {
             let (ours, mut theirs) = UnixStream::pair().unwrap();
             let ours = Arc::new(ours);
-            const BYTES: usize = 4 << 20; // more than the kernel keeps
+            const BYTES: usize = 4 << 20; // more than the kernel buffers
             let writer = spawn({
                 let ours = ours.clone();
                 async move { (&*ours).write_all(&vec![7; BYTES]).await }
@@ -210,8 +211,8 @@ fn two_tasks_that_share_a_stream_one_reading_and_one_writing_are_both_woken() {
     });
 }
 
-/// This many tasks poll the same stream for a byte each, and get it one after the other. Returns the number of polls
-/// until all were suspended, and the number of all polls.
+/// Runs this many tasks that poll the same stream for a byte each, and get it one after the other. Returns the number
+/// of polls until all were suspended, and the total number of polls.
 async fn many_readers(readers: usize) -> (usize, usize) {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let (ours, polls, done) = (Rc::new(ours), Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
@@ -267,7 +268,7 @@ fn any_number_of_tasks_poll_the_same_stream_and_each_gets_its_byte() {
         within(120, move || {
             executor::block_on(async {
                 let (waiting, _) = many_readers(readers).await;
-                // Each once, and again after the few sweeps until there is room for all.
+                // Each reader is polled once, and again after the few sweeps until there is room for all.
                 assert!(waiting <= 12 * readers, "{readers} readers were polled {waiting} times before anything came");
             });
         });
@@ -326,7 +327,7 @@ fn readers_that_wait_are_woken_among_many_that_are_gone() {
                 assert!(poll_as_another(&alive, AsyncReadExt::read(&mut &*ours, &mut byte)).await.is_pending());
                 yield_now().await;
             }
-            // Each sweep wakes them all, and comes after as many rounds as there are readers.
+            // Each sweep wakes all readers, and is due after as many rounds as there are readers.
             assert!(polls.get() < 2 * ROUNDS, "{READERS} readers were polled {} times in {ROUNDS} rounds", polls.get());
             theirs.write_all(&[1; READERS]).await.unwrap();
             for task in waits {
@@ -358,7 +359,7 @@ fn a_sweep_wakes_pollers_and_not_futures() {
     assert_eq!(reactor.turn(None).unwrap(), 101, "it does not wait while a sweep is due");
     assert_eq!((future.wakes(), poller.wakes()), (0, 1));
     assert!(gone.iter().all(|gone| gone.wakes() == 1));
-    poll(&waits); // comes back
+    poll(&waits); // this poller comes back
     let more: Vec<_> = (0..100).map(|_| Counting::new()).collect();
     more.iter().for_each(|more| poll(&more.waker()));
     reactor.turn(None).unwrap();
@@ -375,7 +376,7 @@ fn a_sweep_wakes_pollers_and_not_futures() {
     assert_eq!((future.wakers(1), poller.wakers(1)), (0, 1)); // `waits`
 }
 
-/// Its destructor adds pollers to another source.
+/// A waker whose destructor adds pollers to another source.
 struct CrowdsAnother(Arc<Async<UnixDatagram>>);
 
 impl Wake for CrowdsAnother {

@@ -1,7 +1,7 @@
 //! Every event of a run, in order, as an observer sees it: compared with `events.golden`.
 //!
-//! The program has two tasks beside the first: one sleeps, the other waits for it and is cancelled
-//! in a second sleep. On the virtual clock, so the list is the same to the nanosecond in every run.
+//! The program has two tasks besides the first: one sleeps, the other waits for it and is cancelled
+//! in a second sleep. It runs on the virtual clock, so the list is the same in every run, to the nanosecond.
 //! After an intended change, `BLESS=1 cargo test -p tests --test observe events` writes the file anew.
 
 mod lines;

@@ -1,4 +1,4 @@
-//! What an observer is shown of a task beside its polls: hand-overs, dropped wakers, panics, outputs that are not
+//! What an observer is shown of a task besides its polls: hand-overs, dropped wakers, panics, outputs that are not
 //! taken.
 //!
 //! Observed through the recorder, which keeps exactly what it is shown.
@@ -50,7 +50,7 @@ fn a_task_that_leaves_no_waker_is_stranded() {
 }
 
 #[test]
-fn a_task_whose_waker_is_dropped_is_stranded_when_it_is() {
+fn a_task_is_stranded_when_its_last_waker_is_dropped() {
     let trace = record(async {
         let (give, taken) = mpsc::channel::<Waker>();
         let lost = spawn(poll_fn(move |cx| {
@@ -74,7 +74,7 @@ fn a_task_whose_waker_is_dropped_is_stranded_when_it_is() {
 }
 
 #[test]
-fn a_task_whose_waker_is_dropped_within_the_poll_is_stranded_at_its_end() {
+fn a_task_whose_waker_is_dropped_within_its_poll_is_stranded_when_the_poll_ends() {
     let trace = record(async {
         let lost = spawn(poll_fn(|cx| {
             drop(cx.waker().clone());
@@ -87,20 +87,20 @@ fn a_task_whose_waker_is_dropped_within_the_poll_is_stranded_at_its_end() {
 }
 
 #[test]
-fn a_poll_that_makes_no_waker_strands_its_task_even_after_others_did() {
+fn a_poll_that_makes_no_waker_strands_its_task_even_after_polls_that_made_one() {
     let trace = record(async {
         let mut wakes = Some(());
         drop(spawn(poll_fn(move |cx| {
             if wakes.take().is_some() {
                 let waker = cx.waker().clone();
-                waker.wake(); // and it is gone
+                waker.wake(); // which consumes it, the only waker
             }
             Poll::<()>::Pending
         })));
         yield_now().await;
         yield_now().await;
     });
-    assert_eq!(strandings(&trace), [(2, false)]); // by its second poll, which made none
+    assert_eq!(strandings(&trace), [(2, false)]); // by its second poll, which made no waker
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn tasks_that_are_left_at_the_end_are_cancelled_in_the_order_of_spawning() {
         let first = spawn(waits(false));
         drop(spawn(waits(true)));
         first.await.unwrap();
-        drop(spawn(waits(true))); // lies where the first did
+        drop(spawn(waits(true))); // in the slab slot of the first
     });
     let cancelled = trace.records.iter().filter(|record| matches!(record.event, Event::Cancelled { .. }));
     assert_eq!(cancelled.filter_map(|record| record.event.task()).collect::<Vec<_>>(), [3, 4]);
@@ -216,7 +216,7 @@ fn the_wake_of_a_blocking_call_names_the_call() {
         Event::Woken { by, .. } => Some(by),
         _ => None,
     });
-    // Unless the call was over before the task waited for it.
+    // There is no wake if the call ended before the task waited for it.
     assert!(by.is_none_or(|by| *by == By::Task(2)), "{by:?}");
 }
 

@@ -1,6 +1,6 @@
-//! A lost wake fails every test that could have seen it, and is reported everywhere else.
+//! A lost wake fails every test that can detect it, and is reported everywhere else.
 //!
-//! The primitives in here are a student's: each forgets a wake in another way. The library's primitives never do.
+//! The primitives in this file are wrong: each forgets a wake in another way. The library's primitives never do.
 
 use demo::step::lints::{Kind, lint};
 use executor::sync::unbounded;
@@ -194,9 +194,9 @@ fn a_lost_wake_is_found_while_a_timer_keeps_other_tasks_running() {
 }
 
 #[test]
-fn a_queue_whose_consumer_is_stuck_is_a_failure_in_each_way() {
+fn a_queue_whose_consumer_is_stuck_fails_in_each_way() {
     // Its consumer takes the item and waits at the same line. That cannot be distinguished from a condition that does
-    // not hold, but a run that cannot continue fails all the same.
+    // not hold, but a run that cannot continue fails in either case.
     for way in WAYS {
         let text = failure(|| {
             run(way, || async {
@@ -229,7 +229,7 @@ impl LastOnly {
             if !self.is_locked.replace(true) {
                 return Poll::Ready(());
             }
-            *self.waiter.borrow_mut() = Some(cx.waker().clone()); // the waker before is dropped
+            *self.waiter.borrow_mut() = Some(cx.waker().clone()); // drops the waker of the waiter before
             Poll::Pending
         })
         .await
@@ -453,7 +453,7 @@ fn a_lost_wake_of_one_run_does_not_fail_the_next() {
             drop(spawn_local(async move { waits.wait().await }));
             sleep(Duration::from_millis(1)).await;
             flag.set_without_a_wake();
-            tasks(); // finds it
+            tasks(); // finds the lost wake
             panic!("on its own account");
         })
     };

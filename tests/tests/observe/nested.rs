@@ -1,6 +1,6 @@
 //! An event that an observer's own action causes has its own details, and afterwards the outer event has its own again.
 //!
-//! The details are what an observer asks for at an event: the transition of a task, the word of a source, the slot of a
+//! The details are what an observer can query at an event: the transition of a task, the word of a source, the slot of a
 //! timer.
 
 use executor::observer::WokenBy;

@@ -15,14 +15,14 @@ fn serve_prints_its_address_and_answers_there_until_ctrl_c() {
         let serving = Serving::start(&place, &[]);
         assert!(serving.running.stdout().contains("Ctrl-C"), "{}", serving.running.stdout());
         assert!(serving.get("/").text().contains("The built-in site"));
-        let _idle = serving.connect(); // does not hold it up
+        let _idle = serving.connect(); // an idle connection does not delay the end
         serving.running.signal(signal);
         serving.running.wait().exits(if signal == Signal::INT { 130 } else { 143 });
     }
 }
 
 #[test]
-fn serve_with_a_delay_delays_each_answer_and_all_of_them_at_once() {
+fn serve_delays_each_answer_and_simultaneous_answers_share_the_delay() {
     let place = Place::new();
     let serving = Serving::start(&place, &["--delay", "100ms"]);
     let ready = Barrier::new(16);
@@ -48,7 +48,7 @@ fn a_crawl_of_a_slow_site_waits_for_many_pages_at_once() {
     let serving = Serving::start(&place, &["--delay", "100ms"]);
     let ran = place.crawl(&[&serving.url("/tree/"), "--no-parent"]).exits(0);
     assert_eq!(place.files().len(), 121);
-    // 121 pages, 16 at once, are some ten rounds; one at a time is 12.1 s.
+    // 121 pages, 16 at once, take about ten rounds of 0.1 s; one at a time takes 12.1 s.
     assert!(ran.took < Duration::from_secs(8), "it took {:?}", ran.took);
 }
 
@@ -105,7 +105,7 @@ pub(super) fn one_answer(stream: &mut (impl Read + ?Sized)) -> (u16, Vec<u8>) {
 }
 
 #[test]
-fn a_connection_is_kept_for_further_requests_also_if_they_come_at_once_or_in_pieces() {
+fn a_connection_is_kept_for_further_requests_that_arrive_at_once_or_in_pieces() {
     let place = Place::new();
     let serving = Serving::start(&place, &[]);
     let mut stream = serving.connect();

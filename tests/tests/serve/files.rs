@@ -81,7 +81,7 @@ fn a_file_that_is_replaced_by_a_pipe_again_and_again_delays_no_other_request() {
 }
 
 #[test]
-fn a_redirect_to_a_folder_keeps_its_query_and_stays_here() {
+fn a_redirect_to_a_folder_keeps_its_query_and_stays_on_the_server() {
     let place = Place::new();
     let root = root(&place);
     for folder in ["sub", "ü", "a b", "\\evil.example", "{x}"] {
@@ -111,7 +111,7 @@ fn names_that_are_not_utf_8_are_listed_and_served() {
     let root = root(&place);
     let folder = root.join(OsStr::from_bytes(b"f\xff"));
     if fs::create_dir(&folder).is_err() {
-        return; // a file system whose names are text
+        return; // the file system allows only names in UTF-8
     }
     fs::write(folder.join(OsStr::from_bytes(b"\xe9t\xe9 <&\">.txt")), "summer").unwrap();
     fs::write(root.join(OsStr::from_bytes(b"new\nline")), "line").unwrap();

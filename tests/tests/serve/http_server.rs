@@ -24,7 +24,7 @@ fn each_is_answered(status: u16, requests: &[&str]) {
 }
 
 #[test]
-fn two_hosts_none_or_a_malformed_one_are_400() {
+fn a_request_with_two_hosts_no_host_or_a_malformed_one_is_400() {
     each_is_answered(
         400,
         &[
@@ -46,7 +46,7 @@ fn two_hosts_none_or_a_malformed_one_are_400() {
 }
 
 #[test]
-fn fields_that_others_may_read_in_another_way_are_400() {
+fn fields_that_other_parsers_may_read_differently_are_400() {
     each_is_answered(
         400,
         &[
@@ -65,7 +65,7 @@ fn fields_that_others_may_read_in_another_way_are_400() {
 }
 
 #[test]
-fn a_body_whose_end_others_may_see_elsewhere_is_400() {
+fn a_body_whose_end_other_parsers_may_see_elsewhere_is_400() {
     let chunked = "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     each_is_answered(
         400,
@@ -164,7 +164,7 @@ fn every_answer_has_the_date_in_the_form_of_rfc_9110() {
 }
 
 #[test]
-fn a_whole_url_names_the_host_that_counts() {
+fn the_host_of_an_absolute_url_overrides_the_field() {
     let place = Place::new();
     let serving = Serving::start(&place, &[]);
     let request = "GET http://named.example/redirect/temporary HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -173,7 +173,7 @@ fn a_whole_url_names_the_host_that_counts() {
 }
 
 #[test]
-fn a_method_that_is_refused_is_refused_before_its_body_comes() {
+fn a_method_is_refused_before_the_body_arrives() {
     let place = Place::new();
     let serving = Serving::start(&place, &[]);
     let request = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n";
@@ -181,7 +181,7 @@ fn a_method_that_is_refused_is_refused_before_its_body_comes() {
 }
 
 #[test]
-fn above_the_limit_a_connection_is_answered_with_503() {
+fn a_connection_above_the_limit_is_answered_with_503() {
     let place = Place::new();
     let serving = Serving::start(&place, &["--connections", "3"]);
     let mut served: Vec<_> = (0..3).map(|_| serving.connect()).collect();
@@ -199,7 +199,7 @@ fn above_the_limit_a_connection_is_answered_with_503() {
     eventually("there is room again", || serving.get("/size/1").status == 200);
 }
 
-/// The memory of a program in bytes, where that can be known: what is resident (`VmRSS:`), or the most that ever was
+/// The resident memory of a program in bytes, on systems that report it: the present value (`VmRSS:`) or the peak
 /// (`VmHWM:`).
 fn memory(serving: &Serving, which: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", serving.running.id())).ok()?;
@@ -208,7 +208,7 @@ fn memory(serving: &Serving, which: &str) -> Option<u64> {
 }
 
 #[test]
-fn a_connection_that_waits_takes_next_to_no_memory() {
+fn an_idle_connection_takes_almost_no_memory() {
     let place = Place::new();
     let serving = Serving::start(&place, &[]);
     assert_eq!(serving.get("/").status, 200);
@@ -224,9 +224,9 @@ fn a_connection_that_waits_takes_next_to_no_memory() {
     }
 }
 
-/// They hold neither memory nor the time of others.
+/// Such clients neither take much memory nor delay other clients.
 #[test]
-fn clients_that_do_not_read_cost_others_nothing() {
+fn clients_that_do_not_read_do_not_affect_others() {
     let place = Place::new();
     std::fs::create_dir(place.path("root")).unwrap();
     std::fs::write(place.path("root/large"), vec![b'x'; 20 << 20]).unwrap();
@@ -243,14 +243,14 @@ fn clients_that_do_not_read_cost_others_nothing() {
         assert_eq!(serving.get("/small").text(), "small");
     }
     assert!(start.elapsed() < Duration::from_secs(5), "20 small files took {:?}", start.elapsed());
-    // Each has begun once its head is there.
+    // Wait until each answer has begun.
     for stream in &mut lazy {
         stream.read_exact(&mut [0; 15]).unwrap();
     }
     if let (Some(before), Some(after)) = (before, memory(&serving, "VmHWM:")) {
         assert!(after < before + (24 << 20), "from {before} to {after} bytes");
     }
-    // The file is complete when it is read at last.
+    // A client that reads late still gets the whole file.
     let mut rest = Vec::new();
     let mut last = lazy.pop().unwrap();
     last.shutdown(std::net::Shutdown::Write).unwrap();

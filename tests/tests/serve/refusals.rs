@@ -55,7 +55,7 @@ fn a_request_in_the_form_for_proxies_is_answered_too() {
 }
 
 #[test]
-fn other_methods_are_answered_with_405_and_what_is_allowed() {
+fn other_methods_are_answered_with_405_and_the_allowed_methods() {
     let place = Place::new();
     let serving = Serving::start(&place, &[]);
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
@@ -83,7 +83,7 @@ fn a_huge_body_is_answered_with_413() {
 }
 
 #[test]
-fn a_bad_chunk_in_a_request_concerns_its_own_connection_alone() {
+fn a_bad_chunk_in_a_request_affects_only_its_own_connection() {
     let place = Place::new();
     let serving = Serving::start(&place, &[]);
     let mut stream = serving.connect();

@@ -87,7 +87,7 @@ fn files_are_served_as_they_are_on_the_disk() {
 }
 
 #[test]
-fn what_is_not_there_is_404() {
+fn a_missing_file_is_404() {
     let place = Place::new();
     let serving = root(&place);
     let long = format!("/{}", "x".repeat(5000));
@@ -191,7 +191,7 @@ fn what_is_neither_file_nor_directory_is_404_at_once() {
 }
 
 #[test]
-fn a_served_directory_can_be_crawled_back() {
+fn a_crawl_of_a_served_directory_saves_the_same_files() {
     let place = Place::new();
     let serving = root(&place);
     // A link that leads out is listed, and refused when it is requested.
@@ -227,7 +227,7 @@ fn a_client_that_does_not_read_delays_no_other_client() {
         assert_eq!(serving.get("/hello.txt").text(), "hello");
     }
     assert!(start.elapsed() < Duration::from_secs(5), "ten small files took {:?}", start.elapsed());
-    // It is complete when it is read at last.
+    // A client that reads late still gets the whole file.
     let large = fs::read(place.path("root/large.bin")).unwrap();
     assert!(one_answer(&mut lazy[0]).1 == large);
 }

@@ -1,8 +1,9 @@
-//! The crawler in a simulated world: thousands of pages on many hosts, slow links, lost packets, a partition, hosts that
-//! crash. It does not know; and the same seed gives the same report, byte for byte.
+//! The crawler on a simulated network: thousands of pages on many hosts, slow links, lost packets, partitions, hosts
+//! that crash. The crawler runs the same code as on a real network, and the same seed gives the same report, byte for
+//! byte.
 //!
-//! Alone: `cargo test -p tests --test simulate crawler`. The large one, 100,000 pages on 1,000 hosts, wants optimization:
-//! `cargo test --release -p tests --test simulate -- --ignored --nocapture`.
+//! Alone: `cargo test -p tests --test simulate crawler`. The large one, 100,000 pages on 1,000 hosts, needs
+//! optimization: `cargo test --release -p tests --test simulate -- --ignored --nocapture`.
 
 use clap::Parser;
 use demo::Exit;
@@ -21,14 +22,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// The number of hosts, and of pages of each.
+/// The number of hosts, and of pages on each.
 #[derive(Clone, Copy)]
 struct Size {
     hosts: usize,
     pages: usize,
 }
 
-/// The pages of one host. Each links to two others, as in a heap, so that all are found; and to one of the next host.
+/// The pages of one host. Each links to two others, as in a heap, so that all are found, and to one on the next host.
 struct Site {
     host: usize,
     size: Size,
@@ -64,7 +65,7 @@ fn name(host: usize) -> String {
     format!("host{host}.example")
 }
 
-/// Serves until the host crashes, and again a while after that.
+/// Serves until the host crashes, and starts again 20 ms later.
 async fn keep_serving(host: Host, number: usize, size: Size) {
     loop {
         let serving = host.run(async move {
@@ -76,7 +77,7 @@ async fn keep_serving(host: Host, number: usize, size: Size) {
     }
 }
 
-/// Every tenth host is far away, every fifth behind a link that loses pieces.
+/// Creates the hosts and starts their servers. Every tenth host has a slow link, every fifth a link that loses pieces.
 fn arrange(network: &Network, size: Size) -> Vec<Host> {
     let main = network.host("main");
     let hosts: Vec<Host> = (0..size.hosts).map(|number| network.host(&name(number))).collect();
@@ -94,7 +95,7 @@ fn arrange(network: &Network, size: Size) -> Vec<Host> {
     hosts
 }
 
-/// Crashes one host and then partitions another one for some seconds, again and again.
+/// Crashes one host and then partitions another one for a second, again and again.
 async fn trouble(network: Network, hosts: Vec<Host>) {
     let main = network.host("main");
     let choose = || &hosts[network.random_below(hosts.len() as u64) as usize];
@@ -157,7 +158,7 @@ fn saved_as_reported(report: &str, directory: &Path) {
     }
 }
 
-/// The number of pages for each number of attempts, and of those that failed.
+/// The number of pages for each number of attempts, and the number of pages that failed.
 fn attempts(report: &str) -> (BTreeMap<u64, usize>, usize) {
     let mut attempts = BTreeMap::new();
     let mut failed = 0;
@@ -192,7 +193,7 @@ fn a_crawl_of_a_simulated_network_is_repeatable() {
 
 #[test]
 #[ignore = "takes a minute without optimization: see the top of this file"]
-fn a_hundred_thousand_pages_on_a_thousand_hosts() {
+fn a_crawl_of_a_hundred_thousand_pages_on_a_thousand_hosts_is_repeatable() {
     let size = Size { hosts: 1_000, pages: 100 };
     let run = || {
         let start = Instant::now();

@@ -1,5 +1,5 @@
-//! Each reply of [`tests::replies`], cut at every byte, and then closed or reset: thousands of pages in one crawl. What comes
-//! of each is right or a named error, and the pages beside them are unaffected.
+//! Each reply of [`tests::replies`], cut at every byte and then closed or reset: thousands of pages in one crawl. Each
+//! page is saved correctly or reported with a named error, and the other pages are unaffected.
 //!
 //! Alone: `cargo test --workspace --test simulate cut_replies`. `crawl/cut_replies.rs` does the same with real sockets.
 
@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use tests::replies::{Reply, replies};
 
-/// Good pages that are loaded meanwhile.
+/// The number of good pages that are loaded meanwhile.
 const GOOD: usize = 63;
 
 /// How a reply arrives and ends.
@@ -59,11 +59,11 @@ async fn answer(mut stream: TcpStream, replies: Rc<Vec<Reply>>) {
             let bytes = &reply.bytes[..cut.parse().unwrap()];
             for piece in bytes.chunks(if *way == "drip" { 1 } else { bytes.len().max(1) }) {
                 if stream.write_all(piece).await.is_err() {
-                    return; // it has what it wanted
+                    return; // the client has closed the connection
                 }
             }
             if *way == "reset" {
-                sleep(Duration::from_millis(20)).await; // what was sent arrives before
+                sleep(Duration::from_millis(20)).await; // the sent bytes arrive before the reset
                 stream.set_linger(Some(Duration::ZERO)).unwrap();
             }
         }
@@ -74,7 +74,7 @@ async fn answer(mut stream: TcpStream, replies: Rc<Vec<Reply>>) {
         _ => {
             let cuts = paths(&replies);
             let mut links: Vec<String> = (0..GOOD).map(|number| format!("/good/{number}")).collect();
-            // Among the cuts, so that they are loaded all the time.
+            // Interleaved with the cuts, so that both are loaded at the same time.
             for (at, path) in cuts.into_iter().enumerate() {
                 links.insert((2 * at).min(links.len()), path);
             }
@@ -85,7 +85,7 @@ async fn answer(mut stream: TcpStream, replies: Rc<Vec<Reply>>) {
 }
 
 #[test]
-fn a_reply_that_is_cut_anywhere_is_right_or_a_named_error_and_concerns_its_own_page_alone() {
+fn a_reply_that_is_cut_anywhere_is_complete_or_a_named_error_and_affects_only_its_own_page() {
     tests::alone::passes(module_path!(), "crawl_all_cuts");
 }
 
@@ -121,7 +121,7 @@ fn crawl_all_cuts() {
     });
 
     assert_eq!(exit, Exit::SomeFailed);
-    // One after the other with a timeout for each, it would take hours.
+    // It would take hours if the pages were loaded one after the other, with a timeout for each.
     assert!(took < Duration::from_secs(120), "it took {took:?} by the simulation's clock");
     let report = std::fs::read_to_string(report).unwrap();
     let mut records = HashMap::new();

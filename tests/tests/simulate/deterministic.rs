@@ -1,4 +1,5 @@
-//! Deterministic runtimes: the same seed gives the same events, others find other orders, and `explore` tells which.
+//! Deterministic runtimes: the same seed gives the same events, other seeds give other orders, and `explore` reports
+//! the seed of a failure.
 //!
 //! Alone: `cargo test -p tests --test simulate deterministic`.
 
@@ -26,7 +27,7 @@ use tests::{OnDrop, within};
 
 // ---- repeatable runs ----------------------------------------------------------------------------
 
-/// Clients, a server, blocking calls, lost packets and a crash: all that depends on a choice.
+/// Clients, a server, blocking calls, lost packets and a crash: everything that depends on a choice of the seed.
 async fn program(network: Network) {
     network.set_default_link(Link { jitter: Duration::from_millis(3), loss: 0.05, ..Link::default() });
     let server = network.host("server");
@@ -104,7 +105,7 @@ fn another_process_has_the_same_events() {
 // ---- the order ---------------------------------------------------------------------------------
 
 #[test]
-fn all_orders_are_found_and_each_ready_task_runs_once_in_a_turn() {
+fn all_orders_are_found_and_each_queued_task_runs_once_in_a_pass() {
     let orders: Rc<RefCell<BTreeSet<Vec<u32>>>> = Rc::default();
     explore(200, |_| {
         let orders = orders.clone();
@@ -237,7 +238,7 @@ fn seed_in(message: &str) -> u64 {
     seed.and_then(|seed| seed.parse().ok()).expect(message)
 }
 
-/// Runs a test in a process of its own, because the environment belongs to the whole process.
+/// Set in a child process. Tests that depend on the environment run in one, as all threads of a process share it.
 const CHILD: &str = "TESTS_EXPLORE";
 
 fn is_child() -> bool {
@@ -337,7 +338,7 @@ fn an_unobserved_panic_fails_the_run() {
 }
 
 #[test]
-fn an_observed_panic_fails_no_run() {
+fn an_observed_panic_does_not_fail_the_run() {
     explore(20, |_| async {
         let task = || spawn_local(async { panics("observed") });
         assert!(task().await.is_err() && task().explained().await.is_err());
@@ -351,8 +352,8 @@ fn an_observed_panic_fails_no_run() {
                 task().await.unwrap_err();
             }
         });
-        yield_now().await; // it has spawned one
-        yield_now().await; // which has panicked, with half of the seeds
+        yield_now().await; // it has spawned a task that panics
+        yield_now().await; // with half of the seeds, that task has panicked
     });
 }
 
@@ -376,7 +377,7 @@ fn a_failure_that_its_seed_does_not_repeat_is_reported_as_such() {
         let runs = Cell::new(0);
         explore(3, |_| {
             runs.set(runs.get() + 1);
-            let is_bad = runs.get() == 2; // which is no matter of the seed
+            let is_bad = runs.get() == 2; // which does not depend on the seed
             async move { assert!(!is_bad, "it went wrong") }
         });
     });
@@ -425,7 +426,7 @@ fn a_deadlock_is_found_after_a_last_event_that_wakes_no_task() {
             let host = network.host("server");
             let listener = host.run(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();
             let client = TcpStream::connect((host.address(), 80)).await.unwrap();
-            drop((client, listener.accept().await.unwrap())); // each end notifies one that is dropped
+            drop((client, listener.accept().await.unwrap())); // the last event goes to an end that is dropped
             let _never = listener.accept().await;
         });
     });
@@ -433,7 +434,7 @@ fn a_deadlock_is_found_after_a_last_event_that_wakes_no_task() {
 }
 
 #[test]
-fn what_comes_after_a_partition_is_no_deadlock_but_what_never_comes_is() {
+fn a_wait_that_ends_after_a_partition_is_no_deadlock_and_one_that_never_ends_is() {
     explore(1, |network| async move {
         let (a, b) = (network.host("a"), network.host("main"));
         let listener = a.run(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();

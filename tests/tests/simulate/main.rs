@@ -1,4 +1,4 @@
-//! Deterministic runs and the simulated network, up to the downloader in a simulated world.
+//! Deterministic runs and the simulated network, up to the downloader on that network.
 //!
 //! Alone: `cargo test -p tests --test simulate`.
 

@@ -46,7 +46,7 @@ impl<F: Fn(&str, &str, usize) -> Answer + 'static> Handler for Site<F> {
     }
 }
 
-/// What the crawl of two hosts, `a` and `b`, came to.
+/// The result of a crawl of two hosts, `a` and `b`.
 struct Crawled {
     exit: Exit,
     took: u64,
@@ -147,7 +147,7 @@ fn a_redirect_waits_for_its_turn_too() {
 }
 
 #[test]
-fn robots_txt_may_ask_for_a_longer_delay_but_not_for_any() {
+fn robots_txt_may_set_a_longer_delay_up_to_a_minute() {
     for (asked, option, delay) in [("3", "0s", 3000), ("3", "5s", 5000), ("86400", "0s", 60_000), ("inf", "0s", 60_000)]
     {
         let crawled = crawl(1, &["--delay", option, "http://a/"], move |_, path, _| match path {
@@ -163,7 +163,7 @@ fn robots_txt_may_ask_for_a_longer_delay_but_not_for_any() {
 }
 
 #[test]
-fn a_host_that_asks_to_wait_is_paused_for_all_its_pages_and_no_other_host_is() {
+fn a_retry_after_pauses_all_pages_of_its_host_and_no_other_host() {
     let crawled = crawl(1, &["--span-hosts", "-x", "1", "http://a/"], |host, path, before| match (host, path) {
         ("a", "/") => links(["/1", "/2", "/3", "http://b/"]),
         ("a", "/1") if before == 0 => busy("30"),
@@ -181,7 +181,7 @@ fn a_host_that_asks_to_wait_is_paused_for_all_its_pages_and_no_other_host_is() {
 }
 
 #[test]
-fn a_pause_is_believed_up_to_five_minutes() {
+fn a_pause_is_limited_to_five_minutes() {
     let crawled = crawl(1, &["http://a/"], |_, path, before| match (path, before) {
         ("/", 0) => busy("86400"),
         ("/", _) => text("a page"),
@@ -205,7 +205,7 @@ fn a_host_that_refuses_is_slowed_down_and_recovers() {
 }
 
 #[test]
-fn retries_come_later_and_later_and_as_the_seed_says() {
+fn retries_back_off_and_depend_on_the_seed() {
     tests::alone::passes(module_path!(), "retry_until_all_fail");
 }
 
@@ -247,7 +247,7 @@ fn the_rate_holds_for_all_connections_together() {
 }
 
 #[test]
-fn a_robots_txt_that_cannot_be_read_is_asked_for_again_while_other_hosts_go_on() {
+fn a_robots_txt_that_cannot_be_read_is_requested_again_while_other_hosts_continue() {
     let script = |fails: usize| {
         move |host: &str, path: &str, before: usize| match (host, path) {
             ("a", "/") => links(["/1", "/2", "http://b/1"]),

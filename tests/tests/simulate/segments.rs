@@ -127,7 +127,7 @@ async fn download(network: &Network, seed: u64) {
 }
 
 #[test]
-fn a_thousand_files_of_random_sizes_are_what_the_servers_have() {
+fn a_thousand_files_of_random_sizes_are_saved_as_the_servers_have_them() {
     for seed in 0..RUNS {
         let runtime = Runtime::builder().deterministic(seed).build().unwrap();
         let network = runtime.network().unwrap();

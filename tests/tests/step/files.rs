@@ -7,7 +7,7 @@ use std::path::Path;
 use tests::demo::Place;
 
 #[test]
-fn what_is_no_recording_is_refused_with_the_line() {
+fn a_file_that_is_no_recording_is_refused_with_the_line() {
     let place = Place::new();
     for (text, what) in [
         ("", "the recording is empty"),
@@ -34,7 +34,7 @@ fn what_is_no_recording_is_refused_with_the_line() {
 }
 
 #[test]
-fn a_recording_that_is_cut_short_is_read_up_to_there() {
+fn a_recording_that_is_cut_short_is_read_up_to_the_cut() {
     let trace = Program::PingPong.record().unwrap();
     let mut file = Vec::new();
     trace.write(&mut file).unwrap();
@@ -44,7 +44,7 @@ fn a_recording_that_is_cut_short_is_read_up_to_there() {
 }
 
 #[test]
-fn a_recording_that_is_written_reads_as_it_was() {
+fn a_recording_is_read_as_it_was_written() {
     for program in all_programs() {
         let trace = program.record().unwrap();
         let mut file = Vec::new();

@@ -1,8 +1,7 @@
 //! The lints over a recording: each program with a mistake has one finding, and no other program has any.
 //!
-//! A thread that the system gives to another program for a tenth of a second cannot be distinguished from one that is
-//! blocked. So programs on the system's clock are run again if they have such a finding: a real mistake has it each
-//! time.
+//! A thread that the system preempts for a tenth of a second cannot be distinguished from one that is blocked. So
+//! programs on the system's clock are run again if they have such a finding: a real mistake shows in each run.
 
 use demo::step::Program;
 use demo::step::lints::{Finding, Kind, Lines, lint, lint_live};
@@ -16,10 +15,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use tests::demo::{Place, executor_examples};
 
-/// The most runs of one program.
+/// The maximum number of runs of one program.
 const RUNS: usize = 20;
 
-/// The findings of the first run that has none but those `wanted`, or else of the last run.
+/// The findings of the first run that has only findings of the `wanted` kinds, or else of the last run.
 fn found(run: impl Fn() -> Vec<Finding>, wanted: &[Kind]) -> Vec<Finding> {
     let is_as_wanted = |findings: &Vec<Finding>| findings.iter().all(|finding| wanted.contains(&finding.kind));
     (1..RUNS).map(|_| run()).find(is_as_wanted).unwrap_or_else(run)
@@ -37,8 +36,8 @@ fn recorded<F: Future>(future: F) -> Trace {
     recorder.trace()
 }
 
-/// Checks that the lint finds this in this program, and nothing else; and that it says which task, where in the
-/// program it was spawned or waits, and all of that.
+/// Checks that this is the only finding in the program, and that its text contains the task, the lines where the task
+/// was spawned or waits, and `says`.
 #[track_caller]
 fn only(program: Program, kind: Kind, task: &str, lines: &[u32], says: &str) {
     let findings = found(|| of_program(program), &[kind]);
@@ -76,7 +75,7 @@ fn a_finding_names_the_line_at_fault() {
 fn a_finding_is_at_the_event_at_which_it_shows() {
     let trace = Program::LostWake.record().unwrap();
     let [finding] = &lint(&trace)[..] else { panic!() };
-    // That at which the waker is dropped, which names the line; the task is stranded when the poll ends.
+    // The drop of the waker names the line; the task is stranded only when the poll ends.
     assert!(matches!(trace.records[finding.event].event, Event::WakerDropped { task: 2, .. }));
     assert!(
         finding.text.contains("in demo::step::programs::lost_wake::main at demo/src/step/programs/lost_wake.rs:18")
@@ -132,7 +131,7 @@ fn the_executors_examples_have_no_finding_except_the_one_that_blocks() {
 }
 
 #[test]
-fn the_command_line_prints_lines_of_80_columns_and_ends_with_3() {
+fn the_command_line_prints_lines_of_at_most_80_columns_and_exits_with_3() {
     let place = Place::new();
     let wrong = place.run(&["step", "never-woken", "--lint"]).exits(3).stdout;
     assert!(wrong.starts_with("event 9, never woken: task 2 \"waits\" (spawned at"), "{wrong}");
@@ -170,7 +169,7 @@ fn a_waker_that_is_dropped_before_the_end_is_no_leak() {
             .await;
         });
         leaves.await.unwrap();
-        wakers.lock().unwrap().clear(); // the task is over, and now its memory goes
+        wakers.lock().unwrap().clear(); // the task has completed, and now its memory is freed
     });
     assert_eq!(lint(&trace), []);
 }
@@ -182,7 +181,7 @@ fn two_runs_of_a_runtime_are_distinguished() {
     runtime.block_on(async { timeout(Duration::from_secs(1), spawn(pending::<()>())).await.unwrap_err() });
     runtime.block_on(async { spawn(async { sleep(Duration::from_secs(1)).await }).await.unwrap() });
     let findings = lint(&recorder.trace());
-    assert_eq!(findings.len(), 1, "{findings:#?}"); // that of the first run, and not task 2 of the second
+    assert_eq!(findings.len(), 1, "{findings:#?}"); // it is in the first run, not about task 2 of the second
     runtime.block_on(async {
         spawn(pending::<()>());
         yield_now().await;
@@ -202,7 +201,7 @@ fn a_task_that_waits_to_be_cancelled_has_no_finding() {
 }
 
 #[test]
-fn a_task_that_yields_now_and_then_or_receives_much_has_no_finding() {
+fn a_task_that_yields_often_or_sends_many_messages_has_no_finding() {
     let trace = recorded(async {
         for _ in 0..50 {
             yield_now().await;
@@ -210,7 +209,7 @@ fn a_task_that_yields_now_and_then_or_receives_much_has_no_finding() {
         let (sender, receiver) = unbounded();
         let fills = spawn(async move {
             for n in 0..20_000 {
-                sender.send(n).await.unwrap(); // made to yield by its budget, a hundred times and more
+                sender.send(n).await.unwrap(); // its budget makes it yield more than a hundred times
             }
         });
         fills.await.unwrap();
@@ -273,7 +272,7 @@ fn a_lost_wake_is_found_though_the_task_continues_when_a_task_dump_polls_it() {
             }
         }));
         yield_now().await;
-        println!("{}", executor::tasks()); // asks it, which polls it
+        println!("{}", executor::tasks()); // polls the task for its await chain
         waits.await.unwrap();
     });
     let findings = lint(&trace);

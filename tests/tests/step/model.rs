@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use tests::demo::{Place, Running};
 
-/// Any event, of few tasks, sources and timers, so that they meet.
+/// Any event. There are few tasks, sources and timers, so that many events concern the same one.
 fn event() -> impl Strategy<Value = Event> {
     let task = 1u64..6;
     let by = prop_oneof![(1u64..6).prop_map(By::Task), (1u64..4).prop_map(By::Timer), (1u64..4).prop_map(By::Source)];
@@ -130,7 +130,7 @@ proptest! {
 
 /// A state lasts until the next event; `trace` puts 10 ns between two events.
 #[test]
-fn times_are_counted_under_the_word_of_the_state() {
+fn the_time_of_a_task_is_counted_for_its_state() {
     let events = vec![
         Event::Spawned { task: 2, by: Some(1), name: None, place: 0, size: 8 },
         Event::PollBegins { task: 2 },
@@ -157,7 +157,7 @@ fn the_queue_holds_each_queued_task_once_in_a_run_longer_than_a_checkpoint() {
 }
 
 #[test]
-fn in_every_built_in_program_the_queue_is_that_of_the_runtime() {
+fn the_queue_is_that_of_the_runtime_in_every_built_in_program() {
     for program in all_programs() {
         let trace = program.record().unwrap();
         for (number, state) in folded(&trace).windows(2).map(|pair| &pair[0]).enumerate() {
@@ -209,7 +209,7 @@ fn the_wake_names_the_line_that_woke() {
 }
 
 #[test]
-fn a_crawl_of_a_thousand_events_and_more_is_sound_to_its_end() {
+fn a_crawl_of_more_than_five_thousand_events_is_sound_to_its_end() {
     let place = Place::new();
     let file = place.path("run.jsonl");
     Running::start(place.command(&["-q"]).env("EXECUTOR_TRACE", &file)).wait().exits(0);

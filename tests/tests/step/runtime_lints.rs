@@ -1,8 +1,8 @@
 //! The lints about the runtime itself: each has a program with its fault, and a runtime without a fault has no
 //! finding.
 //!
-//! An executor here makes the mistakes that the library's types allow. Those that they rule out, as two runnables of
-//! one task, are in recordings written by hand: executors without these types can produce them.
+//! An executor here makes the mistakes that the library's types allow. Those that they rule out, such as two runnables
+//! of one task, are in recordings written by hand: executors without these types can produce them.
 
 use demo::step::lints::{Finding, Kind, lint};
 use executor::sync::{Handover, Semaphore, hand_over};
@@ -54,7 +54,8 @@ const ASKED: &str = r#""event":"asked","task":1"#;
 #[test]
 fn a_task_that_was_woken_during_its_poll_and_is_not_queued_after_it_is_found() {
     let trace = written(&[SPAWNED, POLL, WOKEN, PENDING, r#""event":"stranded","task":1,"lost":true"#]);
-    only(&trace, Kind::WakeDropped, &[1], "was woken during its poll, and is not queued after it"); // and no program is blamed
+    // There is no finding about the program itself.
+    only(&trace, Kind::WakeDropped, &[1], "was woken during its poll, and is not queued after it");
 }
 
 #[test]
@@ -124,7 +125,7 @@ fn a_task_that_was_woken_and_is_never_polled_is_found() {
 fn a_thread_that_waits_while_a_task_is_queued_is_found() {
     let executor = Faulty { waits_beside_queue: true.into(), ..Faulty::default() };
     only(&run_on(executor, async {}), Kind::ParkedBesideQueue, &[1], "was queued when the thread parked");
-    // So is one that never comes back.
+    // A thread that never returns from its wait is found, too.
     let mut trace = written(&[SPAWNED, r#""event":"wait_begins""#, r#""event":"notified""#]);
     assert_eq!(lint(&trace), [], "the thread that has queued it is about to notify");
     trace.records[3].at += 20_000_000;
@@ -132,7 +133,7 @@ fn a_thread_that_waits_while_a_task_is_queued_is_found() {
 }
 
 #[test]
-fn the_same_executor_without_a_fault_has_none() {
+fn the_same_executor_without_a_fault_has_no_finding() {
     let trace = run_on(Faulty::default(), async {
         let tasks: Vec<_> = (1..20).map(|ms| spawn(sleep(Duration::from_millis(ms)))).collect();
         yield_now().await;
@@ -185,7 +186,7 @@ fn current_handle(runtime: &Runtime) -> Handle {
     runtime.block_on(async { Handle::current().unwrap() })
 }
 
-/// A semaphore of one permit, which gives it to the first waiter, and loses it if that waiter is dropped.
+/// A semaphore of one permit, which it hands over to the first waiter and loses if that waiter is dropped.
 struct Loses {
     made_at: &'static Location<'static>,
     state: RefCell<LosesState>,
@@ -234,7 +235,7 @@ fn recorded<F: Future>(future: F) -> Trace {
 }
 
 #[test]
-fn a_permit_that_is_handed_to_a_dropped_future_and_then_to_none_is_found() {
+fn a_permit_that_is_handed_over_to_a_dropped_future_and_lost_is_found() {
     let trace = recorded(async {
         let semaphore = Loses::new();
         semaphore.acquire(0).await;
@@ -331,7 +332,7 @@ fn a_source_that_is_ready_while_none_of_its_waiters_is_woken_is_found() {
 }
 
 #[test]
-fn a_waiter_that_has_left_is_not_missed() {
+fn a_waiter_that_has_left_needs_no_wake() {
     let recorder = Arc::new(Recorder::new());
     Runtime::builder().observer(recorder.clone()).build().unwrap().block_on(async {
         let (reads, mut writes) = net::UnixStream::pair().unwrap();

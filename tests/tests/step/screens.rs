@@ -67,7 +67,7 @@ fn the_screens_are_those_of_the_golden_files() {
     is_golden("findings", &screen(&mut app(Program::LostWake), (80, 24), "i"));
 }
 
-/// The lines of a screen without the pane of the runtime's code, and the lines of that.
+/// The lines of a screen without the pane of the runtime's code, and the lines of that pane.
 fn without_code(screen: &str) -> (String, String) {
     let start = screen.lines().position(|line| line.starts_with("┌ executor/") || line.starts_with("┌ reactor/"));
     let start = start.unwrap_or_else(|| panic!("no code in {screen}"));
@@ -229,7 +229,7 @@ fn the_view_follows_a_cause_and_returns() {
 }
 
 #[test]
-fn a_search_finds_on_and_back_and_says_when_there_is_no_more() {
+fn a_search_goes_forward_and_back_and_says_when_there_is_no_further_match() {
     let mut app = app(Program::PingPong);
     let second = |screen: String| screen.lines().nth(1).unwrap_or_default().to_owned();
     let first = second(screen(&mut app, (80, 24), "/is handed⏎"));
@@ -253,7 +253,7 @@ fn breakpoints_stop_at_tasks_lines_and_kinds() {
     // `pong.rs` is another file.
     assert!(screen(&mut app, (80, 24), "Bpong.rs:20⏎f").contains("no event matches a breakpoint"));
     screen(&mut app, (80, 24), "Bpong.rs:20⏎");
-    // Without a text it is at the selected task.
+    // Without a text, the breakpoint is at the selected task.
     assert!(screen(&mut app, (80, 24), "wB").contains("Enter: task 1"));
     assert!(screen(&mut app, (80, 24), "⏎").contains("breakpoint at task 1"));
 }
@@ -321,20 +321,20 @@ fn a_task_that_is_shielded_is_polled_until_its_shield_is_gone() {
     assert_eq!(dropping(&mut run, last + 1), Some(true));
     run.seek(usize::MAX);
     assert_eq!(run.state().tasks[&2].polls, polls.len() as u64);
-    // Unknown while the program has not ended.
+    // This is unknown while the program has not ended.
     trace.records.truncate(last + 1);
     assert_eq!(dropping(&mut Run::new(trace.clone()), last + 1), None);
     assert!(said(&trace, *last).contains("its future is dropped unless it is shielded"));
 }
 
 #[test]
-fn a_name_that_is_cut_says_so() {
+fn a_name_that_is_cut_ends_with_an_ellipsis() {
     let tasks = screen(&mut app(Program::NeverYields), (80, 24), "/\"clerk\" wakes⏎");
     assert!(tasks.contains("  3 never_yields…  "), "{tasks}");
 }
 
 #[test]
-fn played_it_stops_at_breakpoints_and_at_the_end() {
+fn playing_stops_at_breakpoints_and_at_the_end() {
     let mut app = app(Program::PingPong);
     screen(&mut app, (80, 24), " ");
     (0..1_000).for_each(|_| app.tick());
@@ -343,7 +343,7 @@ fn played_it_stops_at_breakpoints_and_at_the_end() {
 }
 
 #[test]
-fn keys_that_have_nothing_to_do_say_so() {
+fn a_key_that_has_no_effect_says_why() {
     let mut app = app(Program::PingPong);
     for (keys, says) in [
         ("t", "there is no task yet"),
@@ -370,7 +370,7 @@ fn keys_that_have_nothing_to_do_say_so() {
     assert_ne!(screen(&mut app, (80, 24), "/⏎"), first);
 }
 
-/// The screen after these keys, and what the program does for them.
+/// The screen after these keys, each of which may let the program run until it stops.
 fn live_screen(app: &mut App, keys: &str) -> String {
     let settle = |app: &mut App| {
         eventually("the program stops", || {
@@ -387,7 +387,7 @@ fn live_screen(app: &mut App, keys: &str) -> String {
 }
 
 #[test]
-fn a_program_that_runs_stops_at_the_breakpoint_and_not_behind_it() {
+fn a_running_program_stops_at_the_breakpoint_and_not_after_it() {
     let mut app = App::live("cancel".into(), Live::start(Program::Cancel), Sources::new(None));
     let mut stopped = live_screen(&mut app, "Bcancelled⏎f");
     eventually("it stops", || {
@@ -414,8 +414,8 @@ fn the_findings_so_far_of_a_running_program_are_listed() {
 }
 
 #[test]
-fn a_recording_of_eighty_thousand_events_opens_at_once_and_its_end_is_near() {
-    // A crawl of a thousand pages has about as many.
+fn a_recording_of_eighty_thousand_events_opens_and_jumps_to_its_end_at_once() {
+    // A crawl of a thousand pages has about as many events.
     let place = Place::new();
     let file = place.path("run.jsonl");
     Running::start(place.command(&["-q"]).env("EXECUTOR_TRACE", &file)).wait().exits(0);
@@ -432,6 +432,6 @@ fn a_recording_of_eighty_thousand_events_opens_at_once_and_its_end_is_near() {
     let opened = start.elapsed();
     screen(&mut app, (80, 24), "G←");
     println!("opened after {opened:?}, at the end after {:?}", start.elapsed());
-    // A release takes less than a tenth of a second for each; this build is not optimized, and not alone.
+    // An optimized build takes less than a tenth of a second for each; this one is not, and other tests run beside it.
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }

@@ -50,7 +50,7 @@ fn place() -> Place {
     place
 }
 
-/// The page of a recording, from in the folder `project`.
+/// The page of a recording, made in the folder `project`.
 fn page(place: &Place, trace: &str, args: &[&str]) -> (String, Ran) {
     fs::write(place.path("run.jsonl"), trace).unwrap();
     let html = ["step", "--replay", "../run.jsonl", "--html", "../page.html"];
@@ -123,7 +123,7 @@ fn data(page: &str) -> Value {
 }
 
 #[test]
-fn a_directory_that_the_user_is_not_in_is_read_only_with_source() {
+fn a_directory_that_the_user_is_not_in_is_read_only_if_source_names_it() {
     let place = place();
     let top = place.path("").canonicalize().unwrap();
     fs::create_dir(top.join("other")).unwrap();
@@ -175,7 +175,7 @@ fn no_text_of_a_recording_controls_the_terminal() {
         let printed = ran.stdout + &ran.stderr;
         assert!(!printed.contains(obeyed), "{args:?}: {printed:?}");
     }
-    // Nor in the error for a line that is not one of a recording.
+    // The error for a line that is not one of a recording has no control sequence either.
     let bad = as_lines(&[trace[0].clone(), json!({ "at": 1, "event": evil })]);
     fs::write(place.path("run.jsonl"), bad).unwrap();
     for args in [["step", "--replay", "run.jsonl", "--lint"], ["top", "--replay", "run.jsonl", "--once"]] {
@@ -185,7 +185,7 @@ fn no_text_of_a_recording_controls_the_terminal() {
 }
 
 #[test]
-fn what_is_written_into_a_page_stays_a_text() {
+fn the_texts_of_a_recording_stay_texts_in_the_page() {
     let place = place();
     let evil = "</script><script>alert(1)</script><!--";
     let trace = [
@@ -206,7 +206,7 @@ fn with(line: &str) -> String {
 }
 
 #[test]
-fn what_is_no_recording_is_refused_with_the_line() {
+fn a_line_that_is_not_of_a_recording_is_refused_with_its_number() {
     let deep = format!("{{\"at\":1,\"event\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
     for line in [
         r#"{"at":1,"run":-1,"event":"poll_begins","task":1}"#,
@@ -243,7 +243,7 @@ fn a_line_without_an_end_is_refused_before_it_fills_the_memory() {
 }
 
 #[test]
-fn the_largest_numbers_are_only_numbers() {
+fn the_largest_numbers_are_read_without_an_overflow() {
     let (most, place) = (u64::MAX, place());
     let lines = [
         json!({ "executor_trace": 2, "program": "p", "simulated": false, "dropped": most }),
@@ -271,7 +271,7 @@ fn the_largest_numbers_are_only_numbers() {
         json!({ "at": most, "run": u32::MAX, "event": "blocking_begins", "task": most - 2 }),
     ];
     let (page, _) = page(&place, &as_lines(&lines), &[]);
-    // Numbers beyond those of a script are texts, so that two tasks stay two.
+    // Numbers that a script cannot represent are strings, so that two tasks stay distinct.
     let values = data(&page)["values"].to_string();
     assert!(values.contains(&format!("\"{most}\"")) && values.contains(&format!("\"{}\"", most - 1)), "{values}");
     for args in [

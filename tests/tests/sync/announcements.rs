@@ -21,7 +21,7 @@ fn a_oneshot_is_received_once() {
 }
 
 #[test]
-fn a_oneshot_whose_sender_was_dropped_is_an_error() {
+fn the_receiver_of_a_oneshot_gets_an_error_if_the_sender_was_dropped() {
     let (tx, rx) = oneshot::<u32>();
     let mut waits = waiting(rx);
     drop(tx);
@@ -92,7 +92,7 @@ fn a_slow_receiver_gets_the_number_of_messages_that_it_missed() {
     (0..5).for_each(|n| assert_eq!(tx.send(n), Ok(1)));
     assert_eq!(at_once(rx.recv()), Err(BroadcastError::Missed(3)));
     assert_eq!((at_once(rx.recv()), at_once(rx.recv())), (Ok(3), Ok(4)));
-    // Also while it waited, and was handed one that it did not take.
+    // A message that was handed to a dropped wait can be missed, too.
     let served = waiting(rx.recv());
     tx.send(5).unwrap();
     assert!(served.was_woken());
@@ -130,7 +130,7 @@ fn a_broadcast_ends_when_the_last_sender_is_gone_and_all_is_received() {
 }
 
 #[test]
-fn a_broadcast_forgets_the_oldest_and_nothing_twice() {
+fn a_full_broadcast_drops_its_oldest_message_and_each_message_once() {
     let alive = Alive::default();
     let (tx, rx) = broadcast(1);
     for n in 0..5 {
@@ -145,7 +145,7 @@ fn a_broadcast_forgets_the_oldest_and_nothing_twice() {
 // ---- watch ----
 
 #[test]
-fn a_watched_value_is_the_newest() {
+fn a_watch_receiver_gets_the_newest_value() {
     let (tx, mut rx) = watch(1);
     let mut second = rx.clone();
     assert_eq!((*tx.get(), *rx.get()), (1, 1));
@@ -223,13 +223,13 @@ fn a_watched_value_without_receivers_is_returned() {
 }
 
 #[test]
-fn a_watched_value_is_changed_by_a_copy() {
+fn modify_changes_a_copy_and_starts_again_if_the_value_has_changed_meanwhile() {
     let (tx, mut rx) = watch(vec![1]);
     let before = rx.get();
     let calls = Cell::new(0);
     tx.modify(|list| {
         if calls.replace(calls.get() + 1) == 0 {
-            tx.send(vec![2]).unwrap(); // another change comes between
+            tx.send(vec![2]).unwrap(); // another change in between
         }
         list.push(9);
     });

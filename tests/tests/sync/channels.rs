@@ -39,7 +39,7 @@ fn each_message_reaches_the_receiver_that_has_waited_longest() {
 }
 
 #[test]
-fn an_unbounded_channel_never_waits() {
+fn a_send_to_an_unbounded_channel_never_waits() {
     let (tx, rx) = unbounded();
     for n in 0..1000 {
         at_once(tx.send(n)).unwrap();
@@ -50,7 +50,7 @@ fn an_unbounded_channel_never_waits() {
 }
 
 #[test]
-fn a_rendezvous_needs_both_at_once() {
+fn a_rendezvous_needs_a_sender_and_a_receiver_at_once() {
     let (tx, rx) = channel(0);
     assert_eq!(
         (tx.capacity(), tx.try_send(1), rx.try_recv()),
@@ -63,7 +63,7 @@ fn a_rendezvous_needs_both_at_once() {
     assert!(!two.was_woken());
     assert_eq!(rx.try_recv(), Ok(2));
     assert_eq!(two.served(), Ok(()));
-    // and the other way round.
+    // and a receive waits for a send.
     let (mut one, mut two) = (waiting(rx.recv()), waiting(rx.recv()));
     assert_eq!(tx.try_send(3), Ok(()));
     assert_eq!(at_once(tx.send(4)), Ok(()));
@@ -196,7 +196,7 @@ fn a_stream_that_waits_keeps_its_position_in_line() {
 }
 
 #[test]
-fn what_was_handed_to_a_stream_is_there_for_its_receiver() {
+fn a_message_handed_to_a_stream_can_be_received_in_any_way() {
     let (tx, mut rx) = unbounded();
     waiting(rx.next()).leave_in_line();
     tx.try_send(1).unwrap();
@@ -215,13 +215,13 @@ fn what_was_handed_to_a_stream_is_there_for_its_receiver() {
 }
 
 #[test]
-fn a_stream_in_line_goes_with_its_receiver() {
+fn a_stream_leaves_the_line_when_its_receiver_is_dropped() {
     let (tx, rx) = unbounded();
     let (mut one, mut two) = (rx.clone(), rx.clone());
     let kept = [waiting(async { one.next().await }), waiting(async { two.next().await })];
     tx.try_send(1).unwrap();
     kept.into_iter().for_each(Hand::leave_in_line);
-    drop(one); // with what it was given
+    drop(one); // with the message that was handed to it
     tx.try_send(2).unwrap();
     assert_eq!(at_once(two.next()), Some(1));
     drop(two);

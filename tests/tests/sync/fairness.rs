@@ -1,4 +1,4 @@
-//! Waiters are served in their order, no task overtakes or starves another, and none keeps the thread.
+//! Waiters get their turns in order, no task overtakes or starves another, and no task keeps the thread.
 
 use super::kit::{Dice, at_once, waiting};
 use executor::sync::{
@@ -71,7 +71,7 @@ fn a_mutex_is_locked_in_the_order_of_waiting() {
 }
 
 #[test]
-fn a_writer_is_not_starved_by_readers_nor_readers_by_writers() {
+fn readers_and_writers_do_not_starve_each_other() {
     let lock = RwLock::new(());
     let reads = lock.try_read().unwrap();
     let mut writer = waiting(lock.write());
@@ -120,7 +120,7 @@ fn no_receiver_overtakes_a_waiting_one() {
 }
 
 #[test]
-fn conditions_wake_the_task_that_has_waited_longest() {
+fn a_condvar_wakes_the_task_that_has_waited_longest() {
     let (mutex, changed) = (Mutex::new(()), Condvar::new());
     let wait = || async { drop(changed.wait(mutex.lock().await).await) };
     let mut line: Vec<_> = (0..20).map(|_| waiting(wait())).collect();
@@ -128,13 +128,13 @@ fn conditions_wake_the_task_that_has_waited_longest() {
         changed.notify_one();
         assert!(line.iter().skip(at + 1).all(|wait| !wait.was_woken()));
         line[at].served();
-        line.push(waiting(wait())); // a new wait is the last
+        line.push(waiting(wait())); // a new wait is the last in line
     }
 }
 
 // ---- always ready ----
 
-/// Does a thing a thousand times that needn't wait, and sees how often another task comes to run meanwhile.
+/// Repeats an operation that is always ready a thousand times, and checks how often another task runs meanwhile.
 #[track_caller]
 fn lets_others_run<F: Future>(what: &str, mut operation: impl FnMut() -> F) {
     let others = Runtime::builder().virtual_clock().detect_deadlock(true).build().unwrap().block_on(async {
@@ -206,7 +206,7 @@ fn operations_that_are_always_ready_let_other_tasks_run() {
     assert_eq!(done, 2);
 }
 
-/// The same, for what cannot be called again and again without lending itself.
+/// The same for an operation that borrows its receiver mutably: `thousand` does the thousand operations itself.
 #[track_caller]
 fn lets_others_run_in_all(what: &str, thousand: &mut impl AsyncFnMut(), done: &mut u32) {
     let others = Runtime::builder().virtual_clock().detect_deadlock(true).build().unwrap().block_on(async {

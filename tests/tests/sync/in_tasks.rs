@@ -80,7 +80,7 @@ fn tasks_synchronize_through_every_primitive() {
 }
 
 #[test]
-fn messages_need_not_be_sent_between_threads() {
+fn messages_between_tasks_of_one_thread_need_not_be_send() {
     run(async {
         let (tx, rx) = channel::<Rc<i32>>(1);
         let task = spawn_local(async move {
@@ -99,7 +99,7 @@ fn messages_need_not_be_sent_between_threads() {
 }
 
 #[test]
-fn a_task_that_is_cancelled_while_it_waits_leaves_nothing() {
+fn a_task_that_is_cancelled_while_it_waits_leaves_nothing_behind() {
     run(async {
         let mutex = Arc::new(Mutex::new(0));
         let held = mutex.lock().await;
@@ -114,7 +114,7 @@ fn a_task_that_is_cancelled_while_it_waits_leaves_nothing() {
         executor::yield_now().await;
         tasks[1].cancel();
         drop(held);
-        tasks[0].cancel(); // it has the mutex, and was not polled
+        tasks[0].cancel(); // the mutex was handed to it, and it was not polled since
         let ended = join_all(tasks).await;
         assert_eq!(ended.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, false, true]);
         assert_eq!(*mutex.try_lock().unwrap(), 1);

@@ -11,7 +11,7 @@ use tests::waker_fn;
 
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// How far a wait has come when it is dropped.
+/// The stage in which a wait is dropped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum When {
     NotPolled,
@@ -23,7 +23,7 @@ pub enum When {
     ReplacedAndServed,
 }
 
-/// A primitive that serves its waiters one after the other.
+/// A primitive that hands what it has to one waiter after the other.
 pub struct Line<T> {
     /// Makes a wait.
     pub join: Box<dyn Fn() -> Boxed<T>>,
@@ -33,10 +33,10 @@ pub struct Line<T> {
     pub left: Box<dyn Fn() -> Vec<T>>,
 }
 
-/// Three waits are in line. One of them is dropped: each in turn, at each moment. The two others always get the first
-/// two permits or messages, in their order, and the rest is left.
+/// Puts three waits in line and drops one of them: each of the three, in each stage. Checks that the other two get the
+/// first two permits or messages, in order, and that the rest is left.
 ///
-/// `keep` says whether what no waiter takes is kept.
+/// `keep`: whether the primitive keeps what no waiter takes.
 #[track_caller]
 pub fn each_may_be_dropped<T: PartialEq + fmt::Debug>(
     line: impl Fn() -> Line<T>,

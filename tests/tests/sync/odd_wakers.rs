@@ -50,7 +50,7 @@ fn a_waker_that_panics_loses_no_permit_and_no_message() {
     let mut next = Box::pin(semaphore.acquire());
     assert!(next.as_mut().poll(&mut Context::from_waker(&bad())).is_pending());
     drop(permit);
-    panic_text(|| drop(goes)); // gives it to the next, whose waker panics
+    panic_text(|| drop(goes)); // hands it to the next waiter, whose waker panics
     drop(at_once(next));
     assert_eq!(semaphore.available_permits(), 1);
 
@@ -78,7 +78,7 @@ fn a_waker_can_use_the_primitive_that_calls_it() {
             assert!(format!("{semaphore:?}").contains("(0 available)"));
             if at == 0 {
                 crowd.drop_wait(1); // in line
-                semaphore.add_permits(1); // for the third, from in here
+                semaphore.add_permits(1); // goes to the third waiter
             }
         }
     });
@@ -92,7 +92,7 @@ fn a_waker_can_use_the_primitive_that_calls_it() {
         move |crowd, at| {
             assert!(mutex.try_lock().is_none() && format!("{mutex:?}").contains("<locked>"));
             if at == 0 {
-                crowd.drop_wait(0); // the mutex was handed to it, and goes to the other one
+                crowd.drop_wait(0); // the mutex was handed to it, and goes to the other waiter
             }
         }
     });
@@ -106,8 +106,8 @@ fn a_waker_can_use_the_primitive_that_calls_it() {
         move |crowd, at| {
             assert!(rx.try_recv().is_err());
             if at == 0 {
-                crowd.drop_wait(0); // with its message, which is the next one's
-                tx.try_send(2).unwrap(); // and this is the third one's
+                crowd.drop_wait(0); // its message goes to the next waiter
+                tx.try_send(2).unwrap(); // goes to the third waiter
                 tx.try_send(3).unwrap();
                 assert_eq!(tx.try_send(4), Err(TrySendError::Full(4)));
                 drop((tx.clone(), rx.clone()));
@@ -144,7 +144,7 @@ async fn received(rx: executor::sync::Receiver<i32>) -> Result<i32, RecvError> {
 
 #[test]
 fn a_notice_given_while_the_mutex_is_unlocked_is_not_missed() {
-    // The waker of the wait for the mutex gives the notice, from inside of the unlock.
+    // The waker of a task that waits for the mutex gives the notice, while the mutex is being unlocked.
     let shared = Arc::new((Mutex::new(()), Condvar::new()));
     let held = shared.0.try_lock().unwrap();
     let mut tells = Box::pin(shared.0.lock());
@@ -155,12 +155,12 @@ fn a_notice_given_while_the_mutex_is_unlocked_is_not_missed() {
     assert!(tells.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     let mut waits = waiting(shared.1.wait(held));
     drop(at_once(tells));
-    drop(waits.ready()); // woken for the notice, and for the mutex
+    drop(waits.ready()); // woken by the notice and by the mutex
 }
 
 #[test]
 fn a_waker_can_drop_the_last_handle_of_the_primitive_that_calls_it() {
-    // The wait owns the only other reference; the waker drops it while `add_permits` and others are at work.
+    // The waits own the only other references. The wakers drop the waits while `add_permits` or a send is running.
     let semaphore = Arc::new(Semaphore::new(0));
     let crowd = Crowd::gather(
         20,
@@ -208,7 +208,7 @@ fn on_drop(f: impl FnOnce() + Send + Sync + 'static) -> Waker {
     Arc::new(Drops(OnDrop::new(f))).into()
 }
 
-/// Polls a wait with a waker whose drop calls `f`, and has the waker dropped in each way.
+/// Polls a wait with a waker whose drop calls `f`, and drops the waker in each possible way.
 #[track_caller]
 fn use_when_a_waker_is_dropped<T>(
     wait: impl Fn() -> Boxed<T>,
@@ -298,7 +298,7 @@ fn a_waker_whose_drop_uses_the_primitive_finds_nothing_locked() {
     );
 }
 
-/// A value that uses its primitive when it is dropped, which deadlocks if that is locked.
+/// A value that uses its primitive when it is dropped; this deadlocks if the primitive is locked.
 struct UsesOnDrop(Arc<OnDropUse>);
 
 /// What a [`UsesOnDrop`] does, and how often it was done.
@@ -356,11 +356,11 @@ fn a_broadcast_drops_messages_while_nothing_is_locked() {
     let on_drop = Arc::new(OnDropUse::default());
     let (tx, rx) = broadcast::<Arc<UsesOnDrop>>(1);
     let tx = Arc::new(tx);
-    let used = Arc::downgrade(&tx); // not a cycle
+    let used = Arc::downgrade(&tx); // a strong reference would be a cycle
     let f = move || used.upgrade().into_iter().for_each(|tx| drop((tx.receivers(), tx.subscribe())));
     assert!(on_drop.f.set(Box::new(f)).is_ok());
     tx.send(Arc::new(on_drop.value())).ok().unwrap();
-    tx.send(Arc::new(on_drop.value())).ok().unwrap(); // the first one is missed
+    tx.send(Arc::new(on_drop.value())).ok().unwrap(); // drops the first message, which was not received
     drop(rx);
     assert_eq!(on_drop.uses(), 2);
     assert!(tx.send(Arc::new(on_drop.value())).is_err());
@@ -378,7 +378,7 @@ fn a_watch_drops_values_while_nothing_is_locked() {
 // ---- wakers, counted ----
 
 #[test]
-fn a_waker_is_kept_once_and_only_while_it_is_of_use() {
+fn a_wait_keeps_one_waker_and_only_while_it_needs_it() {
     let semaphore = Semaphore::new(0);
     let (one, other) = (Counting::new(), Counting::new());
     let mut waits = Box::pin(semaphore.acquire());
@@ -399,7 +399,7 @@ fn a_waker_is_kept_once_and_only_while_it_is_of_use() {
 }
 
 #[test]
-fn a_wait_that_was_served_completes_when_it_is_polled_with_another_waker() {
+fn a_wait_that_was_woken_completes_when_it_is_polled_with_another_waker() {
     let served = AtomicBool::new(false);
     let event = Event::new();
     let mut waits: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async {

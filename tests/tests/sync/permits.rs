@@ -81,7 +81,7 @@ fn an_owned_permit_keeps_its_semaphore_and_returns_to_it() {
 }
 
 #[test]
-fn more_permits_than_can_be_counted_are_a_panic_and_none_is_lost() {
+fn adding_more_permits_than_can_be_counted_panics_and_loses_none() {
     let semaphore = Semaphore::new(usize::MAX);
     assert!(panic_text(|| semaphore.add_permits(1)).contains("more permits than can be counted"));
     assert_eq!(semaphore.available_permits(), usize::MAX);
@@ -93,7 +93,7 @@ fn more_permits_than_can_be_counted_are_a_panic_and_none_is_lost() {
 }
 
 #[test]
-fn a_handed_over_permit_that_is_returned_beyond_the_maximum_panics_too() {
+fn returning_a_handed_over_permit_beyond_the_maximum_panics_too() {
     let semaphore = Semaphore::new(0);
     let waits = waiting(semaphore.acquire());
     semaphore.add_permits(1);
@@ -164,7 +164,7 @@ fn a_panic_does_not_poison_a_mutex() {
 }
 
 #[test]
-fn a_mutex_may_hold_what_has_no_size() {
+fn a_mutex_may_hold_an_unsized_value() {
     let mutex: &Mutex<[i32]> = &Mutex::new([1, 2]);
     at_once(mutex.lock())[0] = 5;
     assert_eq!(*at_once(mutex.lock()), [5, 2]);

@@ -14,7 +14,7 @@ pub(super) const MANY: usize = 100;
 fn nothing<T>(_: &Arc<Crowd<T>>, _: usize) {}
 
 #[test]
-fn all_waiters_are_woken_once_however_many() {
+fn any_number_of_waiters_are_each_woken_once() {
     for size in [1, 2, 15, 16, 17, 31, 32, 33, MANY] {
         let event = Arc::new(Event::new());
         let crowd = Crowd::gather(size, |_| Box::pin(wait(event.clone())), nothing);
@@ -114,12 +114,12 @@ fn wakers_of_an_event_can_set_and_clear_it_and_drop_its_waits() {
                 let mut waits: Boxed<()> = Box::pin(wait(event.clone()));
                 assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
                 late.lock().unwrap().push(waits);
-                crowd.drop_wait(MANY - 1); // in line; this drop serves the next rounds, from inside of the wake
+                crowd.drop_wait(MANY - 1); // in line; this drop wakes the next rounds, from inside of a wake
                 (40..60).for_each(|other| crowd.drop_wait(other));
-                (5..9).for_each(|other| crowd.drop_wait(other)); // of the same round: served
+                (5..9).for_each(|other| crowd.drop_wait(other)); // of the same round, and so no longer in line
             }
             20 => {
-                event.set(); // serves all the rest, and the late one, from in here
+                event.set(); // wakes all the rest, and the late one, from inside of a wake
                 event.clear();
             }
             30 => {
@@ -143,7 +143,7 @@ fn wakers_of_an_event_can_set_and_clear_it_and_drop_its_waits() {
 }
 
 #[test]
-fn a_set_goes_on_when_it_was_cleared_between_two_rounds() {
+fn a_set_wakes_all_waiters_even_if_the_event_is_cleared_between_two_rounds() {
     let event = Arc::new(Event::new());
     let crowd = Crowd::gather(MANY, |_| Box::pin(wait(event.clone())), {
         let event = event.clone();
@@ -159,7 +159,7 @@ fn a_set_goes_on_when_it_was_cleared_between_two_rounds() {
 }
 
 #[test]
-fn a_barrier_is_used_again_while_the_last_ones_are_still_woken() {
+fn a_barrier_can_be_used_again_while_it_still_wakes_the_last_waiters() {
     let barrier = Arc::new(Barrier::new(MANY + 1));
     let meet = |barrier: Arc<Barrier>| async move { barrier.wait().await };
     let again: Arc<Lock<Vec<Boxed<bool>>>> = Arc::default();
@@ -177,7 +177,7 @@ fn a_barrier_is_used_again_while_the_last_ones_are_still_woken() {
     });
     assert!(at_once(barrier.wait()));
     assert_eq!(crowd.all_done().len(), MANY - 2);
-    // All came again but one, which was dropped in line and never woken.
+    // Each waiter that was woken has arrived again. One was dropped in line and never woken.
     assert!(format!("{barrier:?}").ends_with(&format!("({} of {} have arrived)", MANY - 1, MANY + 1)), "{barrier:?}");
     let mut one_more = waiting(barrier.wait());
     assert!(at_once(barrier.wait()));
@@ -195,7 +195,7 @@ fn no_message_is_both_received_and_returned() {
     let crowd = Crowd::gather(MANY, |at| send(at), {
         let (rx, received) = (rx.clone(), received.clone());
         move |_, _| {
-            let got = rx.try_recv(); // wakes the next round from in here
+            let got = rx.try_recv(); // wakes the next round from inside of a wake
             received.lock().unwrap().push(got);
         }
     });
@@ -229,14 +229,14 @@ fn messages_arrive_once_when_wakers_send_and_receive() {
 }
 
 #[test]
-fn each_notify_one_wakes_one_of_many_waiters() {
+fn notify_one_during_notify_all_wakes_one_later_waiter() {
     let shared = Arc::new((Mutex::new(()), Condvar::new()));
     let late: Arc<Lock<Vec<Boxed<()>>>> = Arc::default();
     let crowd = Crowd::gather(MANY, |_| Box::pin(notified(shared.clone())), {
         let (shared, late) = (shared.clone(), late.clone());
         move |crowd, at| {
             if at == 1 {
-                // Three more waits after `notify_all`, and a notice for one: one of these three gets it.
+                // Three waits begin after `notify_all`; the notice for one waiter goes to one of these three.
                 for _ in 0..3 {
                     let mut waits: Boxed<()> = Box::pin(notified(shared.clone()));
                     assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());

@@ -12,7 +12,7 @@ fn an_event_stays_set_until_it_is_cleared() {
     let (mut one, mut other) = (waiting(event.wait()), waiting(event.wait()));
     event.set();
     assert!(event.is_set());
-    event.set(); // twice is once
+    event.set(); // a second `set` has no effect
     one.served();
     other.served();
     at_once(event.wait());
@@ -41,7 +41,7 @@ fn a_waiter_continues_after_an_event_that_was_set_and_cleared_at_once() {
 // ---- condition ----
 
 #[test]
-fn a_condition_wakes_one_or_all_and_they_have_the_mutex_again() {
+fn a_condvar_wakes_one_or_all_waiters_and_they_lock_the_mutex_again() {
     let (mutex, changed) = (Mutex::new(0), Condvar::default());
     let wait = || async { *changed.wait(mutex.lock().await).await };
     let (mut first, mut second, mut third) = (waiting(wait()), waiting(wait()), waiting(wait()));
@@ -75,7 +75,7 @@ fn a_notice_without_a_waiter_is_not_kept() {
 }
 
 #[test]
-fn waiting_while_something_holds_does_not_wait_if_it_does_not() {
+fn wait_while_returns_at_once_if_the_condition_does_not_hold() {
     let (mutex, changed) = (Mutex::new(2), Condvar::new());
     assert_eq!(*at_once(async { changed.wait_while(mutex.lock().await, |left| *left > 2).await }), 2);
     let mut waits = waiting(async { changed.wait_while(mutex.lock().await, |left| *left > 0).await });
@@ -89,7 +89,7 @@ fn waiting_while_something_holds_does_not_wait_if_it_does_not() {
 
 #[test]
 fn no_notice_is_missed_between_unlocking_and_waiting() {
-    // The task that gets the mutex from a waiter finds the waiter in line.
+    // A waiter enters the line before it unlocks the mutex, so the task that locks it next can notify it.
     let (mutex, changed) = (Mutex::new(false), Condvar::new());
     let guard = at_once(mutex.lock());
     let mut waits = waiting(async { *changed.wait(mutex.lock().await).await });
@@ -106,7 +106,7 @@ fn no_notice_is_missed_between_unlocking_and_waiting() {
 // ---- barrier ----
 
 #[test]
-fn a_barrier_lets_all_go_when_the_last_one_comes_and_can_be_used_again() {
+fn a_barrier_opens_when_the_last_task_arrives_and_can_be_used_again() {
     let barrier = Barrier::new(3);
     for _ in 0..3 {
         let (mut one, mut other) = (waiting(barrier.wait()), waiting(barrier.wait()));
@@ -131,7 +131,7 @@ fn the_next_round_at_a_barrier_does_not_mix_with_the_last_one() {
     let barrier = Barrier::new(2);
     let mut first = waiting(barrier.wait());
     assert!(at_once(barrier.wait()));
-    // Before the first one has noticed, the next round begins.
+    // The next round begins before the first waiter is polled again.
     let mut next = waiting(barrier.wait());
     assert!(!first.served());
     assert!(next.poll().is_pending());

@@ -24,7 +24,7 @@ type NotSync = Cell<u8>;
 type NotSend = std::sync::MutexGuard<'static, u8>;
 type Neither = Rc<u8>;
 
-/// Does not compile unless the types are.
+/// Compiles only if all types have the bound.
 macro_rules! is {
     ($bound:path: $($type:ty),* $(,)?) => {
         const _: fn() = || {
@@ -34,7 +34,7 @@ macro_rules! is {
     };
 }
 
-/// Does not compile if a type is: then there are two ways to read `_`.
+/// Compiles only if no type has the bound: if one has it, `_` is ambiguous.
 macro_rules! is_not {
     ($bound:path: $($type:ty),* $(,)?) => {$(
         const _: fn() = || {
@@ -52,7 +52,7 @@ macro_rules! is_not {
 is!(Send: Semaphore, Permit<'static>, OwnedPermit, Event, Condvar, Barrier);
 is!(Sync: Semaphore, Permit<'static>, OwnedPermit, Event, Condvar, Barrier);
 
-// A lock is as Send and Sync as the use of its value needs.
+// A lock and its guards are Send or Sync as far as that is sound for the value.
 is!(Send: Mutex<u8>, Mutex<NotSync>, MutexGuard<'static, NotSync>, OwnedMutexGuard<NotSync>);
 is!(Sync: Mutex<u8>, Mutex<NotSync>, MutexGuard<'static, u8>, MutexGuard<'static, NotSend>, OwnedMutexGuard<u8>);
 is_not!(Send: Mutex<NotSend>, Mutex<Neither>, MutexGuard<'static, NotSend>, OwnedMutexGuard<NotSend>,
@@ -85,7 +85,7 @@ is!(Sync: WatchSender<u8>, WatchReceiver<u8>);
 is_not!(Send: WatchSender<NotSync>, WatchReceiver<NotSync>, WatchSender<NotSend>, WatchReceiver<NotSend>);
 is_not!(Sync: WatchSender<NotSync>, WatchReceiver<NotSend>);
 
-// A wait is pinned, because the wait list points to it; what only owns one can be moved.
+// A wait is pinned, because the wait list points to it. Handles and guards can be moved.
 is_not!(Unpin: SendFuture<'static, u8>, RecvFuture<'static, u8>);
 is!(Unpin: Sender<u8>, Receiver<u8>, OneshotReceiver<u8>, OneshotSender<u8>, MutexGuard<'static, u8>);
 
@@ -135,7 +135,7 @@ fn waits_may_move_to_another_thread_while_they_wait() {
 
 // ---- leaks ----
 
-/// Leaves a future in line for ever.
+/// Polls a future once and leaks it, so that it stays in line for ever.
 fn leak<'a, T: 'a>(future: impl Future<Output = T> + 'a) {
     let mut future: Pin<Box<dyn Future<Output = T> + 'a>> = Box::pin(future);
     assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -184,7 +184,7 @@ fn sends_and_receives_that_are_leaked_keep_their_positions_in_line() {
 }
 
 #[test]
-fn waits_that_are_leaked_do_not_hinder_others_at_the_same_oneshot_event_barrier_or_value() {
+fn leaked_waits_do_not_hinder_others_at_the_same_oneshot_event_barrier_broadcast_or_watch() {
     let (mut tx, rx) = oneshot::<Vec<u8>>();
     leak(tx.closed());
     leak(tx.closed());
@@ -215,7 +215,7 @@ fn waits_that_are_leaked_do_not_hinder_others_at_the_same_oneshot_event_barrier_
 }
 
 #[test]
-fn a_guard_that_is_leaked_keeps_what_it_has() {
+fn a_guard_that_is_leaked_keeps_its_lock() {
     let mut mutex = Mutex::new(vec![1]);
     forget(mutex.try_lock());
     assert!(mutex.try_lock().is_none());
@@ -279,7 +279,7 @@ impl Drop for Bad {
 }
 
 #[test]
-fn messages_that_panic_when_they_are_dropped_are_dropped_once_and_take_nothing_with_them() {
+fn messages_that_panic_when_they_are_dropped_are_dropped_once_and_lose_no_other_message() {
     let drops = Arc::new(AtomicUsize::new(0));
     let message = |bad| Bad(bad, drops.clone());
     let dropped = || drops.swap(0, Ordering::SeqCst);
@@ -319,7 +319,7 @@ fn messages_that_panic_when_they_are_dropped_are_dropped_once_and_take_nothing_w
     assert!(tx.is_closed());
     assert_eq!(dropped(), 1);
 
-    // In a oneshot.
+    // Left in a oneshot.
     for polled in [false, true] {
         let (tx, mut rx) = oneshot();
         if polled {
@@ -330,7 +330,7 @@ fn messages_that_panic_when_they_are_dropped_are_dropped_once_and_take_nothing_w
         assert_eq!(dropped(), 1);
     }
 
-    // Dropped by a broadcast, which sends the next one all the same.
+    // Dropped by a broadcast to make room; the next message is sent nevertheless.
     let (tx, mut rx) = broadcast(1);
     tx.send(Arc::new(message(true))).unwrap();
     assert_eq!(panic_text(|| tx.send(Arc::new(message(false))).is_ok()), "a bad message");
@@ -348,7 +348,7 @@ fn messages_that_panic_when_they_are_dropped_are_dropped_once_and_take_nothing_w
 }
 
 #[test]
-fn a_condition_that_panics_unlocks_and_leaves_the_line() {
+fn a_wait_whose_condition_panics_unlocks_the_mutex_and_leaves_the_line() {
     let (mutex, changed) = (Mutex::new(0), Condvar::new());
     let calls = Cell::new(0);
     let mut waits = waiting(async {

@@ -27,7 +27,7 @@ fn threads<F: Future<Output = usize>>(count: u64, body: impl Fn(u64, Dice) -> F 
     })
 }
 
-/// Polls a future some times or to its end. Returns `None` if it drops the future before.
+/// Polls a future a few times or to its end. Returns `None` if it drops the future before that.
 async fn or_drop<F: Future>(dice: &mut Dice, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     match dice.roll(3) {
@@ -46,7 +46,7 @@ async fn or_drop<F: Future>(dice: &mut Dice, future: F) -> Option<F::Output> {
 }
 
 #[test]
-fn never_more_than_the_permits_at_once_and_all_come_back() {
+fn no_more_permits_are_held_than_exist_and_all_are_returned() {
     within(SECONDS, || {
         let (semaphore, held) = (Semaphore::new(5), AtomicUsize::new(0));
         let acquired = threads(4, |_, mut dice| {
@@ -114,11 +114,11 @@ fn locks_exclude_each_other() {
     });
 }
 
-/// Sends messages, and drops some of the sends. Counts in `sent` those that were sent for certain.
+/// Sends messages, and drops some of the sends. Counts in `sent` the messages that were certainly sent.
 async fn send_some(tx: &Sender<Token>, tokens: impl Iterator<Item = Token>, sent: &[AtomicUsize], dice: &mut Dice) {
     for token in tokens {
         let number = token.0;
-        // A message whose send was dropped was either sent or dropped.
+        // A dropped send does not tell whether it has sent its message or dropped it, so it does not count.
         let is_sent = match dice.roll(6) {
             0 => or_drop(dice, tx.send(token)).await.is_some_and(|sent| sent.is_ok()),
             1 => tx.try_send(token).is_ok(),
@@ -148,7 +148,7 @@ async fn receive_all(mut rx: Receiver<Token>, received: &[AtomicUsize], dice: &m
 }
 
 #[test]
-fn no_message_is_lost_or_comes_twice() {
+fn no_message_is_lost_or_received_twice() {
     const EACH: usize = 6_000;
     within(SECONDS, || {
         for capacity in [0, 1, 7, usize::MAX] {
@@ -183,7 +183,7 @@ fn no_message_is_lost_or_comes_twice() {
 }
 
 #[test]
-fn one_sender_and_one_receiver_keep_the_order_whatever_is_dropped() {
+fn messages_of_one_sender_keep_their_order_when_receives_are_dropped() {
     const EACH: usize = 20_000;
     within(SECONDS, || {
         for capacity in [0, 1, 5] {
@@ -226,7 +226,7 @@ fn one_sender_and_one_receiver_keep_the_order_whatever_is_dropped() {
 }
 
 #[test]
-fn work_that_is_announced_by_a_condition_is_all_done() {
+fn all_work_announced_through_a_condvar_is_done() {
     const EACH: usize = 5_000;
     within(SECONDS, || {
         let (queue, filled) = (Mutex::new((Vec::new(), 0)), Condvar::new());

@@ -56,13 +56,13 @@ fn debug_output_names_the_kind_and_the_creation_location() {
     assert!(format!("{event:?}").contains(&at(line, 26)), "also if it was made by default");
 }
 
-/// How a future that is never woken is listed.
+/// Returns the deadlock report for a future that is never woken.
 fn why_it_waits(future: impl Future<Output = ()>) -> String {
     let runtime = Runtime::builder().detect_deadlock(true).build().unwrap();
     panic_text(|| runtime.block_on(future))
 }
 
-/// A task that waits for ever is listed with the primitive that it waits for, and where that was made.
+/// Checks that the deadlock report lists a task with the primitive that it waits for and the creation location of that.
 #[track_caller]
 fn waits_for(kind: &str, wait: impl Future<Output = ()> + 'static) {
     let text = why_it_waits(wait);

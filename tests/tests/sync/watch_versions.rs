@@ -1,4 +1,4 @@
-//! `watch`: a version that was announced or read is not announced again, and none that was not is left out.
+//! `watch`: a version that was announced or read is not announced again, and a newer one always is.
 
 use executor::sync::{BroadcastError, Condvar, Event, Mutex, broadcast, watch};
 use executor::{block_on, spawn, spawn_local, yield_now};
@@ -55,18 +55,18 @@ fn changes_before_the_poll_are_one_change_to_a_receiver_that_reads_nothing() {
 }
 
 #[test]
-fn what_was_read_after_an_announcement_is_not_announced() {
+fn a_version_that_was_read_after_an_announcement_is_not_announced() {
     block_on(async {
         let (tx, mut rx) = watch(0);
         tx.send(1).unwrap();
         rx.changed().await.unwrap();
-        tx.send(2).unwrap(); // between the announcement and the look
+        tx.send(2).unwrap(); // between the announcement and the read
         assert_eq!(*rx.get(), 2);
         assert_eq!(poll_once(rx.changed()).await, None);
         tx.send(3).unwrap();
-        assert_eq!(*rx.get(), 3); // a second look
+        assert_eq!(*rx.get(), 3); // a second read
         assert_eq!(poll_once(rx.changed()).await, None);
-        let mut other = rx.clone(); // has seen as much
+        let mut other = rx.clone(); // has seen the same versions
         assert_eq!(poll_once(other.changed()).await, None);
         tx.send(4).unwrap();
         assert_eq!(poll_once(rx.changed()).await, Some(Ok(())));
@@ -104,7 +104,7 @@ fn a_wait_that_is_dropped_with_its_announcement_has_seen_nothing() {
 }
 
 #[test]
-fn a_receiver_on_another_thread_sees_versions_that_only_grow_and_the_last_one() {
+fn a_receiver_on_another_thread_never_sees_an_older_version_and_sees_the_last_one() {
     within(60, || {
         let (tx, mut rx) = watch(0u32);
         let reader = thread::spawn(move || {
@@ -126,7 +126,7 @@ fn a_receiver_on_another_thread_sees_versions_that_only_grow_and_the_last_one() 
     });
 }
 
-// ---- the neighbours ----
+// ---- other primitives ----
 
 #[test]
 fn messages_a_broadcast_receiver_missed_are_counted_once() {
@@ -179,7 +179,7 @@ fn an_event_that_is_set_many_times_in_one_poll_ends_each_wait_once() {
 }
 
 #[test]
-fn notices_of_a_condition_wake_no_waiter_twice() {
+fn notices_of_a_condvar_wake_no_waiter_twice() {
     block_on(async {
         let shared = Arc::new((Mutex::new(0), Condvar::new()));
         let waits = spawn({
@@ -198,7 +198,7 @@ fn notices_of_a_condition_wake_no_waiter_twice() {
             yield_now().await;
             *shared.0.lock().await += 1;
             for _ in 0..5 {
-                shared.1.notify_one(); // the first finds the waiter, the others find none
+                shared.1.notify_one(); // the first one finds the waiter, the others find no waiter
                 shared.1.notify_all();
             }
             yield_now().await;

@@ -1,7 +1,7 @@
-//! The auto traits of every public type, as a table: none changes unnoticed.
+//! The auto traits of every public type, as a table, so that none of them changes unnoticed.
 //!
-//! The table is checked when this file is compiled. A type that is added needs a line here: the test at the end compares the
-//! lines with the sources.
+//! The table is checked when this file is compiled. A type that is added needs a line here: the test at the end
+//! compares the lines with the sources.
 
 use executor::cancel::{Deadline, Shield};
 use executor::join::{AsCompleted, JoinAll, Race, Select, TryJoinAll, Wait, Waited};
@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 /// `Send`, and not `Sync`.
 type NotSync = Cell<u8>;
-/// Neither.
+/// Neither `Send` nor `Sync`.
 type NotSend = Rc<Cell<u8>>;
 /// A future with all auto traits.
 type Ready = std::future::Ready<Result<u8, u8>>;
@@ -34,7 +34,8 @@ macro_rules! implements {
     ($type:ty, $trait:path) => {{
         #[allow(dead_code)]
         struct Probe<T: ?Sized>(PhantomData<T>);
-        // The inherent constant exists if the trait is implemented, and then comes before that of this trait.
+        // The inherent constant exists if the trait is implemented, and then takes precedence over the one of this
+        // trait.
         #[allow(dead_code)]
         trait Otherwise {
             const YES: bool = false;
@@ -271,7 +272,7 @@ auto_traits! {
     reactor::time::Timeout<Unsend>                       => -    -    unpin -      -;
 }
 
-/// The futures that async functions return have no names.
+/// The futures that async functions return have no names, so they are not in the table.
 #[test]
 fn futures_of_async_functions_are_send_and_sync() {
     fn check<F: Future + Send + Sync>(_: F) {}
@@ -293,7 +294,7 @@ fn futures_of_async_functions_are_send_and_sync() {
 }
 
 #[test]
-fn a_read_guard_of_a_longer_lived_type_is_one_of_a_shorter_lived_type() {
+fn a_read_guard_of_a_longer_lived_type_can_be_used_as_one_of_a_shorter_lived_type() {
     fn shorten<'a, 'b>(guard: sync::ReadGuard<'a, &'static str>, _: &'b str) -> sync::ReadGuard<'a, &'b str> {
         guard
     }
@@ -313,7 +314,7 @@ fn messages_that_are_not_sync_are_cloned_by_one_receiver_at_a_time() {
     threads.collect::<Vec<_>>().into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), 7));
 }
 
-/// The names of the types in a source file that are public, and those that are for macros left out.
+/// The names of the public types in a source file, without the hidden ones, which are for macros.
 fn public_types(source: &str) -> Vec<&str> {
     let mut types = Vec::new();
     let mut is_hidden = false;
@@ -335,7 +336,7 @@ fn public_types(source: &str) -> Vec<&str> {
 
 #[test]
 fn every_public_type_is_in_the_table() {
-    // They have another name outside.
+    // The types of these files are exported under another name.
     const RENAMED: [(&str, &str); 3] = [("oneshot", "Oneshot"), ("broadcast", "Broadcast"), ("watch", "Watch")];
     let in_table = |name: &str| {
         TYPES.iter().any(|row| {

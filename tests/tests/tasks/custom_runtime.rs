@@ -64,7 +64,7 @@ fn spawn_finds_the_custom_runtime() {
 #[test]
 fn spawn_local_finds_the_custom_runtime() {
     run(async {
-        // Not held across an await: the task itself is Send.
+        // The `Rc` is not held across an await, so the task itself is Send.
         let six = {
             let five = Rc::new(5);
             spawn_local(async move {
@@ -112,7 +112,7 @@ fn the_task_dump_lists_the_tasks_of_a_custom_runtime() {
 }
 
 #[test]
-fn a_misuse_fails_with_the_line_to_write_instead() {
+fn misuse_fails_and_says_what_to_write_instead() {
     let said = |result: Result<(), JoinError>| result.unwrap_err().to_string();
     let blocking = said(run(async { spawn_blocking(|| ()).await.unwrap() }));
     assert!(
@@ -246,7 +246,7 @@ fn the_observer_is_shown_each_event_after_the_scheduler_with_the_queue_that_the_
     }
 }
 
-/// Runs an example, recorded: what it prints, and its recording.
+/// Runs an example with a recorder. Returns what it prints, and its recording.
 fn recorded(name: &str) -> (String, Trace) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run.jsonl");
@@ -298,7 +298,7 @@ fn is_whole(trace: &Trace) {
 }
 
 #[test]
-fn the_priority_executor_runs_what_is_urgent_first_and_is_recorded() {
+fn the_priority_executor_runs_urgent_tasks_first_and_is_recorded() {
     let (printed, trace) = recorded("priority");
     let lines: Vec<_> = printed.lines().filter(|line| line.contains("step")).collect();
     assert_eq!(lines, ["high: step 1", "high: step 2", "low: step 1", "low: step 2"]);

@@ -1,8 +1,7 @@
 //! Structures that nest deeply: task groups in task groups, scopes in scopes, handles in outputs.
 //!
-//! What is checked: however deep they are, and on whatever way they end, they end without overflowing the stack, and
-//! what is inside is dropped before what is around it. Each test runs on a thread with the usual stack of two
-//! megabytes.
+//! However deep they are and however they end, the stack does not overflow, and what is inside is dropped before what
+//! is around it. Each test runs on a thread with the usual stack of two megabytes.
 
 use executor::time::{Duration, Instant, now, sleep, timeout};
 use executor::{
@@ -57,7 +56,7 @@ impl Levels {
     }
 }
 
-/// A group with a task that has a group with a task, and so on. The task in the middle awaits `innermost`.
+/// A group with a task that has a group with a task, and so on. The innermost task awaits `innermost`.
 fn nest<I>(levels: Arc<Levels>, number: usize, innermost: I) -> SendBoxed<Result<(), ()>>
 where
     I: Future<Output = Result<(), ()>> + Send + 'static,
@@ -87,7 +86,7 @@ fn never() -> impl Future<Output = Result<(), ()>> + Send {
     pending()
 }
 
-/// Runs a body with a new nest of groups, with 60 s for it.
+/// Runs `body`, which makes a nest of groups, for at most 60 s, and checks that all levels have ended.
 fn with_levels<F: Future<Output = ()>>(body: impl FnOnce(Arc<Levels>) -> F + Send + 'static) {
     within(60, || {
         let levels = Arc::new(Levels::default());
@@ -341,12 +340,12 @@ fn handles_can_cancel_on_drop_to_any_depth() {
     });
 }
 
-/// An output that is the handle of another task, whose output is one as well.
+/// An output that is the handle of another task, whose output is a handle as well.
 #[expect(dead_code, reason = "its fields are there to be dropped")]
 struct Link(Option<JoinHandle<Link>>, OnDrop<Box<dyn FnOnce()>>);
 
-/// Runs tasks, each of whose outputs has the handle of the one before. Returns the last handle. Counts in `dropped` the
-/// outputs that are dropped.
+/// Runs a chain of tasks: the output of each has the handle of the one before. Returns the last handle. Counts the
+/// dropped outputs in `dropped`.
 async fn chain_of_handles(dropped: &Rc<Cell<usize>>) -> Option<JoinHandle<Link>> {
     let mut last = None;
     for _ in 0..DEPTH {
@@ -413,7 +412,7 @@ fn tasks_that_await_each_other_are_freed_to_any_depth() {
 fn tasks_that_keep_the_last_waker_of_each_other_are_dropped_to_any_depth() {
     use executor::task::{Runnable, Schedule, spawn_with};
 
-    /// It runs a task when it is spawned. No task is woken later.
+    /// Runs no task: each is run by the test when it is spawned, and not woken later.
     struct Never;
 
     impl Schedule for Never {

@@ -1,7 +1,7 @@
 //! Misuse of the runtime, and its use in unusual code: destructors, thread-locals, nested scopes.
 //!
-//! What is checked: a panic names the line of the program that is to be changed, task-locals and guards work wherever
-//! safe code can reach them, and large futures need a bounded number of copies on the stack.
+//! A panic names the line of the program to change, task-locals and guards work wherever safe code can reach them, and
+//! large futures need a bounded number of copies on the stack.
 
 use executor::sync::{Semaphore, broadcast};
 use executor::test::network;
@@ -27,7 +27,7 @@ task_local! {
 }
 
 thread_local! {
-    /// Where the last panic of this thread was, and its message.
+    /// The location of the last panic of this thread, and its message.
     static PANIC: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
 }
 
@@ -36,7 +36,7 @@ fn message_of(info: &std::panic::PanicHookInfo<'_>) -> String {
     literal.or_else(|| info.payload().downcast_ref().cloned()).unwrap_or_default()
 }
 
-/// The file that the panic of the body names, and its message.
+/// The location of the panic of the body, and its message.
 fn panic_of(body: impl FnOnce()) -> (String, String) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -72,7 +72,7 @@ fn poll_twice<F: Future>(future: F) {
 }
 
 #[test]
-fn a_call_that_can_not_work_panics_with_the_line_that_made_it() {
+fn a_call_that_cannot_work_panics_with_its_line() {
     panics("a task-local outside of its scope", || USER.with(|_| ()));
     panics("a copy of a task-local", || _ = USER.get());
     panics("spawn", || drop(spawn(async {})));
@@ -122,7 +122,7 @@ fn a_call_that_can_not_work_panics_with_the_line_that_made_it() {
 }
 
 #[test]
-fn a_poll_that_can_not_work_panics_with_the_line_that_made_the_future() {
+fn a_poll_that_cannot_work_panics_with_the_line_that_made_the_future() {
     panics("a handle that was awaited before", || {
         block_on(async {
             let mut task = spawn(async {});
@@ -151,7 +151,7 @@ fn poll_once_outside<F: Future>(future: F) -> Option<F::Output> {
 }
 
 #[test]
-fn try_join_all_and_race_that_are_polled_after_their_end_do_not_panic_in_here() {
+fn try_join_all_and_race_do_not_panic_if_they_are_polled_after_their_end() {
     let mut all = executor::try_join_all([std::future::ready(Err::<(), _>(1))]);
     let mut cx = Context::from_waker(Waker::noop());
     assert!(Pin::new(&mut all).poll(&mut cx).is_ready());
@@ -162,7 +162,7 @@ fn try_join_all_and_race_that_are_polled_after_their_end_do_not_panic_in_here() 
 }
 
 #[test]
-fn other_tasks_are_listed_polled_and_dropped_while_a_task_local_is_shown() {
+fn other_tasks_can_be_listed_polled_and_dropped_while_a_task_local_is_borrowed() {
     within(20, || {
         block_on(async {
             let sleeps = || async {
@@ -185,7 +185,7 @@ fn other_tasks_are_listed_polled_and_dropped_while_a_task_local_is_shown() {
                     let joe = USER.scope("joe", async { USER.with(|user| assert_eq!(*user, "joe")) });
                     assert!(poll_once_outside(joe).is_some());
                     assert_eq!((*user, USER.get()), ("ann", "ann"));
-                    // A panic in there changes nothing.
+                    // A panic in a scope restores the outer value.
                     let panics = async { USER.with(|_| std::panic::resume_unwind(Box::new("on purpose"))) };
                     let mut panics = Box::pin(USER.scope("max", panics));
                     let poll = || panics.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -200,7 +200,7 @@ fn other_tasks_are_listed_polled_and_dropped_while_a_task_local_is_shown() {
 }
 
 #[test]
-fn a_group_is_dropped_while_a_task_local_is_shown() {
+fn a_group_can_be_dropped_while_a_task_local_is_borrowed() {
     block_on(async {
         let seen = std::rc::Rc::new(RefCell::new(Vec::new()));
         let inside = seen.clone();
@@ -220,7 +220,7 @@ fn a_group_is_dropped_while_a_task_local_is_shown() {
 }
 
 #[test]
-fn a_value_that_is_not_sync_can_be_the_tasks_own() {
+fn a_task_local_may_hold_a_value_that_is_not_sync() {
     block_on(async {
         let counts = async {
             COUNT.with(|count| count.set(count.get() + 1));
@@ -244,7 +244,7 @@ thread_local! {
     static AT_EXIT: AtExit = const { AtExit(Cell::new(None)) };
 }
 
-/// Has a function called when all thread-locals of a thread that were used are being destroyed.
+/// Calls a function in the destructor of a thread-local, after the other thread-locals of its thread are destroyed.
 fn at_exit_of_a_thread(at_exit: fn()) {
     thread_local! {
         static DONE: Cell<Option<std::sync::mpsc::Sender<()>>> = const { Cell::new(None) };
@@ -286,7 +286,7 @@ fn a_destructor_of_a_thread_local_may_use_task_locals_and_run_a_runtime() {
     });
 }
 
-/// A blocking call, and a handle chain that is dropped.
+/// Drops a chain of handles, and makes a blocking call.
 async fn chains_and_calls() -> bool {
     let mut last = Ok(None);
     for _ in 0..100 {
@@ -320,7 +320,7 @@ fn a_reactor_that_is_gone_is_current_only_while_its_guard_is_there() {
     drop(first);
     drop(entered_second);
     assert_eq!(Handle::current(), None);
-    // In a runtime, a guard that outlives the block_on changes nothing for the next one.
+    // A guard that outlives its `block_on` changes nothing for the next one.
     let guard = block_on(async { second.handle().enter() });
     assert_eq!(Handle::current(), Some(second.handle()));
     block_on(async { assert_ne!(Handle::current(), Some(second.handle())) });
@@ -344,7 +344,7 @@ fn guards_of_an_entered_host_may_be_dropped_in_any_order() {
 
 const LARGE: usize = 128 << 10;
 
-/// A future, or a call, of this size.
+/// A value that makes a future or a call as large as this.
 fn large() -> [u8; LARGE] {
     std::hint::black_box([1; LARGE])
 }
@@ -440,7 +440,7 @@ fn child_hands_a_large_future_over() {
     thread::Builder::new().stack_size(size).spawn(run).unwrap().join().unwrap();
 }
 
-/// How many copies of a large future must fit onto the stack for each way to pass it.
+/// How many copies of a large future the stack must have room for if the future is passed in this way.
 fn copies_for(way: &str) -> usize {
     let fits = |copies: usize| {
         let mut child = tests::alone::test(module_path!(), "child_hands_a_large_future_over");
@@ -456,14 +456,15 @@ fn copies_for(way: &str) -> usize {
     (1..40).find(|copies| fits(*copies)).expect("forty copies are enough")
 }
 
-/// These are the copies that a build without optimizations makes: of the array, of the future that is made of it, of
-/// the argument, and for the write into the cell.
+/// A build without optimizations copies the array, the future that is made of it, the argument, and the value that is
+/// written into the cell.
 #[test]
-fn a_large_future_is_copied_to_the_stack_a_few_times_only() {
+fn a_large_future_is_copied_to_the_stack_only_a_few_times() {
     let alone = copies_for("none");
     for (way, _) in &WAYS[..WAYS.len() - 1] {
         let copies = copies_for(way);
-        // A wrapper around the future or the call costs two copies, and so does each function that hands it on by value.
+        // A wrapper around the future or the call costs two copies, and so does each function that passes it on by
+        // value.
         let most = if way.contains("spawn") && !way.contains("TaskGroup") && *way != "spawn_blocking" { 2 } else { 6 };
         assert!(copies <= alone + most, "{way}: {copies} copies, {alone} of which it takes to make the array");
     }

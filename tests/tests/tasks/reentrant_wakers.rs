@@ -34,7 +34,7 @@ impl Drop for Hooked {
     }
 }
 
-/// Sets, moves and drops timers of the reactor that is current, and counts how often it did.
+/// A waker that sets, moves and drops a timer of the current reactor, and counts how often it has done so.
 fn uses_timers(count: &Arc<Mutex<usize>>) -> Waker {
     let count = count.clone();
     Hooked::waker(move || {
@@ -90,20 +90,20 @@ fn a_waker_may_use_the_source_that_wakes_or_drops_it() {
             })
         };
         for _ in 0..60 {
-            assert!(poll(&ours, &hooked()).is_pending()); // more than there is room for: these are swept
+            assert!(poll(&ours, &hooked()).is_pending()); // more pollers than the source has room for: a sweep is due
         }
         reactor.turn(None).unwrap();
         assert_eq!(counting.wakes(), 60);
         for _ in 0..60 {
             assert!(poll(&ours, &hooked()).is_pending());
         }
-        // The first wakers are dropped, and the poller is woken because they have left.
+        // The sweep drops the first wakers, and wakes the second ones and the poller that the hooks have left.
         reactor.turn(None).unwrap();
         assert_eq!(counting.wakes(), 60 + 60 + 60 + 1);
         let mut readable = Box::pin(ours.readable());
         assert!(poll_with(&hooked(), &mut readable).is_pending());
         assert!(poll_with(&hooked(), &mut readable).is_pending()); // replaced
-        drop(readable); // taken back
+        drop(readable); // removes its waker
         assert_eq!(counting.wakes(), 183);
         drop(theirs);
         reactor.turn(None).unwrap();
@@ -112,7 +112,7 @@ fn a_waker_may_use_the_source_that_wakes_or_drops_it() {
 }
 
 #[test]
-fn a_waker_may_use_what_tasks_share_when_it_is_woken_or_dropped() {
+fn a_waker_may_use_primitives_when_it_is_woken_or_dropped() {
     within(60, || {
         let (event, semaphore) = (Arc::new(Event::new()), Arc::new(Semaphore::new(0)));
         let (tx, rx) = watch(0);

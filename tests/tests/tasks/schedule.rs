@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::thread;
 
-/// First in, first out, recorded.
+/// A first-in, first-out scheduler with a recorder.
 struct Fifo {
     queue: Mutex<VecDeque<Runnable>>,
     recorder: Recorder,
@@ -186,7 +186,7 @@ fn tasks_of_two_executors_with_the_same_number_are_distinguished() {
 }
 
 #[test]
-fn a_local_task_says_where_it_may_run() {
+fn a_local_task_names_the_thread_that_may_run_it() {
     let fifo = Fifo::new();
     let shared = Rc::new(5);
     let (task, handle) = builder().name("local").spawn_local(async move { Rc::new(*shared + 1) }, fifo.clone());

@@ -1,7 +1,8 @@
 //! `Sleep::reset` on a timer that a task waits for: the wait lasts until the new deadline, from wherever and whenever
-//! it is moved.
+//! the timer is moved.
 //!
-//! On the virtual clock, where a wake that is lost is a deadlock; in the last tests on the system's, with other threads.
+//! Most tests run on a virtual clock, where a lost wake is a deadlock. The last ones run on the system's clock, with
+//! other threads.
 
 use executor::time::{Duration, Instant, Interval, Sleep, interval, now, sleep, sleep_until, timeout};
 use executor::{JoinHandle, Runtime, select, spawn, yield_now};
@@ -22,7 +23,7 @@ use tests::{Counting, poll_with, waker_fn, within};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Runs a future on a virtual clock. A deadlock is a panic.
+/// Runs a future on a virtual clock. Panics at a deadlock.
 fn on_virtual_clock<F: Future>(future: F) -> F::Output {
     let backend = Box::new(Simulation::new());
     Runtime::builder().backend(backend).detect_deadlock(true).build().unwrap().block_on(future)
@@ -37,7 +38,7 @@ impl Idle {
         Idle(Arc::new(Mutex::new(sleep(time))))
     }
 
-    /// A task that waits for it and returns when it continued.
+    /// Spawns a task that waits for the timer and returns the time at which it continued.
     fn wait(&self) -> JoinHandle<Instant> {
         let timer = self.0.clone();
         spawn(async move {
@@ -51,7 +52,7 @@ impl Idle {
     }
 }
 
-// ---- a task that waits continues to wait until the new deadline ----
+// ---- a task that waits follows its timer ----
 
 #[test]
 fn a_task_that_waits_follows_its_timer_to_an_earlier_or_a_later_deadline() {
@@ -87,7 +88,7 @@ fn a_timer_can_be_moved_any_number_of_times() {
         let waits = timer.wait();
         yield_now().await;
         for n in 1..=1_000 {
-            timer.reset(now() + SECOND); // an idle timeout: something came
+            timer.reset(now() + SECOND); // as an idle timeout does when a message comes
             timer.reset(now() + SECOND);
             sleep(SECOND / 2).await;
             assert!(!waits.is_finished(), "after {n} resets");
@@ -101,13 +102,13 @@ fn a_timer_can_be_moved_any_number_of_times() {
 fn a_timer_that_is_moved_before_it_is_polled_or_after_it_fired_waits_for_the_new_deadline() {
     on_virtual_clock(async {
         let (start, mut timer) = (now(), sleep(5 * SECOND));
-        timer.reset(start + SECOND); // never polled
+        timer.reset(start + SECOND); // before the first poll
         (&mut timer).await;
         assert_eq!(now() - start, SECOND);
-        timer.reset(start + 3 * SECOND); // was ready
+        timer.reset(start + 3 * SECOND); // after it was ready
         (&mut timer).await;
         assert_eq!(now() - start, 3 * SECOND);
-        timer.reset(start); // was ready, and is
+        timer.reset(start); // it was ready, and is again
         assert_eq!(poll_once(&mut timer).await, Some(()));
         timer.reset(start + 4 * SECOND);
         assert_eq!(poll_once(&mut timer).await, None);
@@ -177,7 +178,7 @@ fn a_timer_that_is_dropped_or_cancelled_after_it_was_moved_leaves_nothing() {
 }
 
 #[test]
-fn a_waker_that_panics_in_a_reset_leaves_the_timer_whole() {
+fn a_waker_that_panics_in_a_reset_leaves_the_timer_usable() {
     let mut reactor = Reactor::with(Box::new(Simulation::new()), None);
     let _entered = reactor.handle().enter();
     let mut timer = sleep(SECOND);
@@ -220,7 +221,7 @@ fn a_burst_of_missed_ticks_gives_each_of_them_once() {
     on_virtual_clock(async {
         let (start, mut ticks) = (now(), interval(SECOND));
         assert_eq!(ticks.next().await, Some(start));
-        assert_eq!(poll_once(ticks.next()).await, None); // it waits when the next four come
+        assert_eq!(poll_once(ticks.next()).await, None); // it waits when the next four ticks come
         sleep(Duration::from_millis(4_500)).await;
         for n in 1..=4 {
             assert_eq!(ticks.next().await.unwrap() - start, n * SECOND);
@@ -291,7 +292,7 @@ fn every_timer_that_is_set_is_cancelled_or_fires_once_however_it_is_moved() {
 // ---- the system's clock, other threads ----
 
 #[test]
-fn on_the_systems_clock_a_timer_is_moved_without_being_early() {
+fn on_the_systems_clock_a_timer_that_is_moved_is_never_early() {
     within(20, || {
         block_on(async {
             let timer = Idle::after(3600 * SECOND);
@@ -310,7 +311,7 @@ fn on_the_systems_clock_a_timer_is_moved_without_being_early() {
 }
 
 #[test]
-fn another_thread_moves_the_timer_of_a_runtime_that_sleeps() {
+fn another_thread_may_move_the_timer_of_a_parked_runtime() {
     // To an earlier deadline, which must interrupt the parked thread; and to one that has passed, which must wake it.
     for earlier in [Some(Duration::from_millis(5)), None] {
         within(20, move || {
@@ -320,7 +321,8 @@ fn another_thread_moves_the_timer_of_a_runtime_that_sleeps() {
                 let timer = timer.clone();
                 move || {
                     is_polled.recv().unwrap();
-                    thread::sleep(Duration::from_millis(20)); // so that it likely sleeps; either way it has to be right
+                    // By then the runtime likely sleeps; the test must pass either way.
+                    thread::sleep(Duration::from_millis(20));
                     timer.lock().unwrap().reset(earlier.map_or(Instant::now() - SECOND, |time| Instant::now() + time));
                 }
             };

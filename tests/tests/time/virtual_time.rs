@@ -24,7 +24,7 @@ fn on_virtual_clocks<F: Future<Output = ()>>(future: impl Fn() -> F) {
     Runtime::builder().deterministic(3).build().unwrap().block_on(future());
 }
 
-/// Returns how long a future takes, and its output.
+/// Returns how long a future takes.
 async fn time_of<F: Future>(future: F) -> Duration {
     let start = now();
     future.await;
@@ -91,7 +91,7 @@ fn intervals_tick_on_time() {
 }
 
 #[test]
-fn the_timers_of_a_nanosecond_fire_in_the_order_of_setting_and_all_others_by_their_deadlines() {
+fn timers_fire_by_deadline_and_those_of_the_same_nanosecond_in_the_order_of_setting() {
     on_virtual_clocks(|| async {
         let (start, order) = (now(), Rc::new(RefCell::new(Vec::new())));
         let tasks: Vec<_> = [250_001, 3, 249_999, 250_000, 3, 1, 2]
@@ -124,7 +124,7 @@ fn a_race_between_sleeps_that_differ_by_a_nanosecond_has_the_right_winner() {
 }
 
 #[test]
-fn what_comes_over_the_simulated_network_comes_on_time() {
+fn bytes_arrive_on_time_over_the_simulated_network() {
     Runtime::builder().deterministic(1).build().unwrap().block_on(async {
         let latency = Duration::from_nanos(1_234_567);
         let network = reactor::Handle::current().unwrap().network().unwrap().clone();
@@ -172,7 +172,7 @@ fn what_comes_over_the_simulated_network_comes_on_time() {
 }
 
 #[test]
-fn blocking_calls_take_no_time_and_spoil_no_sleep() {
+fn blocking_calls_take_no_virtual_time_and_delay_no_sleep() {
     on_virtual_clocks(|| async {
         let start = now();
         let call = spawn_blocking(|| 7);
@@ -196,7 +196,7 @@ fn sleeps_of_centuries_are_exact() {
 }
 
 #[test]
-fn the_timer_queue_of_a_virtual_clock_behaves_as_a_sorted_list_to_the_nanosecond() {
+fn the_timer_queue_of_a_virtual_clock_behaves_like_a_sorted_list_to_the_nanosecond() {
     let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
     let times = proptest::collection::vec((0..58u32, any::<u64>(), any::<bool>()), 1..60);
     let outcome = TestRunner::new(config).run(&times, |times| {

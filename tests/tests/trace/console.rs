@@ -40,11 +40,11 @@ fn memory(process: u32) -> u64 {
 }
 
 #[test]
-fn a_hundred_clients_that_never_read_cost_nothing() {
+fn a_hundred_clients_that_never_read_take_little_memory() {
     within_after_build(120, || {
         let place = Place::new();
         let server = serve(&place);
-        // More than what the sockets hold.
+        // More events than the sockets hold.
         for _ in 0..1_000 {
             assert_eq!(server.get("/ring/1").status, 200);
         }

@@ -1,4 +1,4 @@
-//! Recordings that the environment asks for, as files and at consoles; what a full recorder keeps; errors of broken
+//! Recordings that environment variables set up, as files and at consoles; what a full recorder keeps; errors of broken
 //! files.
 //!
 //! The programs are the demo's own server and stepper.
@@ -103,7 +103,7 @@ fn a_client_that_never_reads_delays_no_other_client() {
         let place = Place::new();
         let server = serve(&place, &[]);
         let lazy = UnixStream::connect(place.path("console")).unwrap();
-        // Each is some ten kilobytes of recording: more than a socket's buffers hold.
+        // Each request adds about ten kilobytes of recording; together they exceed a socket's buffers.
         for _ in 0..200 {
             assert_eq!(server.get("/ring/3").status, 200);
         }
@@ -165,7 +165,7 @@ fn a_console_that_cannot_accept_waits_until_it_can() {
     let place = Place::new();
     let server = serve(&place, &[]);
     let process = server.running.id();
-    let usual = getrlimit(Resource::Nofile); // which it has inherited
+    let usual = getrlimit(Resource::Nofile); // which the server has inherited
     let limit = |descriptors| {
         let limit = Rlimit { current: descriptors, ..usual };
         prlimit(Pid::from_raw(process as i32), Resource::Nofile, limit).expect("a child's limits can be changed");
@@ -174,7 +174,7 @@ fn a_console_that_cannot_accept_waits_until_it_can() {
     let mut client = Client::connect(&place.path("console"));
     let busy = || tests::processor_time_of(process).unwrap();
     let start = busy();
-    std::thread::sleep(Duration::from_millis(500)); // measures an idle period, and waits for no event
+    std::thread::sleep(Duration::from_millis(500)); // an idle period to measure, not a wait for an event
     assert!(busy() - start < Duration::from_millis(50), "{:?} in an idle half second", busy() - start);
     limit(usual.current);
     assert!(client.read());
@@ -261,7 +261,7 @@ fn the_file_of_a_running_program_is_complete_at_any_moment_and_limited_in_size()
 }
 
 #[test]
-fn what_goes_to_a_pipe_is_written_once() {
+fn a_recording_to_a_pipe_is_written_once() {
     let place = Place::new();
     let mut command = std::process::Command::new(executor_examples().join("hello"));
     command.current_dir(place.path("")).env("EXECUTOR_TRACE", "/dev/stdout");
@@ -287,8 +287,8 @@ fn the_end_of_a_block_on_adds_to_the_file_and_the_end_of_the_runtime_writes_it_a
     assert!(!place.path("elsewhere/run.jsonl").exists());
 }
 
-/// Runs a runtime again and again. Each run is in the file when it has ended, and what was there stays as it is, also
-/// the head, of which this changes a letter.
+/// Runs a runtime again and again. When a run has ended, it is in the file, and what the file had before is unchanged.
+/// That includes the head, in which this changes a letter.
 fn run_again(file: &Path) {
     let runtime = Runtime::builder().build().unwrap();
     for run in 1..10 {
@@ -345,7 +345,7 @@ fn chains_can_be_left_out() {
     assert!(!trace.records.iter().any(|record| matches!(record.event, Event::Waits { .. })));
 }
 
-/// A sleeper, one that waits for ever, and a hundred polls of another task; recorded with room for few events.
+/// A task that sleeps, one that waits for ever, and a hundred polls of another, recorded with room for `limit` events.
 fn overflowed(limit: usize) -> Trace {
     let recorder = Arc::new(Recorder::new().with_limit(limit));
     let runtime = Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
@@ -431,7 +431,7 @@ fn a_full_recorder_drops_the_events_of_what_has_ended() {
 }
 
 #[test]
-fn a_recording_goes_by_the_clock_of_its_own_runtime() {
+fn a_recording_has_the_times_of_its_own_runtime() {
     let hour = Duration::from_secs(3600);
     let (recorder, signal, (waits, waiting)) = (Arc::new(Recorder::new()), Arc::new(Signal::new()), channel());
     let sets = signal.clone();
@@ -462,7 +462,7 @@ fn a_recorder_for_no_events_is_refused() {
 }
 
 #[test]
-fn what_was_written_is_read_again() {
+fn a_written_recording_is_read_unchanged() {
     let trace = overflowed(1_000);
     let mut file = Vec::new();
     trace.write(&mut file).unwrap();

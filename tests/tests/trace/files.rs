@@ -1,4 +1,4 @@
-//! The destination of `EXECUTOR_TRACE`: files that several processes ask for, pipes, devices, and paths that cannot be
+//! The destination of `EXECUTOR_TRACE`: files that several processes share, pipes, devices, and paths that cannot be
 //! written. A file is a complete recording at every moment.
 
 use executor::trace::{Event, Trace};
@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use tests::demo::{Place, Ran, Running, Serving, executor_examples, within_after_build};
 use tests::{eventually, within};
 
-/// `demo serve` that is recorded there.
+/// Starts `demo serve`, recorded to `trace`.
 fn serve(place: &Place, trace: impl AsRef<Path>) -> Serving {
     let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
     Serving::run(command.env("EXECUTOR_TRACE", trace.as_ref()).env("EXECUTOR_TRACE_CHAINS", "off"))
 }
 
-/// A program that ends at once, recorded there.
+/// Runs a program that ends at once, recorded to `trace`.
 fn hello(place: &Place, trace: impl AsRef<Path>) -> Ran {
     let mut command = Command::new(executor_examples().join("hello"));
     command.current_dir(place.path("")).env("EXECUTOR_TRACE", trace.as_ref()).env("EXECUTOR_TRACE_CHAINS", "off");
@@ -134,7 +134,7 @@ fn each_process_of_ways_has_a_file_that_can_be_read() {
 }
 
 #[test]
-fn a_link_stays_and_what_it_leads_to_is_written_also_if_it_is_not_there_yet() {
+fn a_link_stays_and_its_target_is_written_even_if_that_does_not_exist_yet() {
     let place = Place::new();
     fs::create_dir(place.path("there")).unwrap();
     std::os::unix::fs::symlink("there/real.jsonl", place.path("link.jsonl")).unwrap();
@@ -246,7 +246,7 @@ fn a_reader_that_disconnects_is_reported_once() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_reported_at_once_and_once() {
+fn a_full_disk_is_reported_immediately_and_only_once() {
     within_after_build(60, || {
         let place = Place::new();
         let mut server = serve(&place, "/dev/full");
@@ -261,7 +261,7 @@ fn a_full_disk_is_reported_at_once_and_once() {
 }
 
 #[test]
-fn what_another_program_puts_there_meanwhile_is_left_as_it_is() {
+fn a_file_that_another_program_puts_there_meanwhile_is_left_unchanged() {
     within_after_build(60, || {
         let place = Place::new();
         let mut server = serve(&place, "run.jsonl");

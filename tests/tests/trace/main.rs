@@ -1,4 +1,4 @@
-//! Recordings: the files and consoles that the environment asks for, and their content.
+//! Recordings: the files and consoles that environment variables set up, and their content.
 //!
 //! Alone: `cargo test -p tests --test trace`.
 

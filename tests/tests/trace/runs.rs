@@ -110,7 +110,7 @@ fn two_runtimes_that_share_a_recorder_are_distinguished() {
     assert!(timers.is_empty());
 }
 
-/// A blocking call that outlives its run. The next run has a task of the same number when it ends, which it wakes.
+/// A blocking call that outlives its run. When it ends, it wakes a task of the next run that has the same number.
 fn outlived() -> Trace {
     let recorder = Arc::new(Recorder::new());
     let runtime = runtime(&recorder);
@@ -145,12 +145,12 @@ fn a_blocking_call_that_outlives_its_run_is_not_the_task_of_that_number_in_the_n
     let is_finished = |event: &Event| matches!(event, Event::Finished { task: 2, .. });
     assert_eq!((of(1, is_finished), of(2, is_finished)), (1, 1));
     assert_eq!(of(2, |event| matches!(event, Event::BlockingEnds { .. })), 0);
-    // It wakes the task from a thread outside of that run: not as its task 2.
+    // The wake comes from a thread outside of the second run, not from task 2 of that run.
     let wake = trace.records.iter().find(|record| {
         record.run == 2 && matches!(&record.event, Event::Woken { task: 2, by: By::Thread(name), .. } if name.starts_with("executor-blocking"))
     });
     assert!(wake.is_some(), "{:#?}", trace.records);
-    // In the model, each has its own state to its end.
+    // In the model, each of the two tasks has its own state to its end.
     let mut run = Run::new(trace);
     let begins = run.trace.records.iter().rposition(|record| record.event == Event::RunBegins).unwrap();
     run.seek(begins + 1);
@@ -314,7 +314,7 @@ fn the_scripts_of_the_page_keep_runs_apart() {
         }";
     std::fs::write(place.path("data.json"), data).unwrap();
     std::fs::write(place.path("check.cjs"), script("history.js") + &script("words.js") + check).unwrap();
-    // If no program here runs scripts, only a browser checks this.
+    // Without node, only the tests in a browser check this.
     if let Ok(ran) = std::process::Command::new("node").arg("check.cjs").current_dir(place.path("")).output() {
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     }

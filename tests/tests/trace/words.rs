@@ -38,7 +38,7 @@ async fn all_sorts() {
     sleeps.await.unwrap();
 }
 
-/// The bits that change without an event: the references, and those that the handle and callbacks set.
+/// What changes only with an event: all but the references, and the bits that the handle and callbacks set.
 fn known(word: StateWord) -> (Vec<&'static str>, u64) {
     let unreported = ["JOIN", "JOIN_WAKER", "CALLBACKS"];
     (word.names().filter(|name| !unreported.contains(name)).collect(), word.polls())
@@ -139,7 +139,7 @@ fn a_wake_names_the_queue_that_the_task_goes_to() {
     let by_other =
         |event: &Event| matches!(event, Event::Woken { task, by: By::Task(by), .. } if by != task && *by != call);
     assert_eq!(queues(&by_other), [Some(Queue::Run)]);
-    // It goes to the queue when its poll ends.
+    // The task goes to the queue when its poll ends.
     let by_itself = |event: &Event| matches!(event, Event::Woken { task, by: By::Task(by), .. } if task == by);
     assert_eq!(queues(&by_itself), [None]);
     use executor::trace::End;

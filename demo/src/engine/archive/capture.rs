@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use url::Url;
 
-/// Bytes of a body that are kept in memory.
+/// Maximum number of bytes of a body to keep in memory.
 const IN_MEMORY: usize = 256 * 1024;
 /// The profile of a response that says that a page has not changed.
 const NOT_MODIFIED: &str = "http://netpreserve.org/warc/1.1/revisit/server-not-modified";
@@ -29,10 +29,10 @@ pub struct Capture {
     earlier: Option<File>,
     /// Where large bodies are collected.
     files: Arc<Files>,
-    /// Of the head and the body.
+    /// The digest of the head and the body.
     block: Context,
-    /// Of the body. `None` if it has a transfer coding: the standard defines the payload without the coding, but most
-    /// readers verify it with the coding.
+    /// The digest of the body. `None` if it has a transfer coding: the standard defines the payload without the coding,
+    /// but most readers verify it with the coding.
     payload: Option<Context>,
 }
 

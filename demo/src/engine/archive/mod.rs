@@ -43,7 +43,7 @@ impl Archive {
     /// collected.
     ///
     /// # Errors
-    /// Fails if it exists, or can't be created or written.
+    /// Fails if the file exists, or can't be created or written.
     pub async fn create(path: &Path, files: Arc<Files>) -> Result<Archive, Failure> {
         let (owned, info) = (path.to_owned(), record::new_id());
         let id = info.clone();

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_leaves_the_records_before() {
+    fn an_error_keeps_the_earlier_records() {
         let folder = crate::temporary::Temporary::new().unwrap();
         let path = folder.path().join("x.warc");
         // The append fails after the head was written, because the rest of the block can't be read.

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use url::Url;
 
-/// Replacements that wait for those that come before them in the page. Within a tag they come in any order.
+/// Maximum number of replacements that wait for earlier ones in the page. Within a tag they come in any order.
 const WAITING: usize = 4096;
-/// Bytes that are collected before they are written. A smaller page that does not change is not written at all.
+/// Number of bytes to collect before writing them. A smaller page that does not change is not written at all.
 const PIECE: usize = 256 * 1024;
 
 /// A page that is being rewritten.
@@ -38,7 +38,7 @@ struct Edited {
     piece: Vec<u8>,
     digest: Context,
     has_changed: bool,
-    /// Sorted by position, then by number, because two may have the same position.
+    /// The replacements that wait, by position and then by number, because two may have the same position.
     waiting: BTreeMap<(u64, u64, u64), String>,
     number: u64,
     /// The error that ended the rewriting.
@@ -46,7 +46,7 @@ struct Edited {
 }
 
 impl Editor {
-    /// A rewriting of the file `path`. Blocks.
+    /// Begins to rewrite the file `path`. Blocks.
     pub fn new(files: &Files, path: &str, encoded: Encoded, targets: Arc<Targets>) -> io::Result<Editor> {
         let (file, mut piece) = (files.parts.root.open(path)?, Vec::new());
         let edited = Edited {
@@ -65,7 +65,7 @@ impl Editor {
         Ok(Editor { edited: Rc::new(RefCell::new(edited)) })
     }
 
-    /// What receives the links of the page.
+    /// The object that receives the links of the page.
     pub fn rewriter(&self) -> Box<dyn Rewriter> {
         Box::new(Edits(self.edited.clone()))
     }
@@ -132,7 +132,7 @@ impl Edited {
         Ok(())
     }
 
-    /// Copies the page as far as the position `end` of its text.
+    /// Copies the page up to the position `end` of its text.
     fn copy(&mut self, end: Option<u64>) -> io::Result<()> {
         while self.source.read(end, &mut self.piece)? {
             if self.piece.len() >= PIECE {

@@ -7,7 +7,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `targets.rs` | where each link is to lead |
+//! | `targets.rs` | where each link leads |
 //! | `source.rs` | the bytes of a page, by their position in its text |
 //! | `editor.rs` | a page that is being rewritten |
 
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use targets::Targets;
 use url::Url;
 
-/// Pages that are converted at once.
+/// Number of pages to convert at once.
 const AT_ONCE: usize = 4;
 
 /// Converts the links of the pages that this run has saved, or found unchanged.

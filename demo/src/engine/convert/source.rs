@@ -1,5 +1,5 @@
-//! The bytes of a page, read by positions in its text, which is UTF-8. In another encoding the positions differ, so the
-//! bytes are decoded one by one to follow them.
+//! Reads the bytes of a page by positions in its text, which is UTF-8. In any other encoding, the positions of bytes
+//! and of text differ, so the bytes are decoded one by one to keep track of both.
 
 use crate::engine::links::Encoded;
 use encoding_rs::{Decoder, UTF_8, UTF_16BE, UTF_16LE};
@@ -18,7 +18,7 @@ pub struct Source<R> {
 }
 
 impl<R: Read> Source<R> {
-    /// The bytes of a page. What comes before its text, a byte order mark, is appended to `to`.
+    /// Begins to read a page. Appends its byte order mark, if it has one, to `to`.
     pub fn new(bytes: R, encoded: Encoded, to: &mut Vec<u8>) -> io::Result<Source<R>> {
         let mut bytes = BufReader::with_capacity(64 * 1024, bytes);
         bytes.by_ref().take(encoded.mark as u64).read_to_end(to)?;
@@ -31,8 +31,8 @@ impl<R: Read> Source<R> {
         self.at
     }
 
-    /// Appends a piece of the bytes before position `end` to `to`, or of all that are left. Returns whether there may be
-    /// more.
+    /// Appends a piece of the bytes before position `end`, or of the rest of the page, to `to`. Returns whether there
+    /// may be more.
     pub fn read(&mut self, end: Option<u64>, to: &mut Vec<u8>) -> io::Result<bool> {
         let available = self.bytes.fill_buf()?;
         let wanted = end.map_or(u64::MAX, |end| end.saturating_sub(self.at));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use url::Url;
 
-/// A queued page. Its texts are those of the set of seen URLs.
+/// A queued page. It shares its strings with the set of seen URLs.
 pub struct Queued {
     pub url: Rc<str>,
     pub referrer: Option<Rc<str>>,
@@ -16,21 +16,21 @@ pub struct Queued {
     pub purpose: Purpose,
 }
 
-/// Whether linked pages may begin. Those that a person gave always may.
+/// Whether linked pages may begin. Pages given on the command line always may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// The first linked page may begin, and asks for robots.txt.
+    /// The first linked page may begin. Its worker requests robots.txt first.
     Closed,
-    /// That page is asking, and the others wait.
+    /// The worker of that page requests robots.txt, and the other pages wait.
     Asking,
-    /// All may begin.
+    /// All pages may begin.
     Open,
 }
 
 /// Where the frontier lists a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listed {
-    /// No page may begin before something else happens.
+    /// No page may begin until something else changes.
     No,
     /// A page may begin now.
     Ready,
@@ -47,18 +47,18 @@ pub struct Host {
     pub listed: Listed,
     pub gate: Gate,
     pub flow: Flow,
-    /// The least time between the beginnings of two requests.
+    /// Minimum time between the starts of two requests.
     pub delay: Duration,
-    /// When the delay since the last request is over.
+    /// The end of the delay after the last request.
     pub slot: Option<Instant>,
-    /// When a pause is over that the host asked for.
+    /// The end of the pause that the host requested.
     pub paused: Option<Instant>,
 }
 
 /// A page that may begin.
 pub struct Taken {
     pub job: Job,
-    /// It asks for robots.txt first.
+    /// Whether its worker requests robots.txt first.
     pub asks: bool,
     /// Whether it was begun before.
     pub again: bool,
@@ -79,7 +79,7 @@ impl Host {
         }
     }
 
-    /// Where to list it at the time `now`. `new` says whether pages may begin that were not begun before.
+    /// Where to list the host at the time `now`. `new` is whether pages that were not begun before may begin.
     pub fn listing(&self, now: Instant, new: bool) -> Listed {
         if self.active >= self.flow.limit() {
             return Listed::No;
@@ -120,7 +120,7 @@ impl Host {
         at
     }
 
-    /// The first page that waits for another attempt and may pass the gate: when, and its key.
+    /// The first page that waits for another attempt and may pass the gate: its time and its key.
     fn first_again(&self) -> Option<(Instant, (Instant, u64))> {
         let mut again = self.again.iter().filter(|(_, job)| self.gate != Gate::Asking || job.is_given());
         again.next().map(|(key, _)| (key.0, *key))

@@ -51,13 +51,13 @@ impl Job {
         self.unfinished.as_ref().and_then(|unfinished| unfinished.visited.last()).unwrap_or(&self.url)
     }
 
-    /// Whether a person asked for this page, so that it is fetched whatever robots.txt says.
+    /// Whether this page was given on the command line, so that it is fetched regardless of robots.txt.
     pub fn is_given(&self) -> bool {
         is_given(self.depth, self.purpose)
     }
 }
 
-/// Whether a person asked for a page.
+/// Whether a page was given on the command line.
 pub fn is_given(depth: u32, purpose: Purpose) -> bool {
     depth == 0 && purpose == Purpose::Page
 }

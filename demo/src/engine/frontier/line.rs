@@ -10,7 +10,7 @@ use std::task::Waker;
 
 #[derive(Default)]
 pub struct Line {
-    /// By ticket. A worker that was woken has no waker until it is polled.
+    /// The waker of each worker, by ticket. A worker that was woken has none until it is polled.
     waiters: BTreeMap<u64, Option<Waker>>,
     tickets: u64,
     /// The time that the first waits for.

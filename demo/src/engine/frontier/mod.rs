@@ -7,7 +7,7 @@
 //! | `job.rs` | a page to fetch |
 //! | `host.rs` | one host: its pages, its limit and its pauses |
 //! | `state.rs` | all pages and hosts: which page is next, and when |
-//! | `line.rs`, `next.rs` | the workers that wait; the leaf future in which they do |
+//! | `line.rs`, `next.rs` | the workers that wait; the leaf future in which they wait |
 //! | `room.rs` | further exchanges for a page that is in progress |
 
 mod host;
@@ -135,8 +135,8 @@ impl Frontier {
         Next::new(self)
     }
 
-    /// Waits until another request to the host of `url` may begin, as for the target of a redirect; or until the crawl
-    /// is stopped.
+    /// Waits until another request to the host of `url` may begin, for example to the target of a redirect, or until
+    /// the crawl is stopped.
     ///
     /// # Cancel safety
     /// The host stays reserved for the time of one delay.
@@ -152,13 +152,13 @@ impl Frontier {
         }
     }
 
-    /// Begins no page of a host before `until`.
+    /// Pauses a host: no page of it begins before `until`.
     pub fn pause(&self, url: &Url, until: Instant) {
         self.change_host(url, |host| host.paused = host.paused.max(Some(until)));
     }
 
-    /// A host refused the request for a page that was begun at `begun`: slows it down, and pauses it until `until`.
-    /// Returns how many pages at once it still gets, unless it was slowed down since the page was begun.
+    /// Slows down a host that refused the request for a page begun at `begun`, and pauses it until `until`. Returns the
+    /// new limit on its pages at once, unless the host was already slowed down since the page was begun.
     pub fn refused(&self, url: &Url, begun: Instant, until: Option<Instant>) -> Option<usize> {
         self.change_host(url, |host| {
             host.paused = host.paused.max(until);
@@ -192,7 +192,7 @@ impl Frontier {
         self.stop.is_set()
     }
 
-    /// The number of pages that are known and not done.
+    /// The number of pages that are queued or wait for another attempt.
     pub fn queued(&self) -> usize {
         self.state.borrow().waiting()
     }
@@ -237,7 +237,8 @@ impl Frontier {
         result
     }
 
-    /// Wakes the first in the line if it can take a page, or must wait for an earlier time; and all at the end.
+    /// Wakes the first worker in the line if it can take a page or must wait for an earlier time. At the end of the
+    /// crawl, wakes all workers.
     fn wake(&self) {
         let (state, mut line) = (self.state.borrow(), self.line.borrow_mut());
         let wakers = if state.is_over() {
@@ -247,7 +248,7 @@ impl Frontier {
             let wakes = state.can_take() || state.next_start().is_some_and(is_earlier);
             if wakes { line.first().into_iter().collect() } else { Vec::new() }
         };
-        drop((state, line)); // a waker may run anything
+        drop((state, line)); // a waker may run arbitrary code
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -260,7 +261,7 @@ impl Frontier {
 /// A page in progress. Dropping it marks the page as done.
 pub struct Claim<'a> {
     pub job: Job,
-    /// Whether it is the first linked page of its host, which asks for robots.txt before the others begin.
+    /// Whether it is the first linked page of its host: its worker requests robots.txt before the others begin.
     pub asks: bool,
     /// When it was begun.
     pub begun: Instant,
@@ -291,7 +292,7 @@ impl<'a> Claim<'a> {
         self.frontier.state.borrow_mut().again(job, at);
     }
 
-    /// Ends a page that was not fetched, and does not count as one.
+    /// Ends a page that was not fetched. It does not count towards the limit on pages.
     pub fn skip(self) {
         self.frontier.state.borrow_mut().may_begin(1);
     }
@@ -309,7 +310,7 @@ impl Drop for Claim<'_> {
             state.change(self.host, |host| {
                 host.active -= 1;
                 if self.asks && host.gate == Gate::Asking {
-                    host.gate = Gate::Closed; // the next one asks
+                    host.gate = Gate::Closed; // the worker of the next page requests robots.txt
                 }
             });
         });

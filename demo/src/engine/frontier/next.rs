@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 /// Dropping it loses no page: the next worker in the line takes what this one was woken for.
 pub struct Next<'a> {
     frontier: &'a Frontier,
-    /// The place in the line, once it waits.
+    /// Its ticket in the line, once it waits.
     ticket: Option<u64>,
     /// Set by the first in the line, if a page may begin later.
     timer: Option<Sleep>,
@@ -58,7 +58,8 @@ impl<'a> Future for Next<'a> {
                 leaf::pending(|| "a page to fetch".into());
                 return Poll::Pending;
             };
-            // Not `now() >= start`: time passes between two turns of the reactor, and then no wake has come for it.
+            // Polls the timer instead of comparing `now()` with `start`: between two turns of the reactor, `start` may
+            // pass before the wake for it.
             let timer = this.timer.get_or_insert_with(|| sleep_until(start));
             if timer.deadline() != Some(start) {
                 timer.reset(start);

@@ -18,21 +18,21 @@ pub type HostId = usize;
 /// The limits of a crawl.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Pages at once.
+    /// Maximum number of pages at once.
     pub jobs: usize,
-    /// Pages at once from a host; by default a few, and more from this machine.
+    /// Maximum number of pages at once from a host. The default is larger for this machine.
     pub per_host: Option<usize>,
-    /// The least time between the beginnings of two requests to a host.
+    /// Minimum time between the starts of two requests to a host.
     pub delay: Duration,
-    /// Pages in all.
+    /// Maximum number of pages in the whole crawl.
     pub max_pages: Option<u64>,
-    /// Whether the first linked page of a host asks for robots.txt before others begin.
+    /// Whether robots.txt is requested for the first linked page of a host before others begin.
     pub robots: bool,
 }
 
-/// The default for pages at once from a host, as browsers and polite crawlers have it.
+/// The default limit on pages at once from a host. Browsers and polite crawlers have similar limits.
 pub const PER_HOST: usize = 4;
-/// The default for pages at once from this machine.
+/// The default limit on pages at once from this machine.
 pub const PER_LOOPBACK: usize = 16;
 
 pub struct State {
@@ -47,7 +47,7 @@ pub struct State {
     queued: usize,
     /// Pages that wait for another attempt.
     again: usize,
-    /// Pages that waited for another attempt so far: the next one's number.
+    /// Number of pages that have waited for another attempt so far. It numbers the next one.
     numbered: u64,
     pub active: usize,
     /// The limit on pages at once.
@@ -151,7 +151,7 @@ impl State {
         self.change(id, |host| host.queue.push_back(page));
     }
 
-    /// Queues a page that was taken, and not begun after all.
+    /// Returns a page that was taken but not fetched to the front of its queue.
     pub fn put_back(&mut self, id: HostId, page: Queued) {
         self.queued += 1;
         self.change(id, |host| host.queue.push_front(page));
@@ -224,7 +224,7 @@ impl State {
         self.timed.first().filter(|_| self.active < self.limit).map(|(at, _)| *at)
     }
 
-    /// Makes the hosts ready whose time has come.
+    /// Makes those hosts ready whose time has come.
     pub fn advance(&mut self) {
         let now = now();
         while let Some((at, id)) = self.timed.first().copied()
@@ -234,7 +234,7 @@ impl State {
         }
     }
 
-    /// The number of pages that are known and not done.
+    /// The number of pages that are queued or wait for another attempt.
     pub fn waiting(&self) -> usize {
         self.queued + self.again
     }

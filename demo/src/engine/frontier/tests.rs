@@ -52,7 +52,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// A page whose links are still to be found, so that the crawl is not over.
+/// A page in progress. Its links are not known yet, so the crawl is not over.
 fn working(frontier: &Frontier) -> Claim<'_> {
     frontier.add(url("http://other/"), 0, None);
     let mut worker = Worker::new(frontier);
@@ -61,7 +61,7 @@ fn working(frontier: &Frontier) -> Claim<'_> {
 }
 
 #[test]
-fn each_page_wakes_one_worker_the_first_in_the_line() {
+fn each_page_wakes_only_the_first_worker_in_the_line() {
     simulated(async {
         let frontier = Frontier::new(LIMITS);
         let _working = working(&frontier);
@@ -79,7 +79,7 @@ fn each_page_wakes_one_worker_the_first_in_the_line() {
 }
 
 #[test]
-fn a_worker_that_was_woken_and_is_dropped_leaves_the_page_to_the_next() {
+fn a_woken_worker_that_is_dropped_leaves_its_page_to_the_next_one() {
     simulated(async {
         let frontier = Frontier::new(LIMITS);
         let _working = working(&frontier);
@@ -94,7 +94,7 @@ fn a_worker_that_was_woken_and_is_dropped_leaves_the_page_to_the_next() {
 }
 
 #[test]
-fn a_worker_that_keeps_the_time_and_is_dropped_leaves_that_to_the_next() {
+fn a_dropped_worker_leaves_its_timer_to_the_next_one() {
     simulated(async {
         let frontier = Rc::new(Frontier::new(LIMITS));
         let working = working(&frontier);
@@ -114,7 +114,7 @@ fn a_worker_that_keeps_the_time_and_is_dropped_leaves_that_to_the_next() {
 }
 
 #[test]
-fn an_earlier_time_and_a_later_one_are_both_kept() {
+fn a_worker_follows_start_times_that_become_earlier_or_later() {
     simulated(async {
         let frontier = Rc::new(Frontier::new(LIMITS));
         let start = now();
@@ -141,7 +141,7 @@ fn an_earlier_time_and_a_later_one_are_both_kept() {
 }
 
 #[test]
-fn the_end_and_a_stop_wake_all() {
+fn the_end_and_a_stop_wake_all_workers() {
     simulated(async {
         for stop in [false, true] {
             let frontier = Frontier::new(LIMITS);
@@ -160,7 +160,7 @@ fn the_end_and_a_stop_wake_all() {
 }
 
 #[test]
-fn a_page_that_waits_for_another_attempt_keeps_its_part_of_the_limit_on_pages() {
+fn a_page_that_waits_for_another_attempt_still_counts_towards_the_limit_on_pages() {
     simulated(async {
         let frontier = Frontier::new(Limits { max_pages: Some(2), ..LIMITS });
         (0..5).for_each(|page| _ = frontier.add(url(&format!("http://h/{page}")), 1, None));
@@ -178,7 +178,7 @@ fn a_page_that_waits_for_another_attempt_keeps_its_part_of_the_limit_on_pages() 
 }
 
 #[test]
-fn the_first_linked_page_of_a_host_goes_alone_until_the_host_is_open() {
+fn only_the_first_linked_page_of_a_host_begins_until_the_host_is_open() {
     simulated(async {
         let frontier = Frontier::new(Limits { robots: true, ..LIMITS });
         frontier.add(url("http://h/given"), 0, None);

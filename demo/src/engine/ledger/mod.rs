@@ -89,8 +89,8 @@ impl Ledger {
         }
     }
 
-    /// Adds a link of a page in progress, for this purpose; or a sitemap, without a job. `page` is the URL of the page
-    /// after redirects.
+    /// Adds a page to fetch for this purpose: a link of the page in progress `job` or, without a job, a sitemap. `page`
+    /// is the URL of the linking page after redirects.
     pub fn link(&self, frontier: &Frontier, job: Option<&Job>, purpose: Purpose, url: Url, depth: u32, page: &str) {
         match self {
             Ledger::InMemory => _ = frontier.add_for(purpose, url, depth, Some(page)),
@@ -137,8 +137,8 @@ impl Ledger {
         }
     }
 
-    /// Whether a page that the frontier gives out may be fetched: another process may have it by now. Waits for the
-    /// turn of a page that was begun before.
+    /// Whether a page that a worker took from the frontier may be fetched: another process may have it by now. Waits
+    /// for the turn of a page that was begun before.
     pub async fn admits(&self, job: &Job) -> bool {
         match self {
             Ledger::InMemory | Ledger::State(_) => true,
@@ -159,7 +159,7 @@ impl Ledger {
         }
     }
 
-    /// Notes that a host is paused from now on, and the least time between two requests to it.
+    /// Notes that a host is paused from now on, and the minimum time between two requests to it.
     pub fn slow(&self, url: &Url, pause: Duration, delay: Duration) {
         match self {
             Ledger::InMemory | Ledger::State(_) => {}
@@ -214,7 +214,7 @@ impl Ledger {
         matches!(self, Ledger::Shared(_))
     }
 
-    /// Some lines of the report of all processes, from this position on; none at its end.
+    /// The next lines of the report of all processes, from this position on. Empty at the end of the report.
     ///
     /// # Errors
     /// Fails if it cannot be read.
@@ -225,7 +225,7 @@ impl Ledger {
         }
     }
 
-    /// The numbers of all processes together, if they can be read.
+    /// The counts of all processes together, if they can be read.
     pub async fn shared_counts(&self) -> Option<JobCounts> {
         match self {
             Ledger::InMemory | Ledger::State(_) => None,

@@ -1,4 +1,4 @@
-//! Makes links of references: resolves each one against the base of the page, in the page's encoding, and keeps each
+//! Turns references into links: resolves each one against the base of the page, in the page's encoding, and keeps each
 //! URL once. Used by all searches in this directory. For a rewrite, it passes each reference on instead.
 
 use super::encoding::Charset;
@@ -15,9 +15,9 @@ use url::Url;
 
 /// The longest reference that is resolved, in bytes.
 const LONGEST: usize = 64 * 1024;
-/// The most references that are remembered by their spelling.
+/// Maximum number of references to remember by their spelling.
 const REMEMBERED: usize = 64 * 1024;
-/// The most bytes of an unusable reference that are kept.
+/// Maximum number of bytes to keep of an unusable reference.
 const SHOWN: usize = 1024;
 
 /// Collects the references of one body.
@@ -51,12 +51,12 @@ impl Collector {
         }
     }
 
-    /// For the body of `base`, passes references on to be rewritten, instead of collecting them.
+    /// A collector for the body of `base` that passes references on to be rewritten, instead of collecting them.
     pub fn rewriting(base: Url, charset: Charset, rewrite: Rewrite) -> Collector {
         Collector { rewrite: Some(rewrite), ..Collector::new(base, charset, false) }
     }
 
-    /// What references are passed on to, if they are not collected.
+    /// The rewrite that references are passed on to, if they are not collected.
     pub fn rewrite(&mut self) -> Option<&mut Rewrite> {
         self.rewrite.as_mut()
     }
@@ -92,7 +92,8 @@ impl Collector {
         }
     }
 
-    /// Adds a reference to a part of the page. One that is empty or only a fragment means the page itself.
+    /// Adds a reference to a part of the page. A reference that is empty or only a fragment means the page itself, and
+    /// is not added.
     pub fn requisite(&mut self, reference: Text<'_>) {
         match self.rewrite.is_some() {
             _ if means_the_page(&reference) => {}
@@ -128,7 +129,7 @@ impl Collector {
         let Some(mut rewrite) = self.rewrite.take() else { return };
         let trimmed = trim(reference);
         let (kept, fragment) = trimmed.split_at(without_fragment(trimmed).len());
-        // Without a base, such a reference means the page itself, whatever its name.
+        // Without a base, an empty reference or a fragment alone means the page itself, whatever the name of its file.
         let is_of_page = kept.is_empty() && !rewrite.has_base();
         let is_usable = !rewrite.is_idle() && !is_of_page && !is_data(trimmed) && trimmed.len() <= LONGEST;
         let base = rewrite.base_of_pages().filter(|_| kind == LinkKind::Page).unwrap_or(&self.base);
@@ -159,7 +160,7 @@ impl Collector {
         }
     }
 
-    /// Records that the page asks not to follow its links.
+    /// Records that the page marks its links as nofollow.
     pub fn nofollow(&mut self) {
         self.found.nofollow = true;
     }
@@ -188,14 +189,14 @@ impl Collector {
         self.resolve(trim(href)).ok().filter(|base| !matches!(base.scheme(), "data" | "javascript"))
     }
 
-    /// Changes the base. Returns the one before.
+    /// Changes the base. Returns the previous one.
     pub fn set_base(&mut self, base: Url) -> Url {
         self.spelled.clear();
         std::mem::replace(&mut self.base, base)
     }
 
     /// Changes the base for the whole page. Links to pages that were found before are resolved again, as a browser does
-    /// when they are followed. Requisites were fetched by then.
+    /// when they are followed. Requisites keep their URLs, because a browser has fetched them by then.
     pub fn set_base_of_page(&mut self, base: Url) {
         let spelled = std::mem::take(&mut self.spelled);
         let mut spellings: HashMap<u32, Box<[u8]>> =
@@ -220,7 +221,7 @@ impl Collector {
     fn add(&mut self, reference: &[u8], kind: LinkKind, nofollow: bool) {
         let reference = trim(reference);
         if is_data(reference) {
-            return; // it holds what it refers to, so there is nothing to fetch
+            return; // it holds its content itself, so there is nothing to fetch
         }
         // A space before the fragment is part of the URL; at the end, it would not be.
         let shorter = without_fragment(reference);
@@ -292,7 +293,7 @@ impl Collector {
 
     /// The text of some bytes of the body, which is UTF-8 by now, and the encoding of queries in it.
     ///
-    /// In a page that declares no encoding, text that is not UTF-8 is what browsers assume: windows-1252.
+    /// In a page that declares no encoding, text that is not UTF-8 is decoded as windows-1252, as browsers do.
     fn text<'t>(&self, bytes: &'t [u8]) -> (Cow<'t, str>, &'static Encoding) {
         match std::str::from_utf8(bytes) {
             Ok(text) => (text.into(), self.charset.encoding),
@@ -346,7 +347,7 @@ fn is_data(reference: &[u8]) -> bool {
     reference.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"))
 }
 
-/// Without the spaces and control characters that the URL standard removes at both ends.
+/// Removes the spaces and control characters that the URL standard removes at both ends.
 fn trim(reference: &[u8]) -> &[u8] {
     let start = reference.iter().position(|byte| *byte > b' ').unwrap_or(reference.len());
     let end = reference.iter().rposition(|byte| *byte > b' ').map_or(start, |last| last + 1);

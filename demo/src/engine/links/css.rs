@@ -12,11 +12,11 @@ use encoding_rs::{Decoder, UTF_8};
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// Text that is collected before it is parsed, in bytes.
+/// Number of bytes of text to collect before parsing them.
 const PIECE: usize = 64 * 1024;
 /// The longest token that is kept, in bytes. Only `data:` URLs and comments are longer.
 const LONGEST: usize = 1024 * 1024;
-/// A token that ends so close to the end of the text that is known may go on, or mean another one.
+/// A token that ends within this many bytes of the end of the known text may be incomplete, or part of another token.
 const LOOKAHEAD: usize = 8;
 /// The deepest nesting of blocks that is followed.
 const DEEPEST: usize = 1024;
@@ -56,7 +56,7 @@ pub struct Css {
     decoder: Decoder,
     /// Text that has not been parsed.
     text: String,
-    /// Where it begins in all of the stylesheet, and the places of its bytes.
+    /// Where `text` begins in the whole stylesheet, and the places of its bytes.
     at: u64,
     places: Places,
     /// The length of `text` at which it is worth parsing.
@@ -82,13 +82,13 @@ enum End {
     Brace,
 }
 
-/// What the tokens before say about the next one.
+/// What the previous tokens say about the next one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Anything,
-    /// Behind `@import`: a string is a URL.
+    /// After `@import`: a string is a URL.
     Import,
-    /// Behind `@namespace`: a URL is a name, and is not fetched.
+    /// After `@namespace`: a URL is a name, and is not fetched.
     Namespace,
 }
 
@@ -134,7 +134,8 @@ impl Css {
         if !is_copy || std::str::from_utf8(piece).is_ok() {
             return self.decode_placed(piece, place);
         }
-        // Invalid UTF-8 becomes longer when decoded, so it gets its own run, with the character that reveals it.
+        // Invalid UTF-8 becomes longer when decoded. So each invalid byte gets its own run, and so does the character
+        // after it, which completes the replacement.
         let mut at = place.start;
         let mut place = |part: &[u8]| {
             self.decode_placed(part, at..at + part.len() as u64);
@@ -220,7 +221,7 @@ impl Css {
         }
     }
 
-    /// Follows a token. Returns the URL, if it is one.
+    /// Updates the state for a token. Returns the URL that it holds, if any.
     fn url_of<'t>(&mut self, token: &'t Token<'_>) -> Option<&'t str> {
         let end = match token {
             Token::WhiteSpace(_) | Token::Comment(_) => return None,
@@ -242,7 +243,7 @@ impl Css {
                 };
                 return None;
             }
-            // `@namespace` goes on until here; a prefix stands before its URL.
+            // `@namespace` continues here: a prefix may precede its URL.
             Token::Ident(_) | Token::QuotedString(_) | Token::UnquotedUrl(_) | Token::Function(_)
                 if self.expected == Expected::Namespace =>
             {
@@ -260,14 +261,14 @@ impl Css {
         None
     }
 
-    /// Removes the middle of the token that is all of the text, as it is too long to be kept.
+    /// Removes the middle of the token that fills the whole text, because it is too long to keep.
     fn cut(&mut self, beginning: &str) {
         let mut last = self.text.chars().rev();
         let last_char = last.next();
         let end = self.at + self.text.len() as u64;
         let is_escaped = beginning != COMMENT && last.take_while(|char| *char == '\\').count() % 2 == 1;
         self.text = beginning.to_owned();
-        // It may belong to what follows, as the `*` of `*/` or a backslash. One that is escaped does not.
+        // The last character may belong to what follows, like the `*` of `*/` or a backslash. An escaped one does not.
         self.text.extend(last_char.filter(|_| !is_escaped));
         self.at = end - self.text.len() as u64; // so that the following text keeps its position
         self.places.forget_before(self.at);
@@ -283,14 +284,14 @@ fn written(token: &Token<'_>, text: &str) -> Range<usize> {
         Token::UnquotedUrl(_) => (text.find('(').map_or(0, |open| open + 1), ')'),
         _ => (1, text.chars().next().unwrap_or_default()),
     };
-    // At the end of a stylesheet, the closing one may be missing.
+    // At the end of a stylesheet, the closing quote or parenthesis may be missing.
     let rest = text.get(start..).unwrap_or_default();
     let escapes = rest.strip_suffix(closing).map(|inner| inner.chars().rev().take_while(|char| *char == '\\').count());
     let is_closed = escapes.is_some_and(|count| count % 2 == 0);
     start..text.len() - usize::from(is_closed)
 }
 
-/// The beginning of another token of the same type, which ends in the same way.
+/// The beginning of a token that has the same type and ends in the same way.
 fn beginning(token: &Token<'_>, text: &str) -> &'static str {
     match token {
         Token::Comment(_) => COMMENT,

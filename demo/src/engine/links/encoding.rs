@@ -1,5 +1,5 @@
-//! The encoding of a body, and reading it as UTF-8. By the HTML, Encoding and CSS standards and by XML's appendix F.
-//! Used by `mod.rs`.
+//! The encoding of a body, and reading it as UTF-8. Follows the HTML, Encoding and CSS standards, and appendix F of
+//! XML. Used by `mod.rs`.
 
 use super::media_type;
 use super::sniff::Kind;
@@ -47,7 +47,7 @@ impl Charset {
     }
 }
 
-/// The encoding that a body declares in ASCII: it can't be UTF-16 then.
+/// The encoding with this label. The body declares it in ASCII, so it can't be UTF-16.
 fn label(label: &[u8]) -> Option<&'static Encoding> {
     match Encoding::for_label(label)? {
         encoding if encoding == UTF_16BE || encoding == UTF_16LE => Some(UTF_8),
@@ -101,7 +101,7 @@ fn in_content(mut content: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// `<?xml version="1.0" encoding="x"?>`; in UTF-16, already its first bytes tell.
+/// `<?xml version="1.0" encoding="x"?>`. UTF-16 is recognized by the first bytes.
 fn in_xml(head: &[u8]) -> Option<&'static Encoding> {
     if head.starts_with(b"<\0?\0x\0") {
         return Some(UTF_16LE);
@@ -129,7 +129,7 @@ pub struct Utf8<'r> {
     body: &'r mut dyn Read,
     /// `None` if there is nothing to decode.
     decoder: Option<Decoder>,
-    /// Encoded bytes: those from `start` to `end` are to be decoded.
+    /// Encoded bytes: those from `start` to `end` are not decoded yet.
     encoded: Box<[u8]>,
     start: usize,
     end: usize,
@@ -137,7 +137,7 @@ pub struct Utf8<'r> {
 }
 
 impl<'r> Utf8<'r> {
-    /// Reads `body`, which begins behind its byte order mark.
+    /// Reads `body`, which begins after its byte order mark.
     pub fn new(body: &'r mut dyn Read, encoding: &'static Encoding) -> Utf8<'r> {
         let decoder = (encoding != UTF_8).then(|| encoding.new_decoder_without_bom_handling());
         let encoded = vec![0; if decoder.is_some() { 8 * 1024 } else { 0 }].into();
@@ -160,7 +160,7 @@ impl Read for Utf8<'_> {
             let (result, consumed, written, _) = decoder.decode_to_utf8(encoded, buffer, self.is_last);
             self.start += consumed;
             if result == CoderResult::InputEmpty && self.is_last {
-                // Its last call. From now on the body, which is at its end, is read as it is.
+                // This was the last call of the decoder. From now on, the body, which is at its end, is read directly.
                 self.decoder = None;
                 return Ok(written);
             }
@@ -174,7 +174,7 @@ impl Read for Utf8<'_> {
     }
 }
 
-/// Reads, and goes on if a signal interrupts it.
+/// Reads, and tries again if a signal interrupts the call.
 fn read(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match from.read(buffer) {

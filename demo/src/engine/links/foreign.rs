@@ -1,8 +1,8 @@
 //! Where in an HTML page the elements are SVG or MathML. There, `<style>` and `<title>` hold markup rather than text,
 //! and CDATA sections exist. Used by `html.rs`.
 //!
-//! The HTML standard decides this while it builds a tree. Without one, this follows the open elements that matter:
-//! `<svg>` and `<math>`, and the elements inside them whose content is HTML again.
+//! The HTML standard decides this while it builds a tree. Without a tree, this file tracks the open elements that
+//! matter: `<svg>` and `<math>`, and the elements inside them whose content is HTML again.
 
 /// The deepest nesting that is followed.
 const DEEPEST: usize = 256;
@@ -38,7 +38,7 @@ impl Languages {
 
     fn nested(&mut self, name: &[u8], is_self_closing: bool) -> bool {
         if self.is_foreign() && BREAKOUT.contains(&name) {
-            // Such a tag ends all SVG and MathML that it stands in.
+            // Such a tag ends all SVG and MathML that it is in.
             while self.is_foreign() {
                 self.open.pop();
             }

@@ -12,14 +12,14 @@ pub struct Found {
     pub links: Vec<Link>,
     /// Whether the body was searched for links and anchors, rather than only for links or not at all.
     pub has_anchors: bool,
-    /// The `id`s, and the `name`s of `<a>`, if they were asked for.
+    /// The `id`s, and the `name`s of `<a>`, if anchors were searched for.
     pub anchors: BTreeSet<String>,
     /// The references that cannot be fetched, each spelling once. References to `data:`, which hold their content
     /// themselves, do not count.
     pub unusable: Vec<(Unusable, String)>,
     /// The URL of `<link rel=canonical>`.
     pub canonical: Option<Url>,
-    /// Whether `<meta name=robots>` asks not to follow the links.
+    /// Whether `<meta name=robots>` marks the links as nofollow.
     pub nofollow: bool,
 }
 
@@ -36,7 +36,7 @@ pub struct Link {
     pub nofollow: bool,
 }
 
-/// What a page needs a link for. If it occurs as both, it is a requisite.
+/// What a page needs a link for. A link that occurs as both is a requisite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LinkKind {
     /// Part of the page: an image, a stylesheet, a script, a font, a frame.
@@ -50,7 +50,7 @@ pub enum LinkKind {
 pub enum Unusable {
     /// Its scheme is neither http nor https, as in `mailto:`.
     Scheme(String),
-    /// It is not a URL, as `http://[/`.
+    /// It is not a URL, for example `http://[/`.
     Invalid,
     /// It is longer than any server accepts.
     TooLong,

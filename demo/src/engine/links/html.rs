@@ -9,7 +9,7 @@ use super::tags::read_tags;
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// How deep `srcdoc`s are searched within each other.
+/// The deepest nesting of `srcdoc`s that is searched.
 const DEEPEST: u32 = 8;
 
 /// Adds the links of an HTML page, which is UTF-8.
@@ -63,7 +63,7 @@ impl Sink for Page<'_> {
             b"template" if !is_foreign => self.templates += 1,
             _ => {}
         }
-        // With scripts, `</noscript>` ends its content whatever is open in it. An `<iframe>` must not hide it here.
+        // With scripts, `</noscript>` ends its content whatever is open in it. So an `<iframe>` must not hide that tag.
         let is_markup = is_foreign || (self.in_noscript && name == b"iframe");
         if is_markup { Content::Markup } else { content(name) }
     }

@@ -3,7 +3,7 @@
 
 /// A media type, in lower case, without parameters.
 ///
-/// Returns `None` if the value is none, as `html` or an empty one: such a `Content-Type` counts as missing.
+/// Returns `None` if the value is not a media type, for example `html`: such a `Content-Type` counts as missing.
 pub fn essence(content_type: &str) -> Option<String> {
     let essence = content_type.split(';').next().unwrap_or_default().trim_matches(is_space);
     let (kind, subtype) = essence.split_once('/')?;

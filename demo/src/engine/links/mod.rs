@@ -1,4 +1,4 @@
-//! Finds the links of a body, in memory that does not depend on the body's size. Of the engine it uses only `urls.rs`.
+//! Finds the links of a body, in memory that does not depend on the body's size. Uses only `urls.rs` of the engine.
 //!
 //! [`Kind::of`] says whether a body can be searched, and [`find`] searches it.
 //!
@@ -97,7 +97,7 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// How a body is encoded that begins with `head`, which is [`SNIFFED`] bytes or all of it.
+    /// How a body that begins with `head` is encoded. `head` is [`SNIFFED`] bytes, or all of the body.
     pub fn of(kind: Kind, content_type: Option<&str>, head: &[u8]) -> Encoded {
         let (charset, mark) = Charset::of(kind, content_type, head);
         Encoded { encoding: charset.encoding, mark, charset }

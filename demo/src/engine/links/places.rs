@@ -30,7 +30,7 @@ impl Places {
         self.end = 0;
     }
 
-    /// Notes that `length` bytes are appended to the text, which stand at `place` in the body.
+    /// Notes that `length` bytes are appended to the text. They are at `place` in the body.
     #[inline]
     pub fn push(&mut self, length: usize, place: Range<u64>) {
         let is_copy = place.end - place.start == length as u64;
@@ -38,7 +38,7 @@ impl Places {
         if !is_copy || !self.runs.back().is_some_and(continues) {
             let mut start = place.start;
             if let Some(empty) = self.runs.back().filter(|run| run.at == self.end) {
-                // A character that is read in pieces begins where its first byte stands.
+                // A character that is read in pieces begins where its first byte is.
                 if empty.reference_end == Some(start) {
                     start = empty.place;
                 }
@@ -69,8 +69,8 @@ impl Places {
         }
     }
 
-    /// Where a part of the text stands in the body. `None` if that is not known, or if a tag or
-    /// `<![CDATA[` separates its bytes.
+    /// Where a part of the text is in the body. `None` if that is not known, or if a tag or `<![CDATA[` separates its
+    /// bytes.
     pub fn of(&self, part: Range<u64>) -> Option<Range<u64>> {
         let first = self.runs.partition_point(|run| run.at <= part.start).checked_sub(1)?;
         let run = &self.runs[first];
@@ -102,12 +102,12 @@ impl Places {
 pub struct Text<'t> {
     bytes: &'t [u8],
     places: &'t Places,
-    /// Where `bytes` begins in the text that `places` is of.
+    /// Where `bytes` begins in the text that `places` describes.
     at: u64,
 }
 
 impl<'t> Text<'t> {
-    /// Bytes that begin at `at` of the text that `places` is of.
+    /// Bytes that begin at `at` in the text that `places` describes.
     pub fn new(bytes: &'t [u8], places: &'t Places, at: u64) -> Text<'t> {
         Text { bytes, places, at }
     }
@@ -127,7 +127,7 @@ impl<'t> Text<'t> {
         Text { bytes: part, places: self.places, at: self.at + before as u64 }
     }
 
-    /// Where the text stands in the body. `None` if that is not known.
+    /// Where the text is in the body. `None` if that is not known.
     pub fn place(&self) -> Option<Range<u64>> {
         self.places.of(self.at..self.at + self.bytes.len() as u64)
     }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_stands_where_its_first_and_last_bytes_stand() {
+    fn a_part_spans_the_places_of_its_first_and_last_bytes() {
         for (part, place) in [
             (0..1, 10..11),
             (0..2, 10..16),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_reference_the_text_ends_where_the_reference_ends() {
+    fn after_a_reference_the_text_ends_where_the_reference_ends() {
         let mut places = Places::default();
         places.push(1, 5..10);
         assert_eq!((places.of(0..1), places.of(1..1)), (Some(5..10), Some(10..10)));
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_that_is_read_in_pieces_stands_where_all_of_its_bytes_stand() {
+    fn a_character_that_is_read_in_pieces_spans_all_of_its_bytes() {
         let mut places = Places::default();
         for (length, place) in [(1, 4..5), (0, 5..6), (0, 6..6), (0, 6..7), (3, 7..8), (1, 8..9)] {
             places.push(length, place);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_separated_have_places_of_their_own() {
+    fn separated_texts_have_their_own_places() {
         let mut places = Places::default();
         places.push(0, 10..10);
         places.separate();
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_changes_no_later_place() {
+    fn forgetting_a_part_changes_no_later_place() {
         let mut places = places();
         places.forget_before(2);
         assert_eq!((places.of(3..4), places.of(2..3)), (Some(30..31), Some(16..17)));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_follow_each_other_are_one_run() {
+    fn consecutive_bytes_are_one_run() {
         let mut places = Places::default();
         (0..100).for_each(|at| places.push(1, at..at + 1));
         assert_eq!(places.runs.len(), 1);

@@ -38,7 +38,7 @@ pub struct BodyReader<'b> {
 pub struct Shared<'s> {
     /// Whether content may be passed over: no text is wanted, and the language is HTML.
     pub passes_over: Cell<bool>,
-    /// A line feed after a carriage return was read, which the tokenizer discards.
+    /// Whether a line feed was read after a carriage return. The tokenizer discards it.
     pub line_feed: Cell<bool>,
     sink: RefCell<&'s mut dyn Sink>,
 }
@@ -49,13 +49,13 @@ impl<'s> Shared<'s> {
         Shared { passes_over: Cell::default(), line_feed: Cell::default(), sink: RefCell::new(sink) }
     }
 
-    /// What receives the tags.
+    /// The sink that receives the tags.
     #[inline]
     pub fn sink(&self) -> RefMut<'_, &'s mut dyn Sink> {
         self.sink.borrow_mut()
     }
 
-    /// Lets the reader pass over content, unless the sink wants text or the language is not HTML.
+    /// Lets the reader pass over content, unless the sink needs text or the language is not HTML.
     #[inline]
     pub fn update(&self) {
         let sink = self.sink();
@@ -70,7 +70,7 @@ impl<'b> BodyReader<'b> {
         BodyReader { body, buffer, start: 0, end: 0, before: 0, is_after_return: false, tag: Tag::default(), shared }
     }
 
-    /// Notes how what is read begins, and whether it is a carriage return. A longer piece contains none that counts.
+    /// Notes the first byte of a piece that is read. A carriage return that matters is always a piece of its own.
     #[inline]
     fn note(&mut self, first: u8) {
         if self.is_after_return && first == b'\n' {
@@ -154,7 +154,7 @@ fn before(needle: &[u8], rest: &[u8]) -> usize {
             let length = memchr3(a, b, c, rest).unwrap_or(rest.len());
             memchr(d, &rest[..length]).unwrap_or(length)
         }
-        // The longer ones have no letter.
+        // The longer needles contain no letters or digits.
         _ => {
             let is_end = |byte: &u8| !byte.is_ascii_alphanumeric() && needle.contains(byte);
             rest.iter().position(is_end).unwrap_or(rest.len())
@@ -224,8 +224,9 @@ fn split_name(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().position(is_end).unwrap_or(text.len()))
 }
 
-/// Whether this is the name of a plain element. Most elements of a page are plain. Elements that contain raw text or
-/// another page (`<iframe srcdoc>`) are not, and those that change the language, the base or which attributes are links.
+/// Whether this is the name of a plain element. Most elements of a page are plain. An element is not plain if it
+/// contains raw text or another page (`<iframe srcdoc>`), or changes the language, the base or which attributes are
+/// links.
 #[inline]
 pub fn is_plain(name: &[u8]) -> bool {
     matches!(

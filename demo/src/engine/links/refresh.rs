@@ -24,7 +24,7 @@ pub fn url(content: &[u8]) -> Option<&[u8]> {
     (!url.is_empty()).then_some(url)
 }
 
-/// What follows `url=`; all if it does not begin with that.
+/// The text after `url=`, or all of the text if it does not begin with that.
 fn without_name(text: &[u8]) -> &[u8] {
     match text.get(..3) {
         Some(name) if name.eq_ignore_ascii_case(b"url") => match skip_spaces(&text[3..]) {

@@ -22,8 +22,8 @@ pub trait Rewriter {
     /// Where a reference to this URL will lead.
     fn target(&mut self, url: &Url) -> Target;
 
-    /// Writes `with`, which is ASCII, in place of these bytes of the body, as UTF-8 and without its byte order mark.
-    /// Calls come roughly in the order of the positions.
+    /// Replaces these bytes of the body by `with`, which is ASCII. Positions are those in the body as UTF-8, without
+    /// its byte order mark. Calls come roughly in the order of the positions.
     fn replace(&mut self, place: Range<u64>, with: String);
 }
 
@@ -31,7 +31,7 @@ pub trait Rewriter {
 pub struct Reference<'r> {
     /// The URL that it refers to.
     pub url: Url,
-    /// Its fragment with `#`, if its place includes that.
+    /// Its fragment with `#`, if the place of the reference includes it.
     pub fragment: &'r str,
     /// Whether it begins with `http:` or `https:`, so that it can stay as it is.
     pub is_absolute: bool,
@@ -57,8 +57,8 @@ pub struct Rewrite {
     rewriter: Option<Box<dyn Rewriter>>,
     /// The base of links to pages, wherever `<base>` is in the page.
     pub base_of_pages: Option<Url>,
-    /// The texts that the current one is nested in, each with the places of its bytes in the one around it, and
-    /// whether that one is an attribute.
+    /// The nested texts that are being read, the outermost first: the places of each one's bytes in the text around
+    /// it, and whether it is the value of an attribute.
     nested: Vec<(Places, bool)>,
     has_base: bool,
     /// The number of references that lead to files.
@@ -82,7 +82,7 @@ impl Rewrite {
         self.has_base
     }
 
-    /// The base of links to pages, unless it has been reached, or does not apply here.
+    /// The base of links to pages. `None` in a nested text, where it does not apply.
     pub fn base_of_pages(&self) -> Option<&Url> {
         self.base_of_pages.as_ref().filter(|_| self.nested.is_empty())
     }
@@ -141,15 +141,15 @@ impl Rewrite {
         }
     }
 
-    /// A URL as the value of an attribute, which may itself stand in attributes.
+    /// Escapes a URL for the value of an attribute, which may itself be nested in attributes.
     fn in_attribute(&self, url: &str) -> String {
         let levels = 1 + self.nested.iter().filter(|(_, is_attribute)| *is_attribute).count();
         (0..levels).fold(url.to_owned(), |text, _| text.replace('&', "&amp;").replace('\'', "&#39;"))
     }
 }
 
-/// A URL in CSS, with or without quotes, and in an attribute too: what has a meaning in one of these is escaped, and what
-/// the encoding of the page may lack.
+/// Escapes a URL for CSS, with or without quotes, perhaps in an attribute: the characters that have a meaning in one of
+/// these, and those that the encoding of the page may lack.
 fn in_style(url: &str) -> String {
     let mut written = String::with_capacity(url.len());
     for char in url.chars() {
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_a_meaning_in_css_or_html_is_escaped() {
+    fn characters_with_a_meaning_in_css_or_html_are_escaped() {
         assert_eq!(in_style("http://h/a(1)?x='&y#ü"), r"http://h/a\0000281\000029?x=\000027\000026y#\0000fc");
         let mut rewrite = Rewrite::default();
         assert_eq!(rewrite.in_attribute("/?a='1'&b"), "/?a=&#39;1&#39;&amp;b");

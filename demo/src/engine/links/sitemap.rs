@@ -6,7 +6,7 @@ use super::xml;
 use flate2::read::MultiGzDecoder;
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The most bytes of a compressed sitemap that are read, decompressed. The protocol allows 50 MiB.
+/// Maximum number of decompressed bytes to read of a compressed sitemap. The protocol allows 50 MiB.
 const LARGEST: u64 = 64 * 1024 * 1024;
 /// The longest line, in bytes.
 const LINE: u64 = 64 * 1024;

@@ -25,7 +25,7 @@ impl Kind {
     /// `nosniff` is set by `X-Content-Type-Options: nosniff`.
     ///
     /// Where the standard knows only text, this goes two steps further, so that no page is lost: a byte order mark may
-    /// precede the tag that identifies HTML, and text without a `Content-Type` is what the extension of its URL says.
+    /// precede the tag that identifies HTML, and text without a `Content-Type` has the kind of its URL's extension.
     pub fn of(content_type: Option<&str>, nosniff: bool, url: &Url, head: &[u8]) -> Option<Kind> {
         let essence = content_type.and_then(essence);
         let extension = extension(url);
@@ -87,7 +87,7 @@ impl Kind {
     }
 }
 
-/// What a gzip file begins with.
+/// The first bytes of a gzip file.
 pub const GZIP: &[u8] = b"\x1f\x8b";
 
 /// Tags that identify HTML, if a space or `>` follows.
@@ -133,7 +133,7 @@ fn is_binary(byte: u8) -> bool {
     matches!(byte, 0..=8 | 0x0b | 0x0e..=0x1a | 0x1c..=0x1f)
 }
 
-/// Whether what is served as HTML is a feed: its first tag is that of RSS, Atom or RDF.
+/// Whether a body that is served as HTML is a feed: its first tag is that of RSS, Atom or RDF.
 fn is_feed(head: &[u8]) -> bool {
     let mut text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     loop {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_type_counts() {
+    fn a_declared_type_is_used() {
         for (content_type, expected) in [
             ("text/html", Some(Kind::Html)),
             ("TEXT/HTML;charset=x", Some(Kind::Html)),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extension_counts_for_text_without_a_type() {
+    fn the_extension_gives_the_kind_of_text_without_a_type() {
         assert_eq!(kind(None, "x.HTML", b"<nav><a href=x>"), Some(Kind::Html));
         assert_eq!(kind(None, "x.html", b"GIF89a\0\0"), None);
         assert_eq!(kind(None, "x.css", b"@import 'a'"), Some(Kind::Css));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn nosniff_forbids_to_guess_html() {
+    fn nosniff_forbids_guessing_html() {
         let url = Url::parse("http://h/x.html").unwrap();
         assert_eq!(Kind::of(None, true, &url, b"<html>"), None);
         assert_eq!(Kind::of(None, true, &url, b"<?xml?>"), None);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_that_is_served_as_html_is_one() {
+    fn a_feed_that_is_served_as_html_is_searched_as_xml() {
         for head in [
             "<rss>",
             "<?xml version='1.0'?>\n<!-- <html> --><!DOCTYPE x><feed xmlns=''>",

@@ -3,7 +3,7 @@
 
 /// The URLs of the candidates, in order.
 ///
-/// A comma inside a URL belongs to it. Only one at the end of a URL, or behind its descriptors, separates candidates.
+/// A comma inside a URL belongs to it. Only one at the end of a URL, or after its descriptors, separates candidates.
 pub fn urls(srcset: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = srcset;
     std::iter::from_fn(move || {
@@ -17,7 +17,7 @@ pub fn urls(srcset: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What follows the comma that ends the descriptors of a candidate. A comma in parentheses does not.
+/// The text after the comma that ends the descriptors of a candidate. A comma in parentheses does not end them.
 fn behind_descriptors(text: &[u8]) -> &[u8] {
     let mut in_parentheses = false;
     for (at, byte) in text.iter().enumerate() {
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn candidates_are_told_apart_by_the_grammar() {
+    fn candidates_are_separated_by_the_rules_of_the_grammar() {
         for (srcset, expected) in [
             ("", &[][..]),
             (" , ,", &[]),

@@ -4,13 +4,13 @@
 use super::places::{Places, Text};
 use std::ops::Range;
 
-/// The most bytes of a tag's values that are kept.
+/// Maximum number of bytes to keep of a tag's values.
 const LONGEST: usize = 1024 * 1024;
-/// The bytes that are kept of a value that is too long.
+/// Number of bytes to keep of a value that is too long.
 const BEGINNING: usize = 1024;
-/// The most bytes of a name that are kept: longer ones are not known anyway.
+/// Maximum number of bytes to keep of a name. No known name is longer.
 const NAME: usize = 64;
-/// The most attributes of a tag that are kept. There are fewer known names.
+/// Maximum number of attributes to keep of a tag. There are fewer known names.
 const ATTRIBUTES: usize = 48;
 
 /// Receives the tags of a body. In HTML, plain tags without known attributes are left out: see
@@ -75,7 +75,7 @@ pub enum Key {
     Manifest,
     Name,
     Poster,
-    /// An attribute of SVG that may hold a `url()`, as `fill`.
+    /// An attribute of SVG that may hold a `url()`, such as `fill`.
     Presentation,
     Rel,
     Src,
@@ -279,14 +279,14 @@ impl Tag {
         };
     }
 
-    /// Of attributes with the same name, the first counts. `Presentation` stands for
-    /// several attributes, so it may occur more than once.
+    /// Whether to keep an attribute of this name. The first of several with the same name counts. `Presentation` stands
+    /// for several attributes, so it may occur more than once.
     fn has_room_for(&self, name: Key) -> bool {
         let is_new = || !self.attributes.iter().any(|attribute| attribute.name == name);
         self.attributes.len() < ATTRIBUTES && (name == Key::Presentation || is_new())
     }
 
-    /// Appends to the value of an attribute. `place` is where the piece stands in the body.
+    /// Appends to the value of an attribute. `place` is where the piece is in the body.
     #[inline]
     pub fn push_value(&mut self, piece: &[u8], place: Range<u64>) {
         if self.reading != Reading::Value {

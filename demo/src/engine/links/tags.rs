@@ -1,14 +1,14 @@
 //! The tags of HTML and XML, read by html5gum's tokenizer. Used by `html.rs`, `xml.rs` and `encoding.rs`.
 //!
-//! html5gum calls an [`Emitter`] for each piece of a token. The one here keeps the attributes that this directory
-//! knows, in buffers that are used again for each tag; everything else, which is most of a page, is neither copied nor
+//! html5gum calls an [`Emitter`] for each piece of a token. This emitter keeps the attributes that this directory
+//! knows, in buffers that are reused for each tag; everything else, which is most of a page, is neither copied nor
 //! kept. So memory is bounded, whatever the body's size.
 //!
-//! XML is read by the same tokenizer. It accepts every well-formed document, and unlike a strict parser it goes on
-//! after an error, which many feeds contain. What differs from HTML (no raw text, CDATA sections, prefixes) is up to
-//! the sink.
+//! XML is read by the same tokenizer. It accepts every well-formed document, and unlike a strict parser it continues
+//! after an error; many feeds contain errors. The sink handles what differs from HTML (no raw text, CDATA sections,
+//! prefixes).
 //!
-//! Each text comes with its places in the body, as html5gum reports how far it has read (`move_position`).
+//! html5gum reports how far it has read (`move_position`), so each text comes with its places in the body.
 
 use super::places::{Placed, Places, Text};
 use super::reader::{BodyReader, Shared};
@@ -17,7 +17,7 @@ use html5gum::{Emitter, Error, State, Tokenizer};
 use std::convert::Infallible;
 use std::io::{self, Read};
 
-/// The most bytes of an instruction (`<?xml-stylesheet href="a.css"?>`) that are kept.
+/// Maximum number of bytes to keep of an instruction (`<?xml-stylesheet href="a.css"?>`).
 const INSTRUCTION: usize = 8 * 1024;
 
 /// Reads a body, which is UTF-8, to its end.
@@ -55,7 +55,7 @@ impl<'s> TagEmitter<'s> {
         }
     }
 
-    /// What was read so far is not part of the next text.
+    /// Ends the current text: what was read so far is not part of the next one.
     #[inline]
     fn end_text(&mut self) {
         self.shared.line_feed.set(false);
@@ -152,7 +152,7 @@ impl Emitter for TagEmitter<'_> {
         let content = self.shared.sink().start(&self.tag);
         match content {
             Content::Markup => self.shared.update(),
-            // What looks like a tag is text, which the end tag may stand in.
+            // What looks like a tag here is text, and the end tag may be inside it.
             _ => self.shared.passes_over.set(false),
         }
         self.tag.swap_name(&mut self.last_start);
@@ -218,7 +218,7 @@ mod tests {
     use proptest::prelude::*;
     use std::ops::Range;
 
-    /// Records what a sink for HTML sees, without tags that it may not see.
+    /// Records what a sink for HTML sees, except for the tags that the reader may leave out.
     #[derive(Default)]
     struct Recorder {
         languages: Languages,
@@ -360,7 +360,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_passed_over_changes_nothing(
+        fn passing_over_content_changes_nothing(
             fragments in prop::collection::vec(prop::sample::select(&FRAGMENTS[..]), 0..40),
             piece in 1_usize..50,
         ) {
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_tag_in_a_title_hides_no_end_tag() {
+    fn text_like_a_tag_in_a_title_hides_no_end_tag() {
         for name in ["title", "textarea"] {
             let body = format!("<{name}><span class=\"x</{name}><a href=u>\">");
             let mut sink = Recorder::default();
@@ -382,7 +382,7 @@ mod tests {
         }
     }
 
-    /// The buffer ends within tags at all of its positions.
+    /// The end of the buffer falls on each position within a tag.
     #[test]
     fn a_long_page_is_read_to_its_end() {
         let tags = "<p>text</p><span class=\"a\">&amp;</span><a href=\"u\">u</a><em>\r\n</em>".repeat(5_000);

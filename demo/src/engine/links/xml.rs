@@ -1,6 +1,6 @@
 //! Searches XML: XHTML, SVG, feeds (RSS, Atom) and sitemaps. Used by `mod.rs` and `sitemap.rs`.
 //!
-//! Prefixes are ignored, so `<atom:link>` is a `<link>`. Nothing else that is in use has the same local names.
+//! Prefixes are ignored, so `<atom:link>` is a `<link>`. No other element in use has the same local name.
 
 use super::attributes;
 use super::collect::Collector;
@@ -27,7 +27,7 @@ pub fn search(body: &mut dyn Read, to: &mut Collector) -> io::Result<()> {
 
 struct Document<'c> {
     to: &'c mut Collector,
-    /// By the name of the first element.
+    /// The language, by the name of the first element.
     language: Option<Language>,
     has_base: bool,
     content: Holds,
@@ -38,7 +38,7 @@ enum Language {
     Sitemap,
     /// RSS 0.9 to 2.0 and Atom.
     Feed,
-    /// XHTML, SVG, or another one in which links are attributes.
+    /// XHTML, SVG, or another language in which links are attributes.
     Other,
 }
 

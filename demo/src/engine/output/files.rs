@@ -39,7 +39,7 @@ struct Bar {
 }
 
 impl Bars {
-    /// Updates the bars, above the row `below`. Returns how many files have none.
+    /// Updates the bars, above the row `below`. Returns the number of files without a bar.
     pub fn show<'a>(
         &mut self,
         screen: &MultiProgress,
@@ -117,7 +117,7 @@ fn style(is_wide: bool, has_total: bool) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is right").progress_chars("━╸─")
 }
 
-/// A time in a few characters, as `1:02:03`.
+/// A time in a few characters, such as `1:02:03`.
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds / 3600 {

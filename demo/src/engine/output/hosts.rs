@@ -1,4 +1,4 @@
-//! The table of hosts of a crawl: those with pages in progress or that are paused, in few rows.
+//! The table of hosts of a crawl, in a few rows: those with pages in progress or queued pages.
 
 use super::files::shortened;
 use super::speed::Speed;
@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-/// The most hosts that are shown.
+/// Maximum number of hosts to show.
 const SHOWN: usize = 6;
 
 /// The state of a host in the frontier.
@@ -21,9 +21,9 @@ pub struct HostState {
     pub active: usize,
     /// Queued pages.
     pub queued: usize,
-    /// The least time between two requests.
+    /// Minimum time between two requests.
     pub delay: Duration,
-    /// The rest of its pause.
+    /// The time left of its pause.
     pub pause: Option<Duration>,
 }
 
@@ -92,7 +92,7 @@ impl Table {
         }
     }
 
-    /// The header and a line for each host that matters. None if the line of progress is enough.
+    /// The header and a line for each host that matters. Empty if the line of progress is enough.
     fn lines(&self, hosts: &[HostState], (width, height): (usize, usize)) -> Vec<String> {
         let waits = |host: &&HostState| host.pause.is_some() || host.delay > Duration::ZERO;
         if height < 10 || hosts.len() < 2 && !hosts.iter().any(|host| waits(&host)) {
@@ -103,7 +103,7 @@ impl Table {
         matter.sort_by_key(|(_, host)| (!waits(host), Reverse(host.active + host.queued)));
         let others = matter.len().saturating_sub(SHOWN);
         matter.truncate(SHOWN);
-        matter.sort_by_key(|(index, _)| *index); // so that rows do not change places all the time
+        matter.sort_by_key(|(index, _)| *index); // so that rows keep their order
         if matter.is_empty() {
             return Vec::new();
         }

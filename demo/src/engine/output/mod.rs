@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `terminal.rs` | the rows at the bottom of a terminal |
 //! | `files.rs`, `hosts.rs`, `speed.rs` | a bar for each file; a table of hosts; their speed |
-//! | `progress.rs`, `summary.rs` | all that people see while a run goes on, and at its end |
+//! | `progress.rs`, `summary.rs` | what people see during a run, and at its end |
 //! | `report.rs` | a line of JSON for each URL |
 
 mod files;

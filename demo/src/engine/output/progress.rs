@@ -1,4 +1,4 @@
-//! The output for people: progress on a terminal, a line for each page if asked for, and a summary.
+//! The output for people: progress on a terminal, a line for each page with `--verbose`, and a summary.
 
 use super::files::{Bars, File};
 use super::hosts::{HostState, Table};
@@ -188,7 +188,7 @@ impl Progress {
         counts.join(" · ")
     }
 
-    /// Removes all of it from the terminal.
+    /// Removes the progress from the terminal.
     pub fn finish(&self) {
         self.bars.borrow_mut().clear(&self.screen);
         self.table.borrow_mut().clear(&self.screen);
@@ -233,7 +233,7 @@ pub fn listed(url: &str, path: &Path) -> io::Result<()> {
     writeln!(io::stdout(), "{}", printable(&format!("{url} → {}", path.display())))
 }
 
-/// A line without control characters. A server may have put some into it, which a terminal would execute.
+/// Replaces the control characters of a line: a terminal would execute those that a server put into it.
 fn printable(line: &str) -> String {
     line.replace(char::is_control, "\u{fffd}")
 }

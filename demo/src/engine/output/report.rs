@@ -28,7 +28,7 @@ pub struct Record {
     pub attempts: u32,
     /// Time from the first request to the end, in milliseconds.
     pub elapsed_ms: f64,
-    /// The cause, if it failed: the status, or a word as `timeout`.
+    /// The cause, if it failed: the status, or a word such as `timeout`.
     pub cause: Option<String>,
     /// The error, if it failed.
     pub error: Option<String>,

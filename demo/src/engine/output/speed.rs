@@ -16,7 +16,7 @@ pub struct Speed {
 }
 
 impl Speed {
-    /// Notes that there are `bytes` now. Those of the first update do not count: they were there before.
+    /// Notes that there are `bytes` now. The bytes of the first update do not count: they came before it.
     pub fn update(&mut self, bytes: u64, now: Instant) {
         if let Some((before, at)) = self.updated {
             let seconds = (now - at).as_secs_f64().max(0.001);
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_right_from_the_second_update_on_and_forgets_what_is_long_past() {
+    fn the_speed_is_right_from_the_second_update_on_and_forgets_the_distant_past() {
         let (mut speed, start) = (Speed::default(), Instant::now());
         let mut update = |tenths: u64, bytes: u64| {
             speed.update(bytes, start + Duration::from_millis(100 * tenths));

@@ -1,4 +1,4 @@
-//! The summary at the end of a run: what was saved, what failed grouped by cause, and which links were not followed.
+//! The summary at the end of a run: what was saved, what failed (grouped by cause), and which links were not followed.
 
 use super::report::Record;
 use crate::engine::references::{BrokenAnchor, References};
@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Failures of one cause that are printed. The report has all.
+/// Maximum number of failures to print for one cause. The report has all.
 const PRINTED: usize = 10;
-/// Failures of one cause that are kept.
+/// Maximum number of failures to keep for one cause.
 const KEPT: usize = 1000;
 
 /// What happened in a run.
@@ -48,7 +48,7 @@ struct Failed {
     error: String,
 }
 
-/// The numbers of a crawl that many processes share.
+/// The counts of a crawl that many processes share.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobCounts {
     /// The name of the job.
@@ -61,7 +61,7 @@ pub struct JobCounts {
     pub left: u64,
 }
 
-/// What the summary says of a run beside its pages.
+/// What the summary says about a run besides its pages.
 pub struct Ending<'a> {
     /// The time since the start.
     pub elapsed: Duration,
@@ -71,15 +71,15 @@ pub struct Ending<'a> {
     pub is_list: bool,
     /// Pages that are known and were not fetched.
     pub left: u64,
-    /// The numbers of all processes together, if the crawl is shared.
+    /// The counts of all processes together, if the crawl is shared.
     pub job: Option<JobCounts>,
     /// Links that were not followed.
     pub skipped: &'a BTreeMap<Skipped, u64>,
-    /// What a URL is called.
+    /// The word for a URL: `page` or `file`.
     pub what: &'static str,
     /// Which pages link to which URLs, if that was kept.
     pub references: Option<&'a References>,
-    /// Links to anchors that their page lacks.
+    /// Links to anchors that their target pages lack.
     pub broken_anchors: Vec<BrokenAnchor>,
 }
 
@@ -238,7 +238,7 @@ impl Summary {
 }
 
 impl Failed {
-    /// `[404] url ← page`, and the error if the status does not say all.
+    /// `[404] url ← page`, and the error if the cause is not a status.
     fn line(&self, pages: &[Rc<str>]) -> String {
         let mut line = format!("[{}] {}{}", self.cause, self.url, arrow(pages));
         if self.cause.parse::<u16>().is_err() {
@@ -269,7 +269,7 @@ fn arrow(pages: &[Rc<str>]) -> String {
     format!(" ← {}{rest}", shown.join(", "))
 }
 
-/// A number and its unit, as `1 page` or `2 pages`.
+/// A number and its unit, such as `1 page` or `2 pages`.
 pub fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

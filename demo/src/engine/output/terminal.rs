@@ -1,10 +1,10 @@
 //! The terminal that progress is drawn on: rows at the bottom of the screen.
 //!
 //! indicatif fills each row with spaces up to the last column, and relies on the terminal to continue in the next row.
-//! A terminal that echoes a key there, as `^C` for Ctrl-C, would continue in the next row too; and one that becomes
-//! narrower would break each row into two. So this file writes rows without trailing spaces, ends them itself, and
-//! keeps a margin at the right side for the echo of a few keys. If the terminal still becomes narrower than a written
-//! row, the extra rows are cleared.
+//! A terminal that echoes a key there, such as `^C` for Ctrl-C, would continue in the next row too; and one that
+//! becomes narrower would break each row into two. So this file writes rows without trailing spaces, ends them itself,
+//! and keeps a margin at the right side for the echo of a few keys. If the terminal still becomes narrower than a
+//! written row, the extra rows are cleared.
 
 use indicatif::{ProgressDrawTarget, TermLike};
 use ratatui::crossterm::terminal;
@@ -43,13 +43,13 @@ struct Terminal {
 struct Drawing {
     /// What is written when the drawing is complete, so that it appears at once.
     out: Vec<u8>,
-    /// The text of each row, in columns.
+    /// The width of the text of each row, in columns.
     rows: Vec<usize>,
-    /// The column behind the last text or padding.
+    /// The column after the last text or padding.
     column: usize,
     /// The width of the terminal.
     width: u16,
-    /// Whether it is on the screen, so that further changes are part of the next one.
+    /// Whether it is on the screen, so that further changes are part of the next drawing.
     is_complete: bool,
 }
 
@@ -64,13 +64,13 @@ impl Drawing {
         let below = self.rows.len().saturating_sub(1);
         *self = Drawing { width, ..Drawing::default() };
         if added > 0 {
-            // The cursor is in the last row, and goes back to where that was in a wider terminal.
+            // The cursor is in the last row. It returns to where that row was in the wider terminal.
             self.control(&format!("\r\x1b[{}A\x1b[J", added + below));
             self.move_cursor(below, 'B');
         }
     }
 
-    /// The rows that a terminal of this width adds, as it breaks those that are longer.
+    /// The number of rows that a terminal of this width adds, because it breaks longer rows.
     fn added_rows(&self, width: u16) -> usize {
         let rows = self.rows.iter().map(|row| row.div_ceil(width.max(1).into()).saturating_sub(1));
         rows.sum()
@@ -110,7 +110,7 @@ impl Drawing {
 }
 
 impl Terminal {
-    /// Changes the drawing, which is the next one if the last is complete.
+    /// Changes the current drawing. If that is complete, begins the next one.
     fn draw(&self, change: impl FnOnce(&mut Drawing)) -> io::Result<()> {
         let mut drawing = self.drawing.lock().unwrap_or_else(PoisonError::into_inner);
         drawing.begin();

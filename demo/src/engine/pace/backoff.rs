@@ -1,7 +1,7 @@
-//! How long before a retry: exponential backoff with full jitter.
+//! The time before a retry: exponential backoff with full jitter.
 //!
 //! The wait is a random time between zero and a bound that doubles with each retry (Brooker, "Exponential Backoff And
-//! Jitter", AWS Architecture Blog, 2015). Pages that failed together thus do not try again together.
+//! Jitter", AWS Architecture Blog, 2015). So pages that failed together are not retried together.
 
 use executor::test::Network;
 use executor::time::Duration;
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn the_waits_are_spread_over_all_of_the_bound() {
+    fn the_waits_are_spread_over_the_whole_bound() {
         let backoff = Backoff(RefCell::new(fastrand::Rng::with_seed(1)));
         for retries in [0, 3, 40] {
             let mut tenths = [0; 10];

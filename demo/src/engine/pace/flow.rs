@@ -1,11 +1,11 @@
 //! Limits how many pages of a host are fetched at once, and the delay between them. Slows down hosts that refuse
 //! requests.
 //!
-//! Additive increase, multiplicative decrease, as TCP does it (Chiu and Jain, "Analysis of the increase and decrease
-//! algorithms for congestion avoidance in computer networks", 1989): a refusal halves the pages at once, and a round of
-//! successes adds one. A host that refuses even one page at a time gets a delay, which refusals double and successes
-//! shorten. As in TCP, the refusals of one round count once: a refusal does not count if its page was begun before the
-//! last slowdown.
+//! Additive increase, multiplicative decrease, as in TCP (Chiu and Jain, "Analysis of the increase and decrease
+//! algorithms for congestion avoidance in computer networks", 1989): a refusal halves the limit on pages at once, and a
+//! round of successes adds one. A host that refuses even one page at a time gets a delay, which refusals double and
+//! successes shorten. As in TCP, the refusals of one round count once: a refusal does not count if its page was begun
+//! before the last slowdown.
 
 use executor::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ pub struct Flow {
     delay: Duration,
     /// Pages that succeeded since the last change.
     successes: usize,
-    /// When it was slowed down last.
+    /// The time of the last slowdown.
     slowed: Option<Instant>,
 }
 
@@ -36,12 +36,12 @@ impl Flow {
         self.limit
     }
 
-    /// The time between the beginnings of two pages.
+    /// The time between the starts of two pages.
     pub fn delay(&self) -> Duration {
         self.delay
     }
 
-    /// The host refused a page that was begun at `begun`. Returns whether that slowed it down.
+    /// Notes that the host refused a page that was begun at `begun`. Returns whether this slows the host down.
     pub fn refused(&mut self, begun: Instant, now: Instant) -> bool {
         if self.slowed.is_some_and(|slowed| begun <= slowed) {
             return false;
@@ -54,7 +54,7 @@ impl Flow {
         true
     }
 
-    /// The host served a page.
+    /// Notes that the host served a page.
     pub fn succeeded(&mut self) {
         self.successes += 1;
         if self.successes < self.limit || self.slowed.is_none() {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_of_successes_adds_one_up_to_the_most() {
+    fn a_round_of_successes_adds_one_up_to_the_maximum() {
         let mut flow = Flow::new(3);
         (0..10).for_each(|_| flow.succeeded());
         assert_eq!(flow.limit(), 3);

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `options.rs` | the options |
 //! | `flow.rs` | pages of a host at once, and the delay between them |
-//! | `backoff.rs` | how long before a retry |
-//! | `retry_after.rs` | how long a host asks to wait |
+//! | `backoff.rs` | the time before a retry |
+//! | `retry_after.rs` | the wait that a `Retry-After` field gives |
 //! | `rate.rs` | bytes per second, over all connections |
 
 mod backoff;

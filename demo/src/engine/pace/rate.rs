@@ -1,9 +1,9 @@
 //! The limit on bytes per second, over all connections.
 //!
 //! It is a token bucket that is kept as a time (the "virtual scheduling" form of the generic cell rate algorithm): each
-//! piece that was received moves the time on by as long as it may take, and its connection waits until then. Meanwhile
-//! it does not read, so the sender's window fills, and TCP slows the sender down. Connections take turns because each
-//! waits for the pieces that came before its own. Time in which nothing was received is not saved up for later.
+//! received piece advances the time by as long as the piece may take, and its connection waits until then. Meanwhile
+//! the connection does not read, so the sender's window fills, and TCP slows the sender down. Connections take turns
+//! because each waits for the pieces that came before its own. Unused time is not saved up for later.
 
 use executor::time::{Duration, Instant, now, sleep_until};
 use std::cell::Cell;
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_saves_nothing_up_and_a_dropped_wait_still_counts() {
+    fn unused_time_is_not_saved_up_and_a_dropped_wait_still_counts() {
         simulated(async {
             let (rate, start) = (Rate::new(Some(1000)), now());
             rate.received(500).await;

@@ -1,8 +1,8 @@
-//! `Retry-After`: how long a host asks to wait (RFC 9110, 10.2.3).
+//! `Retry-After`: how long to wait before the next request to a host (RFC 9110, 10.2.3).
 
 use std::time::{Duration, SystemTime};
 
-/// The time that a `Retry-After` field asks to wait: a number of seconds, or a date. `None` if it is neither.
+/// The wait that a `Retry-After` field gives as a number of seconds or as a date. `None` if it is neither.
 ///
 /// A date counts from the response's own `Date`, so that a wrong clock on either side does not matter; without one it
 /// counts from `now`. A date in the past means no wait.

@@ -17,7 +17,7 @@ pub struct Robots {
 #[derive(Default)]
 pub struct Known {
     pub rules: Option<Rules>,
-    /// Failed requests.
+    /// Number of failed requests.
     pub failures: u32,
 }
 

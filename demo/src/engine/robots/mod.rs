@@ -24,12 +24,12 @@ use known::Known;
 use rules::LIMIT;
 use url::Url;
 
-/// The most redirects of a robots.txt that are followed (RFC 9309, 2.3.1.2).
+/// Maximum number of redirects of a robots.txt to follow (RFC 9309, 2.3.1.2).
 const REDIRECTS: u32 = 5;
-/// The longest delay that is believed.
+/// The longest delay that is honored. A longer one is shortened to this.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
-/// The longest time for a request of a robots.txt. Pages of its host wait for it.
+/// Maximum time for a request for a robots.txt. Pages of its host wait for it.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Why a robots.txt could not be read.
@@ -51,8 +51,8 @@ enum Verdict {
     OutOfDescriptors,
 }
 
-/// Returns the claim if its page may be fetched. Asks for its host's robots.txt first, if it is the page that does.
-/// Otherwise the page is skipped, or put back for a later attempt.
+/// Returns the claim if its page may be fetched. Requests the robots.txt of its host first, if that is not known yet. A
+/// page that may not be fetched is skipped, or put back for a later attempt.
 pub async fn admit<'a>(engine: &Engine, claim: Claim<'a>) -> Option<Claim<'a>> {
     if claim.job.is_given() || engine.options.pace.ignore_robots {
         return Some(claim);
@@ -82,7 +82,7 @@ pub async fn admit<'a>(engine: &Engine, claim: Claim<'a>) -> Option<Claim<'a>> {
     None
 }
 
-/// Whether robots.txt allows the target of a redirect. One that cannot be read yet counts as forbidding it.
+/// Whether robots.txt allows the target of a redirect. A robots.txt that cannot be read counts as forbidding it.
 pub async fn allows(engine: &Engine, url: &Url) -> Result<(), Skipped> {
     if engine.options.pace.ignore_robots {
         return Ok(());
@@ -196,14 +196,14 @@ async fn one(engine: &Engine, url: &Url) -> Result<Answer, Trouble> {
                     (200..300, _) => Ok(Answer::Rules(Rules::parse(&body))),
                     (300..400, Some(to)) => Ok(Answer::Redirect(normalize(to))),
                     (429 | 500.., _) => Err(Trouble::Status(status)),
-                    _ => Ok(Answer::Rules(Rules::None)), // 4xx: there is none, or it is not for us
+                    _ => Ok(Answer::Rules(Rules::None)), // 4xx: there is none, or access to it is denied
                 };
             }
         }
     }
 }
 
-/// The status, the target of a redirect, and the body as far as it counts.
+/// Returns the status, the target of a redirect, and the body as far as it is parsed.
 async fn read(
     engine: &Engine,
     connection: &mut Connection,

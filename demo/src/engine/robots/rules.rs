@@ -7,9 +7,9 @@ use url::Url;
 
 /// The name by which a robots.txt addresses this program.
 const PRODUCT: &str = "demo";
-/// The most bytes of a robots.txt that are parsed (RFC 9309, 2.5).
+/// Maximum number of bytes of a robots.txt to parse (RFC 9309, 2.5).
 pub const LIMIT: usize = 500 * 1024;
-/// The most patterns with a `$`, each of which is compiled. Real files have a few.
+/// Maximum number of patterns with a `$`. Each one is compiled. Real files have a few.
 const PATTERNS: usize = 1000;
 
 /// What the robots.txt of a host allows.
@@ -27,14 +27,14 @@ impl Rules {
     pub fn parse(file: &[u8]) -> Rules {
         let mut patterns = 0;
         let text = String::from_utf8_lossy(&file[..file.len().min(LIMIT)]);
-        // One line can end in several ways, and a cut line could forbid more than the whole one.
+        // Lines may end in `\n`, `\r` or both.
         let lines = text.split(['\n', '\r']).filter(|line| {
             patterns += usize::from(line.contains('$'));
             !line.contains('$') || patterns <= PATTERNS
         });
         let mut lines: Vec<String> = lines.map(line).collect();
         if file.len() > LIMIT {
-            lines.pop();
+            lines.pop(); // it may be cut, and could forbid more than the whole line
         }
         let parse = |lines: &[String]| Robot::new(PRODUCT, lines.join("\n").as_bytes());
         let robot = parse(&lines).or_else(|_| {
@@ -62,7 +62,7 @@ impl Rules {
         }
     }
 
-    /// The time that it asks for between two requests.
+    /// The time that it sets between two requests.
     pub fn delay(&self) -> Duration {
         match self {
             Rules::File(robot) => robot.delay.map_or(Duration::ZERO, |seconds| {
@@ -73,8 +73,8 @@ impl Rules {
     }
 }
 
-/// A line in the form that `texting_robots` understands: escapes in one spelling, as in normalized URLs; and of a
-/// product only its name, as in `User-agent: demo/1.0`.
+/// Converts a line to the form that `texting_robots` understands: escapes get one spelling, as in normalized URLs, and
+/// a user agent such as `demo/1.0` is reduced to its name.
 fn line(line: &str) -> String {
     let line = normalize_escapes(line);
     match line.split_once(':') {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_500_kib_count_and_no_part_of_a_line() {
+    fn only_whole_lines_within_the_first_500_kib_count() {
         let padding = format!("{}\n", "#".repeat(99)).repeat(LIMIT / 100);
         let start = "User-agent: *\nDisallow: /first\n";
         let padded = format!("{start}{padding}");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_is_a_time_whatever_number_it_is() {
+    fn every_number_for_a_delay_becomes_a_time() {
         let delay = |value| Rules::parse(format!("User-agent: *\nCrawl-delay: {value}").as_bytes()).delay();
         assert_eq!(delay("1.5"), Duration::from_millis(1500));
         assert_eq!(delay("inf"), Duration::MAX);

@@ -6,23 +6,23 @@ use executor::{JoinHandle, spawn_blocking};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes that are collected before they are written.
+/// Number of bytes to collect before writing them.
 const PIECE: usize = 256 * 1024;
-/// How long bytes of a body that can be resumed are collected. It is what a SIGKILL costs at most.
+/// How long to collect bytes of a body that can be resumed. A SIGKILL loses at most the bytes of this time.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// A body that is being received. Dropping it keeps what was received if it can be resumed, and else removes it.
+/// A body that is being received. Dropping it keeps what was received if it can be resumed, and removes it otherwise.
 pub struct Body {
     /// Shared with the blocking call that writes the piece.
     writing: Arc<Mutex<Writing>>,
     /// The last write, unless it has ended.
     write: Option<JoinHandle<()>>,
-    /// Received, and not yet part of a write.
+    /// Bytes that were received and are not yet part of a write.
     piece: Vec<u8>,
     /// When the last write began.
     written: Instant,
     is_resumable: bool,
-    /// Earlier bytes are in the file, so only that has all of the body.
+    /// Whether earlier bytes are in the file, so that only the file has the whole body.
     is_in_file: bool,
 }
 
@@ -129,7 +129,7 @@ impl Body {
         lock(&self.writing).check()
     }
 
-    /// Removes it when it is dropped: a resumed body would be of no use, either.
+    /// Makes dropping the body remove it: its bytes are useless, even for resuming.
     pub fn reject(&mut self) {
         self.piece.clear();
         let mut writing = lock(&self.writing);
@@ -154,8 +154,8 @@ impl Body {
 }
 
 impl Drop for Body {
-    /// Writes what was received, if the body can be resumed. It is little, and the system's cache takes it without
-    /// delay.
+    /// Writes what was received, if the body can be resumed. These are few bytes, and the system's cache takes them
+    /// without delay.
     fn drop(&mut self) {
         let mut writing = lock(&self.writing);
         let Some(mut part) = writing.part.take() else { return };

@@ -10,7 +10,7 @@ use std::str::FromStr;
 pub struct Checksum(String);
 
 impl Checksum {
-    /// The checksum of the same kind of all that is read. Blocks.
+    /// The checksum, of the same kind, of all bytes of `from`. Blocks.
     pub fn of_same_kind(&self, from: impl Read) -> io::Result<Checksum> {
         sha256_of(from).map(Checksum)
     }
@@ -48,7 +48,7 @@ mod tests {
     const OF_ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
-    fn it_is_the_one_that_sha256sum_prints() {
+    fn a_checksum_is_the_one_that_sha256sum_prints() {
         let given: Checksum = OF_ABC.parse().unwrap();
         assert_eq!(given.of_same_kind(&b"abc"[..]).unwrap(), given);
         assert_eq!(OF_ABC.to_uppercase().parse(), Ok(given.clone()));
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_one_says_how_to_write_it() {
+    fn the_error_for_a_wrong_checksum_says_how_to_write_it() {
         for (text, error) in [
             ("ba7816", "sha256:HEX"),
             ("md5:ba7816", "`md5` is not supported"),

@@ -1,20 +1,20 @@
 //! A file name for every URL, which follows from the URL alone.
 //!
 //! The name does not depend on what was saved before, so every run gives a page the same file. Different URLs get
-//! different files, also on systems that do not tell normalizations of Unicode apart. No file has the name that another
+//! different files, even on systems that do not distinguish Unicode normalizations. No file has the name that another
 //! URL needs for a directory. `demo serve --root` finds a file by the same function ([`below_server`]).
 //!
 //! | URL | file | why |
 //! |---|---|---|
 //! | `https://h/d/Page.html` | `h/d/Page.html` | names with an extension stay as they are |
 //! | `https://h/d/` | `h/d/index.html` | the page of a directory |
-//! | `https://h/d/index.html` | `h/d/index~0.html` | to the server it may be another page than `/d/` |
+//! | `https://h/d/index.html` | `h/d/index~0.html` | it may be a different page from `/d/` |
 //! | `https://h/about` | `h/about@` | a file without an extension ends with `@`; the directory of `/about/team` does not |
 //! | `https://h/page.html/x.css` | `h/page.html~/x.css` | a directory has no extension |
-//! | `https://h/style.css?v=3` | `h/style.css@v=3.css` | the query; again the extension, by which browsers know the type |
-//! | `https://h/README.md` | `h/README~3f.md` | where case does not count: after `~` a bit for each letter, set for capitals |
+//! | `https://h/style.css?v=3` | `h/style.css@v=3.css` | the query, and the extension again: browsers go by it |
+//! | `https://h/README.md` | `h/README~3f.md` | where case is ignored: after `~` a bit per letter, set for capitals |
 //! | `https://h/%C3%BC%20b.css` | `h/ü b.css` | escapes are decoded where that is safe and unambiguous |
-//! | `https://h/a*.html` | `h/a_~73bdde89da78.html` | what a name cannot hold; after `~` 12 digits of the URL's SHA-256 |
+//! | `https://h/a*.html` | `h/a_~73bdde89da78.html` | invalid in a name: `_`, and after `~` 12 digits of a SHA-256 |
 //! | `https://h/about`, for the disk | `h/about@.html` | where links are converted: `@` and the extension of the type |
 //! | `http://h/`, `http://h:8080/` | `h_80/…`, `h_8080/…` | the port, except for the port of https |
 //!
@@ -28,10 +28,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use url::{Host, Url};
 
-/// The most bytes of a name without its mark and extension. With them it has at most 140, and the least limit of file
-/// systems in use is 143 (eCryptfs).
+/// Maximum number of bytes of a name without its mark and extension. With them it has at most 140, and the lowest limit
+/// of file systems in use is 143 (eCryptfs).
 const NAME_LENGTH: usize = 115;
-/// The most bytes of a path of directories. macOS limits whole paths to 1023 bytes.
+/// Maximum number of bytes of the directories of a path. macOS limits whole paths to 1023 bytes.
 const DIRECTORIES_LENGTH: usize = 700;
 
 /// The names of the files of a crawl.
@@ -56,7 +56,7 @@ impl Names {
         self.files.insert(url, file);
     }
 
-    /// The path for a URL: relative, of normal components only, and of no other URL.
+    /// The path for a URL: relative, with normal components only, and different from that of any other URL.
     pub fn path(&self, url: &Url) -> PathBuf {
         if let Some(file) = self.files.get(url) {
             return file.clone();
@@ -86,7 +86,7 @@ pub fn below_server(path: &str, query: Option<&str>, folds_case: bool) -> String
     let Some((directories, name)) = path.rsplit_once('/') else { return file(path, query, folds_case) };
     let mut parents: Vec<String> = directories.split('/').map(|segment| directory(segment, folds_case)).collect();
     if parents.iter().map(|parent| parent.len() + 1).sum::<usize>() > DIRECTORIES_LENGTH {
-        parents = vec![format!("@{}", hash_mark(directories))]; // the name of no segment
+        parents = vec![format!("@{}", hash_mark(directories))]; // no segment has this name
     }
     format!("{}/{}", parents.join("/"), file(name, query, folds_case))
 }
@@ -99,7 +99,7 @@ fn server_directory(url: &Url, folds_case: bool) -> String {
     };
     let name = match host.starts_with('.') {
         false => Written::segment(&host, folds_case).marked(&host),
-        true => format!("_{}", hash_mark(&host)), // `.parts` is no server
+        true => format!("_{}", hash_mark(&host)), // `.parts` is not a server
     };
     match url.port_or_known_default().unwrap_or_default() {
         // `a_81` could be a host with a port.
@@ -114,7 +114,7 @@ fn directory(segment: &str, folds_case: bool) -> String {
     if extension(&name).is_some() { name + "~" } else { name }
 }
 
-/// The file for the last segment of a path and for a query. It has an extension, or `@` behind its first character; a
+/// The file for the last segment of a path and for a query. It has an extension, or `@` after its first character; a
 /// directory has neither.
 fn file(segment: &str, query: Option<&str>, folds_case: bool) -> String {
     let called = if segment.is_empty() { "index.html" } else { segment };
@@ -140,12 +140,12 @@ fn file(segment: &str, query: Option<&str>, folds_case: bool) -> String {
     match extension {
         Some(extension) => name = format!("{name}.{extension}"),
         None if name.char_indices().any(|(at, char)| at > 0 && char == '@') => {}
-        None => name.push('@'), // the part with the first one was cut off
+        None => name.push('@'), // the part with the earlier one was cut off
     }
     name
 }
 
-/// The extension of a name: up to 8 letters and digits, at least one of them a letter. So a version number has none.
+/// The extension of a name: up to 8 letters and digits, at least one of them a letter. So `80` in `v1.80` is not one.
 fn extension(name: &str) -> Option<&str> {
     let (stem, extension) = name.rsplit_once('.')?;
     let is_one = (1..=8).contains(&extension.len())
@@ -157,14 +157,14 @@ fn extension(name: &str) -> Option<&str> {
 /// A segment, or a segment and a query, as it is written in a name.
 struct Written {
     text: String,
-    /// Whether the text says exactly what the URL says.
+    /// Whether the text represents that of the URL exactly.
     is_exact: bool,
     /// The number of ASCII letters in the URL's text, and a bit for each, set for a capital.
     letters: u32,
     capitals: u64,
-    /// Whether a mark is needed though nothing is a capital.
+    /// Whether a mark is needed even without capitals.
     has_mark: bool,
-    /// Whether capitals count: `a` and `A` are the same name.
+    /// Whether capitals need a mark, because `a` and `A` are the same name.
     folds_case: bool,
 }
 
@@ -244,7 +244,7 @@ impl Written {
     }
 }
 
-/// The escapes at the beginning of a text. Escapes with lower-case digits are none: they stay as they are.
+/// The escapes at the beginning of a text. Those with lower-case digits do not count: they stay as they are.
 fn escapes(text: &str) -> &str {
     let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(byte);
     let is_escape = |escape: &&[u8]| matches!(escape, [b'%', high, low] if is_digit(high) && is_digit(low));

@@ -14,8 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A file in the directory for parts. Dropping it before it has its name keeps it if it can be resumed, and else
-/// removes it.
+/// A file in the directory for parts. Dropping it before it has its name keeps it if it can be resumed, and removes it
+/// otherwise.
 pub struct Part {
     parts: Arc<Parts>,
     name: String,
@@ -59,7 +59,7 @@ impl Part {
             }
             part
         };
-        // Must precede the first write that is not at the end: from then on the size of the file says nothing.
+        // This must precede the first write that is not at the end: from then on, the size of the file says nothing.
         part.describe()?;
         let file = part.file.as_ref().map_or(Err(ErrorKind::NotFound.into()), File::try_clone)?;
         Ok((part, Arc::new(file)))
@@ -118,7 +118,7 @@ impl Part {
         self.origin.is_some()
     }
 
-    /// Removes it when it is dropped: it is of no use.
+    /// Makes dropping the part remove it, because it is useless.
     pub fn reject(&mut self) {
         self.forget_origin();
     }

@@ -4,7 +4,7 @@
 //! by SIGKILL. So two runs in one folder never touch each other's parts, and a directory whose lock is free is a
 //! leftover. A run takes resumable parts from leftovers, and removes the rest.
 //!
-//! A part is called by a hash of its URL, so that a later run finds it. Beside it, `NAME.json` says what it is a part
+//! A part is named by a hash of its URL, so that a later run finds it. Beside it, `NAME.json` says what it is a part
 //! of and, if it is not simply the beginning of the body, which bytes it has. A part without this file can't be resumed.
 
 use super::hash::sha256;
@@ -43,7 +43,7 @@ pub struct Interrupted {
     pub received: Ranges,
     /// Whether they were received in segments. If not, they are the beginning.
     pub in_segments: bool,
-    /// Left by an earlier run, and not to be resumed by this one.
+    /// Whether an earlier run left it and this run must not resume it.
     is_of_earlier_run: bool,
 }
 
@@ -62,7 +62,7 @@ impl Parts {
     /// this run resumes it.
     ///
     /// # Errors
-    /// Fails if the directory can't be made, for example as `.parts` is a file or a symbolic link.
+    /// Fails if the directory can't be made, for example because `.parts` is a file or a symbolic link.
     pub fn open(root: Arc<Dir>, resume: bool) -> io::Result<Parts> {
         let (name, directory, lock) = loop {
             make_directory(&root, PARTS)?;
@@ -119,7 +119,7 @@ impl Parts {
     pub fn interrupted(&self, url: &str) -> Option<Interrupted> {
         let parts = self.lock();
         if parts.is_empty() {
-            return None; // without a hash
+            return None; // saves computing the hash
         }
         parts.get(&Parts::name_of(url)).filter(|part| !part.is_of_earlier_run && part.origin.url == url).cloned()
     }
@@ -155,7 +155,7 @@ impl Parts {
     /// bytes; they must be in the file already.
     pub fn describe(&self, name: &str, origin: &Origin, ranges: Option<&Ranges>) -> io::Result<()> {
         let description = Description { origin: origin.clone(), ranges: ranges.cloned() };
-        // The rename replaces an earlier description at once, so a kill never leaves half of one.
+        // The rename replaces an earlier description at once, so a killed process never leaves half a description.
         let new = description_of(&format!("{name}.new"));
         let described = self
             .directory
@@ -171,7 +171,7 @@ impl Parts {
         self.directory.symlink_metadata(description_of(name)).is_ok()
     }
 
-    /// Keeps a part, which was described, for a later attempt or run.
+    /// Keeps a described part for a later attempt or run.
     pub fn keep(&self, name: &str, origin: Origin, received: Ranges, in_segments: bool) {
         let part = Interrupted { origin, received, in_segments, is_of_earlier_run: false };
         self.lock().insert(name.to_owned(), part);

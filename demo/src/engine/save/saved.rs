@@ -17,7 +17,7 @@ use url::Url;
 const LIST: &str = ".saved.jsonl";
 /// A host that does not exist (RFC 2606). Its URLs stand for files.
 const HOST: &str = "files.invalid";
-/// The most bytes of a line that are read. Longer lines are treated as damaged.
+/// Maximum number of bytes of a line to read. Longer lines are treated as damaged.
 const LONGEST: u64 = 256 * 1024;
 
 /// Characters that are not escaped in a link to a file. `@` and `=` are frequent in names.
@@ -50,7 +50,7 @@ pub struct SavedFiles {
 #[derive(Debug)]
 struct Entry {
     file: SavedFile,
-    /// The digest of the line before.
+    /// The digest in the previous line of the file.
     earlier: Option<String>,
 }
 
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn later_lines_count_and_damaged_ones_do_not() {
+    fn later_lines_replace_earlier_ones_and_damaged_lines_are_skipped() {
         let folder = crate::temporary::Temporary::new().unwrap();
         let root = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
         let file = |path: &str, converted: Option<&str>| SavedFile {

@@ -14,7 +14,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes that a writer collects before it writes them.
+/// Number of bytes that a writer collects before it writes them.
 const PIECE: usize = 256 * 1024;
 /// How long bytes are collected before they are written, and how long written bytes may lack a note.
 const DELAY: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ impl Segmented {
         Writer { to: self, at, piece: Vec::new(), written: now() }
     }
 
-    /// The body, when nothing is missing any more.
+    /// Returns the body. Call it when no bytes are missing.
     pub fn finish(self) -> io::Result<Body> {
         let mut part = lock(&self.part).take().ok_or_else(|| io::Error::other("the body was finished before"))?;
         part.has(self.received.take());
@@ -91,9 +91,9 @@ pub struct Writer<'a> {
     to: &'a Segmented,
     /// The position of the first byte that is not written.
     at: u64,
-    /// Received and not yet written.
+    /// Bytes that were received and are not yet written.
     piece: Vec<u8>,
-    /// When bytes were written last.
+    /// The time of the last write.
     written: Instant,
 }
 

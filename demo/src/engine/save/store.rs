@@ -31,7 +31,7 @@ use url::Url;
 pub struct Store {
     path: PathBuf,
     names: Names,
-    /// Whether files get the extension of their type, so that a browser knows it when it reads from disk.
+    /// Whether files get the extension of their type, so that a browser recognizes it when it reads from disk.
     extends_names: bool,
     files: Arc<Files>,
 }
@@ -112,7 +112,7 @@ pub struct Completed {
     pub media: Media,
     /// The number of bytes that it must have.
     pub length: Option<u64>,
-    /// What its bytes must add up to.
+    /// The checksum that it must have.
     pub checksum: Option<Checksum>,
     /// When it was last changed.
     pub modified: Option<SystemTime>,
@@ -129,7 +129,7 @@ pub struct Completed {
 pub struct Saved {
     /// When it was last changed.
     pub modified: SystemTime,
-    /// Its bytes.
+    /// Its size in bytes.
     pub length: u64,
     /// Its ETag, if that was kept.
     pub tag: Option<String>,
@@ -154,7 +154,7 @@ pub enum SaveError {
     },
 }
 
-/// The URL by which a part is found again. A password in it does not go to the disk.
+/// The URL by which a part is found again. It has no login, because it is written to the disk.
 pub fn identity(url: &Url) -> String {
     let mut url = url.clone();
     let _without_a_host = url.set_username("").and_then(|()| url.set_password(None));
@@ -196,7 +196,7 @@ impl Store {
         self.files.parts.interrupted(&identity(url))
     }
 
-    /// Goes on with an interrupted body.
+    /// Continues an interrupted body.
     pub async fn resume(&self, origin: Origin) -> io::Result<Body> {
         let parts = self.files.parts.clone();
         let part = shield(spawn_blocking(move || Part::resume(parts, origin))).await??;
@@ -219,7 +219,7 @@ impl Store {
     /// Completes the body of `url`: saves it under the name for `named`. Returns the name and the links.
     ///
     /// # Errors
-    /// Fails if it is not what was expected, or can't be saved. What can be resumed is kept then.
+    /// Fails if the body is not what was expected, or can't be saved. In that case, what can be resumed is kept.
     pub async fn complete(
         &self,
         body: Body,
@@ -313,7 +313,7 @@ impl Store {
         Failure::Directory { path: self.path.clone(), source }
     }
 
-    /// Removes the directory for parts, unless it has some that can be resumed. Returns how many.
+    /// Removes the directory for parts, unless it has some that can be resumed. Returns their number.
     pub async fn close(&self) -> usize {
         let parts = self.files.parts.clone();
         let closed = spawn_blocking(move || {

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode;
 use std::borrow::Cow;
 use url::Url;
 
-/// The most bytes of a name. The least limit of file systems in use is 143 (eCryptfs).
+/// Maximum number of bytes of a name. The lowest limit of file systems in use is 143 (eCryptfs).
 const LENGTH: usize = 140;
 
 /// The safe name in a `Content-Disposition` field: that of `filename*`, or else that of `filename`. `None` if it has
@@ -21,7 +21,7 @@ pub fn suggested_name(field: &[u8]) -> Option<String> {
     extended.or_else(|| safe_name(value("filename")?))
 }
 
-/// A name of one component that every system takes, from any bytes. `None` if nothing of them can be used.
+/// Makes a name of one component that every system accepts from any bytes. `None` if none of them can be used.
 pub fn safe_name(suggested: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(suggested);
     let last = text.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -29,7 +29,7 @@ pub fn safe_name(suggested: &[u8]) -> Option<String> {
     let mut name: String = last.chars().map(|char| if allowed(char) { char } else { '_' }).collect();
     name = name.trim().trim_end_matches(['.', ' ']).to_owned();
     if name.starts_with('.') || is_device(&name) {
-        name.insert(0, '_'); // not hidden, no device
+        name.insert(0, '_'); // so that it is neither hidden nor a device
     }
     if name.len() > LENGTH {
         let extension = name.rsplit_once('.').map_or(0, |(_, extension)| extension.len() + 1);
@@ -58,7 +58,7 @@ fn is_invisible(char: char) -> bool {
     matches!(char, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// The parameters behind the disposition's type.
+/// The parameters after the disposition's type.
 fn parameters(field: &[u8]) -> Vec<(&[u8], Cow<'_, [u8]>)> {
     let mut found = Vec::new();
     let mut rest = after(field, b';');

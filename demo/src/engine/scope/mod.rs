@@ -9,10 +9,10 @@ use super::urls;
 use std::collections::HashMap;
 use url::Url;
 
-/// Links from requisite to requisite beyond the depth, as from a style to another to a font.
+/// Number of links from requisite to requisite beyond the depth, for example from a style to another to a font.
 const REQUISITE_DEPTH: u32 = 5;
 
-/// The servers of the first pages, and with `--no-parent` their directories; and the other rules for links.
+/// The servers of the first pages (with `--no-parent`, their directories), and the other rules for links.
 pub struct Scope {
     /// The directories of each server.
     directories: HashMap<String, Vec<String>>,
@@ -24,7 +24,7 @@ pub struct Candidate<'a> {
     pub url: &'a Url,
     /// The number of links from the first page.
     pub depth: u32,
-    /// Whether its page cannot be shown without it, as an image.
+    /// Whether its page cannot be shown without it, for example an image.
     pub requisite: bool,
     /// Whether the link, or its page, is marked nofollow.
     pub nofollow: bool,
@@ -44,7 +44,7 @@ impl Scope {
         self.directories.entry(urls::server(url)).or_default().push(format!("{directory}/"));
     }
 
-    /// Whether a URL is in scope, whatever links to it: the target of a redirect.
+    /// Whether a URL is in scope, whatever links to it; for example the target of a redirect.
     pub fn contains(&self, url: &Url) -> bool {
         self.admits(&Candidate { url, depth: 0, requisite: false, nofollow: false }).is_ok()
     }
@@ -52,7 +52,7 @@ impl Scope {
     /// Whether a link is followed.
     ///
     /// # Errors
-    /// The first reason against it.
+    /// Fails with the first reason against it.
     pub fn admits(&self, link: &Candidate<'_>) -> Result<(), Skipped> {
         let ScopeOptions { depth, no_parent, span_hosts, include, exclude, .. } = &self.options;
         let url = link.url;
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_refuses_with_its_own_reason() {
+    fn each_rule_rejects_a_link_with_its_own_reason() {
         let page = |url, depth| (url, depth, false, false);
         for (args, (url, depth, requisite, nofollow), expected) in [
             (&[][..], page("http://a.example/x", 8), Ok(())),

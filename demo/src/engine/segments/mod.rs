@@ -1,10 +1,10 @@
-//! Receives a large body in segments: several connections request a range each, and write it at its position of one
+//! Receives a large body in segments: several connections request a range each, and write it at its position in one
 //! file.
 //!
 //! The first response begins the body and is received up to the end of the first segment. Further connections request
 //! the other segments with `Range` and `If-Range`, so all bytes are of one version. Each retries by itself, from where
 //! it stopped. If the server refuses a connection, the others receive its segment. If the server does not send the
-//! ranges that were asked for, the first response is received to its end; if that does not cover the rest, the body is
+//! ranges that were requested, the first response is received to its end; if that does not cover the rest, the body is
 //! requested again over one connection.
 //!
 //! | file | what it holds |
@@ -38,11 +38,11 @@ pub struct InSegments {
     pub total: u64,
     /// The part of it in the first response, which begins with the first missing byte.
     pub first: Range<u64>,
-    /// The number of connections at most.
+    /// Maximum number of connections.
     pub connections: u32,
 }
 
-/// The range to ask for first, of a body that lacks these ranges.
+/// The first range to request of a body that lacks these ranges.
 pub fn first_of(missing: &[Range<u64>], connections: u32, least: u64) -> Option<Range<u64>> {
     divide(missing, connections.into(), least).into_iter().next()
 }
@@ -58,17 +58,17 @@ struct Shared<'a> {
     origin: &'a Origin,
     body: &'a Segmented,
     queue: Queue,
-    /// Requests, besides the first.
+    /// Number of requests, besides the first.
     attempts: Cell<u32>,
     /// Bytes that were received.
     bytes: Cell<u64>,
 }
 
-/// Receives a body, whose first missing bytes `response` has. Returns it when it is complete.
+/// Receives a body. `response` has its first missing bytes. Returns the body when it is complete.
 ///
 /// # Errors
 /// Fails with the error of the first connection that gives up, and with [`PageError::NotInSegments`] if the server does
-/// not send the ranges that were asked for. What was received is kept.
+/// not send the ranges that were requested. What was received is kept.
 pub async fn receive(
     engine: &Engine,
     response: &mut Response<'_>,
@@ -94,7 +94,7 @@ pub async fn receive(
         bytes: Cell::new(0),
     };
     let end = own.end.min(first.end);
-    shared.queue.give_back(end..own.end); // the response may cover less than was asked for
+    shared.queue.give_back(end..own.end); // the response may cover less than was requested
     let further = (1..connections).map(|_| Stream::new(&shared).further().boxed_local());
     let streams = [Stream::new(&shared).first(response, own.start..end, first.end).boxed_local()];
     let received = try_join_all(streams.into_iter().chain(further)).await;

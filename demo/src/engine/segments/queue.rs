@@ -12,12 +12,12 @@ pub struct Queue {
     left: RefCell<VecDeque<Range<u64>>>,
     /// The number of active connections.
     working: Cell<usize>,
-    /// Requests without an answer.
+    /// The number of requests without an answer.
     asking: Cell<usize>,
-    /// The first response covers all of the rest, and is being received.
+    /// Whether the first response covers all of the rest, and is being received.
     pub whole: Cell<bool>,
-    /// The server does not send the ranges that were asked for. Only the first response, which covers the rest, is
-    /// useful.
+    /// Whether the server does not send the ranges that were requested. If so, only the first response, which covers
+    /// the rest, is useful.
     is_refused: Cell<bool>,
     /// Notified when a condition that a connection waits for may have changed.
     changed: Event,
@@ -71,7 +71,7 @@ impl Queue {
         self.changed.set();
     }
 
-    /// Notes that the server does not send the ranges that are asked for.
+    /// Notes that the server does not send the ranges that are requested.
     pub fn refuse(&self) {
         self.is_refused.set(true);
         self.changed.set();
@@ -107,7 +107,7 @@ impl Queue {
         Counted::new(self, &self.asking)
     }
 
-    /// Waits until `is_right` holds. It is checked after each change.
+    /// Waits until `is_right` returns true. It is called after each change.
     pub async fn until(&self, is_right: impl Fn(&Queue) -> bool) {
         while !is_right(self) {
             self.changed.clear();
@@ -116,7 +116,7 @@ impl Queue {
     }
 }
 
-/// Counts one more until it is dropped. Made by [`Queue::work`] and [`Queue::ask`].
+/// Increments a count until it is dropped. Made by [`Queue::work`] and [`Queue::ask`].
 pub struct Counted<'a> {
     queue: &'a Queue,
     count: &'a Cell<usize>,
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_that_is_given_back_is_the_next_by_position() {
+    fn a_range_that_is_given_back_is_sorted_by_position() {
         let queue = Queue::new(vec![10..20, 30..40]);
         assert_eq!(queue.take(), Some(10..20));
         queue.give_back(15..20);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_waits_looks_after_each_change() {
+    fn a_waiting_connection_checks_its_condition_after_each_change() {
         executor::block_on(async {
             let queue = Queue::new(vec![0..1, 1..2]);
             let asking = queue.ask();

@@ -1,4 +1,4 @@
-//! One connection of a body that is received in segments. It takes one segment after the other from the queue. Used by
+//! One connection of a body that is received in segments. It takes one segment after another from the queue. Used by
 //! `mod.rs`.
 
 use super::Shared;
@@ -19,7 +19,7 @@ pub struct Stream<'a> {
     shared: &'a Shared<'a>,
     queue: &'a Queue,
     retries: u32,
-    /// Whether the last request was answered with what it asked for.
+    /// Whether the last request was answered with the range that it requested.
     is_answered: bool,
 }
 
@@ -28,7 +28,7 @@ impl<'a> Stream<'a> {
         Stream { shared, queue: &shared.queue, retries: 0, is_answered: false }
     }
 
-    /// Receives the segment `own` from the first response, which has the bytes up to `end`; then others.
+    /// Receives the segment `own` from the first response, which has the bytes up to `end`. Then receives others.
     pub async fn first(mut self, response: &mut Response<'_>, mut own: Range<u64>, end: u64) -> Result<(), PageError> {
         let _working = self.queue.work();
         let begun = now();
@@ -79,10 +79,10 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// After an error: waits before the next attempt at `range`, or gives it back. Returns whether to go on.
+    /// Handles an error: waits before the next attempt at `range`, or gives it back. Returns whether to continue.
     ///
     /// # Errors
-    /// The body can't be completed.
+    /// Fails if the body can't be completed.
     async fn goes_on(&mut self, range: &Range<u64>, error: PageError, begun: Instant) -> Result<bool, PageError> {
         let Shared { engine, url, .. } = self.shared;
         if matches!(error, PageError::NotInSegments) {
@@ -108,7 +108,8 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Receives the first response up to the first range that another connection receives. Returns its end.
+    /// Receives the first response up to the first range that another connection receives. Returns the position that it
+    /// reached.
     async fn first_response(
         &mut self,
         mut pieces: Pieces<'_, '_>,
@@ -125,7 +126,7 @@ impl<'a> Stream<'a> {
             if let Some(next) = self.queue.take_at(at) {
                 *range = next;
             } else if self.queue.is_asking() {
-                // The server may refuse the ranges that it is asked for. Then only this response has them.
+                // The server may refuse to send the requested ranges. In that case, only this response has them.
                 self.queue.until(|queue| queue.has(at) || !queue.is_asking()).await;
             } else if self.queue.is_refused()
                 && let Some(next) = self.queue.take_from(at)
@@ -138,7 +139,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Requests a range, and receives it. Its start moves on with what was received.
+    /// Requests a range, and receives it. Its start advances by what was received.
     async fn request(&mut self, range: &mut Range<u64>) -> Result<(), PageError> {
         let Shared { engine, url, limits, .. } = *self.shared;
         self.is_answered = false;
@@ -189,7 +190,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Receives a range and writes it. Its start moves on with what was received.
+    /// Receives a range and writes it. Its start advances by what was received.
     async fn receive(&self, pieces: &mut Pieces<'_, '_>, range: &mut Range<u64>) -> Result<(), PageError> {
         let mut writer = self.shared.body.writer(range.start);
         let received = self.receive_into(&mut writer, pieces, range).await;
@@ -233,7 +234,7 @@ fn refusal(response: &Response<'_>) -> PageError {
 /// The pieces of a response's body.
 struct Pieces<'r, 'c> {
     response: &'r mut Response<'c>,
-    /// Received beyond what was asked for.
+    /// Bytes that were received beyond those that were requested.
     kept: Vec<u8>,
     /// How many of these bytes were taken.
     taken: usize,
@@ -258,7 +259,7 @@ impl<'r, 'c> Pieces<'r, 'c> {
         Ok(Some(piece))
     }
 
-    /// Receives bytes that are not needed.
+    /// Receives and discards bytes that are not needed.
     async fn skip(&mut self, mut count: u64) -> Result<(), Error> {
         while count > 0 {
             let Some(piece) = self.next(count).await? else {

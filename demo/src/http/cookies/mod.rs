@@ -18,19 +18,19 @@ use std::collections::HashMap;
 use suffixes::Suffixes;
 use url::{Host, Url};
 
-/// The most bytes of a cookie's name and value together.
+/// Maximum size of a cookie's name and value together, in bytes.
 const SIZE: usize = 4096;
-/// The most cookies of a domain.
+/// Maximum number of cookies of a domain.
 const PER_DOMAIN: usize = 180;
-/// The most cookies in all.
+/// Maximum number of cookies in all.
 const IN_ALL: usize = 3000;
-/// The most bytes of the field `Cookie`. Servers refuse longer ones.
+/// Maximum size of the field `Cookie`, in bytes. Servers refuse longer ones.
 const FIELD: usize = 8000;
 
 /// The cookies of a run, for one thread.
 #[derive(Default)]
 pub struct Jar {
-    /// By site, because a `CookieStore` looks at each of its domains for each request.
+    /// One store for each site, because a `CookieStore` looks at each of its domains for each request.
     stores: RefCell<HashMap<String, CookieStore>>,
     /// The number of cookies in all. Those that have expired since the last count are included.
     count: Cell<usize>,
@@ -43,7 +43,7 @@ impl Jar {
     pub fn field(&self, url: &Url) -> Option<String> {
         let stores = self.stores.borrow();
         let mut cookies = stores.get(site(url)?)?.matches(url);
-        // The crate would send these also in plain HTTP to the loopback.
+        // `cookie_store` would also send `Secure` cookies over plain HTTP to a loopback address.
         cookies.retain(|cookie| cookie.secure() != Some(true) || url.scheme() == "https");
         cookies.sort_by(|a, b| (b.path.len(), a.name()).cmp(&(a.path.len(), b.name())));
         let mut field = String::new();
@@ -107,8 +107,8 @@ impl Jar {
     }
 }
 
-/// The last two labels of a host, or its address. All hosts that share a cookie have the same: a cookie for a single
-/// label is for that host alone.
+/// The site of a URL: the last two labels of its host, or its address. Hosts that share a cookie have the same site,
+/// because a cookie for a single label is for that host alone.
 fn site(url: &Url) -> Option<&str> {
     match url.host()? {
         Host::Domain(name) => Some(name.rmatch_indices('.').nth(1).map_or(name, |(dot, _)| &name[dot + 1..])),
@@ -131,7 +131,7 @@ fn is_known(store: &CookieStore, url: &Url, cookie: &RawCookie<'_>) -> bool {
     store.matches(url).iter().any(|known| known.name() == cookie.name())
 }
 
-/// Whether a cookie's attributes allow that this URL sets it.
+/// Whether a cookie's attributes allow this URL to set it.
 fn is_allowed(url: &Url, cookie: &RawCookie<'_>) -> bool {
     let (over_tls, secure) = (url.scheme() == "https", cookie.secure() == Some(true));
     let has_prefix =

@@ -8,7 +8,7 @@ use url::Url;
 /// Adds the cookies of a file to a jar. Expired ones are left out.
 ///
 /// # Errors
-/// What is wrong, with its line and without any value.
+/// The error says what is wrong and in which line, without any value of the file.
 pub fn read(text: &str, jar: &Jar) -> Result<(), String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     for (number, line) in text.lines().enumerate() {

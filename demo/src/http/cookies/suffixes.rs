@@ -7,7 +7,7 @@
 
 use publicsuffix::{List, Psl};
 
-/// Where systems have the list: Linux and Homebrew, FreeBSD.
+/// The paths of the list on Linux, with Homebrew and on FreeBSD.
 const FILES: [&str; 4] = [
     "/usr/share/publicsuffix/public_suffix_list.dat",
     "/usr/local/share/publicsuffix/public_suffix_list.dat",
@@ -30,7 +30,7 @@ impl Suffixes {
     pub fn is_for_subdomains(&self, host: &str, domain: &str) -> Option<bool> {
         let Suffixes(list) = self;
         let is_of_domain = host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        // A name that the list does not know is judged by its rule `*`: a name without a dot is a suffix.
+        // To a name that is not in the list, the rule `*` applies: a name without a dot is a suffix.
         let is_suffix = |list: &List| list.suffix(domain.as_bytes()).is_none_or(|suffix| suffix == domain.as_bytes());
         match list {
             _ if domain.is_empty() => Some(false),

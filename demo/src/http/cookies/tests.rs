@@ -17,7 +17,7 @@ fn set(jar: &Jar, from: &str, cookies: &[&str]) {
     jar.store(&url(from), &headers);
 }
 
-/// What is sent to `to` after `from` has set these cookies.
+/// The field `Cookie` of a request to `to`, after `from` has set these cookies.
 #[track_caller]
 fn sent(from: &str, cookies: &[&str], to: &str) -> Option<String> {
     let jar = Jar::default();
@@ -26,7 +26,7 @@ fn sent(from: &str, cookies: &[&str], to: &str) -> Option<String> {
 }
 
 #[test]
-fn a_cookie_goes_where_its_attributes_say() {
+fn the_attributes_of_a_cookie_decide_where_it_is_sent() {
     let cookie = Some("a=1".to_owned());
     for (from, attributes, to, is_sent) in [
         ("http://h/", "", "http://h/x?y", true),
@@ -65,7 +65,7 @@ fn a_cookie_goes_where_its_attributes_say() {
 }
 
 #[test]
-fn a_prefix_holds_what_it_promises() {
+fn a_cookie_without_the_attributes_that_its_prefix_requires_is_ignored() {
     for (from, cookie, is_kept) in [
         ("https://h/", "__Secure-a=1; Secure", true),
         ("https://h/", "__Secure-a=1", false),
@@ -79,7 +79,7 @@ fn a_prefix_holds_what_it_promises() {
 }
 
 #[test]
-fn plain_http_does_not_replace_a_cookie_of_tls() {
+fn plain_http_does_not_replace_a_secure_cookie() {
     let jar = Jar::default();
     set(&jar, "https://h/", &["a=secure; Secure; Path=/", "b=1"]);
     set(&jar, "http://h/", &["a=evil; Path=/", "b=2"]);
@@ -88,7 +88,7 @@ fn plain_http_does_not_replace_a_cookie_of_tls() {
 }
 
 #[test]
-fn cookies_are_sent_in_one_order_and_replaced_and_removed() {
+fn cookies_are_sent_in_a_fixed_order_and_can_be_replaced_and_removed() {
     let jar = Jar::default();
     set(&jar, "http://h/a/", &["z=1; Path=/", "y=1; Path=/", "x=1; Path=/a"]);
     assert_eq!(jar.field(&url("http://h/a/b")).as_deref(), Some("x=1; y=1; z=1"));
@@ -99,7 +99,7 @@ fn cookies_are_sent_in_one_order_and_replaced_and_removed() {
 }
 
 #[test]
-fn more_cookies_than_the_limits_are_ignored_and_known_ones_still_change() {
+fn cookies_above_the_limits_are_ignored_and_known_ones_can_still_change() {
     assert_eq!(sent("http://h/", &[&format!("a={}", "x".repeat(5000))], "http://h/"), None);
     let jar = Jar::default();
     for n in 0..PER_DOMAIN + 10 {

@@ -6,12 +6,12 @@ use std::io::{self, BufRead, ErrorKind, Read};
 
 type State = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
-/// One stream. What follows it is ignored, as browsers do.
+/// One stream. Bytes after it are ignored, as in browsers.
 pub struct Brotli {
     source: Source,
     state: Box<State>,
     total: usize,
-    /// Whether any input was seen. None at all is an empty body.
+    /// Whether any input was seen. Empty input is an empty body.
     begun: bool,
     ended: bool,
 }
@@ -19,7 +19,7 @@ pub struct Brotli {
 impl Brotli {
     /// Decodes what `source` yields.
     pub fn new(source: Source) -> Brotli {
-        // Strict, as a content coding is: no windows above 16 MiB.
+        // Strict: the content coding does not allow windows above 16 MiB.
         let state =
             BrotliState::new_strict(StandardAlloc::default(), StandardAlloc::default(), StandardAlloc::default());
         Brotli { source, state: Box::new(state), total: 0, begun: false, ended: false }

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Read};
 /// The first bytes of a gzip member.
 const MAGIC: &[u8] = &[0x1f, 0x8b];
 
-/// gzip (RFC 1952): one member or several. What follows the last one is ignored, as browsers do; servers pad with
+/// gzip (RFC 1952): one member or several. Bytes after the last one are ignored, as in browsers: some servers pad with
 /// zeros.
 pub struct Gzip {
     state: State,
@@ -68,8 +68,8 @@ impl Read for Gzip {
     }
 }
 
-/// deflate: in the zlib format as RFC 9110 says, or bare as some servers send it. The first two bytes tell: they can't
-/// begin bare data, unless an encoder filled unused bits with ones.
+/// deflate: in the zlib format as RFC 9110 says, or bare as some servers send it. The first two bytes distinguish them:
+/// bare data can't begin with those of the zlib format, unless an encoder filled unused bits with ones.
 pub enum Deflate {
     /// Before the first two bytes.
     Unknown(Option<Source>),

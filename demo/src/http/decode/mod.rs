@@ -2,7 +2,7 @@
 //! bounded size. No I/O. Used by `body.rs`.
 //!
 //! Each coding is an [`io::Read`] that reads from the one before it; the first reads what was pushed and fails with
-//! `WouldBlock` when that is used up. So whatever the body expands to, only one piece of it is in memory, and the
+//! `WouldBlock` when that is used up. So memory holds only one piece of the body, however large it becomes, and the
 //! windows of the decoders: 32 KiB for gzip and deflate, up to 16 MiB for br, up to 8 MiB for zstd.
 //!
 //! | file | what it holds |
@@ -24,11 +24,11 @@ use std::io::{self, ErrorKind, Read};
 
 /// The size of a decoded piece.
 const PIECE: usize = 32 * 1024;
-/// The most decoded bytes for each byte received, once there are more than [`FREE`] of them. deflate can't exceed
-/// 1,032, and comes near it only with data that is almost constant. Text, logs and sparse tables stay below 500; only a
-/// bomb is above.
+/// Maximum number of decoded bytes for each byte received, once more than [`FREE`] bytes were decoded. deflate can't
+/// exceed 1,032, and comes near it only with data that is almost constant. Text, logs and sparse tables stay below 500;
+/// only a decompression bomb is above the limit.
 const RATIO: u64 = 1000;
-/// Decoded bytes that are allowed whatever the ratio.
+/// Number of decoded bytes that are allowed at any ratio.
 const FREE: u64 = 1024 * 1024;
 
 /// Undoes the codings of one body.
@@ -37,7 +37,7 @@ pub struct Decoder {
     chain: Box<dyn Read>,
     /// The last piece. Holds no memory while more input is awaited.
     piece: Vec<u8>,
-    /// All was decoded. Further input is ignored.
+    /// Everything was decoded. Further input is ignored.
     ended: bool,
 }
 
@@ -76,11 +76,11 @@ impl Decoder {
     }
 
     /// Decodes a piece, and returns its size. 0 means that more input is needed or, after [`end`](Decoder::end), that
-    /// all was decoded.
+    /// everything was decoded.
     ///
     /// # Errors
-    /// [`Error::Incomplete`] if the input has ended too early; [`Error::Undecodable`] if it is not what the coding
-    /// says; [`Error::Expands`] if it expands without measure.
+    /// [`Error::Incomplete`] if the input has ended too early; [`Error::Undecodable`] if it is not valid data in
+    /// the coding; [`Error::Expands`] if it expands more than the limit allows.
     pub fn pull(&mut self) -> Result<usize, Error> {
         if self.ended {
             self.piece = Vec::new();
@@ -119,8 +119,8 @@ fn layer(coding: Coding, source: Source, feed: Feed) -> Box<dyn Read> {
     }
 }
 
-/// One coding: names its errors, and limits what it expands to. The limit holds for each coding of a stack, as the ones
-/// after it may put out little and take long.
+/// One coding: adds its name to its errors, and limits its output. The limit applies to each coding of a stack, because
+/// a later coding may take long to reduce a large output to a small one.
 struct Layer<D> {
     decoder: D,
     coding: Coding,

@@ -5,8 +5,8 @@ use std::io::{self, BufRead, ErrorKind, Read};
 use std::mem;
 use std::rc::Rc;
 
-/// The input of the first decoder: bytes that were pushed and not yet read. A read fails with `WouldBlock` if there are
-/// none and more may come.
+/// The input of the first decoder: bytes that were pushed and not yet read. A read fails with `WouldBlock` if there is
+/// no input now but more may arrive.
 #[derive(Clone, Default)]
 pub struct Feed(Rc<RefCell<Fed>>);
 
@@ -81,7 +81,7 @@ impl Source {
     /// The next bytes, without consuming them: `count` or more, or fewer at the end.
     ///
     /// # Errors
-    /// `WouldBlock` until so many have arrived.
+    /// `WouldBlock` until that many have arrived.
     pub fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         while self.ahead.len() - self.at < count && self.read_ahead()? > 0 {}
         Ok(&self.ahead[self.at..])

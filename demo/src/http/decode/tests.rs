@@ -10,7 +10,7 @@ use std::io::Write;
 
 const TEXT: &[u8] = b"hello, decoders";
 const TEXT_BR: &[u8] = b"\x0b\x07\x80hello, decoders\x03";
-/// gzip in br, as of `Content-Encoding: gzip, br`.
+/// gzip inside br, as for `Content-Encoding: gzip, br`.
 const TEXT_GZIP_BR: &[u8] =
     b"\x0b\x11\x80\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\x48\xcd\xc9\xc9\xd7\x51\x48\x49\x4d\xce\
     \x4f\x49\x2d\x2a\x06\x00\xee\x28\xc7\xc9\x0f\x00\x00\x00\x03";
@@ -41,14 +41,14 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     compress_to_vec(bytes, CompressionLevel::Fastest)
 }
 
-/// A page: it compresses, but not to nothing.
+/// A page that compresses well, but not to almost nothing.
 fn page() -> Vec<u8> {
     (0..400_u32)
         .flat_map(|n| format!("<a href=/{}>{}</a>\n", n.wrapping_mul(2_654_435_761), n % 7).into_bytes())
         .collect()
 }
 
-/// Decodes `input`, pushed in pieces of these sizes, again and again.
+/// Decodes `input`, pushed in pieces of these sizes, repeated in a cycle.
 fn decode_in(codings: &[Coding], input: &[u8], sizes: &[usize]) -> Result<Vec<u8>, Error> {
     let (mut decoder, mut decoded, mut left) = (Decoder::new(codings), Vec::new(), input);
     for size in sizes.iter().cycle() {
@@ -91,7 +91,7 @@ fn bodies(of: &[u8]) -> Vec<(Vec<Coding>, Vec<u8>)> {
 }
 
 #[test]
-fn each_coding_is_undone_whatever_the_pieces_it_comes_in() {
+fn each_coding_is_undone_for_pieces_of_any_size() {
     let mut small = bodies(TEXT);
     small.extend([(vec![Brotli], TEXT_BR.to_vec()), (vec![Gzip, Brotli], TEXT_GZIP_BR.to_vec())]);
     for (codings, body) in small {
@@ -130,7 +130,7 @@ fn an_empty_body_is_empty_in_any_coding() {
 }
 
 #[test]
-fn members_and_frames_follow_each_other_and_what_follows_them_is_ignored() {
+fn all_members_or_frames_are_decoded_and_bytes_after_them_are_ignored() {
     for (coding, one) in [(Gzip, gzip(TEXT)), (Zstd, zstd(TEXT))] {
         let two = [&*one, &*one].concat();
         assert_eq!(decode(&[coding], &two).unwrap(), [TEXT, TEXT].concat(), "{coding:?}");
@@ -153,7 +153,7 @@ fn members_and_frames_follow_each_other_and_what_follows_them_is_ignored() {
 }
 
 #[test]
-fn what_the_coding_does_not_allow_is_an_error_with_its_name() {
+fn invalid_data_is_an_error_that_names_the_coding() {
     let wrong_checksum = |mut body: Vec<u8>| {
         let at = body.len() - 5;
         body[at] ^= 1;
@@ -177,13 +177,13 @@ fn what_the_coding_does_not_allow_is_an_error_with_its_name() {
         let is_named = matches!(result, Err(Error::Undecodable { coding: name, .. }) if name == coding.name());
         assert!(is_named, "{coding:?} {body:?}: {result:?}");
     }
-    // The inner coding is at fault.
+    // The data of the inner coding is invalid.
     let result = decode(&[Zstd, Gzip], &gzip(b"plain text, and no Zstandard"));
     assert!(matches!(result, Err(Error::Undecodable { coding: "zstd", .. })), "{result:?}");
 }
 
 #[test]
-fn a_bomb_stops_at_the_ratio() {
+fn decoding_a_bomb_stops_at_the_ratio() {
     let zeros = vec![0; 3_000_000];
     for (codings, bomb) in [
         (vec![Gzip], gzip(&zeros)),
@@ -191,7 +191,7 @@ fn a_bomb_stops_at_the_ratio() {
         (vec![Brotli], ZEROS_BR.to_vec()),
         (vec![Zstd], zstd(&zeros)),
         (vec![Gzip, Gzip], gzip(&gzip(&zeros))),
-        // What is inside expands, though next to nothing comes out.
+        // The inner data expands, although the final output is almost empty.
         (vec![Gzip, Brotli], ZEROS_BR.to_vec()),
         (vec![Gzip, Gzip, Gzip], gzip(&gzip(&gzip(b"").repeat(200_000)))),
     ] {
@@ -212,7 +212,7 @@ fn a_bomb_stops_at_the_ratio() {
 }
 
 #[test]
-fn what_compresses_well_is_no_bomb() {
+fn data_that_compresses_well_is_not_a_bomb() {
     let line = |n: u32| format!("2026-01-01 00:{:02}:{:02} INFO nothing happened\n", n / 60 % 60, n % 60);
     let lines = (0..40_000).flat_map(|n| line(n).into_bytes()).collect::<Vec<_>>();
     for (codings, body) in bodies(&lines).into_iter().take(4) {
@@ -222,7 +222,7 @@ fn what_compresses_well_is_no_bomb() {
 
 proptest! {
     #[test]
-    fn any_bytes_in_any_pieces_decode_to_the_same(
+    fn the_sizes_of_the_pieces_do_not_change_the_result(
         stack in proptest::collection::vec(prop_oneof![Just(Gzip), Just(Deflate), Just(Brotli), Just(Zstd)], 1..3),
         start in prop_oneof![Just(gzip(TEXT)), Just(zlib(TEXT)), Just(zstd(TEXT)), Just(TEXT_BR.to_vec()), Just(vec![])],
         flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
@@ -236,7 +236,7 @@ proptest! {
                 input[at] = byte;
             }
         }
-        // Where several codings are wrong, what arrived decides which error comes first.
+        // If the data of several codings is invalid, the bytes that have arrived decide which error comes first.
         let outcome = |sizes: &[usize]| decode_in(&stack, &input, sizes).map_err(|error| match stack.len() {
             1 => error.to_string(),
             _ => String::new(),

@@ -12,7 +12,7 @@ const WINDOW_LIMIT: u64 = 8 * 1024 * 1024;
 const BLOCK_LIMIT: usize = 128 * 1024;
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// One frame or several. What follows the last one is ignored, as for the other codings.
+/// One frame or several. Bytes after the last one are ignored, as for the other codings.
 pub struct Zstd {
     source: Source,
     decoder: FrameDecoder,
@@ -24,7 +24,7 @@ pub struct Zstd {
 enum State {
     /// Before a frame, or at the end.
     Between,
-    /// Inside a skippable frame, of which so many bytes are left.
+    /// Inside a skippable frame, of which this many bytes are left.
     Skip(u64),
     /// Inside a frame, which ends with a checksum if this is true.
     Frame(bool),
@@ -114,7 +114,7 @@ impl Zstd {
 }
 
 impl Header {
-    /// Parses a header, of which only `descriptor` is known; `read` gives the first bytes of the frame.
+    /// Parses a header. `descriptor` determines its length; `read` returns that many bytes from the start of the frame.
     fn of(descriptor: u8, read: impl FnOnce(usize) -> io::Result<Vec<u8>>) -> io::Result<Header> {
         let is_single_segment = descriptor & 0x20 != 0;
         let dictionary_bytes = [0, 1, 2, 4][usize::from(descriptor & 3)];

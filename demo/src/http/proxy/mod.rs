@@ -31,7 +31,7 @@ impl Proxy {
     /// Parses the URL of a proxy. `http` is the default scheme and 1080 its default port, as in curl.
     ///
     /// # Errors
-    /// What is wrong and what to write, without the login.
+    /// The error says what is wrong and what to write, without the login.
     pub fn parse(text: &str) -> Result<Proxy, String> {
         let wrong = |why: &str| {
             format!("`{}` {why}: write it as http://host:port or http://user:password@host:port", hide_login(text))
@@ -44,7 +44,7 @@ impl Proxy {
         };
         let url =
             Url::parse(&format!("{scheme}://{rest}")).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
-        // A URL does not tell a default port that is written from one that is not. With an unknown scheme it does.
+        // `Url` drops a port that is the default of its scheme. With an unknown scheme it keeps every port.
         let port = Url::parse(&format!("proxy://{rest}")).ok().and_then(|url| url.port());
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| wrong("has no host"))?;
         Ok(Proxy {
@@ -75,10 +75,10 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// The proxies of the command line or else of the environment, in which `variable` looks a name up.
+    /// The proxies of the command line, or else of the environment; `variable` returns the value of a variable.
     ///
     /// # Errors
-    /// If the URL of a proxy is wrong: the option or the variable, and why.
+    /// If the URL of a proxy is wrong. The error names the option or the variable, and the reason.
     pub fn new(option: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> Result<Proxies, String> {
         let exempt = ["no_proxy", "NO_PROXY"].iter().find_map(|name| variable(name));
         let exempt = Exempt::parse(&exempt.unwrap_or_default());
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_proxy_is_named_by_its_variable() {
+    fn an_error_names_the_variable_of_the_proxy() {
         let variable = |name: &str| (name == "all_proxy").then(|| "socks5://u:secret@p".to_owned());
         let error = Proxies::new(None, variable).err().unwrap();
         assert!(error.starts_with("all_proxy: ") && !error.contains("secret"), "{error}");

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_a_name_without_its_last_dot_or_an_address() {
+    fn a_server_name_is_a_name_without_a_trailing_dot_or_an_address() {
         for (host, name) in [("example.org", "example.org"), ("example.org.", "example.org"), ("a_b.c", "a_b.c")] {
             assert!(matches!(server_name(host), Ok(ServerName::DnsName(known)) if known.as_ref() == name), "{host}");
         }

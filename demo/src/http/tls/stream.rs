@@ -7,10 +7,10 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// The number of bytes that tell HTTP from TLS.
+/// The number of bytes that distinguish HTTP from TLS.
 const FIRST: usize = 5;
 
-/// A stream that remembers its first bytes, to tell what a server speaks that does not speak TLS.
+/// A stream that keeps its first bytes, which show the protocol of a server that does not speak TLS.
 pub struct FirstBytes {
     stream: Box<dyn Transport>,
     first: [u8; FIRST],

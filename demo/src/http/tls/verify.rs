@@ -56,8 +56,8 @@ impl Verifier {
     }
 }
 
-/// Whether the certificate is valid but for its issuer. An authority's own certificate, which `openssl req -x509`
-/// makes, is refused as that of a server before its issuer is looked for.
+/// Whether the certificate is valid except for its issuer. `webpki` refuses an authority's own certificate, as made by
+/// `openssl req -x509`, as that of a server before it looks for the issuer.
 fn is_about_issuer(error: &CertificateError) -> bool {
     match error {
         CertificateError::UnknownIssuer => true,

@@ -451,7 +451,7 @@ class Chart {
     const step = niceStep(((to - from) / this.room) * (this.axis === "event" ? 90 : 120), this.axis === "event");
     const shift = this.axis === "event" ? 1 : 0; // people count events from 1
     const begins = Math.max(0, Math.ceil((from + shift) / step) * step - shift);
-    // Limited: added to a time of centuries, a step may be lost in rounding.
+    // The number of ticks is limited: in a time of centuries, rounding may lose a step that is added to it.
     for (let tick = 0; tick < 1_000 && begins + tick * step <= to; tick++) {
       const at = begins + tick * step;
       const x = this.gutter + ((at - from) / (to - from)) * this.room;
@@ -617,7 +617,7 @@ class Chart {
     return near.index;
   }
 
-  /** The event that a click means: the one that made the row what it is at that index. */
+  /** The event that a click chooses: the one that put the row into its state at that index. */
   eventIn(row, index, isName) {
     if (row?.kind === "reactor" && !isName) {
       const wait = row.waits[lastUpTo(row.waits, index, fromOf)];
@@ -647,7 +647,7 @@ function waitedFor(history, { from, to }) {
   return time(until - history.events[from].at);
 }
 
-/** The words, cut to fit the room. */
+/** The words, cut to the available width. */
 function fitting(context, words, room) {
   if (context.measureText(words).width <= room) return words;
   let [low, high] = [0, words.length];

@@ -111,7 +111,7 @@ pub(super) fn of(trace: &Trace, sources: &Sources) -> io::Result<String> {
         head, places, chains, files, left_out, shapes, values, events, findings, codes, code_lists, bits,
     };
     let text = serde_json::to_string(&data)?;
-    // JSON has `<` only in strings. Escaped, no string can end the script element.
+    // JSON has `<` only in strings. With `<` escaped, no string can end the script element.
     Ok(text.replace('<', "\\u003c"))
 }
 
@@ -199,7 +199,7 @@ impl Rows {
     }
 }
 
-/// A transition in numbers: most of its fields differ from event to event, and so would its text.
+/// A transition as numbers. As a text it would differ from event to event, as most of its fields do.
 fn transition_fields(transition: &Transition) -> Map<String, Value> {
     let Transition { before, after, queue, .. } = transition;
     let mut fields = Map::new();
@@ -220,7 +220,7 @@ const LARGEST: i64 = (1 << 53) - 1;
 
 /// Files of up to this many lines are embedded whole.
 const WHOLE: usize = 300;
-/// Of longer files, this many lines before and after each line that an event names.
+/// In longer files, this many lines before and after each line that an event names are embedded.
 const AROUND: usize = 15;
 
 /// The lines that the recording names, by file.

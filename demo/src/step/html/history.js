@@ -1,7 +1,7 @@
 // Folds the events once, into the states of each task, source and timer over time. A state is then looked up, so a jump
 // to any event is as fast as a step.
 //
-// An index is an event's. The state at an index is the state after that event.
+// An index is the index of an event. The state at an index is the state after that event.
 
 "use strict";
 
@@ -439,7 +439,7 @@ function ready(history, { index, queue }, lane) {
   history.openIn(history.events[index]).injected.push(span);
 }
 
-/** The thread takes the tasks of the injection queue. No event says so: see `model.rs`. */
+/** The thread takes the tasks of the injection queue. No event reports this: see `model.rs`. */
 function takeInjected(open, index) {
   for (const span of open.injected) span.takenAt = index;
   [open.injected, open.takes] = [[], false];
@@ -464,7 +464,7 @@ function endTimer(history, event, end) {
   history.runtimeOf(event).timers.delete(event.timer);
 }
 
-/** Rows of the chart: each reactor, a row for each task, and as few as hold all blocking calls. */
+/** Rows of the chart: one for each reactor, one for each task, and as few as possible for the blocking calls. */
 function rowsOf(lanes, runtimes, end) {
   const rows = runtimes.map((runtime, row) => {
     runtime.row = row;

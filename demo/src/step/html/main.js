@@ -105,7 +105,7 @@ function search(query) {
 
 let typing = null;
 
-/** Searches as the user types; large recordings, when the user pauses. */
+/** Searches while the user types; in a large recording, when the user pauses. */
 function searchSoon() {
   clearTimeout(typing);
   typing = setTimeout(searchNow, recorded.end > 20_000 ? 200 : 0);
@@ -289,7 +289,7 @@ function begin() {
   find("#filter").onclick = toggleFilter;
   find("#search").addEventListener("input", searchSoon);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.recolour());
-  // Without a number in the address, at the first wake: the events before it only set the run up.
+  // Without a number in the address, the page opens at the first wake: the events before it only set up the run.
   const firstWake = Math.max(0, recorded.events.findIndex(({ event }) => event === "woken"));
   const fromAddress = () => Number(/^#(\d+)$/.exec(location.hash)?.[1] ?? firstWake + 1) - 1;
   addEventListener("hashchange", () => go(fromAddress()));

@@ -60,7 +60,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Adds a finding that shows at the event of this number. `what` gives the line at fault, if it is known, and the
+    /// Adds a finding that shows at the event of this number. `what` returns the line at fault, if it is known, and the
     /// reason, which continues the sentence after the task's name and spawn location.
     pub(super) fn add(
         &mut self,
@@ -82,13 +82,13 @@ impl Findings {
         }
         let title = title(task, known.and_then(|task| task.name.as_deref()));
         let spawned = place.map(|place| format!(" (spawned at {})", words::place_of(view.trace, place)));
-        // `finish` puts the reason behind it.
+        // `finish` appends the reason.
         let text = format!("{title}{} ", spawned.unwrap_or_default());
         let (others, run, (at, reason)) = (Vec::new(), view.state.run, what());
         self.found.push(Finding { kind, event: number, task, run, others, place, at, reason, text });
     }
 
-    /// As [`add`](Findings::add), for a finding about no task: `what` is its whole text.
+    /// As [`add`](Findings::add), for a finding that is not about a task: `what` returns its whole text.
     pub(super) fn add_of_runtime(&mut self, view: &View<'_>, number: usize, kind: Kind, what: impl FnOnce() -> String) {
         let run = view.state.run;
         if self.reported.insert((kind, run, 0)) {

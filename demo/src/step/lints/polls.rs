@@ -38,7 +38,7 @@ pub(super) struct Polls {
 struct Poll {
     task: u64,
     begins: u64,
-    /// The await chain that the poll continues; none in the first poll.
+    /// The await chain that the poll continues; `None` in the first poll.
     from: Option<u32>,
     /// The time of its last step.
     last: u64,
@@ -195,7 +195,7 @@ struct Stretch<'a> {
     /// Empty for the first poll.
     from: &'a [Frame],
     to: &'a [Frame],
-    /// How the poll ended; none if the recording ended before.
+    /// How the poll ended; `None` if the recording ended before it did.
     end: Option<End>,
 }
 
@@ -214,7 +214,7 @@ impl<'a> Stretch<'a> {
         }
         let (from, to) = self.from.iter().zip(self.to).find(|(from, to)| from != to)?;
         let is_forwards = from.function == to.function && from.file == to.file && from.line < to.line;
-        // Without a line in between, the call is in one of the two.
+        // If there is no line between them, the call is in one of the two.
         let (first, last) =
             if to.line.saturating_sub(from.line) > 1 { (from.line + 1, to.line - 1) } else { (from.line, to.line) };
         is_forwards.then(|| Lines { file: from.file.to_string(), first, last })

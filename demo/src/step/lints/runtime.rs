@@ -76,8 +76,8 @@ impl Runtime {
         }
     }
 
-    /// A cancel also wakes. A poll that is just beginning may already answer the cancel, if the task is shielded; the
-    /// poll's end shows that.
+    /// A cancel also wakes the task, unless it is running: the poll of a shielded task may just be beginning, and then
+    /// already handles the cancel. The end of the poll shows whether it did.
     fn cancelled(&mut self, task: u64, number: usize) {
         if !matches!(self.tasks.get(&task), Some(State::Running { .. })) {
             self.woken(task, number);
@@ -158,8 +158,8 @@ impl Runtime {
         self.untaken.push(Untaken { task, event, kind, place, waiters });
     }
 
-    /// Called when a task proceeds: it does not wait in vain for what was handed over. A cancel, as at the end of a
-    /// run, does not prove that.
+    /// Called when a task proceeds, which proves that it is not stuck without what was handed over. A cancel, as at the
+    /// end of a run, does not prove that.
     fn proceeds(&mut self, task: u64) {
         self.untaken.iter_mut().for_each(|untaken| untaken.waiters.retain(|waiter| *waiter != task));
     }

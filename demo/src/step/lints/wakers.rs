@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Wakers {
     /// Suspended tasks without a waker: the event since which, and whether there was a waker before.
     stranded: BTreeMap<u64, (usize, bool)>,
-    /// Tasks whose last waker was dropped without a wake since they were last polled after a wake, with that event.
+    /// Tasks whose last waker was dropped without a wake, with that event. A poll after a wake removes the task.
     dropped: BTreeMap<u64, usize>,
     /// Tasks that are about to be polled without a wake.
     asked: BTreeSet<u64>,
@@ -81,7 +81,7 @@ impl Wakers {
                 false => findings.add(view, number, Kind::NeverWoken, task, || never_woken(view, task)),
             }
         }
-        // While the run goes on, its wakers may still be dropped.
+        // Until the run ends, its wakers may still be dropped.
         if !self.has_ended {
             return;
         }

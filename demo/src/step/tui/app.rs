@@ -155,12 +155,12 @@ impl App {
         self.playing = has_moved && !self.current().is_some_and(|number| self.breaks_at(number));
     }
 
-    /// Whether a live program is running to the event that was asked for.
+    /// Whether a live program is running to a requested event.
     pub fn is_under_way(&self) -> bool {
         self.goal.is_some()
     }
 
-    /// Takes over the events of a live program that are new.
+    /// Takes over the new events of a live program.
     pub fn catch_up(&mut self) {
         let Some(live) = &mut self.live else { return };
         if let Some(trace) = live.news() {

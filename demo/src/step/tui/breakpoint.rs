@@ -36,7 +36,7 @@ fn kind_of(event: &Event) -> String {
     value["event"].as_str().unwrap_or_default().to_owned()
 }
 
-/// The lines that an event names; of a chain, the innermost.
+/// The lines that an event names; for a chain, only the innermost.
 pub fn lines<'a>(trace: &'a Trace, event: &Event) -> Vec<(&'a str, u32)> {
     let place = |place: u32| trace.places.get(place as usize).map(|place| (&*place.file, place.line));
     let innermost = |chain: u32| {

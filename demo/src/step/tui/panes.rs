@@ -141,7 +141,7 @@ pub fn tasks_title(app: &App) -> String {
     }
 }
 
-/// The beginning of a text, with an ellipsis if it is cut: half a number would be another number.
+/// The beginning of a text, with an ellipsis if it is cut: otherwise a cut number would read as a smaller number.
 pub fn cut(text: &str, room: usize) -> String {
     match text.chars().count() > room {
         true => text.chars().take(room.saturating_sub(1)).chain(['…']).collect(),
@@ -171,7 +171,7 @@ const POLLS: usize = "polls".len();
 const STATE: usize = 11;
 /// The width of the pane from which there is room for the number of polls.
 const NARROW: u16 = 26;
-/// Their widths together, with a space between them.
+/// The widths of the two columns together, with a space between them.
 pub const TASK_COLUMNS: usize = POLLS + 1 + STATE;
 
 pub fn tasks(app: &App, area: Rect) -> Vec<Line<'static>> {

@@ -151,7 +151,7 @@ fn waiters_line(state: &State, source: u64) -> Line<'static> {
     }
 }
 
-/// The slot of the current event's timer. The event that set it has the slot.
+/// The slot of the current event's timer, as recorded in the event that set the timer.
 fn slot_lines(app: &App) -> Vec<Line<'static>> {
     let records = &app.run.trace.records;
     let slot_of = |number: usize| match records[number].event {

@@ -166,7 +166,7 @@ fn cover(frame: &mut Frame<'_>, area: Rect, title: &str, text: Vec<Line<'static>
     frame.render_widget(text.block(Block::bordered().title(title.to_owned())), area);
 }
 
-/// The middle of it, so wide at most.
+/// The middle of an area, at most this wide.
 fn centred(area: Rect, width: u16) -> Rect {
     let width = area.width.min(width);
     Rect { x: area.x + (area.width - width) / 2, width, ..area }

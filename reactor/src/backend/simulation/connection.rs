@@ -1,7 +1,7 @@
 //! What programs do with simulated TCP: listening, connecting, accepting, reading, writing, closing.
 //!
 //! An operation that cannot proceed fails with `WouldBlock`, as the system's do, and the arrival that changes this is
-//! reported. For `socket.rs`, through which programs come, and for the crash of a host.
+//! reported. Used by `socket.rs`, through which programs call it, and by the crash of a host.
 
 use super::endpoint::{BROKEN, Endpoint, Kind, Socket, WINDOW};
 use super::ids::{HostId, SocketId};
@@ -57,7 +57,7 @@ impl World {
         Ok((id, peer))
     }
 
-    /// Moves what has arrived into the buffers, or copies it if not `take`.
+    /// Moves what has arrived into the buffers, or copies it if `take` is false.
     pub(super) fn read(&mut self, socket: SocketId, bufs: &mut [IoSliceMut<'_>], take: bool) -> io::Result<usize> {
         let (host, endpoint) = self.open(socket)?;
         let wanted: usize = bufs.iter().map(|buf| buf.len()).sum();
@@ -116,8 +116,8 @@ impl World {
         Ok(room - left)
     }
 
-    /// Sends a packet of data, or loses it. A loss breaks the connection on both sides: there is no retransmission that
-    /// could reveal it otherwise.
+    /// Sends a packet of data, or loses it. A loss breaks the connection on both sides, because without retransmission
+    /// nothing else would reveal it.
     fn send_data(&mut self, host: HostId, remote: HostId, from: SocketId, to: SocketId, bytes: &[u8]) {
         let loss = self.link(host, remote).loss;
         if loss > 0.0 && self.random.chance(loss) {
@@ -146,8 +146,8 @@ impl World {
         Ok(())
     }
 
-    /// Closes a socket for its owner. What it has sent still arrives. If it has bytes unread, the peer gets a reset, as
-    /// from the system.
+    /// Closes a socket for its owner. What it has sent still arrives. If it has unread bytes, the peer gets a reset, as
+    /// it does from a socket of the system.
     pub(super) fn close(&mut self, id: SocketId) {
         let Some(Socket { host, local, kind, .. }) = self.sockets.remove(&id) else { return };
         let state = self.state(host);

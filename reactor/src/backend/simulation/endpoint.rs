@@ -1,6 +1,6 @@
 //! The state of simulated sockets: listeners, and the two [`Endpoint`]s of each connection.
 //!
-//! An endpoint knows of the other one only what came in packets. `world.rs` holds the sockets; `connection.rs` and
+//! An endpoint knows about the other one only what came in packets. `world.rs` holds the sockets; `connection.rs` and
 //! `arrival.rs` change them.
 
 use super::ids::{HostId, SocketId};
@@ -46,7 +46,7 @@ pub(super) struct Endpoint {
     pub(super) write_closed: bool,
     /// Both directions have failed.
     pub(super) broken: bool,
-    /// Why, until an operation has returned it.
+    /// The error that broke the connection, until an operation has returned it.
     pub(super) error: Option<ErrorKind>,
     /// Bytes that were written and, as far as is known here, not yet read.
     pub(super) outstanding: usize,

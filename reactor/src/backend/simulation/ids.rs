@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct HostId(pub(super) u32);
 
-/// The host of all that no other host runs.
+/// The host of all code that runs on no other host.
 pub(super) const MAIN: HostId = HostId(0);
 
 /// The number of hosts for which the network 10.0.0.0/8 has addresses.

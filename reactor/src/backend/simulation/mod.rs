@@ -42,7 +42,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use world::Shared;
 
-/// A simulated clock, with a simulated network or without sockets. To register a file descriptor is an error.
+/// A simulated clock, with a simulated network or without sockets. Registering a file descriptor is an error.
 ///
 /// ```
 /// use reactor::{Reactor, backend::Simulation};
@@ -117,7 +117,8 @@ impl Backend for Simulation {
             let next = [end, world.next_arrival()].into_iter().flatten().min();
             match next.filter(|_| world.outside == 0) {
                 Some(next) => world.elapsed = next,
-                // The last packet in flight woke no task. The caller must learn that its tasks wait for ever.
+                // The last packet in flight woke no task. Returns, so that the caller finds that its tasks wait
+                // forever.
                 None if has_arrived && next.is_none() => return Ok(()),
                 None => world = self.shared.changed.wait(world).unwrap_or_else(PoisonError::into_inner),
             }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-/// A handle on a simulated network. Cheap to clone.
+/// A handle to a simulated network. Cheap to clone.
 ///
 /// On a reactor that has one, `TcpListener` and `TcpStream` live in it. Code that runs on no other host runs on the
 /// host named "main", at 10.0.0.1. Only links take time: see [`Link`].
@@ -234,7 +234,7 @@ impl Host {
     /// Ends everything on this host at once. Its connections are reset and its listeners closed. The futures given to
     /// [`run`](Host::run) are dropped, with the tasks that they have spawned, before the clock moves.
     ///
-    /// The host "main" also has code that was not given to `run`. That code loses its sockets and continues.
+    /// The host "main" also runs code that was not passed to `run`. That code loses its sockets and continues.
     pub fn crash(&self) {
         let wakers = self.network.change(|world| {
             world.break_sockets(self.id);

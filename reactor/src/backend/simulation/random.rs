@@ -36,14 +36,14 @@ mod tests {
 
     /// The first numbers of the seed 1234567, as other implementations print them.
     #[test]
-    fn the_numbers_are_those_of_the_paper() {
+    fn the_numbers_are_those_of_other_implementations() {
         let mut random = Random::new(1_234_567);
         let numbers = [(); 3].map(|()| random.next());
         assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     #[test]
-    fn limits_and_probabilities_are_kept() {
+    fn numbers_stay_below_their_limit_and_chances_match_their_probability() {
         let mut random = Random::new(7);
         assert!((0..1000).all(|_| random.below(3) < 3));
         assert!((0..1000).all(|_| !random.chance(0.0)) && (0..1000).all(|_| random.chance(1.0)));

@@ -19,7 +19,7 @@ impl Network {
 
 impl Host {
     /// Runs a future on this host: the sockets that it makes and the tasks that it spawns belong to this host. When the
-    /// host crashes, the future is dropped. To run another one starts the host again.
+    /// host crashes, the future is dropped. Running another one starts the host again.
     ///
     /// # Errors
     /// [`Crashed`] if the host crashed before the future was ready.

@@ -11,7 +11,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A socket of the simulation, for those who use it but don't own it.
+/// A socket of the simulation, for code that uses the socket but does not own it.
 struct SocketRef {
     network: Network,
     id: SocketId,

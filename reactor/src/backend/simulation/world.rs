@@ -20,7 +20,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// What the backend and the handles on the network share.
+/// What the backend and the handles to the network share.
 pub(super) struct Shared {
     pub(super) start: Instant,
     world: Mutex<World>,
@@ -37,7 +37,7 @@ impl Shared {
         lock(&self.world)
     }
 
-    /// Changes the world and has a thread that waits on the simulated clock look at it again.
+    /// Changes the world, and wakes a thread that waits on the simulated clock, so that it checks the world again.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
         let result = change(&mut self.lock());
         self.changed.notify_one();
@@ -45,7 +45,7 @@ impl Shared {
     }
 }
 
-/// The first of the ports that are assigned where a program asks for port 0.
+/// The first of the ports that are assigned when a program requests port 0.
 const FIRST_PORT: u16 = 49_152;
 
 pub(super) struct World {
@@ -65,7 +65,7 @@ pub(super) struct World {
     packets_sent: u64,
     /// What became ready since the last wait.
     ready: Vec<Event>,
-    /// A host has crashed since the executor asked last.
+    /// A host has crashed since the last `Network::take_crashed`.
     pub(super) has_crashed: bool,
 }
 
@@ -278,7 +278,7 @@ impl World {
         self.route(flight.from, flight.to).held.push(flight);
     }
 
-    /// Has an attempt to connect time out, as Linux does after six retries without an answer.
+    /// Schedules the timeout of an attempt to connect: Linux gives up after six retries without an answer.
     fn give_up_later(&mut self, host: HostId, socket: SocketId) {
         const PATIENCE: Duration = Duration::from_secs(127);
         self.packets_sent += 1;

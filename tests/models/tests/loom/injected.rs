@@ -34,7 +34,7 @@ fn push(injected: &InjectionQueue, drops: &LoomArc<Drops>, order: &Order, number
     numbers.iter().map(push_one).filter(|told| *told).count()
 }
 
-/// Starts a thread for each list, which pushes it.
+/// Starts a thread for each list, which pushes its tasks.
 fn pushers<const N: usize>(
     injected: &LoomArc<InjectionQueue>,
     drops: &LoomArc<Drops>,
@@ -65,7 +65,7 @@ fn run(queue: &RunQueue) -> usize {
 // Invariants 1 and 6: two threads push while a third takes. No task is lost or taken twice, the run of a task sees what
 // the thread that pushed it wrote before, and no push has to wake a thread that is awake.
 #[test]
-fn two_pushes_beside_a_take_lose_no_task() {
+fn two_pushes_during_a_take_lose_no_task() {
     every_interleaving(|| {
         let injected = LoomArc::new(InjectionQueue::new());
         let drops = Drops::new();
@@ -80,8 +80,8 @@ fn two_pushes_beside_a_take_lose_no_task() {
     });
 }
 
-// Invariants 1 and 6: the same beside a thread that parks. Exactly one push has to wake it if it is parked, and none if
-// it is not.
+// Invariants 1 and 6: the same while the thread parks. Exactly one push has to wake it if it is parked, and none if it
+// is not.
 #[test]
 fn one_of_two_pushes_wakes_a_parked_thread() {
     every_interleaving(|| {
@@ -122,7 +122,7 @@ fn each_park_is_ended_by_at_most_one_push() {
     });
 }
 
-// Invariant 7: the oldest task comes first. Tasks of two threads may mix; those of one stay in their order, also over
+// Invariant 7: the oldest task comes first. Tasks of two threads may mix; those of one stay in their order, also across
 // two takes.
 #[test]
 fn tasks_are_taken_oldest_first() {

@@ -1,4 +1,4 @@
-//! The join handle beside the end of its task.
+//! The join handle, concurrent with the end of its task.
 
 use super::kit::{
     Bell, Drops, RingBy, Tracked, WakerPlace, block_on, every_interleaving, interleavings_with, polled, spawn,
@@ -23,7 +23,7 @@ macro_rules! ready_task {
 // Invariants 1, 2 and 3: a task that awaits a handle is woken at the finish, or sees it at once. By then the future is
 // dropped, and only the handle has the output.
 #[test]
-fn a_handle_awaited_beside_the_finish_resolves() {
+fn a_handle_awaited_during_the_finish_resolves() {
     every_interleaving(|| {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let (slot, handle, freed) = ready_task!(drops, outputs);
@@ -37,10 +37,10 @@ fn a_handle_awaited_beside_the_finish_resolves() {
     });
 }
 
-// Invariants 1 and 5: the waker of a handle is replaced beside the finish. The last one is called;
-// none is called while it is written, and none is left behind.
+// Invariants 1 and 5: the waker of a handle is replaced during the finish. The last one is called; none is called while
+// it is written, and none is left behind.
 #[test]
-fn a_handle_whose_waker_is_replaced_beside_the_finish_calls_the_last_one() {
+fn a_handle_whose_waker_is_replaced_during_the_finish_calls_the_last_one() {
     interleavings_with(3, || {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let (slot, mut handle, freed) = ready_task!(drops, outputs);
@@ -66,9 +66,9 @@ fn a_handle_whose_waker_is_replaced_beside_the_finish_calls_the_last_one() {
     });
 }
 
-// As above: a poll with the same waker leaves it in its slot, and does not take it out for a moment.
+// As above: a poll with the same waker leaves it in its slot all the time.
 #[test]
-fn a_handle_polled_again_with_the_same_waker_beside_the_finish_resolves() {
+fn a_handle_polled_again_with_the_same_waker_during_the_finish_resolves() {
     interleavings_with(3, || {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let (slot, mut handle, freed) = ready_task!(drops, outputs);
@@ -85,10 +85,10 @@ fn a_handle_polled_again_with_the_same_waker_beside_the_finish_resolves() {
     });
 }
 
-// Invariant 2: a handle dropped beside the finish. The output is dropped once, by one of
-// them: both on the fast path, right after the spawn, and on the slow one.
+// Invariant 2: a handle dropped during the finish. The output is dropped once, by the handle or by the task, both on
+// the fast path right after the spawn and on the slow one.
 #[test]
-fn a_handle_dropped_beside_the_finish_drops_the_output_once() {
+fn a_handle_dropped_during_the_finish_drops_the_output_once() {
     for woken_before in [false, true] {
         every_interleaving(move || {
             let (drops, outputs) = (Drops::new(), Drops::new());
@@ -99,7 +99,7 @@ fn a_handle_dropped_beside_the_finish_drops_the_output_once() {
                 move |cx: &mut Context<'_>| {
                     polls += 1;
                     if woken_before && polls == 1 {
-                        place.leave(cx); // another reference, so the handle can't take the short way
+                        place.leave(cx); // another reference, so the handle can't take the fast path
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
@@ -119,10 +119,10 @@ fn a_handle_dropped_beside_the_finish_drops_the_output_once() {
     }
 }
 
-// Invariants 2 and 5: a handle that was awaited and then dropped beside the finish: its waker is
-// dropped as well, and not while it is called.
+// Invariants 2 and 5: a handle that was awaited and is dropped during the finish: its waker is dropped as well, and not
+// while it is called.
 #[test]
-fn a_handle_dropped_beside_the_finish_drops_its_waker() {
+fn a_handle_dropped_during_the_finish_drops_its_waker() {
     every_interleaving(|| {
         let (drops, outputs) = (Drops::new(), Drops::new());
         let (slot, mut handle, freed) = ready_task!(drops, outputs);
@@ -136,7 +136,7 @@ fn a_handle_dropped_beside_the_finish_drops_its_waker() {
     });
 }
 
-// Invariant 3: cancelled, awaited and dropped, all beside the run and a wake.
+// Invariant 3: a handle is awaited, cancelled and dropped, all during the run of its task and a wake.
 #[test]
 #[ignore = "it takes long: tests/long.sh runs it"]
 fn a_task_that_is_cancelled_joined_and_dropped_at_once_ends_once() {
@@ -192,7 +192,7 @@ fn a_dropped_runnable_resolves_the_handle() {
 // Invariant 4: a panic goes to the handle; its payload is dropped once: by the owner of the handle or,
 // if it is not taken, by the task.
 #[test]
-fn a_panic_beside_the_drop_of_the_handle_drops_the_payload_once() {
+fn a_panic_during_the_drop_of_the_handle_drops_the_payload_once() {
     every_interleaving(|| {
         let (drops, outputs) = (Drops::new(), Drops::new());
         struct Payload(#[allow(dead_code)] Tracked);
@@ -201,7 +201,7 @@ fn a_panic_beside_the_drop_of_the_handle_drops_the_payload_once() {
         let (slot, handle, freed) = spawn(polled(&drops, {
             let outputs = outputs.clone();
             move |_: &mut Context<'_>| -> Poll<()> {
-                std::panic::resume_unwind(Box::new(Payload(Tracked::new(&outputs)))) // says nothing
+                std::panic::resume_unwind(Box::new(Payload(Tracked::new(&outputs)))) // prints no message
             }
         }));
         let dropper = thread::spawn(move || drop(handle));
@@ -213,7 +213,7 @@ fn a_panic_beside_the_drop_of_the_handle_drops_the_payload_once() {
 
 // A callback is called once with the outcome, whether it was added before the finish or after it.
 #[test]
-fn a_callback_added_beside_the_finish_is_called_once() {
+fn a_callback_added_during_the_finish_is_called_once() {
     every_interleaving(|| {
         let (drops, outputs, called) = (Drops::new(), Drops::new(), Drops::new());
         let (slot, handle, freed) = ready_task!(drops, outputs);
@@ -245,7 +245,7 @@ fn a_callback_is_called_after_the_handle_is_dropped() {
     });
 }
 
-// A task is cancelled beside its finish: its state afterwards agrees with what the handle returns.
+// A task is cancelled during its finish: its state afterwards agrees with what the handle returns.
 #[test]
 fn the_state_agrees_with_what_the_handle_returns_after_a_late_cancel() {
     every_interleaving(|| {

@@ -1,5 +1,5 @@
-//! What the models share: a scheduler of one slot, and a process for each model. The rest is in the library `models`, which
-//! models outside of this crate use too.
+//! What the models share: a scheduler of one slot, and a process for each model. The rest is in the library `models`,
+//! which models outside of this crate use too.
 
 use crate::task::{Finish, JoinHandle, Runnable, Schedule, TaskEvent, TaskRef, spawn_with};
 use loom::sync::{Arc as LoomArc, Condvar, Mutex};
@@ -30,7 +30,8 @@ pub(crate) fn interleavings_with(preemptions: usize, body: impl Fn() + Sync + Se
 
 /// Whether the test that calls this has a process of its own. If not, starts one for the whole test and waits for it.
 ///
-/// Loom maps and unmaps a stack for each thread of each interleaving. Two models in one process wait for each other there.
+/// Loom maps and unmaps a stack for each thread of each interleaving. Two models in one process would slow each other
+/// down there.
 fn has_own_process() -> bool {
     const OWN_PROCESS: &str = "MODELS_OWN_PROCESS";
     thread_local! {
@@ -53,10 +54,10 @@ fn has_own_process() -> bool {
     false
 }
 
-/// Room for one ready task, as a task is never ready twice, and a bell to wait for it.
+/// A scheduler with room for one queued task, because a task is never queued twice, and a bell to wait for it.
 ///
-/// The task alone holds it, so that it goes with the task's memory: `freed` in it then notices
-/// memory that is freed while another thread still uses it.
+/// Only the task holds it, so it is dropped with the task's memory. With `freed`, loom reports memory that is freed
+/// while another thread still uses it.
 pub(crate) struct Slot {
     slot: LoomArc<Shared>,
     freed: Tracked,
@@ -75,15 +76,15 @@ struct Ready {
     stranded: usize,
 }
 
-// SAFETY: loom's cell is not Sync, so that it is noticed where it is shared; here that is the point.
+// SAFETY: loom's cell is not Sync, but here it is shared on purpose: loom checks each access.
 unsafe impl Send for Slot {}
 // SAFETY: as above.
 unsafe impl Sync for Slot {}
 
 impl Schedule for Slot {
     fn schedule(self: &Arc<Self>, task: Runnable) {
-        // Looks only, and the second when another thread may have run the task to its end already:
-        // the thread that frees it must come after both.
+        // Two shared accesses. At the second one, another thread may have run the task to its end already, but the
+        // memory must be freed after both.
         self.freed.look();
         self.slot.put(task);
         self.freed.look();
@@ -122,7 +123,7 @@ impl Shared {
         self.bell.notify_one();
     }
 
-    /// Runs the task once if it is ready. `false` if it is not.
+    /// Runs the task once if it is queued. Returns `false` if it is not.
     pub(crate) fn run_if_ready(&self) -> bool {
         let task = self.ready.lock().unwrap().task.take();
         let Some(task) = task else { return false };
@@ -132,8 +133,8 @@ impl Shared {
         true
     }
 
-    /// Runs the task whenever it is ready, until it is finished. Loom calls it a deadlock if it
-    /// never is, which is what a lost wake looks like.
+    /// Runs the task whenever it is queued, until it has completed. If a wake is lost, the task never completes, and
+    /// loom reports a deadlock.
     pub(crate) fn run_to_the_end(&self) {
         loop {
             let mut ready = self.ready.lock().unwrap();
@@ -151,14 +152,15 @@ impl Shared {
         }
     }
 
-    /// Drops the right to run, if the task is ready, which cancels it.
+    /// Drops the right to run if the task is queued, which cancels it.
     pub(crate) fn drop_if_ready(&self) {
         let task = self.ready.lock().unwrap().task.take();
         drop(task);
     }
 }
 
-/// A task in its slot, queued; the slot; and what counts the end of its memory.
+/// Spawns a task, which is queued in a slot. Returns the slot, the handle, and a counter that counts when the memory is
+/// freed.
 pub(crate) fn spawn<F>(future: F) -> (LoomArc<Shared>, JoinHandle<F::Output>, LoomArc<Drops>)
 where
     F: Future<Output: Send> + Send + 'static,
@@ -166,7 +168,7 @@ where
     spawn_in(future, false)
 }
 
-/// As [`spawn`], of an observed task.
+/// As [`spawn`], for an observed task.
 pub(crate) fn spawn_watched<F>(future: F) -> (LoomArc<Shared>, JoinHandle<F::Output>, LoomArc<Drops>)
 where
     F: Future<Output: Send> + Send + 'static,

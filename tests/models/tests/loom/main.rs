@@ -1,20 +1,21 @@
-//! Every interleaving of the task's state machine, of the injection queue and of the wait list, by the model checker `loom`.
+//! Every interleaving of the task's state machine, of the injection queue and of the wait list, by the model checker
+//! `loom`.
 //!
-//! What is checked are the very files that run: they take their atomics and cells from
-//! `crate::shim`, which in this crate is loom's. Loom then runs each test body once for every way in
-//! which threads may take turns and see each other's writes, and stops at a race on a cell, at
-//! something that was never dropped, at a deadlock and at a failed assertion.
+//! The checked files are the very ones that run: they take their atomics and cells from `crate::shim`, which in this
+//! crate is loom's. Loom then runs each test body once for every way in which threads may take turns and see each
+//! other's writes, and stops at a race on a cell, at something that was never dropped, at a deadlock and at a failed
+//! assertion.
 //!
-//! The invariants named at each test are those of ARCHITECTURE.md. That each test can fail was tried by
-//! breaking the line that it guards.
+//! The invariants named at each test are those of ARCHITECTURE.md. Each test was seen to fail when the line that it
+//! guards was broken.
 
-// What the tests here have no use for is used by the executor.
+// The executor uses what the tests here do not use.
 #![allow(dead_code, unused_imports)]
 
 /// Replaces `executor/src/shim.rs`.
 use models::shim;
 
-/// As `executor/src/stack.rs`, without stacks: no model asks for await chains.
+/// As `executor/src/stack.rs`, without stacks: no model needs await chains.
 mod stack {
     #[derive(Clone, Debug)]
     pub struct AwaitChain;

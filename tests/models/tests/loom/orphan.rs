@@ -48,9 +48,9 @@ fn a_waker_and_a_handle_dropped_at_once_free_the_task() {
     }
 }
 
-// A wake that comes first wins: the task runs, and is not ended instead.
+// A wake that comes first takes precedence: the task runs, and is not ended instead.
 #[test]
-fn a_handle_dropped_beside_the_last_wake_loses_no_poll() {
+fn a_handle_dropped_during_the_last_wake_loses_no_poll() {
     every_interleaving(|| {
         let (drops, place) = (Drops::new(), WakerPlace::new());
         let (slot, handle, freed) = spawn(polled(&drops, leaves_a_waker(&place)));
@@ -67,7 +67,7 @@ fn a_handle_dropped_beside_the_last_wake_loses_no_poll() {
 
 // A canceller is a reference too: it can still cancel, and the task ends once.
 #[test]
-fn a_cancel_beside_the_drop_of_the_last_waker_ends_the_task_once() {
+fn a_cancel_during_the_drop_of_the_last_waker_ends_the_task_once() {
     every_interleaving(|| {
         let (drops, place) = (Drops::new(), WakerPlace::new());
         let (slot, handle, freed) = spawn(polled(&drops, leaves_a_waker(&place)));

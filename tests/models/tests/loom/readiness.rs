@@ -1,7 +1,7 @@
-//! The readiness of a source: reports of the reactor beside tasks that try, wait and leave.
+//! The readiness of a source: reports of the reactor, concurrent with tasks that try an operation, wait and leave.
 //!
 //! A [`Socket`] models what the kernel keeps and the backend reports. Tasks call its operations through
-//! `ReadinessCell::poll_op`, as those of a real source do; a loom thread has the part of the reactor.
+//! `ReadinessCell::poll_op`, as those of a real source do; a loom thread plays the part of the reactor.
 
 use super::kit::{Bell, RingBy, every_interleaving, interleavings_with};
 use loom::sync::Arc as LoomArc;
@@ -48,7 +48,7 @@ impl Registration for Socket {
 }
 
 impl Socket {
-    /// Taken to be ready, as most sources are at first.
+    /// Assumed to be ready, as most sources are at first.
     fn new() -> LoomArc<Socket> {
         Socket::assumed(Readiness::OPEN)
     }
@@ -67,8 +67,8 @@ impl Socket {
         Readiness::from_bits_retain(self.interest.load(Ordering::Relaxed) as u8)
     }
 
-    /// The kernel has one more for an operation in this direction, and the reactor learns of it. Returns the number of
-    /// wakers called.
+    /// Makes one more unit available to operations in this direction, and reports it. Returns the number of wakers
+    /// called.
     fn arrive(&self, direction: Direction) -> usize {
         self.available[direction as usize].fetch_add(1, Ordering::SeqCst);
         self.report(match direction {
@@ -85,7 +85,7 @@ impl Socket {
         count
     }
 
-    /// The system call: takes one, or would block.
+    /// Models the system call: takes a unit, or would block.
     fn try_take(&self, direction: Direction) -> io::Result<()> {
         let available = &self.available[direction as usize];
         match available.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1)) {
@@ -104,7 +104,7 @@ impl Socket {
         self.cell.poll_op(direction, key, self, cx, || self.try_take(direction), |()| proves_drained)
     }
 
-    /// A future that takes one.
+    /// Waits for a unit and takes it.
     async fn take(&self, direction: Direction) -> io::Result<()> {
         let mut waiter = Waiter { socket: self, direction, key: None };
         poll_fn(|cx| {
@@ -124,7 +124,7 @@ impl Socket {
         .await
     }
 
-    /// What takes one as `AsyncRead` does: without a key.
+    /// Takes a unit as `AsyncRead` does: without a key.
     async fn poller(&self, direction: Direction) -> io::Result<()> {
         poll_fn(|cx| self.poll_take(direction, None, cx, false)).await
     }
@@ -140,7 +140,7 @@ struct Waiter<'a> {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            return; // loom has stopped the model; another of its locks would abort the process
+            return; // loom has stopped the model; another use of its locks would abort the process
         }
         drop(self.key.and_then(|key| self.socket.cell.remove(self.direction, key)));
     }
@@ -157,10 +157,10 @@ fn leave_waker(future: impl Future, bell: &LoomArc<Bell>) {
     assert!(pin!(future).poll(&mut Context::from_waker(&waker)).is_pending());
 }
 
-// Invariant 1: a report between the failed attempt and the waiter's entry is not lost. Without the second load of the
-// word under the lock it is, and so it is if clearing overwrites the report.
+// Invariant 1: a report between the failed attempt and the waiter's entry is not lost. It would be lost without the
+// second load of the word under the lock, or if clearing overwrote the report.
 #[test]
-fn a_report_beside_an_attempt_wakes_the_task_or_is_seen() {
+fn a_report_during_an_attempt_wakes_the_task_or_is_seen() {
     every_interleaving(|| {
         let socket = Socket::new();
         let reactor = spawn(&socket, |socket| socket.arrive(Direction::Read));
@@ -171,7 +171,7 @@ fn a_report_beside_an_attempt_wakes_the_task_or_is_seen() {
 
 // Invariant 1: the same for a source that is not assumed to be ready: the first poll waits at once.
 #[test]
-fn a_report_beside_a_first_wait_wakes_the_task_or_is_seen() {
+fn a_report_during_a_first_wait_wakes_the_task_or_is_seen() {
     every_interleaving(|| {
         let socket = Socket::assumed(Readiness::empty());
         let reactor = spawn(&socket, |socket| socket.arrive(Direction::Write));
@@ -197,7 +197,7 @@ fn two_reports_in_a_row_give_two_operations() {
 
 // Invariant 1: a short read clears the bit, which must not erase the report of what arrived after it.
 #[test]
-fn a_report_beside_a_short_read_is_kept() {
+fn a_report_during_a_short_read_is_kept() {
     every_interleaving(|| {
         let socket = Socket::new();
         socket.arrive(Direction::Read);
@@ -209,7 +209,7 @@ fn a_report_beside_a_short_read_is_kept() {
     });
 }
 
-// Invariant 1: a report wakes every waiter of its direction, or the first one would have to wake the next.
+// Invariant 1: a report wakes every waiter of its direction; otherwise the first one would have to wake the next.
 #[test]
 fn one_report_wakes_both_readers() {
     interleavings_with(2, || {
@@ -254,7 +254,7 @@ fn a_report_leaves_no_waker_behind() {
     });
 }
 
-// Invariant 5: a future that is dropped beside a report leaves no waker behind, whichever comes first. Loom notices a
+// Invariant 5: a future that is dropped during a report leaves no waker behind, whichever comes first. Loom reports a
 // waker that is not dropped.
 #[test]
 fn a_dropped_future_leaves_no_waker_behind() {
@@ -302,8 +302,7 @@ fn the_last_rearm_has_the_interest_of_both_directions() {
     });
 }
 
-// Invariant 1, for a backend that reports once: a report of one direction re-arms the other, beside a waiter that
-// comes.
+// Invariant 1, for a backend that reports once: a report of one direction re-arms the other, while a waiter arrives.
 #[test]
 fn a_report_rearms_for_the_waiters_that_are_left() {
     every_interleaving(|| {
@@ -359,14 +358,14 @@ impl Wake for Noted {
     }
 }
 
-/// Has new pollers wait to read.
+/// Makes this many new pollers wait to read.
 fn add_pollers(socket: &Socket, count: u32) -> Vec<Arc<Noted>> {
     let pollers: Vec<Arc<Noted>> = (0..count).map(|_| Arc::default()).collect();
     pollers.iter().for_each(|poller| poll_again(socket, poller));
     pollers
 }
 
-/// Has so many that the source is crowded.
+/// Makes so many pollers wait that the source is crowded.
 fn crowd(socket: &Socket) -> Vec<Arc<Noted>> {
     let before = socket.crowded.load(Ordering::SeqCst);
     let pollers = add_pollers(socket, ROOM + 1);
@@ -387,9 +386,9 @@ fn sweep(socket: &Socket) -> usize {
     count
 }
 
-// Invariant 1: whether the sweep or a report beside it takes them first, all pollers are woken.
+// Invariant 1: whether a sweep or a concurrent report takes them first, all pollers are woken.
 #[test]
-fn a_sweep_beside_a_report_wakes_all_pollers() {
+fn a_sweep_during_a_report_wakes_all_pollers() {
     interleavings_with(3, || {
         let socket = Socket::assumed(Readiness::empty());
         let pollers = crowd(&socket);
@@ -400,9 +399,9 @@ fn a_sweep_beside_a_report_wakes_all_pollers() {
     });
 }
 
-// Invariant 1: a poller that begins to wait beside a sweep is kept for the next report.
+// Invariant 1: a poller that begins to wait during a sweep is kept for the next report.
 #[test]
-fn a_poller_beside_a_sweep_is_woken_by_the_next_report() {
+fn a_poller_during_a_sweep_is_woken_by_the_next_report() {
     interleavings_with(3, || {
         let socket = Socket::assumed(Readiness::empty());
         let _pollers = crowd(&socket);
@@ -429,7 +428,7 @@ fn pollers_that_come_back_after_a_sweep_are_kept_and_not_swept_again() {
         pollers[8..].iter().for_each(|poller| poll_again(&socket, poller));
         returns.join().unwrap();
         pollers.iter().for_each(|poller| poller.0.store(false, Ordering::SeqCst));
-        let more = add_pollers(&socket, 2 * ROOM); // room for as many as came back, and for `ROOM` besides
+        let more = add_pollers(&socket, 2 * ROOM); // room for as many more as came back, and for another `ROOM`
         assert_eq!(socket.crowded.load(Ordering::SeqCst), 1, "another sweep was requested");
         assert_eq!(socket.report(Readiness::READABLE), pollers.len() + more.len());
         assert!(pollers.iter().all(|poller| poller.0.load(Ordering::SeqCst)), "a poller was not woken");
@@ -450,9 +449,10 @@ fn pollers_that_do_not_come_back_are_forgotten() {
     });
 }
 
-// Invariant 5: a poller whose `rearm` fails still asks for the sweep that is due, or stale pollers would stay until a report.
+// Invariant 5: a poller whose `rearm` fails still requests the sweep that is due; otherwise stale pollers would stay
+// until a report.
 #[test]
-fn a_poller_that_gets_an_error_asks_for_the_sweep_that_is_due() {
+fn a_poller_that_gets_an_error_requests_the_sweep_that_is_due() {
     every_interleaving(|| {
         let socket = Socket::assumed(Readiness::empty());
         let pollers = add_pollers(&socket, ROOM);

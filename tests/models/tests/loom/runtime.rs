@@ -1,5 +1,5 @@
-//! A small complete runtime of two threads, as `executor/src/schedule/single.rs` is one: a run queue, an injection queue,
-//! a park that the thread which finds it ends. The reactor's wait is a condition variable.
+//! A small complete runtime, modelled on `executor/src/schedule/single.rs`: a run queue, an injection queue, and a
+//! park, which is ended by the push that finds the thread parked. A condition variable replaces the reactor's wait.
 
 use super::kit::{Drops, Tracked, WakerPlace, every_interleaving, interleavings_with, polled};
 use crate::run_queue::{InjectionQueue, RunQueue};
@@ -17,18 +17,18 @@ use std::task::{Context, Poll, Waker};
 struct Runtime {
     home: ThreadId,
     injected: InjectionQueue,
-    /// The home thread's own.
+    /// Used by the home thread only.
     queue: RunQueue,
     unfinished: Cell<usize>,
     notified: Mutex<bool>,
     bell: Condvar,
-    /// How often it was notified, and how often it slept: no more of the one than of the other.
+    /// How often the runtime was notified, which is at least as often as it slept.
     notifies: AtomicUsize,
-    /// Noticed if it leaks.
+    /// Loom reports it if the runtime leaks.
     alive: Tracked,
 }
 
-// SAFETY: `queue` and `unfinished` are used by the home thread only, which `at_home` sees to.
+// SAFETY: `queue` and `unfinished` are used by the home thread only, which `at_home` checks.
 unsafe impl Send for Runtime {}
 // SAFETY: as above.
 unsafe impl Sync for Runtime {}
@@ -79,7 +79,7 @@ impl Runtime {
         }
     }
 
-    /// Takes what was woken elsewhere, or waits for it. Whether it slept.
+    /// Takes the tasks that other threads pushed, or waits for one. Returns whether it slept.
     fn turn(&self) -> bool {
         self.injected.take(&self.queue);
         if self.queue.len() > 0 {
@@ -97,7 +97,7 @@ impl Runtime {
         sleeps
     }
 
-    /// Runs until the task is finished. Loom calls it a deadlock if a wake is lost.
+    /// Runs until the task has completed. Loom reports a lost wake as a deadlock.
     fn run<T>(&self, root: &JoinHandle<T>) {
         let mut slept = 0;
         loop {
@@ -145,7 +145,7 @@ impl Home {
         handle
     }
 
-    /// As `Core::end`: cancels what is left, and waits for tasks that another thread has in its hands.
+    /// As `Core::end`: cancels what is left, and waits for tasks whose right to run is on another thread.
     fn end(&self) {
         self.slabs.cancel_all(false);
         while self.unfinished.get() > 0 {
@@ -157,7 +157,7 @@ impl Home {
     }
 }
 
-/// Ready when `wanted` threads have written, which only a wake makes sure to be seen.
+/// Ready when `wanted` threads have written. Only a wake guarantees that the writes are seen.
 fn waits_for(
     wanted: usize,
     written: &LoomArc<AtomicUsize>,
@@ -188,7 +188,7 @@ fn a_wake_from_another_thread_is_never_lost() {
         let place = WakerPlace::new();
         let written = LoomArc::new(AtomicUsize::new(0));
         let root = runtime.spawn(polled(&drops, waits_for(1, &written, &place)));
-        runtime.pass(); // it has left its waker
+        runtime.pass(); // the task has left its waker
         let other = wakes(place.take(), &written);
         runtime.run(&root);
         other.join().unwrap();
@@ -215,7 +215,7 @@ fn wakes_from_two_threads_are_never_lost() {
             let mut over = false;
             move |cx: &mut Context<'_>| {
                 over = over || waits(cx).is_ready();
-                // It joins the first one too.
+                // This task joins the first one, too.
                 let joined = first.as_mut().is_none_or(|first| std::pin::Pin::new(first).poll(cx).is_ready());
                 if joined {
                     first = None;
@@ -236,10 +236,10 @@ fn wakes_from_two_threads_are_never_lost() {
     });
 }
 
-// Invariants 2, 3 and 9: the end of a runtime beside a wake. Each task is dropped once, at home,
-// though another thread may have the right to run it in its hands, and the memory goes with the last waker.
+// Invariants 2, 3 and 9: the end of a runtime, concurrent with a wake. Each task is dropped once, on the home thread,
+// although another thread may hold the right to run it, and the memory is freed with the last waker.
 #[test]
-fn a_wake_beside_the_end_of_the_runtime_is_safe() {
+fn a_wake_during_the_end_of_the_runtime_is_safe() {
     every_interleaving(|| {
         let drops = Drops::new();
         let runtime = Home::new(&drops);
@@ -254,13 +254,13 @@ fn a_wake_beside_the_end_of_the_runtime_is_safe() {
         assert_eq!(drops.count(), 2, "all futures are dropped before the runtime is over");
         drop(runtime);
         place.clear();
-        waker.wake(); // after all is over
+        waker.wake(); // after the end of the runtime
         other.join().unwrap();
         assert_eq!(drops.count(), 3);
     });
 }
 
-// Invariant 3: a cancel from another thread finds a runtime that sleeps or is about to.
+// Invariant 3: a cancel from another thread reaches a runtime that sleeps or is about to sleep.
 #[test]
 #[ignore = "it takes long: tests/long.sh runs it"]
 fn a_cancel_from_another_thread_is_never_lost() {
@@ -303,7 +303,7 @@ impl Future for Large {
 // Invariants 2 and 9: the last reference to a task is dropped on another thread, while the home thread allocates a cell
 // for a new one and then ends. One of the threads frees the memory, once.
 #[test]
-fn a_cell_freed_on_another_thread_beside_a_spawn_and_the_end_is_reclaimed_once() {
+fn a_cell_freed_on_another_thread_during_a_spawn_and_the_end_is_reclaimed_once() {
     every_interleaving(|| {
         let drops = Drops::new();
         let runtime = Home::new(&drops);
@@ -321,7 +321,7 @@ fn a_cell_freed_on_another_thread_beside_a_spawn_and_the_end_is_reclaimed_once()
 }
 
 // The last waker of a detached task is dropped on another thread while the runtime finds the task in its slab and ends
-// it: the other thread looks at nothing of the task after that.
+// it: after that, the other thread does not access the task.
 #[test]
 fn the_last_waker_dropped_as_the_runtime_ends_frees_the_task_once() {
     interleavings_with(3, || {

@@ -1,4 +1,5 @@
-//! The wait list and the primitives on it: each wait is served or dropped, and nothing is lost between the two.
+//! The wait list and the primitives on it: each wait gets what it waits for or is dropped, and nothing is lost between
+//! the two.
 
 use super::kit::{Bell, Drops, RingBy, Tracked, every_interleaving, interleavings_with, poll_once_and_drop};
 use crate::sync::{Barrier, Event, Mutex, RecvError, Semaphore, TryRecvError, broadcast, channel, oneshot, watch};
@@ -9,8 +10,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-// Two threads wait for the only permit, and one has it: both get it, one after the other, and two threads never see the
-// value that it guards at once.
+// Three threads lock a mutex, so up to two of them wait: each gets the lock, one after the other, and two threads never
+// access the value at once.
 #[test]
 fn a_mutex_is_handed_from_one_waiter_to_the_next() {
     interleavings_with(3, || {
@@ -43,7 +44,7 @@ fn a_permit_handed_to_a_dropped_waiter_goes_to_the_next_one() {
     });
 }
 
-// A wait for many permits is dropped at the front of the line: those behind it for few are served.
+// A wait for many permits is dropped at the front of the line: the waits for few permits behind it get theirs.
 #[test]
 fn a_dropped_waiter_for_many_permits_lets_the_next_one_pass() {
     interleavings_with(3, || {
@@ -58,10 +59,9 @@ fn a_dropped_waiter_for_many_permits_lets_the_next_one_pass() {
     });
 }
 
-// A wait is polled with another waker while it is served: the new waker is called, or the poll sees that the wait was
-// served.
+// A wait is polled with another waker while it is woken: the new waker is called, or the poll is ready.
 #[test]
-fn a_waiter_whose_waker_is_replaced_while_it_is_served_completes() {
+fn a_waiter_whose_waker_is_replaced_while_it_is_woken_completes() {
     every_interleaving(|| {
         let event = Arc::new(Event::new());
         let sets = thread::spawn({
@@ -229,7 +229,7 @@ fn all_waiters_at_a_barrier_continue() {
             let barrier = barrier.clone();
             move || block_on(barrier.wait())
         });
-        // The wait that may be dropped counts only until then: with this third one there are always two.
+        // The first wait has been dropped and may no longer count. With this third wait there are always two.
         let goes = goes.join().unwrap();
         if goes.is_none() {
             poll_once_and_drop(barrier.wait());
@@ -261,7 +261,7 @@ fn a_broadcast_and_a_watch_wake_their_waiters() {
 
 // A stream's position in line has its own allocation, which is freed with the receiver, whatever is handed to it.
 #[test]
-fn a_stream_dropped_while_it_is_served_loses_no_message() {
+fn a_stream_dropped_while_a_message_is_handed_to_it_loses_no_message() {
     every_interleaving(|| {
         let drops = Drops::new();
         let (tx, mut rx) = channel(1);
@@ -277,7 +277,8 @@ fn a_stream_dropped_while_it_is_served_loses_no_message() {
     });
 }
 
-// A receive in another way gives up the stream's position first: two threads at once, while it is served.
+// Any other way to receive first gives up the stream's position. Two threads do so at once, while a message is handed
+// to it.
 #[test]
 fn two_threads_that_give_up_a_streams_position_at_once_lose_no_message() {
     every_interleaving(|| {
@@ -295,7 +296,7 @@ fn two_threads_that_give_up_a_streams_position_at_once_lose_no_message() {
     });
 }
 
-// The same while it is not served, with another wait behind it in line, which is served meanwhile.
+// The same while no message is handed to the stream, with another wait behind it in line, which gets the message.
 #[test]
 fn two_threads_that_give_up_a_streams_position_before_another_one_lose_no_message() {
     every_interleaving(|| {

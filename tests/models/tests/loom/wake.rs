@@ -14,7 +14,7 @@ fn flag() -> (LoomArc<AtomicUsize>, LoomArc<AtomicUsize>) {
     (flag.clone(), flag)
 }
 
-/// A task and what there is of it.
+/// A task with all that refers to it: its slot, its handle, its waker and its counters.
 struct Task<T> {
     slot: LoomArc<Shared>,
     handle: JoinHandle<T>,
@@ -57,7 +57,7 @@ fn task<T: Send + 'static>(
 // Invariant 1: a wake is never lost, nor runs a task twice. Both threads write before they wake;
 // the last poll must see both, although one of the wakes was redundant.
 #[test]
-fn two_wakes_beside_a_poll_are_both_seen() {
+fn two_wakes_during_a_poll_are_both_seen() {
     interleavings_with(2, || {
         let (written, seen) = flag();
         let Task { slot, handle, place, ends } = task(move |_, place, cx| {
@@ -119,7 +119,7 @@ fn a_wake_during_a_poll_leads_to_another_poll() {
 // Invariants 1 and 9: a task that wakes itself while another thread wakes it, twice.
 #[test]
 #[ignore = "it takes long: tests/long.sh runs it"]
-fn a_task_that_wakes_itself_beside_two_wakes_loses_none() {
+fn a_task_that_wakes_itself_during_two_wakes_loses_none() {
     every_interleaving(|| {
         let (written, seen) = flag();
         let Task { slot, handle, place, ends } = task(move |polls, place, cx| {
@@ -145,10 +145,10 @@ fn a_task_that_wakes_itself_beside_two_wakes_loses_none() {
     });
 }
 
-// Invariants 1, 2 and 9: a wake beside the last poll. The task is never polled after it finished,
-// the future is dropped with it, and the waker or the runner, whichever is last, frees the memory.
+// Invariants 1, 2 and 9: a wake during the last poll. The task is never polled after it has completed, the future is
+// dropped with it, and the waker or the runner, whichever is last, frees the memory.
 #[test]
-fn a_wake_beside_the_finish_runs_the_task_no_more() {
+fn a_wake_during_the_finish_does_not_run_the_task_again() {
     every_interleaving(|| {
         let Task { slot, handle, place, ends } = task(move |polls, place, cx| {
             assert!(polls <= 2, "polled after it was ready");
@@ -172,7 +172,7 @@ fn a_wake_beside_the_finish_runs_the_task_no_more() {
 
 // Invariants 2 and 9: the last waker is dropped on another thread while the task finishes.
 #[test]
-fn the_last_waker_dropped_beside_the_finish_frees_the_task_once() {
+fn the_last_waker_dropped_during_the_finish_frees_the_task_once() {
     every_interleaving(|| {
         let Task { slot, handle, place, ends } = task(move |_, place, cx| {
             place.leave(cx);
@@ -195,8 +195,8 @@ fn the_last_waker_dropped_beside_the_finish_frees_the_task_once() {
     });
 }
 
-// Invariants 2 and 9: the waker that causes the last run is dropped beside it. Whether that or the
-// finish comes last, the memory is freed after both.
+// Invariants 2 and 9: the waker that causes the last run is dropped during that run. Whether the drop or the finish
+// comes last, the memory is freed after both.
 #[test]
 fn a_waker_dropped_during_the_last_run_frees_the_task_once() {
     every_interleaving(|| {
@@ -218,10 +218,10 @@ fn a_waker_dropped_during_the_last_run_frees_the_task_once() {
     });
 }
 
-// Invariant 3: a cancel beside a poll that suspends. The future is dropped by the runner, never
-// by the canceller, and the handle resolves after that.
+// Invariant 3: a cancel during a poll that suspends the task. The future is dropped by the runner, never by the
+// canceller, and the handle resolves after that.
 #[test]
-fn a_cancel_beside_a_poll_lets_the_runner_drop_the_future() {
+fn a_cancel_during_a_poll_lets_the_runner_drop_the_future() {
     interleavings_with(3, || {
         let drops = Drops::new();
         let (slot, handle, freed) = spawn(polled(&drops, |_: &mut Context<'_>| Poll::<()>::Pending));
@@ -241,10 +241,10 @@ fn a_cancel_beside_a_poll_lets_the_runner_drop_the_future() {
     });
 }
 
-// Invariant 3: a cancel beside the finish: the handle returns the output or says that it was
-// cancelled, and the future is dropped once in either case.
+// Invariant 3: a cancel during the finish: the handle returns the output or says that it was cancelled, and the future
+// is dropped once in either case.
 #[test]
-fn a_cancel_beside_the_finish_drops_the_future_once() {
+fn a_cancel_during_the_finish_drops_the_future_once() {
     every_interleaving(|| {
         let drops = Drops::new();
         let outputs = Drops::new();
@@ -267,11 +267,11 @@ fn a_cancel_beside_the_finish_drops_the_future_once() {
     });
 }
 
-// Invariants 1 and 3: a cancel and a wake of a suspended task: one of them queues it, not both,
-// and it is not polled once more.
+// Invariants 1 and 3: a cancel and a wake of a suspended task: one of them queues it, not both, and it is not polled
+// again.
 #[test]
 #[ignore = "it takes long: tests/long.sh runs it"]
-fn a_cancel_beside_a_wake_queues_the_task_once() {
+fn a_cancel_during_a_wake_queues_the_task_once() {
     interleavings_with(3, || {
         let Task { slot, handle, place, ends } = task(move |_, place, cx| {
             place.leave(cx);
@@ -293,10 +293,10 @@ fn a_cancel_beside_a_wake_queues_the_task_once() {
     });
 }
 
-// Invariants 2 and 3: the runnable is dropped instead of run, while another thread wakes and
-// cancels: the task ends at once, and once.
+// Invariants 2 and 3: the runnable is dropped instead of run, while another thread wakes and cancels: the task ends at
+// once, and only once.
 #[test]
-fn a_runnable_dropped_beside_a_wake_ends_the_task_once() {
+fn a_runnable_dropped_during_a_wake_ends_the_task_once() {
     every_interleaving(|| {
         let Task { slot, handle, place, ends } = task(move |_, place, cx| {
             place.leave(cx);

@@ -67,10 +67,10 @@ fn a_last_waker_that_wakes_the_task_does_not_strand_it() {
     });
 }
 
-// The task is cancelled meanwhile, and may have completed and been freed before the other thread knows. The event is
-// reported at most once, and of a task that still exists.
+// The task is cancelled meanwhile, and may have completed and been freed before the other thread drops the waker. The
+// event is reported at most once, and only of a task that still exists.
 #[test]
-fn the_last_waker_dropped_beside_a_cancel_is_reported_at_most_once() {
+fn the_last_waker_dropped_during_a_cancel_is_reported_at_most_once() {
     interleavings_with(3, || {
         let drops = Drops::new();
         let (threads, poll) = gives_wakers_away(1, drop);

@@ -1,4 +1,4 @@
-//! What is reported of descriptors, when, and how often.
+//! What a backend reports about descriptors, when, and how often.
 
 use super::{Check, LIMIT, READ, Rig, SILENCE, WRITE, Watched};
 use reactor::backend::{Readiness, Token};
@@ -33,7 +33,7 @@ fn fill(mut stream: &UnixStream) {
     while stream.write(&[0; 1 << 14]).is_ok() {}
 }
 
-/// Reads until there is nothing left; how much it was, and whether the stream has ended.
+/// Reads all that is there. Returns the number of bytes, and whether the stream has ended.
 fn empty(mut stream: &UnixStream) -> (usize, bool) {
     let (mut total, mut buf) = (0, [0; 1 << 14]);
     loop {
@@ -154,7 +154,7 @@ fn the_direction_that_is_left(mut rig: Rig) {
 fn interest_is_replaced(mut rig: Rig) {
     let (_theirs, ours) = rig.pair(1);
     if !rig.backend.needs_rearm() {
-        return; // edges come for both
+        return; // edges are reported for both directions
     }
     rig.rearm(&ours, READ);
     rig.rearm(&ours, READ | WRITE);
@@ -204,7 +204,7 @@ fn changes_during_the_wait(mut rig: Rig) {
     let (their_second, our_second) = UnixStream::pair().expect("there are descriptors left");
     rig.drain();
     thread::scope(|scope| {
-        // It is re-armed when the wait is under way, and ready at once, or later.
+        // The source is re-armed during the wait: first for what is ready already, then for what becomes ready later.
         scope.spawn(|| {
             thread::sleep(SILENCE);
             ours.rearm(WRITE);
@@ -255,7 +255,7 @@ fn unwanted_readiness_does_not_spin(mut rig: Rig) {
 
 fn waiter_that_went_away(mut rig: Rig) {
     let (theirs, ours) = rig.pair(1);
-    rig.rearm(&ours, READ); // and its future is dropped: nothing tells the backend
+    rig.rearm(&ours, READ); // its future is dropped, which calls nothing in the backend
     write(&theirs);
     rig.drain();
     rig.assert_quiet();
@@ -265,7 +265,7 @@ fn removed_is_silent(mut rig: Rig) {
     let (theirs, ours) = rig.pair(1);
     rig.drain();
     rig.rearm(&ours, READ);
-    // Open still, but no longer watched.
+    // Still open, but no longer watched.
     let kept = ours.io.try_clone().expect("there are descriptors left");
     drop(ours);
     write(&theirs);
@@ -287,7 +287,7 @@ fn removed_during_a_wait(mut rig: Rig) {
                     write(&old_theirs); // its event is under way
                 }
                 let number = old.io.as_raw_fd();
-                drop((old, old_theirs)); // returns though the wait is under way
+                drop((old, old_theirs)); // returns although the wait is under way
                 let (theirs, ours) = UnixStream::pair().expect("there are descriptors left");
                 // Most likely the same number, unless another thread of the process has taken it.
                 let ours = rustix::io::fcntl_dupfd_cloexec(&ours, number).expect("there are descriptors left");
@@ -307,7 +307,7 @@ fn removed_during_a_wait(mut rig: Rig) {
 }
 
 impl Rig {
-    /// As `expect`, if `seen` has none of these.
+    /// As `expect`, unless `seen` contains some of `wanted` already.
     #[track_caller]
     fn expect_more(&mut self, seen: Readiness, source: &Watched<impl AsFd>, wanted: Readiness) -> Readiness {
         if seen.intersects(wanted) {
@@ -330,7 +330,7 @@ impl Rig {
         seen
     }
 
-    /// There is no event to wait for: a wait lasts as long as its timeout.
+    /// Checks that there is no event: each wait lasts as long as its timeout.
     #[track_caller]
     fn assert_quiet(&mut self) {
         let (waits, start) = (self.waits, Instant::now());

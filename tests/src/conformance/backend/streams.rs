@@ -1,4 +1,4 @@
-//! TCP streams on a reactor over the backend: what the descriptors' checks amount to for a program.
+//! TCP streams on a reactor over the backend: what a program sees of the properties that `descriptors.rs` checks.
 
 use super::{Check, LIMIT, SILENCE};
 use crate::{Counting, poll_with, waker_fn};
@@ -34,7 +34,7 @@ impl Observer for CountsWaits {
     }
 }
 
-/// The smallest executor there is.
+/// A minimal executor.
 fn drive<F: Future>(backend: Box<dyn Backend>, observer: Option<Arc<dyn Observer>>, future: F) -> F::Output {
     let mut reactor = Reactor::with(backend, observer);
     let _current = reactor.handle().enter();
@@ -131,7 +131,7 @@ fn writer_that_is_left(backend: Box<dyn Backend>) {
     });
 }
 
-/// Sources that are readable, writable and broken, and none of it is waited for.
+/// There are readable, writable and broken sources, and no task waits for them.
 fn idle(backend: Box<dyn Backend>) {
     let waits = Arc::new(CountsWaits::default());
     drive(backend, Some(waits.clone()), async {
@@ -144,7 +144,7 @@ fn idle(backend: Box<dyn Backend>) {
         assert!(poll_once(server.read(&mut [0; 8])).await.is_none());
         (&client).write_all(b"not read").await.expect("there is room");
         drop(gone);
-        sleep(SILENCE).await; // the reports come that are owed
+        sleep(SILENCE).await; // until the last reports have come
         let before = waits.0.load(Ordering::Relaxed);
         sleep(3 * SILENCE).await;
         let waits = waits.0.load(Ordering::Relaxed) - before;

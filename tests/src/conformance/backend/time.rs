@@ -1,4 +1,4 @@
-//! The clock, timeouts, and [`Backend::notify`]. Times are the backend's own: a virtual clock passes too.
+//! The clock, timeouts, and [`Backend::notify`]. Times are those of the backend's clock, so a simulated one passes too.
 
 use super::{Check, LIMIT, SILENCE};
 use reactor::backend::Backend;
@@ -34,7 +34,7 @@ fn clock_never_goes_back(backend: Box<dyn Backend>) {
     }
 }
 
-/// A wait may end early now and then, but a timer needs no dozen of them: a timeout that the system can't express
+/// A wait may end early now and then, but a timer must not need a dozen waits: a timeout that the system cannot express
 /// is rounded up.
 fn timeout_is_not_rounded_down(backend: Box<dyn Backend>) {
     for micros in [1, 250, 999, 1001, 10_500] {
@@ -84,7 +84,7 @@ fn notify_ends_one_wait(backend: Box<dyn Backend>) {
     }
 }
 
-/// As other threads wake tasks: they change something, then notify.
+/// The threads do what threads that wake tasks do: they change something, then notify.
 fn notifies_of_many_threads(backend: Box<dyn Backend>) {
     const THREADS: usize = 4;
     const ROUNDS: usize = 500;
@@ -95,7 +95,7 @@ fn notifies_of_many_threads(backend: Box<dyn Backend>) {
                 for _ in 0..ROUNDS {
                     let number = sent.fetch_add(1, Ordering::SeqCst) + 1;
                     backend.notify().expect("a notify goes well");
-                    // The next one comes when this one was seen, so that no other makes up for a lost one for long.
+                    // Waits until this notify was seen, so that a later one does not hide a lost one for long.
                     while seen.load(Ordering::SeqCst) < number {
                         thread::yield_now();
                     }

@@ -1,4 +1,4 @@
-//! The suite for a channel: its traits, its messages and what it must keep.
+//! The suite for a channel: its traits, its messages and its invariants.
 
 mod script;
 mod tasks;
@@ -30,12 +30,12 @@ const LEAVES: &str = "a wait that is over leaves no waker behind";
 const FAIR: &str = "the longest waiter is first (FAIR)";
 const LEAKS: &str = "a message that was not received is dropped with the channel";
 
-/// The message that the suites send: it counts how many exist, and has the number of its sender.
+/// The message that the suites send. It has the number of its sender, and counts how many messages exist.
 #[derive(Debug)]
 pub struct Message {
     from: usize,
     nth: u64,
-    /// As many references as there are messages, and one.
+    /// The reference count is one more than the number of messages.
     _alive: Arc<()>,
 }
 
@@ -107,9 +107,9 @@ impl Receiver for sync::Receiver<Message> {
     }
 }
 
-/// Checks a channel with many senders and one receiver; `make` makes one with room for so many messages.
+/// Checks a channel with many senders and one receiver; `make` makes one with room for the given number of messages.
 ///
-/// # What it must keep
+/// # What it must guarantee
 /// - Each message arrives once. Those of a sender arrive in the order in which they were sent.
 /// - At most as many messages are under way as there is room for. A send with room, and a receive of a message that is
 ///   there, are ready at the first poll.
@@ -122,7 +122,7 @@ impl Receiver for sync::Receiver<Message> {
 /// - Senders get room in the order in which they came, unless [`FAIR`](Sender::FAIR) is false.
 ///
 /// # Panics
-/// If it does not: with the broken invariant, the seed and the recording.
+/// If an invariant is broken. The message has the invariant, the seed and the recording.
 ///
 /// ```
 /// tests::conformance::channel(executor::sync::channel);
@@ -168,7 +168,8 @@ fn local_parts<S: Sender, R: Receiver>(
     make: &impl Fn(usize) -> (S, R),
     share: Option<fn(&R) -> R>,
 ) {
-    // What is found without dropped waits has the clearest recordings; what is found with them, the clearest steps.
+    // Without dropped waits first: such a failure has the clearest recording. Then by hand: the steps show a failure
+    // with dropped waits more clearly than a recording does.
     let names = ("channel", WAKES);
     let tasks = |runs, cancels| {
         under_seeds(names, progress, runs, |mut dice| {
@@ -202,7 +203,7 @@ where
         let (sender, receiver) = make(capacity);
         let receivers = share.map_or(1, |_| THREADS);
         let book = Book::new(capacity, receivers, false, true, THREADS);
-        // With one receiver, it and a sender are on the first thread. With several, each thread has both.
+        // Each thread has two senders. A single receiver is on the first thread; of several, each thread has one.
         let mut receivers = shares(receiver, receivers, share).into_iter();
         let ends: Vec<_> = (0..THREADS)
             .map(|_| Ends { senders: vec![sender.clone(); 2], receivers: receivers.next().into_iter().collect() })
@@ -215,7 +216,7 @@ where
     });
 }
 
-/// So many receivers of one channel.
+/// Makes `count` receivers of one channel.
 fn shares<R>(receiver: R, count: usize, share: Option<fn(&R) -> R>) -> Vec<R> {
     let more: Vec<R> =
         share.into_iter().flat_map(|share| (1..count).map(|_| share(&receiver)).collect::<Vec<_>>()).collect();

@@ -15,7 +15,7 @@ use std::task::Poll;
 #[derive(Clone, Copy, PartialEq)]
 enum Fate {
     Waits,
-    /// It returned, as the step with this number.
+    /// It returned in the step with this number.
     Sent(usize),
     Received,
     Returned,
@@ -40,14 +40,14 @@ pub(super) struct Script<S, R> {
     has_one_receiver: bool,
     /// All sends, by the number of their message.
     sends: Vec<Send>,
-    /// The sends that wait, in the order in which they came; and by which sender.
+    /// The sends that wait, with the numbers of their messages, in the order in which they came.
     sending: Vec<(usize, Hand<'static, Result<(), Message>>)>,
     receiving: Vec<Hand<'static, Option<Message>>>,
     /// The messages that came back from dropped receives, for which there may be no room.
     came_back: usize,
-    /// The number of the step.
+    /// The number of the current step.
     now: usize,
-    /// The last step was that a wait was dropped.
+    /// Whether the last step dropped a wait.
     was_dropped: bool,
 }
 
@@ -176,7 +176,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
 
     fn check_room(&self, number: usize, before: usize) {
         if self.is_closed() {
-            return; // what was sent before that stays, and a send that waited may have been served
+            return; // earlier messages stay, and a send that waited may have got room before the close
         }
         let (there, most) = (self.there(), self.capacity + self.receiving.len() + self.came_back);
         if there > most {
@@ -199,7 +199,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
         if self.is_closed() {
             self.broken(REFUSED, format!("send {number} waits, and no receiver is left"));
         }
-        // The other ones may have been given room already, and those that were dropped after that may have been sent.
+        // Other waiting sends may have got room already, and a send that was dropped after that may have been sent.
         let taken = self.there() + self.may_be_sent() + self.not_served(self.sending.len()) - 1;
         if taken < self.capacity {
             self.broken(ROOM, format!("send {number} waits, and there is room for {}", self.capacity - taken));
@@ -226,7 +226,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
         let receiver = self.receivers.iter().find(|receiver| receiver.try_borrow_mut().is_ok());
         let Some(receiver) = receiver.cloned() else { return };
         self.steps.push("receive".to_owned());
-        // The borrow is what keeps the receiver for this wait; it ends with the future.
+        // The borrow reserves the receiver for this wait; it ends with the future.
         #[allow(clippy::await_holding_refcell_ref)]
         let recv = async move { receiver.borrow_mut().recv().await };
         self.receiving.push(hand(recv).lenient());
@@ -254,7 +254,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
         if !self.senders.is_empty() || !self.sending.is_empty() {
             self.broken(END, "it ended, and a sender is there".to_owned());
         }
-        // Another receiver that waits may have been given a message.
+        // Another receiver that waits may have been handed a message.
         if self.there() > self.receiving.len() {
             let lost = self.sends.iter().position(|send| matches!(send.fate, Fate::Sent(_))).unwrap_or_default();
             self.broken(END, format!("it ended, and {lost} has not arrived"));
@@ -270,7 +270,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
             }
             Fate::Received | Fate::Returned => self.broken(REFUSED, format!("{number} arrived, and it was returned")),
         }
-        // The sends that wait may have been given room already.
+        // The sends that wait may have got room already.
         let most = self.there() + self.may_be_sent() + self.sending.len();
         self.came_back = self.came_back.min(most.saturating_sub(self.capacity));
         let begun = self.sends[number].begun;
@@ -284,7 +284,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
 
     fn receive_waits(&mut self, at: usize) {
         self.steps.came(": waits");
-        // The other receivers that wait may have been given one each.
+        // The other receivers that wait may have been handed a message each.
         if self.there() > self.receiving.len() - 1 {
             self.broken(THERE, format!("a receive waits, and {} messages are there", self.there()));
         }
@@ -304,12 +304,12 @@ impl<S: Sender, R: Receiver> Script<S, R> {
 
     // ---- what must hold ----
 
-    /// The messages whose sends returned and that were not received.
+    /// The number of messages whose sends have returned and that were not received.
     fn there(&self) -> usize {
         self.sends.iter().filter(|send| matches!(send.fate, Fate::Sent(_))).count()
     }
 
-    /// How many of the first so many sends that wait have not had their message received already.
+    /// Of the first `first` sends that wait, the number whose messages were not received yet.
     fn not_served(&self, first: usize) -> usize {
         self.sending[..first].iter().filter(|(number, _)| self.sends[*number].fate == Fate::Waits).count()
     }
@@ -318,12 +318,12 @@ impl<S: Sender, R: Receiver> Script<S, R> {
         self.sends.iter().filter(|send| send.fate == Fate::MayBeSent).count()
     }
 
-    /// No receiver is left.
+    /// Whether no receiver is left.
     fn is_closed(&self) -> bool {
         self.receivers.is_empty()
     }
 
-    /// As long as one of those that wait could go on, one of them was woken.
+    /// Checks that one of the waits was woken if one of them could go on.
     fn check_wakes(&self) {
         let (there, closed) = (self.there(), self.is_closed());
         let next = |invariant| if self.was_dropped { NEXT } else { invariant };
@@ -358,7 +358,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
         }
     }
 
-    /// Ends a receive; how many of its wakers are kept without a promise that they may be.
+    /// Ends a receive. Returns how many of its wakers are kept although the channel must not keep them.
     fn kept_by(wait: Hand<'static, Option<Message>>) -> usize {
         let wakers = wait.cancel();
         if R::KEEPS_WAKER { 0 } else { wakers }
@@ -370,7 +370,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
         }
     }
 
-    /// Polls one that was woken, if one was.
+    /// Polls a wait that was woken. Returns `false` if there is none.
     fn poll_woken(&mut self, dice: &mut Dice) -> bool {
         let sends = (0..self.sending.len()).filter(|at| self.sending[*at].1.was_woken());
         let receives = (0..self.receiving.len()).filter(|at| self.receiving[*at].was_woken());
@@ -391,7 +391,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
         true
     }
 
-    /// All that waits comes to an end; then the senders go, and the rest is received.
+    /// Ends all waits, then drops the senders and receives the remaining messages.
     fn finish(mut self, dice: &mut Dice) {
         for _ in 0..1000 {
             self.was_dropped = false;
@@ -415,7 +415,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
             }
             self.check_wakes();
         }
-        // To the end, and once more.
+        // Receives until the end, and then the end once more.
         let mut ends = 0;
         while ends < 2 && !self.is_closed() {
             let there = self.there() + self.may_be_sent();

@@ -15,23 +15,23 @@ pub(super) struct Ends<S, R> {
     pub(super) receivers: Vec<R>,
 }
 
-/// What has happened on a channel, as the tasks of all programs write it down.
+/// What has happened on a channel. The tasks of all programs record it here.
 pub(super) struct Book {
     pages: Mutex<Pages>,
     alive: Arc<()>,
     capacity: usize,
     receivers: usize,
-    /// A receiver goes early.
+    /// Whether the receivers stop early.
     stops: bool,
-    /// Waits are dropped, too.
+    /// Whether waits are dropped, too.
     cancels: bool,
 }
 
 #[derive(Default)]
 struct Pages {
-    /// The programs that are not over.
+    /// The number of programs that are not over.
     programs: usize,
-    /// Which number the next sender has.
+    /// The number of the next sender.
     next: usize,
     senders: usize,
     receivers: usize,
@@ -52,7 +52,7 @@ impl Book {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts what goes on until the result is dropped.
+    /// Adds one to a count until the result is dropped.
     fn count(&self, which: fn(&mut Pages) -> &mut usize) -> OnDrop<impl FnOnce()> {
         *which(&mut self.lock()) += 1;
         OnDrop::new(move || *which(&mut self.lock()) -= 1)
@@ -82,7 +82,7 @@ impl Book {
         *newest = Some(nth);
     }
 
-    /// All wait, and nothing was woken: says for what.
+    /// Fails because all tasks wait and none was woken. The message says what they wait for.
     fn stuck(&self) -> ! {
         let pages = self.lock();
         let under_way = pages.sent.difference(&pages.received).count();
@@ -101,7 +101,7 @@ impl Book {
         broken("channel", invariant, what)
     }
 
-    /// A program is over. After the last one, all that was sent must have arrived, and no message may be left.
+    /// Ends a program. After the last one, all that was sent must have arrived, and no message may be left.
     fn end(&self) {
         let mut pages = self.lock();
         pages.programs -= 1;
@@ -178,7 +178,7 @@ async fn sends<S: Sender>(book: Arc<Book>, sender: S, from: usize, mut dice: Dic
 }
 
 async fn receives<R: Receiver>(book: Arc<Book>, mut receiver: R, mut dice: Dice, progress: Progress) {
-    // Before the receiver goes, also if a check panics: from here on, sends may fail.
+    // Dropped before the receiver, even if a check panics. From then on, sends may fail.
     let _there = OnDrop::new(|| book.lock().receivers -= 1);
     let cancels = book.cancels;
     let stops_after = book.stops.then(|| dice.roll(6));

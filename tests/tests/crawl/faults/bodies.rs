@@ -16,7 +16,7 @@ fn a_body_that_stalls_is_given_up_at_the_idle_timeout_and_tried_again() {
 }
 
 #[test]
-fn a_large_body_that_stalls_leaves_no_part_of_it() {
+fn a_large_body_that_stalls_leaves_no_part() {
     let met = meet(&["--idle-timeout", "800ms", "--retries", "0"], |visit| {
         visit.send("HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n");
         visit.send(vec![b'x'; 1_000_000]); // more than is kept in memory
@@ -30,7 +30,7 @@ fn a_body_that_is_slow_but_never_idle_is_saved() {
     let met = meet(&["--idle-timeout", "5s", "--header-timeout", "800ms", "--retries", "0"], |visit| {
         visit.send("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n");
         for _ in 0..40 {
-            // All of it takes longer than a head may.
+            // The whole body takes longer than a head may.
             std::thread::sleep(Duration::from_millis(30));
             visit.send("x");
         }
@@ -55,7 +55,7 @@ fn an_endless_body_stops_at_the_size_cap_while_it_streams() {
         let met = met.fails(200, "the body is larger than the limit of ", 1);
         drop(met.server); // its threads have counted now
         let sent = sent.load(std::sync::atomic::Ordering::SeqCst);
-        // What the sockets' buffers hold comes on top of it.
+        // The sockets' buffers hold more bytes than the limit.
         assert!(sent < 32_000_000, "{sent} bytes were taken from `{framing}`");
     }
 }
@@ -89,8 +89,8 @@ fn a_body_that_is_short_only_once_is_saved_whole() {
 }
 
 #[test]
-fn a_body_longer_than_promised_is_cut_there_and_its_connection_not_used_again() {
-    // One page at a time: `/good` would come over the same connection.
+fn a_body_longer_than_its_length_is_cut_there_and_its_connection_is_not_used_again() {
+    // One page at a time, so that `/good` could come over the same connection.
     let met = meet(&["-j", "1", "--retries", "0"], |visit| {
         visit.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello and more");
         visit.stall()
@@ -102,12 +102,12 @@ fn a_body_longer_than_promised_is_cut_there_and_its_connection_not_used_again() 
 const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL";
 
 #[test]
-fn bytes_that_come_after_a_body_was_complete_are_nobodys_answer() {
+fn bytes_that_come_after_a_complete_body_are_not_taken_for_the_next_response() {
     late_bytes_are_nobodys_answer("200 OK\r\nContent-Length: 5", "hello", EVIL);
 }
 
 #[test]
-fn a_body_that_comes_after_a_204_is_nobodys_answer() {
+fn a_body_that_comes_after_a_204_is_not_taken_for_the_next_response() {
     late_bytes_are_nobodys_answer("204 No Content", "", EVIL);
 }
 
@@ -133,8 +133,8 @@ fn a_negative_or_absurd_length_is_an_error() {
     }
 }
 
-/// A number that can be one, and still never the size of a page: the limit says so at once, without
-/// the body being fetched up to it.
+/// These lengths are valid numbers, but larger than the limit. So the page fails at once, and its body is
+/// not fetched up to the limit.
 #[test]
 fn a_length_beyond_the_size_cap_is_refused_before_the_body_comes() {
     for length in ["18446744073709551615", "9223372036854775807", "1000001"] {
@@ -147,7 +147,7 @@ fn a_length_beyond_the_size_cap_is_refused_before_the_body_comes() {
 }
 
 #[test]
-fn of_a_length_and_chunks_the_chunks_win_and_the_connection_is_not_used_again() {
+fn chunks_win_over_a_length_and_the_connection_is_not_used_again() {
     let met = meet(&["-j", "1", "--retries", "0"], |visit| {
         visit.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n");
         visit.send("5\r\nhello\r\n0\r\n\r\n");
@@ -158,7 +158,7 @@ fn of_a_length_and_chunks_the_chunks_win_and_the_connection_is_not_used_again() 
 }
 
 #[test]
-fn a_body_with_204_is_ignored_and_its_connection_not_used_again() {
+fn the_body_of_a_204_is_ignored_and_its_connection_is_not_used_again() {
     for fields in ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", ""] {
         let met = meet(&["-j", "1", "--retries", "0"], move |visit| {
             visit.send(format!("HTTP/1.1 204 No Content\r\n{fields}\r\n5\r\nhello\r\n0\r\n\r\n"));
@@ -172,7 +172,7 @@ fn a_body_with_204_is_ignored_and_its_connection_not_used_again() {
 
 // ---- bodies: chunks ----
 
-/// Answers with a chunked body, as it is given.
+/// Answers with this chunked body, byte for byte.
 fn chunks(body: &'static str) -> impl Fn(&mut Visit<'_>) -> After + Send + Sync {
     move |visit| {
         visit.send(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}"));
@@ -203,7 +203,7 @@ fn a_chunk_size_without_an_end_is_an_error() {
 }
 
 #[test]
-fn an_end_inside_of_the_chunks_is_incomplete_and_tried_again() {
+fn a_body_that_ends_inside_its_chunks_is_incomplete_and_tried_again() {
     for body in ["a\r\nhello", "5\r\nhello\r\n", "5\r\nhello\r\n0\r\n", "5\r\nhello\r\n0\r\nX: y\r\n"] {
         meet(&["--retries", "1"], chunks(body)).fails(200, "incomplete", 2);
     }
@@ -214,10 +214,10 @@ fn trailers_are_passed_over() {
     meet(&["--retries", "0"], chunks("5\r\nhello\r\n0\r\nX: y\r\nZ: z\r\n\r\n")).saves("hello", 1);
 }
 
-/// Bare line feeds are not HTTP, and some servers send them. A success or an error, as long as it is of
-/// that page alone.
+/// Bare line feeds are not valid HTTP, but some servers send them. The page may be saved or fail; the
+/// others must be saved.
 #[test]
-fn chunks_ended_by_bare_line_feeds_concern_their_own_page_alone() {
+fn chunks_that_end_with_bare_line_feeds_affect_only_their_own_page() {
     for body in ["5\r\nhello\r\n0\r\n\n", "5\r\nhello\r\n0\r\nX: y\n\n", "5\r\nhello\r\n0\n\n", "5\nhello\n0\n\n"] {
         let met = meet(&["--retries", "0"], chunks(body));
         let code = if met.ran.status.success() { 0 } else { 3 };
@@ -226,7 +226,7 @@ fn chunks_ended_by_bare_line_feeds_concern_their_own_page_alone() {
 }
 
 #[test]
-fn many_trailers_are_passed_over_and_too_many_are_refused_by_a_limit_with_a_name() {
+fn many_trailers_are_passed_over_and_too_many_are_refused_with_the_name_of_the_limit() {
     let trailers = |count: usize| {
         meet(&["--retries", "0"], move |visit| {
             visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n");
@@ -245,7 +245,7 @@ fn a_limit_is_the_same_whether_a_chunk_extension_comes_at_once_or_in_pieces() {
             visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
             for piece in format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(20_000)).as_bytes().chunks(size) {
                 visit.send(piece);
-                std::thread::sleep(Duration::from_millis(20)); // so that the pieces arrive apart
+                std::thread::sleep(Duration::from_millis(20)); // so that the pieces arrive separately
             }
             After::Close
         });
@@ -254,7 +254,7 @@ fn a_limit_is_the_same_whether_a_chunk_extension_comes_at_once_or_in_pieces() {
 }
 
 #[test]
-fn equal_lengths_are_one() {
+fn equal_lengths_count_as_one() {
     for lengths in ["Content-Length: 5\r\nContent-Length: 5", "Content-Length: 5, 5"] {
         let met = meet(&["--retries", "0"], move |visit| {
             visit.send(format!("HTTP/1.1 200 OK\r\n{lengths}\r\n\r\nhello"));

@@ -1,4 +1,4 @@
-//! Content codings: bodies that come coded, asked for or not.
+//! Content codings: bodies that are coded, requested or not.
 
 use super::meet;
 use std::io::Write;
@@ -13,7 +13,7 @@ fn coded(coding: &'static str, body: &'static [u8]) -> impl Fn(&mut Visit<'_>) -
 }
 
 #[test]
-fn codings_are_asked_for_and_undone_and_the_report_has_the_size_of_the_file() {
+fn codings_are_requested_and_decoded_and_the_report_has_the_size_of_the_file() {
     let met = meet(&["--retries", "0"], |visit| {
         let accepted = visit.header("Accept-Encoding").unwrap_or_default().to_owned();
         assert_eq!(accepted, "gzip, deflate, br, zstd");
@@ -22,7 +22,7 @@ fn codings_are_asked_for_and_undone_and_the_report_has_the_size_of_the_file() {
     met.saves(HELLO, 1);
 }
 
-/// Each coding is tried in `http/decode/tests.rs`; here, that links behind it are found.
+/// `http/decode/tests.rs` tests each coding. This test checks that the links of a coded page are found.
 #[test]
 fn the_links_of_a_coded_page_are_followed() {
     let Some(gzip) = Program::find("gzip") else { return };
@@ -40,11 +40,11 @@ fn the_links_of_a_coded_page_are_followed() {
 }
 
 #[test]
-fn a_coding_that_can_not_be_undone_is_an_error_with_its_name() {
+fn a_coding_that_cannot_be_decoded_is_an_error_that_names_it() {
     meet(&[], coded("compress", b"x")).fails(200, "the content coding `compress` is not supported", 1);
     meet(&[], coded("gzip, sdch", b"x")).fails(200, "the content coding `sdch` is not supported", 1);
     meet(&[], coded("gzip", b"<p>plain")).fails(200, "the body is not valid gzip data", 1);
-    // Of a page that is not saved, the coding does not matter.
+    // The coding of a page that is not saved does not matter.
     let met = meet(&[], |visit| visit.answer("404 No", "Content-Encoding: x\r\n", "x"));
     met.fails(404, "the server answered 404", 1);
 }
@@ -84,15 +84,15 @@ const BOMB: &[u8] =
     \x5f\xfe\xb3\xc4\xe0\x9f\x00\x88\xc3\x02\x00\x5d\x92\x18";
 
 #[test]
-fn a_bomb_stops_at_the_ratio_or_at_the_size() {
+fn a_decompression_bomb_stops_at_the_ratio_limit_or_at_the_size_limit() {
     meet(&[], coded("br", BOMB)).fails(200, "the body expands to more than 1000 times its size", 1);
     meet(&["--max-size", "500k"], coded("br", BOMB)).fails(200, "the body is larger than the limit of", 1);
 }
 
-/// Lines that compress 300 times, below the ratio: they expand up to the size limit, in a program that may not take as
-/// much memory as that.
+/// The lines compress by a factor of 300, which is below the limit on the ratio. They expand up to the size limit, in a
+/// program that may use less memory than that.
 #[test]
-fn a_body_that_expands_never_sits_in_memory() {
+fn a_body_that_expands_is_never_held_in_memory() {
     let Some(gzip) = Program::find("gzip") else { return };
     let mut child = gzip.command().arg("-c9").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut stdin, mut lines) = (child.stdin.take().unwrap(), Vec::new());
@@ -105,7 +105,7 @@ fn a_body_that_expands_never_sits_in_memory() {
     let server = FaultServer::start(move |visit| visit.answer("200 OK", "Content-Encoding: gzip\r\n", &body));
     let place = Place::new();
     let mut shell = Command::new("sh");
-    // In KiB. Without a body, it takes a quarter of it.
+    // In KiB. Without a body, the program takes a quarter of this.
     shell.arg("-c").arg("ulimit -d 40000 && exec \"$@\"").arg("sh").arg(tests::demo::demo());
     shell.args(["crawl", "--report", "report.jsonl", "--max-size", "50M", &server.url("/x")]);
     let ran = Running::start(shell.current_dir(place.path(""))).wait();

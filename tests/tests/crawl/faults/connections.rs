@@ -15,14 +15,14 @@ fn a_reset_in_the_middle_of_the_body_is_tried_again_from_the_beginning() {
         _ => visit.page("1234567890"),
     });
     met.saves("1234567890", 2);
-    // The reset may overtake the head, then there is no status: only that it failed, twice, is certain.
+    // The reset may overtake the head; then there is no status. Only two failed attempts are certain.
     let met = meet(&["--retries", "1"], broken);
     met.others_are_well(3);
     met.bad().attempts(2);
     assert_eq!(met.place.names(), ["good", "index.html"]);
 }
 
-/// As [`meet`], but `/` closes its connection, so that `/bad` comes over one that nobody has used.
+/// As [`meet`], but `/` closes its connection, so that `/bad` comes over a new one.
 #[track_caller]
 fn meet_afresh(args: &[&str], bad: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static) -> (Ran, Place) {
     let server = FaultServer::start(move |visit| match visit.path.as_str() {
@@ -36,7 +36,7 @@ fn meet_afresh(args: &[&str], bad: impl Fn(&mut Visit<'_>) -> After + Send + Syn
         }
     });
     let place = Place::new();
-    // A robots.txt would come over the connection before it.
+    // A request for robots.txt would come over the new connection first.
     let ran = place.crawl(&[&[&*server.url("/"), "--ignore-robots"], args].concat());
     (ran, place)
 }
@@ -74,7 +74,7 @@ fn a_close_before_any_reply_on_a_used_connection_is_tried_again_for_free() {
 }
 
 #[test]
-fn the_free_try_is_free_once() {
+fn the_free_retry_happens_only_once() {
     let server = FaultServer::start(move |visit| match visit.path.as_str() {
         "/" => visit.links(["/bad"]),
         _ => After::Close,
@@ -85,23 +85,23 @@ fn the_free_try_is_free_once() {
 }
 
 #[test]
-fn a_server_that_closes_after_each_response_without_a_word_is_crawled_whole() {
+fn a_server_that_closes_after_each_response_without_announcing_it_is_crawled_whole() {
     let server = FaultServer::start(move |visit| {
         match visit.path.as_str() {
             "/" => visit.links((0..30).map(|n| format!("/{n}"))),
             _ => visit.page(GOOD),
         };
-        After::Close // and it never said `Connection: close`
+        After::Close // without a `Connection: close`
     });
     let place = Place::new();
     place.crawl(&[&server.url("/"), "--retries", "0"]).exits(0);
     assert_eq!(place.files().len(), 31);
 }
 
-/// Some servers say so when a connection was idle for too long. The next page is not the one that
-/// timed out.
+/// Some servers send a 408 when a connection was idle for too long. It is not the response to the next
+/// request.
 #[test]
-fn a_408_on_an_idle_connection_is_nobodys_answer() {
+fn a_408_on_an_idle_connection_is_not_taken_for_the_next_response() {
     let timeout = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     late_bytes_are_nobodys_answer("200 OK\r\nContent-Length: 5", "hello", timeout);
 }
@@ -119,7 +119,7 @@ fn a_server_that_fails_for_a_moment_is_asked_again_and_one_that_refuses_is_not()
 }
 
 #[test]
-fn a_port_that_nobody_listens_at_is_not_tried_again_and_named() {
+fn a_port_without_a_listener_is_named_and_not_tried_again() {
     let port = tests::demo::free_port();
     let place = Place::new();
     let ran = place.crawl(&[&format!("http://127.0.0.1:{port}/"), "--retries", "20"]).exits(3);
@@ -129,7 +129,7 @@ fn a_port_that_nobody_listens_at_is_not_tried_again_and_named() {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_not_tried_again_and_named() {
+fn a_name_that_does_not_resolve_is_named_and_not_tried_again() {
     let server = FaultServer::start(|visit| visit.page(GOOD));
     let place = Place::new();
     // That many retries would take longer than any run may.

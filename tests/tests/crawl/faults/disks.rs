@@ -81,7 +81,7 @@ fn file(visit: &mut Visit<'_>) -> After {
 }
 
 #[test]
-fn what_can_be_resumed_outlives_a_full_disk() {
+fn a_part_that_can_be_resumed_survives_a_full_disk() {
     let (place, server) = (Place::new(), FaultServer::start(file));
     let Some(disk) = Disk::mount(&place, "700k") else { return };
     let args = ["download", "-P", "download", "-c", &server.url("/file")];

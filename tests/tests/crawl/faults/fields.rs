@@ -53,9 +53,9 @@ fn a_file_has_the_time_that_the_server_says_in_each_format() {
     }
 }
 
-/// Without a time that can be understood, a busy host is asked again as after any error; no wait is endless.
+/// If the time cannot be parsed, the request to a busy host is retried as after any error. No wait is endless.
 #[test]
-fn a_wrong_wait_is_no_wait_and_one_in_the_past_is_over() {
+fn an_invalid_retry_after_is_ignored_and_one_in_the_past_is_over() {
     for wait in ["-1", "1.5", "soon", "", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "0", "000"] {
         let met = meet(&["--retries", "1"], move |visit| match visit.attempt {
             1 => visit.answer("429 Too Many Requests", &format!("Retry-After: {wait}\r\n"), "sorry"),
@@ -129,7 +129,7 @@ fn a_part_with_another_range_is_not_appended() {
     }
 }
 
-/// RFC 9110, 15.4.5: a 304 has no body whatever its fields say. Bytes after it are not read as the next answer.
+/// RFC 9110, 15.4.5: a 304 has no body whatever its fields say. Bytes after it are not read as the next response.
 #[test]
 fn a_304_has_no_body_whatever_its_fields_say() {
     const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL";

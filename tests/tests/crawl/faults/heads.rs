@@ -8,7 +8,7 @@ use tests::faults::After;
 fn a_head_that_drips_in_is_given_up_at_the_deadline() {
     let met = meet(&["--header-timeout", "800ms", "--retries", "0"], |visit| {
         for byte in b"HTTP/1.1 200 OK\r\nX: ".iter().copied().chain(std::iter::repeat(b'x')) {
-            // The pace is the point: each byte comes long before the deadline, the last one never.
+            // Each byte comes long before the deadline, but the head never ends.
             std::thread::sleep(Duration::from_millis(20));
             if !visit.send([byte]) {
                 break;
@@ -26,7 +26,7 @@ fn a_server_that_says_nothing_is_given_up_at_the_deadline_and_tried_again() {
 }
 
 #[test]
-fn a_head_of_2_mb_is_refused_by_a_limit_with_a_name() {
+fn a_head_of_2_mb_is_refused_with_the_name_of_the_limit() {
     let met = meet(&[], |visit| {
         visit.send(format!("HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(2 << 20)));
         After::Close
@@ -35,7 +35,7 @@ fn a_head_of_2_mb_is_refused_by_a_limit_with_a_name() {
 }
 
 #[test]
-fn a_head_of_5000_fields_is_refused_by_a_limit_with_a_name() {
+fn a_head_of_5000_fields_is_refused_with_the_name_of_the_limit() {
     let met = meet(&[], |visit| {
         visit.send(format!("HTTP/1.1 200 OK\r\n{}Content-Length: 0\r\n\r\n", "X: x\r\n".repeat(5000)));
         After::Close
@@ -83,7 +83,7 @@ fn an_answer_without_a_status_line_is_an_error() {
 }
 
 #[test]
-fn an_end_inside_of_the_head_is_incomplete_and_tried_again() {
+fn a_response_that_ends_inside_its_head_is_incomplete_and_tried_again() {
     let met = meet(&["--retries", "1"], |visit| {
         visit.send("HTTP/1.1 200 OK\r\nContent-Le");
         After::Close
@@ -92,7 +92,7 @@ fn an_end_inside_of_the_head_is_incomplete_and_tried_again() {
 }
 
 #[test]
-fn what_curl_takes_in_a_head_is_taken() {
+fn a_head_that_curl_accepts_is_accepted() {
     for head in [
         "HTTP/1.1 200 OK\r\nX: a\r\n folded\r\nContent-Length: 5\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length:\r\n 5\r\n\r\n",
@@ -124,13 +124,13 @@ fn a_nul_in_a_head_is_an_error() {
     }
 }
 
-/// Sends bytes at once, or each piece only after the last one was taken.
+/// Sends bytes in pieces of this size.
 fn in_pieces(bytes: &[u8], size: usize) -> impl Fn(&mut tests::faults::Visit<'_>) -> After + Send + Sync + 'static {
     let bytes = bytes.to_vec();
     move |visit| {
         for piece in bytes.chunks(size) {
             visit.send(piece);
-            std::thread::sleep(Duration::from_millis(5)); // so that the pieces arrive apart
+            std::thread::sleep(Duration::from_millis(5)); // so that the pieces arrive separately
         }
         After::Close
     }

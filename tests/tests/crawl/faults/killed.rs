@@ -6,7 +6,7 @@ use tests::demo::{Place, Report};
 use tests::faults::{After, FaultServer, Visit};
 
 const PAGES: usize = 40;
-/// More than is collected before it is written.
+/// More than is buffered before it is written.
 const SIZE: usize = 300_000;
 
 /// The bytes of a page, which differ from those of all others.
@@ -14,7 +14,7 @@ fn body(page: usize) -> Vec<u8> {
     (0..SIZE as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 ^ page as u8).collect()
 }
 
-/// Sends a page, or the rest that is asked for, in two pieces.
+/// Sends a page, or the requested rest of it, in two pieces.
 fn page(visit: &mut Visit<'_>, number: usize) -> After {
     let first = visit.header("Range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     let (first, tag, body): (usize, _, _) = (first.unwrap_or(0), format!("ETag: \"{number}\"\r\n"), body(number));

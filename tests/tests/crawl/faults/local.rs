@@ -1,4 +1,4 @@
-//! What goes wrong on this side of the wire: descriptors, interrupts.
+//! What goes wrong on the downloader's own machine: descriptors, interrupts.
 
 use super::GOOD;
 use rustix::process::Signal;
@@ -25,7 +25,7 @@ fn few_descriptors_and_a_slow_server_at(host: &str) {
     let place = Place::new();
     let url = format!("http://{host}:{}/", server.port());
     let mut running = place.start_crawl_with_descriptors(24, &["-j", "64", "-x", "64", &url]);
-    // Only when descriptors have run out do the pages come.
+    // The pages come only after the descriptors have run out.
     running.until_it_says("out of file descriptors: continuing");
     server.open(&slow);
     running.wait().exits(0);
@@ -43,18 +43,18 @@ fn with_few_descriptors_a_slow_server_is_crawled_whole() {
     few_descriptors_and_a_slow_server_at("127.0.0.1");
 }
 
-/// The resolver needs descriptors too, and does not say that it had none.
+/// The resolver needs descriptors too, and its error does not say that there were none.
 #[test]
 fn with_few_descriptors_a_slow_server_that_has_a_name_is_crawled_whole() {
     few_descriptors_and_a_slow_server_at("localhost");
 }
 
-/// Both ends of each connection are in one process: what one end has taken the other must not lack.
+/// Both ends of each connection are in one process: one end must not take the descriptors that the other one needs.
 #[test]
-fn with_few_descriptors_the_site_that_comes_along_is_crawled_whole() {
+fn with_few_descriptors_the_built_in_site_is_crawled_whole() {
     for descriptors in [24, 32, 48] {
         let place = Place::new();
-        // Where one waited for the other until a timeout, the page would have failed.
+        // If one end waited for the other until a timeout, the page would fail, as there are no retries.
         let crawl = place.start_crawl_with_descriptors(descriptors, &["-j", "64", "-x", "64", "--retries", "0"]);
         crawl.wait().exits(0).says("enough file descriptors for");
         place.has_no_parts();
@@ -65,7 +65,7 @@ fn with_few_descriptors_the_site_that_comes_along_is_crawled_whole() {
 #[test]
 fn with_too_few_descriptors_for_a_single_page_it_says_so_and_ends() {
     let server = FaultServer::start(|visit| visit.page(GOOD));
-    // Some of these are too few to begin, some for a connection, some for a file.
+    // Some of these limits are too low to begin, some for a connection, some for a file.
     for descriptors in 8..=22 {
         let place = Place::new();
         let args = ["--header-timeout", "2s", "--retries", "0", &server.url("/")];
@@ -78,10 +78,10 @@ fn with_too_few_descriptors_for_a_single_page_it_says_so_and_ends() {
     }
 }
 
-/// A crawl of two servers, for which there are too few descriptors: when none is left, a start page of
-/// the first, `/hop`, redirects to the second. Of all others of the first, 40, none is saved.
+/// Crawls two servers with too few descriptors. When no descriptor is left, `/hop`, a start page of the
+/// first server, redirects to the second. The 40 other pages of the first server redirect to a known page.
 ///
-/// `hop_at_the_end` lets these be done before.
+/// With `hop_at_the_end`, these 40 pages are done before that.
 #[track_caller]
 fn hop_without_a_descriptor(hop_at_the_end: bool, fields: &'static str) {
     let second = FaultServer::start(|visit| visit.page(GOOD));
@@ -117,7 +117,7 @@ fn hop_without_a_descriptor(hop_at_the_end: bool, fields: &'static str) {
         first.open(&hop);
     } else {
         first.open(&hop);
-        // The hop was made, and did not find a descriptor: then idle connections are closed, and its first one is idle.
+        // The hop found no descriptor. Then idle connections are closed, and that of the redirect is idle.
         eventually("it has none for the hop", || dropped.load(Ordering::SeqCst));
         first.open(&slow);
     }
@@ -126,20 +126,20 @@ fn hop_without_a_descriptor(hop_at_the_end: bool, fields: &'static str) {
     assert_eq!((place.report().0.len(), second.hits("/second")), (42, 1));
 }
 
-/// Connections that are kept for a server which has nothing left to fetch must not keep others from
-/// being crawled.
+/// Idle connections to a server without pages left to fetch must not keep other servers from being
+/// crawled.
 #[test]
 fn with_few_descriptors_idle_connections_to_one_server_make_room_for_another() {
     hop_without_a_descriptor(true, "");
 }
 
-/// A page that was put back is fetched as if it were the first time, its redirects too.
+/// A page that was queued again is fetched from the beginning, with its redirects.
 #[test]
-fn with_few_descriptors_what_a_redirect_leads_to_is_not_lost() {
+fn with_few_descriptors_the_target_of_a_redirect_is_not_lost() {
     hop_without_a_descriptor(false, "Connection: close\r\n");
 }
 
-/// A site of 20 pages of which the first two are under way, and the gate that they wait for.
+/// A site of 20 pages, and the gate that each of them waits for after its first half.
 fn two_of_twenty() -> (FaultServer, Gate) {
     let gate = Gate::default();
     let opened = gate.clone();
@@ -159,7 +159,7 @@ fn two_of_twenty() -> (FaultServer, Gate) {
 }
 
 #[test]
-fn an_interrupt_lets_the_pages_under_way_finish_and_begins_no_other() {
+fn after_an_interrupt_pages_in_progress_finish_and_no_other_page_begins() {
     for signal in [Signal::INT, Signal::TERM] {
         let (server, gate) = two_of_twenty();
         let place = Place::new();
@@ -210,13 +210,13 @@ fn an_interrupt_also_ends_the_wait_for_another_try() {
     server.until_requests(2);
     running.signal(Signal::INT);
     running.wait().exits(130);
-    // One may have been on its way when the signal came.
+    // One request may have been on its way when the signal came.
     assert!(server.requests().len() <= 3, "{} requests", server.requests().len());
     assert_eq!(place.report().urls(), ["/"]);
 }
 
-/// Where the two workers stand that read from a server that stalls.
-const WORKER_STANDS: [&str; 5] = [
+/// Parts of the task dump of a crawl that reads from a server that stalls.
+const IN_THE_TASK_DUMP: [&str; 5] = [
     "\" (suspended, ",
     "\n    demo::engine::workers::worker at demo/src/engine/workers.rs:",
     "demo::http::buffer::Buffer::fill at demo/src/http/buffer.rs:",
@@ -225,7 +225,7 @@ const WORKER_STANDS: [&str; 5] = [
 ];
 
 #[test]
-fn asked_by_a_signal_it_prints_where_every_task_stands_and_goes_on() {
+fn on_a_signal_the_program_prints_a_task_dump_and_goes_on() {
     let server = FaultServer::start(|visit| visit.stall());
     for signal in [Signal::USR1, Signal::QUIT] {
         let place = Place::new();
@@ -233,7 +233,7 @@ fn asked_by_a_signal_it_prints_where_every_task_stands_and_goes_on() {
         let mut running = place.start_crawl(&[&server.url("/")]);
         server.until_requests(before + 1);
         running.signal(signal);
-        for text in WORKER_STANDS {
+        for text in IN_THE_TASK_DUMP {
             running.until_it_says(text);
         }
         running.until_it_says("\"progress\" (suspended");
@@ -246,7 +246,7 @@ fn asked_by_a_signal_it_prints_where_every_task_stands_and_goes_on() {
 }
 
 #[test]
-fn interrupted_with_v_it_prints_where_every_task_stands_and_without_does_not() {
+fn an_interrupt_prints_a_task_dump_only_with_v() {
     let server = FaultServer::start(|visit| visit.stall());
     for verbose in [true, false] {
         let place = Place::new();
@@ -258,7 +258,7 @@ fn interrupted_with_v_it_prints_where_every_task_stands_and_without_does_not() {
         running.until_it_says("interrupted: finishing 1 page in progress");
         running.signal(Signal::INT);
         let ran = running.wait().exits(130);
-        for text in WORKER_STANDS {
+        for text in IN_THE_TASK_DUMP {
             assert_eq!(ran.stderr.contains(text), verbose, "{text}: {}", ran.stderr);
         }
     }

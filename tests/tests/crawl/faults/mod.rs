@@ -37,7 +37,7 @@ use tests::faults::{After, FaultServer, Gate, Visit};
 
 const GOOD: &str = "<p>a good page";
 
-/// What came of a crawl of `/`, which links to `/bad` and to `/good`.
+/// The result of a crawl of `/`, which links to `/bad` and to `/good`.
 struct Met {
     ran: Ran,
     place: Place,
@@ -45,13 +45,13 @@ struct Met {
     server: FaultServer,
 }
 
-/// Crawls a server that is good at `/` and `/good`, and everywhere else as the script says.
+/// Crawls a server that answers `/` and `/good` correctly, and all other paths with the script.
 #[track_caller]
 fn meet(args: &[&str], bad: impl Fn(&mut Visit<'_>) -> After + Send + Sync + 'static) -> Met {
     let server = FaultServer::start(move |visit| match visit.path.as_str() {
         "/" => visit.links(["/bad", "/good"]),
         "/good" => {
-            visit.until_requested("/bad"); // so it is served meanwhile
+            visit.until_requested("/bad"); // so both are in progress at once
             visit.page(GOOD)
         }
         _ => bad(visit),
@@ -82,7 +82,7 @@ impl Met {
         self.place.has_no_parts();
     }
 
-    /// `/bad` failed, and left no file.
+    /// Checks that `/bad` failed, and left no file.
     #[track_caller]
     fn fails(self, status: impl Into<Option<u64>>, error: &str, attempts: u64) -> Met {
         self.others_are_well(3);
@@ -95,7 +95,7 @@ impl Met {
         self
     }
 
-    /// `/bad` was saved, with these bytes.
+    /// Checks that `/bad` was saved, with these bytes.
     #[track_caller]
     fn saves(self, body: impl AsRef<[u8]>, attempts: u64) -> Met {
         self.others_are_well(0);
@@ -107,7 +107,7 @@ impl Met {
         self
     }
 
-    /// On which connection a path was asked for, the first time.
+    /// The number of the connection on which a path was first requested.
     #[track_caller]
     fn connection_of(&self, path: &str) -> usize {
         let requests = self.server.requests();
@@ -115,15 +115,15 @@ impl Met {
     }
 }
 
-/// Extra bytes need not come at once. If they come after the connection was laid aside, whoever uses
-/// it next must not take them for the answer to its own request.
+/// Extra bytes may come late. If they come after the connection became idle, the next request on it must
+/// not take them for its response.
 #[track_caller]
 fn late_bytes_are_nobodys_answer(status: &'static str, body: &'static str, extra: &'static str) {
     let (aside, late) = (Gate::default(), Gate::default());
     let (is_aside, is_late) = (aside.clone(), late);
     let server = FaultServer::start(move |visit| match visit.path.as_str() {
         "/" => visit.links(["/bad", "/aside"]),
-        // Is answered, laid aside, and gets more.
+        // Its connection becomes idle after the response, and then gets more bytes.
         "/bad" => {
             visit.until_requested("/aside");
             visit.send(format!("HTTP/1.1 {status}\r\n\r\n{body}"));
@@ -145,7 +145,7 @@ fn late_bytes_are_nobodys_answer(status: &'static str, body: &'static str, extra
     let place = Place::new();
     let mut running = place.start_crawl(&[&server.url("/"), "-v", "--header-timeout", "2s", "--retries", "1"]);
     running.until_it_says("/bad");
-    server.open(&aside); // the line is printed when the connection was laid aside
+    server.open(&aside); // the line is printed after the connection became idle
     let ran = running.wait();
     let files = place.files();
     for (name, bytes) in &files {

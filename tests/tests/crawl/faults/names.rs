@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use tests::demo::Place;
 use tests::faults::FaultServer;
 
-/// Paths that would lead out of the directory, or that some system does not take as names of files.
+/// Paths that would lead out of the directory, or that some system does not accept as file names.
 const STRANGE: [&str; 35] = [
     "/../../etc/passwd",
     "/%2e%2e/%2e%2e/etc/group",
@@ -47,7 +47,7 @@ const STRANGE: [&str; 35] = [
     "/d/?..",
 ];
 
-/// Those, and paths with long segments.
+/// [`STRANGE`], and paths with long segments.
 fn strange_paths() -> Vec<String> {
     let long = "x".repeat(300);
     let umlauts = "%C3%BC".repeat(300);
@@ -98,7 +98,7 @@ fn whatever_a_page_is_called_its_file_is_below_the_output_folder() {
 }
 
 #[test]
-fn a_path_longer_than_a_system_takes_concerns_its_own_page_alone() {
+fn a_path_longer_than_a_system_accepts_affects_only_its_own_page() {
     let met = meet(&[], |visit| match visit.path.as_str() {
         "/bad" => visit.redirect(&"/a-rather-long-name".repeat(400)), // 7600 bytes
         _ => visit.page("deep"),
@@ -131,7 +131,7 @@ fn a_symbolic_link_that_leads_out_is_never_written_through() {
     assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "precious");
     let there: Vec<_> = fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(there, ["file"], "something was written outside");
-    // What can't be saved without leaving is a failure; what can is saved in place of the link.
+    // A page that can only be saved outside is a failure. The others replace the symbolic link.
     ran.exits(3);
     let report = place.report();
     report.of("/folder/x").failed(Some(200), "cannot save it");
@@ -184,7 +184,7 @@ fn a_page_beside_a_folder_of_its_name_and_pages_that_differ_in_the_query_are_fil
 #[test]
 fn a_second_crawl_into_the_same_folder_is_as_good_as_the_first() {
     let server = FaultServer::start(move |visit| match visit.path.as_str() {
-        // The server is asked in the order of the links.
+        // Pages are requested in the order of the links.
         "/" => match visit.attempt {
             1 => visit.links(["/a", "/a/b", "/c/d", "/c"]),
             _ => visit.links(["/a/b", "/a", "/c", "/c/d"]),
@@ -203,7 +203,7 @@ fn a_second_crawl_into_the_same_folder_is_as_good_as_the_first() {
             let path = report.of(link).is_saved().text("path").unwrap();
             assert_eq!(fs::read_to_string(place.path("download").join(path)).unwrap(), format!("the page {link}"));
         }
-        // What an earlier run saved was replaced: nobody could tell a stale copy from a page.
+        // The files of an earlier run were replaced: a stale copy could not be told from a page.
         assert_eq!(place.names().len(), 5, "run {run}: {:?}", place.names());
     }
 }
@@ -255,7 +255,7 @@ fn a_page_that_is_linked_in_twenty_spellings_is_fetched_once() {
     assert_eq!(place.names(), ["a/b", "a/c"]);
 }
 
-/// Every page of it links to two that nobody has seen.
+/// A site in which every page links to two new ones.
 fn maze() -> FaultServer {
     FaultServer::start(|visit| {
         let n: u64 = visit.path.trim_start_matches("/maze/").parse().unwrap_or(0);

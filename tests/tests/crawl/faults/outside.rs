@@ -70,7 +70,7 @@ fn path(dice: &mut Dice) -> String {
     path
 }
 
-/// Answers each path in one of several ways, always the same: with a page, a suggested name, a redirect.
+/// Answers with a page, a suggested name or a redirect. The same path always gets the same answer.
 fn answer(visit: &mut Visit<'_>, links: &[String]) -> After {
     let mut dice =
         Dice::new(visit.path.bytes().fold(7, |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(byte.into())));
@@ -100,7 +100,7 @@ fn set_traps(folder: &Path, outside: &Path, dice: &mut Dice) {
     }
 }
 
-/// Checks that nothing outside of `download` was changed, and that each path of the report is one of a file below it.
+/// Checks that nothing outside of `download` was changed, and that each path of the report is that of a file below it.
 #[track_caller]
 fn all_is_inside(place: &Place, ran: &Ran, expected: &BTreeMap<String, Vec<u8>>, seed: u64) {
     assert!(matches!(ran.status.code(), Some(0 | 3)), "seed {seed}: {}; {}", ran.status, ran.stderr);

@@ -19,10 +19,10 @@ fn a_circle_of_redirects_ends_at_the_first_url_seen_twice() {
     meet(&[], |visit| visit.redirect("bad#again")).fails(302, "a redirect loop", 1);
 }
 
-/// The pages of a circle may each be linked as well. Then none of them is saved, and that is a failure:
-/// a run that ends with 0 has it all.
+/// Each page of a circle may be linked as well. No page of the circle is saved, so the run fails: an exit
+/// code of 0 means that all pages were saved.
 #[test]
-fn a_circle_of_redirects_is_a_failure_also_if_each_of_it_is_linked() {
+fn a_circle_of_redirects_is_a_failure_even_if_each_of_its_pages_is_linked() {
     let server = FaultServer::start(|visit| match visit.path.as_str() {
         "/" => visit.links(["/a", "/b"]),
         "/a" => visit.redirect("/b"),
@@ -56,7 +56,7 @@ fn a_redirect_to_anything_but_http_is_refused() {
 }
 
 #[test]
-fn a_redirect_to_what_is_no_url_is_an_error() {
+fn a_redirect_to_an_invalid_url_is_an_error() {
     for to in ["http://", "http://[::1", "http://a b/", "//:80:80/"] {
         meet(&[], move |visit| visit.redirect(to)).fails(302, "not a valid URL", 1);
     }
@@ -71,7 +71,7 @@ fn a_302_without_a_location_is_reported_as_it_is() {
     assert_eq!((met.bad().text("error"), met.bad().text("final_url"), met.bad().text("path")), (None, None, None));
 }
 
-/// A `Location` in UTF-8 is not HTTP either, but common, and what browsers and curl follow.
+/// A `Location` in UTF-8 is not valid HTTP, but it is common, and browsers and curl follow it.
 #[test]
 fn a_location_that_is_not_ascii_is_followed() {
     let met = meet(&[], |visit| match visit.path.as_str() {
@@ -85,7 +85,7 @@ fn a_location_that_is_not_ascii_is_followed() {
 }
 
 #[test]
-fn a_redirect_that_leads_away_from_a_start_page_is_followed_and_from_others_is_not() {
+fn a_redirect_to_another_host_is_followed_from_a_start_page_and_not_from_other_pages() {
     let elsewhere = FaultServer::start(|visit| visit.page("<p>elsewhere"));
     let (to, away) = (elsewhere.url("/"), elsewhere.url("/away"));
     let server = FaultServer::start(move |visit| match visit.path.as_str() {

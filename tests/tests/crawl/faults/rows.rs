@@ -1,4 +1,4 @@
-//! What RFC 9110 and RFC 9112 say of responses, as rows of tables: the bytes of a response, and the result. All
+//! What RFC 9110 and RFC 9112 say about responses, as rows of tables: the bytes of a response, and the result. All
 //! rows of a table are pages of one crawl.
 
 use super::GOOD;
@@ -22,7 +22,7 @@ use Then::{Closes, Stays};
 /// A response, and its result.
 type Row = (Vec<u8>, Then, Outcome);
 
-/// A row of text.
+/// A row with this whole response.
 fn row(response: impl AsRef<[u8]>, then: Then, outcome: Outcome) -> Row {
     (response.as_ref().to_vec(), then, outcome)
 }
@@ -175,7 +175,6 @@ fn a_status_means_what_rfc_9110_says() {
     let to = |status: &str, to: &str, path| {
         answer(&format!("{status}\r\nLocation: {to}\r\nContent-Length: 0"), b"", Stays, Leads(path))
     };
-    // A redirect without a target, which a crawl treats as a page.
     check(vec![
         early("100 Continue"),
         early("102 Processing\r\nContent-Length: 7"),
@@ -214,7 +213,7 @@ fn a_status_means_what_rfc_9110_says() {
 }
 
 #[test]
-fn a_part_that_was_not_asked_for_is_the_page_only_if_it_is_all() {
+fn an_unrequested_part_is_the_page_only_if_it_is_the_whole_body() {
     let part = |range: &str, outcome| {
         let head = format!("206 Partial Content\r\nContent-Range:{range}\r\nContent-Length: 5");
         answer(&head, b"hello", Stays, outcome)

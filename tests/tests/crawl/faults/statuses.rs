@@ -1,10 +1,10 @@
-//! Statuses that were not asked for, and redirects whose target is no clean reference.
+//! Statuses that do not fit the request, and redirects whose target is not a clean reference.
 
 use super::{GOOD, meet};
 use tests::faults::{After, Visit};
 
 #[test]
-fn a_part_that_was_not_asked_for_is_incomplete_unless_it_is_all() {
+fn an_unrequested_part_is_incomplete_unless_it_is_the_whole_body() {
     let part = |range: &'static str, body: &'static str| {
         meet(&["--retries", "1"], move |visit| visit.answer("206 Partial Content", range, body))
     };
@@ -12,18 +12,18 @@ fn a_part_that_was_not_asked_for_is_incomplete_unless_it_is_all() {
     part("Content-Range: bytes 0-4/*\r\n", "01234").fails(206, "incomplete", 2);
     part("", "01234").fails(206, "incomplete", 2);
     part("Content-Range: bytes 0-4/5\r\n", "01234").saves("01234", 1);
-    // It says that it is all, and is not.
+    // It claims to be the whole body, and is not.
     part("Content-Range: bytes 0-9/10\r\n", "01234").fails(206, "incomplete", 2);
 }
 
 #[test]
-fn a_range_in_an_ordinary_answer_says_nothing() {
+fn a_content_range_in_an_ordinary_response_is_ignored() {
     let met = meet(&[], |visit| visit.answer("200 OK", "Content-Range: bytes 0-4/10\r\n", "01234"));
     met.saves("01234", 1);
 }
 
 #[test]
-fn answers_to_a_range_or_a_condition_are_errors_where_there_was_none() {
+fn responses_to_a_range_or_a_condition_are_errors_if_the_request_had_none() {
     for status in ["304 Not Modified", "412 Precondition Failed", "416 Range Not Satisfiable"] {
         let met = meet(&["--retries", "0"], move |visit| {
             visit.send(format!("HTTP/1.1 {status}\r\n\r\n"));
@@ -61,7 +61,7 @@ fn a_location_in_any_encoding_is_followed() {
 }
 
 #[test]
-fn an_empty_location_is_none() {
+fn an_empty_location_counts_as_none() {
     let met = meet(&[], |visit| visit.answer("302 Found", "Location: \r\n", ""));
     met.others_are_well(0);
     assert_eq!((met.bad().text("error"), met.bad().text("final_url")), (None, None));

@@ -1,10 +1,10 @@
-//! Which certificates are accepted, and what is said about those that are not.
+//! Which certificates are accepted, and the errors for those that are not.
 
 use super::kit::{Certificates, FUTURE, Files, PAST, SOON_AFTER, SOON_AFTER_FUTURE};
 use tests::demo::Running;
 use tests::faults::FaultServer;
 
-/// A page with this certificate is refused with this message, and with `--insecure` it is saved.
+/// Checks that a page with this certificate is refused with these messages, and saved with `--insecure`.
 #[track_caller]
 fn refuses(made: &Certificates, files: &Files, host: &str, cacert: Option<&str>, messages: &[&str]) {
     let (_server, port) = made.s_server(files, &[]);
@@ -42,7 +42,7 @@ fn an_expired_certificate_is_refused_with_its_date() {
     let Some(made) = Certificates::new() else { return };
     let files = made.issue("old", "IP:127.0.0.1", PAST, SOON_AFTER);
     refuses(&made, &files, "127.0.0.1", Some("ca.pem"), &["expired on Sat, 01 Feb 2020", "127.0.0.1", "clock"]);
-    // Its dates count also if it is trusted itself.
+    // Its dates count even if the certificate itself is trusted.
     refuses(&made, &files, "127.0.0.1", Some("old.pem"), &["expired on"]);
 }
 
@@ -64,7 +64,7 @@ fn a_certificate_for_another_host_is_refused_with_the_hosts_it_is_for() {
 }
 
 #[test]
-fn a_self_signed_certificate_is_refused_and_accepted_if_it_is_given() {
+fn a_self_signed_certificate_is_refused_unless_it_is_given() {
     let Some(made) = Certificates::new() else { return };
     let hosts = ["subjectAltName=IP:127.0.0.1"];
     // By default openssl makes one that could sign others.
@@ -79,27 +79,27 @@ fn a_self_signed_certificate_is_refused_and_accepted_if_it_is_given() {
 }
 
 #[test]
-fn a_certificate_of_an_unknown_authority_is_refused_and_accepted_if_either_is_given() {
+fn a_certificate_of_an_unknown_authority_is_refused_unless_it_is_given_itself() {
     let Some(made) = Certificates::new() else { return };
     let files = made.good();
     refuses(&made, &files, "127.0.0.1", None, &["unknown authority", "--cacert"]);
     made.self_signed("stranger", "CN=stranger", &[]);
     refuses(&made, &files, "127.0.0.1", Some("stranger.pem"), &["unknown authority"]);
     accepts(&made, &files, &["127.0.0.1"], "good.pem", &[]);
-    // The same name and another key.
+    // An authority of the same name with another key.
     let twin = Certificates::new().unwrap();
     let path = twin.place.path("ca.pem");
     refuses(&made, &files, "127.0.0.1", Some(path.to_str().unwrap()), &["is not valid"]);
 }
 
 #[test]
-fn a_server_that_does_not_speak_tls_is_told_from_one_that_does() {
+fn a_server_that_does_not_speak_tls_is_recognized() {
     let Some(made) = Certificates::new() else { return };
     let fails = |port: u16, message: &str| {
         made.crawl(&format!("https://127.0.0.1:{port}/"), None, &["--connect-timeout", "3s"]).exits(3);
         made.place.report().of("/").failed(None, message);
     };
-    // What answers before it has read a request.
+    // A server that sends a greeting before it has read a request.
     let speaks = |greeting: &'static [u8]| {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -122,7 +122,7 @@ fn a_server_that_does_not_speak_tls_is_told_from_one_that_does() {
         fails(port, message);
         speaking.join().unwrap();
     }
-    // It waits for a request that never comes.
+    // This server waits for a request that never comes.
     let server = FaultServer::start(|visit| visit.page(""));
     fails(
         server.port(),
@@ -131,7 +131,7 @@ fn a_server_that_does_not_speak_tls_is_told_from_one_that_does() {
 }
 
 #[test]
-fn a_handshake_without_anything_in_common_fails_by_name() {
+fn a_handshake_without_a_common_cipher_fails_with_a_clear_error() {
     let Some(made) = Certificates::new() else { return };
     let files = made.good();
     let (_server, port) = made.s_server(&files, &["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"]);

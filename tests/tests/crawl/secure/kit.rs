@@ -97,7 +97,7 @@ impl Certificates {
     }
 }
 
-/// A server in Python that serves by a script of its own. It prints its port first.
+/// A server in Python with this script, which prints its port first.
 pub fn python(script: &str, files: &Files) -> Option<(Running, u16)> {
     let python = Program::find("python3")?;
     let mut command: Command = python.command();

@@ -43,7 +43,7 @@ while True: threading.Thread(target=serve, args=(listener.accept()[0],), daemon=
 "#;
 
 #[test]
-fn a_body_is_complete_by_its_length_or_its_chunks_or_an_end_that_was_announced() {
+fn a_body_is_complete_at_its_length_its_last_chunk_or_a_close_notify() {
     let Some(made) = Certificates::new() else { return };
     let Some((_server, port)) = python(SERVER, &made.good()) else { return };
     for path in ["/length", "/length-cut", "/chunked", "/chunked-cut", "/until-close"] {

@@ -1,4 +1,4 @@
-//! Servers that do not send the segments that they are asked for. The file is always of one version.
+//! Servers that do not send the segments that were requested. The file always has the bytes of one version.
 
 use super::kit::{Asked, FIELDS, LENGTH, Server, body, download, good, has_saved, part};
 use tests::demo::Place;
@@ -122,7 +122,7 @@ fn a_file_that_changes_is_requested_again() {
     }
 }
 
-/// The segments from before the change are useless then.
+/// After the change, the earlier segments are useless.
 #[test]
 fn a_file_that_changes_between_the_segments_is_never_mixed() {
     for changes in 1..6 {
@@ -182,7 +182,7 @@ fn the_connections_that_are_served_do_the_work_of_those_that_are_not() {
     assert_eq!(place.report().of("/file.bin").number("bytes"), Some(LENGTH));
 }
 
-/// The server sends fewer bytes than it was asked for, which is allowed.
+/// The server sends fewer bytes than were requested, which is allowed.
 #[test]
 fn a_segment_may_come_in_several_answers() {
     let place = Place::new();

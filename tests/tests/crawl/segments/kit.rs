@@ -23,7 +23,7 @@ pub fn body(version: u8) -> &'static [u8] {
 pub struct Asked {
     /// Its number, from 0.
     pub number: usize,
-    /// The range that it asks for: its first byte, and the byte after its last.
+    /// The requested range: its first byte, and the byte after its last.
     pub range: Option<(u64, u64)>,
 }
 
@@ -83,7 +83,7 @@ pub fn good(visit: &mut Visit<'_>, asked: Asked) -> After {
     After::Next
 }
 
-/// Sends the head of the right answer, and at most so many bytes of its body.
+/// Sends the head of the right answer, and at most `most` bytes of its body.
 pub fn part(visit: &mut Visit<'_>, asked: Asked, most: u64) {
     let (first, end) = asked.range.unwrap_or((0, LENGTH));
     let head = match asked.range {

@@ -139,7 +139,7 @@ fn a_checksum_is_that_of_the_whole_file() {
 }
 
 #[test]
-fn the_limits_of_time_and_rate_are_those_of_the_file() {
+fn time_and_rate_limits_apply_to_the_whole_file() {
     let place = Place::new();
     let server = Server::start(|visit, asked| match asked.range {
         Some((first, _)) if first > LENGTH / 2 => {

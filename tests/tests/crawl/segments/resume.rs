@@ -42,7 +42,7 @@ fn a_killed_run_is_resumed_with_any_number_of_segments() {
         let (kept, before) = (noted(&place), server.asked().len());
         let url = server.url();
         match segments {
-            // A crawl accepts codings, but asks for the rest of a part without one.
+            // A crawl accepts codings, but requests the rest of a part without one.
             "crawl" => drop(place.crawl(&["-c", &url]).exits(0)),
             segments => drop(place.run(&args(segments, &url, &["-c"])).exits(0)),
         }
@@ -58,7 +58,7 @@ fn a_killed_run_is_resumed_with_any_number_of_segments() {
     }
 }
 
-/// As after a power failure that lost what was not on the disk: bytes that are not in the note are not relied on.
+/// The state after a power failure that lost what was not on the disk. Bytes that are not in the note may be wrong.
 #[test]
 fn bytes_that_are_not_noted_are_received_again() {
     let (place, server) = (Place::new(), Server::start(good));

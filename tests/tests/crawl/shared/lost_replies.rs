@@ -17,7 +17,7 @@ fn forgetful(redis: SocketAddr, marker: &'static str) -> (SocketAddr, Arc<Atomic
     let address = listener.local_addr().unwrap();
     let (seen, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counter = lost.clone();
-    // Both threads end with their connections, and the first one with the process.
+    // The inner threads end with their connections, the outer one with the process.
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let Ok(server) = TcpStream::connect(redis) else { continue };
@@ -28,7 +28,7 @@ fn forgetful(redis: SocketAddr, marker: &'static str) -> (SocketAddr, Arc<Atomic
     (address, lost)
 }
 
-/// A client waits for each reply before it sends the next command.
+/// Forwards one connection. Its client waits for each reply before it sends the next command.
 fn forward(mut client: TcpStream, mut server: TcpStream, marker: &str, seen: &AtomicUsize, lost: &AtomicUsize) {
     let mut piece = vec![0; 1 << 20];
     while let Ok(count @ 1..) = client.read(&mut piece) {
@@ -69,11 +69,11 @@ fn crawl(marker: &'static str) {
 }
 
 #[test]
-fn a_page_whose_done_was_not_answered_is_done_once() {
+fn a_page_whose_completion_was_not_acknowledged_is_recorded_once() {
     crawl("\"elapsed_ms\"");
 }
 
 #[test]
-fn pages_that_were_given_in_a_reply_that_was_lost_are_given_again() {
+fn pages_leased_in_a_lost_reply_are_leased_again() {
     crawl("\"token\"");
 }

@@ -58,7 +58,7 @@ fn a_limit_on_pages_is_that_of_all_workers_together() {
 }
 
 #[test]
-fn pages_that_fail_or_are_forbidden_are_the_jobs() {
+fn failed_and_forbidden_pages_belong_to_the_whole_job() {
     within_after_build(120, || {
         let Some(redis) = RedisServer::start() else { return };
         let server = FaultServer::start_with_robots(|visit| match visit.path.as_str() {
@@ -82,7 +82,7 @@ fn pages_that_fail_or_are_forbidden_are_the_jobs() {
 }
 
 #[test]
-fn a_page_of_many_links_is_one_step() {
+fn the_links_of_a_large_page_are_recorded_in_one_step() {
     within_after_build(120, || {
         let Some(redis) = RedisServer::start() else { return };
         let server = FaultServer::start(|visit| match visit.path.as_str() {

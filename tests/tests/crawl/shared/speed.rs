@@ -7,8 +7,8 @@ use tests::demo::within_after_build;
 use tests::faults::FaultServer;
 use tests::redis::RedisServer;
 
-/// Pages per second of this number of workers, each with four pages at once, at a server that takes 100 ms for a page. The
-/// time includes the start, until the first pages have links for all, and the end: less than a second.
+/// Pages per second of this number of workers, each with four pages at once, at a server that takes 100 ms for a page.
+/// The time includes the start, until there are links for all workers, and the end: together less than a second.
 fn pages_per_second(workers: usize) -> Option<f64> {
     let redis = RedisServer::start()?;
     let pages = 1_000 * workers;

@@ -96,7 +96,7 @@ fn a_page_that_waits_for_another_attempt_at_an_interrupt_is_tried_again() {
 
 /// Without a cookie, the two pages redirect to each other in a loop, whichever run finds it.
 #[test]
-fn first_pages_that_lead_to_each_other_are_a_loop_also_if_one_was_done_before() {
+fn first_pages_that_lead_to_each_other_are_a_loop_even_if_one_was_done_before() {
     let gate = Gate::default();
     let opened = gate.clone();
     let server = FaultServer::start(move |visit| match visit.path.as_str() {

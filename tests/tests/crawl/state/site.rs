@@ -54,7 +54,7 @@ impl Site {
         Site { server, answered }
     }
 
-    /// Waits until the site has had so many requests in all. Returns `false` if the crawl ends before.
+    /// Waits until the site has received `requests` requests in all. Returns `false` if the crawl ends before.
     #[track_caller]
     pub fn until_requests(&self, crawl: &mut Running, requests: usize) -> bool {
         let has_come = || self.server.requests().len() >= requests;
@@ -66,7 +66,7 @@ impl Site {
         self.server.url("/p/0")
     }
 
-    /// The paths that were answered at least so long before `at`.
+    /// The paths that were answered at least `time` before `at`.
     pub fn answered_before(&self, at: Instant, time: Duration) -> BTreeSet<String> {
         let answered = self.answered.lock().unwrap();
         let is_before = |then: &Instant| at.duration_since(*then) >= time;

@@ -1,8 +1,8 @@
 //! The layers of each crate: no two files import each other, and the newcomer's path stays short.
 //!
 //! An import is a `use` of a name, or a path such as `crate::a::b`, outside of comments, texts and `#[cfg(test)]`. A `pub use`
-//! is no import: a file that uses the name imports it from the file that defines it. What a file takes from the `mod.rs`
-//! above it is none either, as a trait there is implemented below.
+//! is no import: a file that uses the name imports it from the file that defines it. What a file uses of the `mod.rs`
+//! above it is no import either, because the files below implement its traits.
 
 mod source;
 

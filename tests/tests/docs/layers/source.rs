@@ -59,7 +59,7 @@ impl Sources {
         &self.files[module].name
     }
 
-    /// For each file, the files that it imports from, with the names. Without those above it.
+    /// For each file, the files that it imports from, with the names. Leaves out the modules above the file.
     pub(super) fn imports(&self) -> Imports {
         let mut imports = Imports::new();
         for (module, file) in &self.files {
@@ -75,7 +75,7 @@ impl Sources {
             for target in file.uses.iter().chain(&file.paths).filter_map(|path| self.absolute(path, module)) {
                 add(&target, false);
             }
-            // A module that is imported by name and then begins a path.
+            // A module that is imported by name and then begins a path in the code.
             let modules = file.uses.iter().filter_map(|path| Some((path.last()?, self.absolute(path, module)?)));
             for (name, target) in modules.filter(|(_, target)| self.files.contains_key(target) && target != module) {
                 for path in file.paths.iter().filter(|path| path[0] == *name) {

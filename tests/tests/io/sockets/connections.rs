@@ -20,7 +20,7 @@ fn connecting_to_a_closed_port_is_refused_with_the_systems_error() {
 }
 
 #[test]
-fn a_reset_by_the_peer_is_seen_as_one() {
+fn a_reset_by_the_peer_is_reported_as_a_reset() {
     on_each(|| async {
         let (client, server) = tcp_pair().await;
         let reader = spawn(async move { server.read(&mut [0; 8]).await });
@@ -60,7 +60,7 @@ fn an_end_of_stream_wakes_a_reader_that_waits() {
 }
 
 #[test]
-fn a_peer_that_goes_in_the_middle_of_a_write_is_an_error_and_no_signal() {
+fn a_peer_that_closes_during_a_write_causes_an_error_and_no_signal() {
     on_each(|| async {
         let (mut client, server) = tcp_pair().await;
         let writer = spawn(async move {
@@ -79,8 +79,8 @@ fn a_peer_that_goes_in_the_middle_of_a_write_is_an_error_and_no_signal() {
 
 #[test]
 fn data_and_end_that_arrive_together_before_the_first_read_are_both_seen() {
-    // The read returns less than it asked for, which clears the readiness that was assumed; the
-    // end of the stream must be found all the same.
+    // The read returns less than it asked for, which clears the readiness that was assumed; the end of the stream must
+    // still be found.
     on_each(|| async {
         for _ in 0..100 {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -66,7 +66,7 @@ fn a_read_that_never_waits_yields_as_well() {
     });
 }
 
-/// What the next tests run in a process of its own, where no other test makes system calls.
+/// The next tests run this in a process of its own, where no other test makes system calls.
 #[test]
 #[ignore = "the tests below run it"]
 fn idle_child() {
@@ -81,7 +81,7 @@ fn idle_child() {
             let woken = woken.clone();
             move || {
                 let waker = begun.recv().unwrap();
-                thread::sleep(Duration::from_millis(300)); // what the wait is measured by
+                thread::sleep(Duration::from_millis(300)); // the time over which the wait is measured
                 woken.store(true, Ordering::Relaxed); // the wake orders it
                 waker.wake();
             }
@@ -110,7 +110,7 @@ fn an_idle_runtime_uses_no_processor_time() {
     assert!(nanos < 5_000_000, "{nanos} ns of processor time in a wait of 300 ms");
 }
 
-/// The system calls of the thread that makes the two marking calls, between them.
+/// The system calls between the two marking calls, of the thread that makes these.
 fn calls_between<'a>(trace: &'a str, begin: &str, end: &str) -> Vec<&'a str> {
     let begin = trace.lines().position(|line| line.contains(begin)).expect("the begin is in the trace");
     let thread = trace.lines().nth(begin).and_then(|line| line.split(' ').next()).unwrap();

@@ -27,7 +27,7 @@ fn datagrams_arrive_whole_and_name_their_sender() {
             assert_eq!(b.send(b"back").await.unwrap(), 4);
         };
         let sending = async {
-            yield_now().await; // the other one waits
+            yield_now().await; // the receiver waits now
             a.send_to(b"first", b.local_addr().unwrap()).await.unwrap();
             a.send_to(b"", b.local_addr().unwrap()).await.unwrap();
             let mut buf = [0; 2];
@@ -38,7 +38,7 @@ fn datagrams_arrive_whole_and_name_their_sender() {
 }
 
 #[test]
-fn a_datagram_to_a_closed_port_is_refused_to_a_connected_socket() {
+fn a_connected_datagram_socket_reports_the_refusal_of_a_closed_port() {
     on_each(|| async {
         let gone = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -139,7 +139,7 @@ fn pipes_are_awaitable() {
     });
 }
 
-/// A pipe ends when its writer is dropped: closing it does not end it.
+/// Drops the writer at the end, because `close` does not end a pipe.
 async fn send_pattern_and_drop(mut to: impl AsyncWrite + Unpin, pattern: Arc<[u8]>, length: usize) {
     send_pattern(&mut to, pattern, length).await;
 }
@@ -148,7 +148,7 @@ async fn send_pattern_and_drop(mut to: impl AsyncWrite + Unpin, pattern: Arc<[u8
 fn a_regular_file_is_always_ready_or_refused_at_once_with_an_error_that_says_so() {
     on_each(|| async {
         match Async::new(tempfile::tempfile().unwrap()) {
-            Err(error) => assert_eq!(error.kind(), ErrorKind::PermissionDenied), // epoll's word for it
+            Err(error) => assert_eq!(error.kind(), ErrorKind::PermissionDenied), // epoll's error for a regular file
             Ok(mut file) => assert_eq!(file.read(&mut [0; 8]).await.unwrap(), 0),
         }
         assert!(format!("{:?}", Handle::current().unwrap()).contains("sources: 0"));

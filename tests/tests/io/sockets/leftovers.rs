@@ -14,7 +14,7 @@ use std::os::unix::net as unix;
 use tests::strict::block_on;
 use tests::{Counting, poll_with};
 
-/// Polls each future once, so that it waits, drops it, and checks that no waker is left.
+/// Polls a future once, so that it waits, drops it, and checks that no waker is left.
 fn leaves_no_waker<T, F: Future<Output = T>>(what: &str, future: F) {
     let counting = Counting::new();
     let waker = counting.waker();
@@ -63,7 +63,7 @@ fn a_closed_socket_drops_every_waker() {
         let _entered = reactor.handle().enter();
         let (_theirs, mut ours) = unix_pair();
         let counting = Counting::new();
-        // A poller cannot remove its waker; the end of the socket does.
+        // A poller cannot remove its waker; the drop of the socket does.
         let waker = counting.waker();
         let mut buf = [0; 8];
         assert!(poll_with(&waker, &mut AsyncReadExt::read(&mut ours, &mut buf)).is_pending());

@@ -1,8 +1,8 @@
 //! Sockets, through the public API: invariants 5 (a dropped future leaves nothing behind), 6 (nothing spins) and 7 (no
 //! task starves the rest), and what the kernel may do to a connection.
 //!
-//! The main tests run over every backend that watches descriptors. A program must not notice how backends differ: some
-//! report edges, others levels; a short transfer proves an empty buffer on one of them only.
+//! The main tests run over every backend that watches descriptors. How backends differ must not be visible to a
+//! program: some report edges, others levels; a short transfer proves an empty buffer on one of them only.
 
 mod connections;
 mod idle;
@@ -119,14 +119,14 @@ async fn expect_pattern(mut from: impl AsyncRead + Unpin, pattern: Arc<[u8]>, le
         }
         received += n;
         if received % 7 == 0 {
-            yield_now().await; // falls behind, so the writer has to wait
+            yield_now().await; // the reader falls behind, so the writer has to wait
         }
     }
 }
 
 #[test]
 fn these_tests_pass_on_the_poll_backend_too() {
-    // Without those that run over each backend anyway and take long, or that count the system calls of one.
+    // Skips the tests that run over each backend anyway and take long, and those that count the system calls of one.
     tests::strict::pass_over_poll(
         module_path!(),
         &["an_idle_", "sockets_used_on_other", "large_transfers", "a_thousand_connections"],

@@ -60,7 +60,7 @@ fn a_socket_made_with_the_handle_of_a_reactor_that_is_gone_gives_an_error() {
 }
 
 #[test]
-fn a_socket_made_outside_of_a_runtime_is_an_error_that_says_what_to_write() {
+fn making_a_socket_outside_of_a_runtime_is_an_error_that_says_what_to_write() {
     let error = UnixStream::pair().unwrap_err();
     assert!(error.to_string().contains("executor::block_on"), "{error}");
 }

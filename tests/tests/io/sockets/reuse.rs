@@ -50,8 +50,8 @@ fn a_descriptor_that_is_used_again_at_once_brings_no_wrong_data_and_no_hang() {
 type Boxed<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 type Hook = Box<dyn FnOnce() + Send>;
 
-/// The backend of the operating system, with a hook between its report of events and the reactor's handling of them:
-/// what another thread may do at that moment.
+/// The backend of the operating system, with a hook between its report of events and the reactor's handling of them.
+/// The hook does what another thread may do at that moment.
 struct Hooked {
     inner: Box<dyn Backend>,
     hook: Arc<Mutex<Option<Hook>>>,
@@ -96,15 +96,15 @@ fn hooked() -> (Reactor, Arc<Mutex<Option<Hook>>>) {
     (Reactor::with(Box::new(backend), None), hook)
 }
 
-/// A source becomes ready, and while that is on its way to the reactor the source is closed and
-/// `open` is called, which so gets its slot in the reactor's table. Returns the future that `open` made.
+/// Closes a source after the backend has reported it and before the reactor handles the report, and calls `open`, whose
+/// source thus gets the same slot in the reactor's table. Returns the future that `open` made.
 fn with_stale_event<T: 'static>(
     (reactor, hook): &mut (Reactor, Arc<Mutex<Option<Hook>>>),
     counting: &Arc<Counting>,
     open: impl FnOnce() -> Boxed<T> + Send + 'static,
 ) -> Boxed<T> {
     let (mut theirs, ours) = unix_pair();
-    reactor.turn(Some(Duration::ZERO)).unwrap(); // the report of a new socket, that it is writable
+    reactor.turn(Some(Duration::ZERO)).unwrap(); // takes the report that the new socket is writable
     let opened = Arc::new(Mutex::new(None));
     theirs.write_all(b"x").unwrap();
     *hook.lock().unwrap() = Some(Box::new({
@@ -178,7 +178,7 @@ fn a_waker_that_panics_does_not_lose_the_wakes_of_others() {
             assert!(poll_with(&waker, wait).is_pending());
         }
         theirs.iter_mut().for_each(|theirs| theirs.write_all(b"x").unwrap());
-        // There was one edge: a waiter that misses it is not woken again.
+        // Each edge is reported once: a waiter that misses it is not woken again.
         let mut panics = 0;
         for _ in 0..4 {
             let turn = std::panic::AssertUnwindSafe(|| reactor.turn(Some(Duration::from_millis(1))));

@@ -186,7 +186,7 @@ fn a_report_between_a_read_that_would_block_and_the_clearing_of_its_readiness_is
         let mut read = Box::pin(ours.read_with(|mut io| {
             let result = io::Read::read(&mut io, &mut [0; 8]);
             if std::mem::take(&mut first) {
-                // What other threads may do at this moment: the write of the peer, and the report of the reactor.
+                // Other threads may do this at this moment: the peer writes, and the reactor reports it.
                 theirs.write_all(b"x").unwrap();
                 reactor.borrow_mut().turn(Some(Duration::ZERO)).unwrap();
             }
@@ -194,7 +194,7 @@ fn a_report_between_a_read_that_would_block_and_the_clearing_of_its_readiness_is
         }));
         let counting = Counting::new();
         let poll = poll_with(&counting.waker(), &mut read);
-        reactor.borrow_mut().turn(Some(Duration::ZERO)).unwrap(); // the edge has been reported, a level is once more
+        reactor.borrow_mut().turn(Some(Duration::ZERO)).unwrap(); // an edge is not reported again, a level is
         assert!(matches!(poll, Poll::Ready(Ok(1))) || counting.wakes() > 0, "{poll:?}, and it will not be woken");
     });
 }

@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 
 #[test]
-fn a_peek_takes_nothing() {
+fn a_peek_consumes_nothing() {
     on_each(|| async {
         let (mut client, mut server) = tcp_pair().await;
         let peeker = spawn({
@@ -96,8 +96,7 @@ fn a_read_that_urgent_data_cuts_short_is_not_the_last() {
 
 #[test]
 fn a_read_that_passed_descriptors_cut_short_is_not_the_last() {
-    // A read of a Unix stream ends with the message that carries descriptors, whether or not the
-    // reader wants them.
+    // A read of a Unix stream ends with the message that carries descriptors, whether or not the reader receives these.
     on_each(|| async {
         let (client, mut server) = UnixStream::pair().unwrap();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -118,7 +117,7 @@ fn a_read_that_passed_descriptors_cut_short_is_not_the_last() {
 }
 
 #[test]
-fn reading_into_nothing_and_writing_nothing_change_nothing() {
+fn reading_into_an_empty_buffer_and_writing_an_empty_one_change_nothing() {
     on_each(|| async {
         let (mut client, mut server) = tcp_pair().await;
         assert_eq!(client.write(&[]).await.unwrap(), 0);

@@ -78,7 +78,7 @@ fn children_of_a_set_that_are_woken_before_or_during_a_task_dump_continue() {
         yield_now().await;
         for round in 0..2 {
             a.send(round).await.unwrap();
-            tasks(); // it was woken: not asked
+            tasks(); // the task was woken, so this does not poll it
             b.send(10 * round).await.unwrap();
             tasks();
             yield_now().await;

@@ -79,7 +79,7 @@ fn the_await_chain_goes_through_async_fns_blocks_boxes_and_custom_futures_down_t
 }
 
 #[test]
-fn leaf_futures_say_what_they_are_and_their_creation_location() {
+fn leaf_futures_say_what_they_are_and_where_they_were_created() {
     within(20, || {
         block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -171,7 +171,7 @@ fn a_task_that_awaits_several_futures_has_as_many_waits() {
 }
 
 #[test]
-fn a_socket_without_a_name_is_called_by_its_descriptor() {
+fn a_socket_without_a_name_is_shown_by_its_descriptor() {
     within(20, || {
         block_on(async {
             let (end, _other) = executor::net::UnixStream::pair().unwrap();

@@ -122,7 +122,7 @@ fn deadlock_child() {
     thread::scope(|scope| {
         scope.spawn(|| {
             tests::eventually("the waker", || !waker.is_empty());
-            thread::sleep(ms(3_200)); // two could be printed in this time
+            thread::sleep(ms(3_200)); // long enough for two reports
             woken.store(true, Ordering::Relaxed);
             waker.take().into_iter().for_each(std::task::Waker::wake);
         });
@@ -184,7 +184,7 @@ fn no_deadlock_child() {
                 thread.join().unwrap();
             });
         }),
-        // Held, or not held at first; or just notified all the time.
+        // With a hold from the start, with a hold after a while, and with notifications only.
         waits(|| held(0, 1_300, false)),
         waits(|| held(500, 800, false)),
         waits(|| held(0, 0, true)),
@@ -221,7 +221,7 @@ fn no_deadlock_is_printed_while_a_wait_can_still_end() {
 #[test]
 fn a_wake_during_the_task_dump_is_no_deadlock() {
     within(30, || {
-        // Another thread wakes the first task while the second is asked for its await chain.
+        // Another thread wakes the first task while the task dump polls the second for its await chain.
         let (waker, is_asked) = (Arc::new(Mutex::new(None::<std::task::Waker>)), Arc::new(AtomicBool::new(false)));
         let wakes = thread::spawn({
             let (waker, is_asked) = (waker.clone(), is_asked.clone());
@@ -302,7 +302,7 @@ fn a_listener_is_not_shown_the_leaf_futures_that_it_announces_itself() {
 fn flood_child() {
     let runtime = Runtime::builder().slow_poll(ms(LIMIT)).build().unwrap();
     runtime.block_on(async {
-        // More polls in one tick of the clock than clock readings.
+        // Many polls in one tick of the clock, so the clock is not read for each of them.
         for _ in 0..20_000 {
             spawn(async {});
         }
@@ -323,7 +323,7 @@ fn flood_child() {
 #[test]
 fn a_slow_poll_among_many_quick_ones_is_reported_with_at_most_those_around_it() {
     // A busy machine preempts tasks, which makes them slow, and the clock ticks among the quick ones. Then the child
-    // runs again. A wrong report would come each time.
+    // runs again. A wrong report would appear in each run.
     let finds_fault = || catch_unwind(|| flood_is_reported(&super::child(module_path!(), "flood_child"))).is_err();
     if (0..4).all(|_| finds_fault()) {
         flood_is_reported(&super::child(module_path!(), "flood_child"));

@@ -1,5 +1,4 @@
-//! Task dumps, slow polls and deadlocks: what a runtime reports when it is asked,
-//! and what it reports by itself.
+//! Task dumps, slow polls and deadlocks: what a runtime reports on request, and what it reports by itself.
 //!
 //! What is checked: a task dump has every task, with its await chains down to the line; it changes nothing in the run,
 //! and above all loses no wake; slow polls and deadlocks are reported if there are any, and only then.
@@ -39,7 +38,7 @@ fn dump_of(name: &str) -> TaskDump {
     found.unwrap_or_else(|| panic!("no `{name}` in: {all}"))
 }
 
-/// Function and line of each frame of a wait, all of which are in this folder.
+/// The function and line of each frame of a wait. Checks that all frames are in this folder.
 fn chain(dump: &TaskDump, wait: usize) -> Vec<(String, u32)> {
     let place = |place: &executor::dump::SourceLine| {
         assert!(place.file.parent().is_some_and(|folder| folder.ends_with("tests/observe/dump")), "{place}");

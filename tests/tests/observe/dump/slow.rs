@@ -66,7 +66,7 @@ fn time_before_a_task_dump_or_the_drop_of_a_group_counts_for_the_task_itself() {
             spawn(pending_announced());
         }
         yield_now().await;
-        tasks(); // names are looked up, which takes long the first time
+        tasks(); // looks up names, which takes long the first time
         yield_now().await;
         let asks = spawn(async {
             hold_the_thread(LONG);

@@ -57,7 +57,7 @@ impl Server {
         Some(Running::start(&mut self.program("redis-cli", args)?).wait().exits(0))
     }
 
-    /// Its memory in bytes, where that can be known.
+    /// The server's resident memory in bytes, on systems that report it.
     pub fn memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.running.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -98,7 +98,7 @@ impl Client {
         let expected = format!("{reply}⏎").replace('⏎', "\r\n");
         let mut got = vec![0; expected.len()];
         let length = self.0.read(&mut got).unwrap();
-        // What is in one packet is enough to compare; `gets` waits for the rest of it.
+        // Compares what has arrived first, so that a failure names the request; `gets` waits for the rest.
         assert!(expected.as_bytes().starts_with(&got[..length]), "{line}: {} and not {reply}", show(&got[..length]));
         self.gets(&expected.as_bytes()[length..]);
     }

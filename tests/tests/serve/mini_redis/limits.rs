@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// A browser sends these to any port that a page names, with a body of the page's choice.
 #[test]
-fn a_request_of_http_is_disconnected_and_its_body_not_run() {
+fn an_http_request_is_disconnected_and_its_body_is_not_executed() {
     let server = Server::start();
     for http in [
         "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 12\r\n\r\nSET evil 1\r\n",
@@ -32,10 +32,10 @@ fn a_request_of_http_is_disconnected_and_its_body_not_run() {
     subscriber.send("POST /\r\nSET evil 1\r\n");
     assert_eq!(subscriber.rest(), b"");
     server.client().ask("EXISTS evil before", ":1");
-    server.client().ask("SET Host: POST", "+OK"); // as arguments they are words like others
+    server.client().ask("SET Host: POST", "+OK"); // these words are allowed as arguments
 }
 
-/// Sends requests while `work` is done. Returns the longest time of a reply.
+/// Sends requests while `work` runs. Returns the longest time that a reply took.
 fn longest_wait(server: &Server, work: impl FnOnce()) -> Duration {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -54,7 +54,7 @@ fn longest_wait(server: &Server, work: impl FnOnce()) -> Duration {
     })
 }
 
-/// The most resident memory that a program ever had, in bytes, where that can be known.
+/// The peak of the server's resident memory in bytes, on systems that report it.
 fn peak(server: &Server) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.running.id())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -63,7 +63,7 @@ fn peak(server: &Server) -> Option<u64> {
 
 const LARGE: usize = 300 << 20;
 
-/// Checks that a bulk of `LARGE` times `x` comes.
+/// Checks that a bulk string of `LARGE` times `x` arrives.
 #[track_caller]
 fn gets_large(client: &mut Client) {
     client.gets(format!("${LARGE}\r\n"));
@@ -77,7 +77,7 @@ fn gets_large(client: &mut Client) {
 }
 
 #[test]
-fn a_large_value_is_set_and_got_without_holding_up_others_or_being_copied() {
+fn a_large_value_is_set_and_got_without_a_copy_and_without_delaying_others() {
     let server = Server::start();
     let mut client = server.client();
     let large = vec![b'x'; LARGE];
@@ -101,11 +101,11 @@ fn a_large_value_is_set_and_got_without_holding_up_others_or_being_copied() {
 }
 
 #[test]
-fn large_arguments_come_back_as_they_were() {
+fn large_arguments_are_returned_unchanged() {
     let server = Server::start();
     let mut client = server.client();
     let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
-    let before = request(&[b"SET", b"small", b"1"]); // so that the large one does not begin its buffer
+    let before = request(&[b"SET", b"small", b"1"]); // so that the large request does not begin the buffer
     client.send([before, request(&[b"ECHO", &large]), request(&[b"PING", &large]), request(&[b"PING"])].concat());
     client.gets([b"+OK\r\n", &*bulk(&large), &bulk(&large), b"+PONG\r\n"].concat());
     client.send([request(&[b"SET", &large, &large]), request(&[b"GET", &large])].concat());
@@ -114,13 +114,13 @@ fn large_arguments_come_back_as_they_were() {
     client.gets([&*bulk(&large), &bulk(b"x")].concat());
     client.send([request(&[b"SET", b"n", &large]), request(&[b"INCR", b"n"])].concat());
     client.gets("+OK\r\n-ERR value is not an integer or out of range\r\n");
-    // What a reply shows is the value at that time, also if it is sent later.
+    // A reply has the value at the time of the request, even if it is sent later.
     client.send([request(&[b"GET", b"n"]), request(&[b"DEL", b"n"])].concat());
     client.gets([&*bulk(&large), b":1\r\n"].concat());
 }
 
 #[test]
-fn a_message_that_is_too_large_for_a_subscriber_disconnects_it_alone() {
+fn a_message_that_is_too_large_for_a_subscriber_disconnects_only_that_subscriber() {
     let server = Server::start();
     let (mut subscriber, mut publisher) = (server.client(), server.client());
     subscriber.ask("SUBSCRIBE a", "*3⏎$9⏎subscribe⏎$1⏎a⏎:1");

@@ -4,7 +4,7 @@ use super::kit::{Client, Server, bulk, request};
 use tests::eventually;
 
 #[test]
-fn what_is_only_announced_takes_no_memory() {
+fn a_value_that_is_only_announced_takes_no_memory() {
     let server = Server::start();
     let before = server.memory();
     let mut clients: Vec<Client> = (0..20).map(|_| server.client()).collect();
@@ -18,7 +18,7 @@ fn what_is_only_announced_takes_no_memory() {
 }
 
 #[test]
-fn a_client_that_waits_takes_next_to_no_memory() {
+fn an_idle_client_takes_almost_no_memory() {
     let server = Server::start();
     server.client().ask("PING", "+PONG");
     let before = server.memory();
@@ -38,7 +38,7 @@ fn a_client_that_waits_takes_next_to_no_memory() {
 }
 
 #[test]
-fn a_large_value_goes_in_and_out() {
+fn a_large_value_is_set_and_got() {
     let server = Server::start();
     let mut client = server.client();
     let value: Vec<u8> = (0..10_000_000_u32).map(|n| (n % 251) as u8).collect();
@@ -96,8 +96,8 @@ fn an_expired_key_is_gone_at_once_and_its_memory_soon() {
     client.ask("SET brief y NX", "+OK");
     client.ask("TTL brief", ":-1");
 
-    // Keys also expire without a request for them: one whose deadline follows a later one, and one whose deadline is
-    // moved.
+    // Keys also expire without a request for them: a key that is set after one with a later deadline, and a key whose
+    // deadline is moved.
     client.ask("SET late x EX 1000", "+OK");
     client.ask("SET soon x PX 40", "+OK");
     client.ask("SET moved x EX 500", "+OK");
@@ -106,7 +106,7 @@ fn an_expired_key_is_gone_at_once_and_its_memory_soon() {
     eventually("two are removed", || client.number("DBSIZE") == 2);
     client.ask("EXISTS brief late", ":2");
 
-    // Many at once take several turns of the task that removes them.
+    // Many keys that expire at once take several rounds of the task that removes them.
     let sets: Vec<u8> = (0..5000).flat_map(|n| format!("SET key:{n} {n} PX 200\r\n").into_bytes()).collect();
     client.send(sets);
     client.gets("+OK\r\n".repeat(5000));

@@ -1,5 +1,5 @@
-//! `demo/examples/mini_redis`: run as a program; by Redis's own clients where they are installed, by
-//! bare sockets for what those can't do, and beside the real server.
+//! `demo/examples/mini_redis`, run as a program. The clients are Redis's own, where they are installed, and
+//! bare sockets for what those can't do. The real server is compared with it.
 
 mod kit;
 mod limits;
@@ -56,7 +56,7 @@ fn values_are_set_and_got_and_counted() {
 }
 
 #[test]
-fn the_connection_answers_what_clients_ask_first() {
+fn the_first_requests_of_clients_are_answered() {
     let server = Server::start();
     let mut client = server.client();
     for (line, reply) in [
@@ -202,7 +202,7 @@ fn ten_thousand_requests_in_one_write_are_answered_in_order() {
 }
 
 #[test]
-fn a_request_may_come_in_any_pieces() {
+fn a_request_may_arrive_in_any_pieces() {
     let server = Server::start();
     let (mut client, mut other) = (server.client(), server.client());
     let requests = [
@@ -227,7 +227,7 @@ fn a_request_may_come_in_any_pieces() {
 }
 
 #[test]
-fn a_line_is_a_request_too() {
+fn a_request_may_be_a_line_of_words() {
     let server = Server::start();
     let mut client = server.client();
     client.send("\r\n  \r\n\n");
@@ -244,7 +244,7 @@ fn a_line_is_a_request_too() {
 }
 
 #[test]
-fn what_is_malformed_is_answered_and_the_connection_closed() {
+fn a_malformed_request_is_answered_and_its_connection_closed() {
     let server = Server::start();
     let digits = "1".repeat(64 * 1024 + 1);
     for (bytes, error) in [
@@ -260,14 +260,14 @@ fn what_is_malformed_is_answered_and_the_connection_closed() {
         (&format!("*{digits}"), "too big mbulk count string"),
         (&format!("*1\r\n${digits}"), "too big bulk count string"),
         (&digits, "too big inline request"),
-        // More than was read when it was refused must not swallow the answer.
+        // The answer must arrive although the server has not read all of the request.
         (&digits.repeat(20), "too big inline request"),
     ] {
         let mut client = server.client();
         client.send("PING\r\n");
         client.send(bytes);
         if bytes.ends_with('\n') {
-            client.send("PING\r\n"); // is not answered any more; elsewhere it would end the line that is too long
+            client.send("PING\r\n"); // gets no answer; after a line that is too long, it would end that line
         }
         let reply = format!("+PONG\r\n-ERR Protocol error: {error}\r\n");
         assert_eq!(client.rest().escape_ascii().to_string(), reply.as_bytes().escape_ascii().to_string());
@@ -302,7 +302,7 @@ fn a_client_that_ends_its_side_still_gets_its_replies() {
 }
 
 #[test]
-fn two_hundred_clients_at_once_count_together() {
+fn two_hundred_clients_at_once_increment_one_counter() {
     let server = Server::start();
     let mut clients: Vec<Client> = (0..200).map(|_| server.client()).collect();
     for round in 0..20 {
@@ -317,7 +317,7 @@ fn two_hundred_clients_at_once_count_together() {
 }
 
 #[test]
-fn messages_reach_all_who_subscribed() {
+fn a_message_reaches_all_subscribers() {
     let server = Server::start();
     let (mut one, mut two, mut publisher) = (server.client(), server.client(), server.client());
     one.ask("UNSUBSCRIBE", "*3⏎$11⏎unsubscribe⏎$-1⏎:0");
@@ -372,7 +372,7 @@ fn a_subscriber_that_does_not_read_is_disconnected() {
 }
 
 #[test]
-fn ctrl_c_and_sigterm_end_it_well() {
+fn ctrl_c_and_sigterm_end_the_server_cleanly() {
     for signal in [Signal::INT, Signal::TERM] {
         let server = Server::start();
         let mut client = server.client();

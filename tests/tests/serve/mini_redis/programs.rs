@@ -8,7 +8,7 @@ use tests::demo::Running;
 use tests::eventually;
 
 #[test]
-fn redis_cli_sets_gets_and_fills() {
+fn redis_cli_sets_gets_and_sends_a_file_of_requests() {
     let server = Server::start();
     let Some(set) = server.cli(&["set", "greeting", "hello world", "ex", "100"]) else { return };
     assert_eq!(set.stdout, "OK\n");
@@ -26,7 +26,7 @@ fn redis_cli_sets_gets_and_fills() {
     assert_eq!(say(&["dbsize"]), "10001\n");
 }
 
-/// What redis-cli says of requests that it only passes on.
+/// The output of `redis-cli --pipe`, which sends the requests of a file.
 fn pipe(server: &Server, file: File) -> String {
     let mut command = server.program("redis-cli", &["--pipe"]).expect("it was there a moment ago");
     let output = command.stdin(file).output().unwrap();
@@ -34,7 +34,7 @@ fn pipe(server: &Server, file: File) -> String {
 }
 
 #[test]
-fn redis_cli_subscribes_and_a_killed_one_is_unsubscribed() {
+fn redis_cli_subscribes_and_a_killed_client_is_unsubscribed() {
     let server = Server::start();
     let subscribers: Vec<Running> =
         (0..3).map_while(|_| Some(Running::start(&mut server.program("redis-cli", &["subscribe", "news"])?))).collect();
@@ -72,13 +72,13 @@ fn redis_benchmark_runs_to_its_end() {
 const SCRIPT: &str = include_str!("script.txt");
 
 #[test]
-fn the_real_server_says_the_same_byte_for_byte() {
+fn the_real_server_replies_the_same_byte_for_byte() {
     let Some(real) = Server::real() else { return };
     let ours = Server::start();
     let (mut ours, mut theirs) = (ours.client(), real.client());
-    // The lines one by one, so that it is clear which one is answered differently.
+    // The lines are sent one by one, so that a failure names the line with a different reply.
     for line in SCRIPT.lines().filter(|line| !line.starts_with('#')) {
-        // An echo ends each reply, as the replies differ in their number of lines.
+        // The reply to PING marks the end, as the replies differ in their number of lines.
         let lines = format!("{line}\r\nPING the-end\r\n");
         let [ours, theirs] = [&mut ours, &mut theirs].map(|client| {
             client.send(&lines);
@@ -101,7 +101,7 @@ fn until_the_end(client: &mut Client) -> String {
 }
 
 #[test]
-fn patterns_fit_what_they_fit_in_the_real_server() {
+fn patterns_match_the_same_channels_as_in_the_real_server() {
     let Some(real) = Server::real() else { return };
     let ours = Server::start();
     let patterns = [

@@ -84,7 +84,7 @@ impl Service {
         self.ask(path, &[]).is(200).as_array().expect("a list").clone()
     }
 
-    /// Gets a job until it is as `wished`.
+    /// Requests a job again and again until it is as `wished`.
     #[track_caller]
     pub fn until(&self, id: u64, what: &str, wished: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();

@@ -30,7 +30,7 @@ fn a_post_is_answered_at_once_and_the_job_completes_later() {
 }
 
 #[test]
-fn without_a_name_and_a_time_there_are_defaults() {
+fn a_job_without_a_name_and_a_time_has_defaults() {
     let Some(service) = Service::start() else { return };
     for args in [&["-X", "POST"] as &[_], &["-d", "{}"]] {
         let job = service.ask("/task", args).is(201);
@@ -42,7 +42,7 @@ fn without_a_name_and_a_time_there_are_defaults() {
 }
 
 #[test]
-fn the_list_has_all_or_those_with_a_status() {
+fn the_list_has_all_jobs_or_those_with_a_status() {
     let Some(service) = Service::start() else { return };
     assert!(service.list("/task").is_empty());
     for (name, seconds) in [("a", 60.0), ("b", 60.0), ("c", 60.0), ("d", 0.0)] {
@@ -77,13 +77,13 @@ fn a_paused_job_makes_no_progress_until_it_is_resumed() {
 }
 
 #[test]
-fn of_many_requests_that_change_a_job_at_once_one_succeeds() {
+fn only_one_of_many_simultaneous_requests_to_change_a_job_succeeds() {
     let Some(service) = Service::start() else { return };
     service.post("to and fro", 60.0);
     for action in ["pause", "resume", "pause", "cancel"] {
         let body = json!({ "action": action }).to_string();
         let head = format!("PUT /task/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}", body.len());
-        // The service is stopped while they are sent, so that it receives all at once.
+        // The service is stopped while the requests are sent, so that it receives all of them at once.
         service.serving.running.signal(Signal::STOP);
         let send = |_| {
             let mut stream = service.serving.connect();
@@ -103,7 +103,7 @@ fn of_many_requests_that_change_a_job_at_once_one_succeeds() {
 }
 
 #[test]
-fn a_cancelled_job_ends_where_it_is() {
+fn a_cancelled_job_keeps_its_progress() {
     let Some(service) = Service::start() else { return };
     service.post("running", 2.0);
     service.post("paused", 60.0);
@@ -120,7 +120,7 @@ fn a_cancelled_job_ends_where_it_is() {
 }
 
 #[test]
-fn an_action_that_makes_no_sense_is_refused_with_those_that_do() {
+fn an_impossible_action_is_refused_with_the_possible_ones() {
     let Some(service) = Service::start() else { return };
     for seconds in [60.0, 60.0, 60.0, 0.0] {
         service.post("any", seconds);

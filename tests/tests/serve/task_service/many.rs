@@ -15,7 +15,7 @@ fn a_connection_is_kept_for_one_job_after_the_other() {
 }
 
 #[test]
-fn a_hundred_jobs_at_once_all_get_done() {
+fn a_hundred_jobs_at_once_are_all_done() {
     let Some(service) = Service::start() else { return };
     let args = ["-Z", "--parallel-immediate", "--parallel-max", "100", "-d", r#"{"seconds": 1}"#, "-o", "job-#1"];
     Running::start(service.curl(&args).arg(service.serving.url("/task#[1-100]"))).wait().exits(0);

@@ -50,7 +50,7 @@ fn a_wrong_request_is_refused_in_json_with_what_to_send() {
 }
 
 #[test]
-fn what_is_not_there_is_404() {
+fn a_missing_task_or_path_is_404() {
     let Some(service) = Service::start() else { return };
     service.post("the only one", 60.0);
     for path in [
@@ -86,7 +86,7 @@ fn a_page_of_another_site_cannot_change_tasks() {
 }
 
 #[test]
-fn another_method_is_405_with_those_that_are_allowed() {
+fn another_method_is_405_with_the_allowed_methods() {
     let Some(service) = Service::start() else { return };
     for (path, method, allow) in [
         ("/task", "PUT", "GET, HEAD, POST"),

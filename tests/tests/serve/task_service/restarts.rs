@@ -49,10 +49,10 @@ fn after_kill_9_no_job_is_lost_and_running_ones_continue() {
 }
 
 #[test]
-fn how_far_a_job_is_gets_stored_while_it_runs() {
+fn the_progress_of_a_job_is_stored_while_it_runs() {
     let Some(mut service) = Service::start() else { return };
     service.post("long", 20.0);
-    // A slow disk may take longer, and then each try gives it more time.
+    // A slow disk may take longer, so each attempt gives it more time.
     let stored = [4, 6, 8, 10, 15, 20].into_iter().any(|percentage| {
         service.until_percent(1, percentage);
         service.restart(Signal::KILL);
@@ -63,7 +63,7 @@ fn how_far_a_job_is_gets_stored_while_it_runs() {
 }
 
 #[test]
-fn what_was_answered_survives_a_kill_9_in_the_middle_of_a_hundred_requests() {
+fn answered_jobs_survive_a_kill_9_in_the_middle_of_a_hundred_requests() {
     let Some(mut service) = Service::start() else { return };
     let args = ["-Z", "--parallel-immediate", "--parallel-max", "20", "-d", r#"{"seconds": 30}"#, "-o", "job-#1"];
     let curl = Running::start(service.curl(&args).arg(service.serving.url("/task#[1-100]")));
@@ -104,7 +104,7 @@ fn a_job_that_could_not_be_stored_is_not_answered_with_201() {
 }
 
 #[test]
-fn interrupted_it_stores_all_and_exits_with_0() {
+fn an_interrupted_service_stores_all_progress_and_exits_with_0() {
     let Some(mut service) = Service::start() else { return };
     service.post("interrupted", 20.0);
     for signal in [Signal::INT, Signal::TERM] {

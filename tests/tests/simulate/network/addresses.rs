@@ -9,7 +9,7 @@ use futures_lite::future;
 use std::io::ErrorKind;
 
 #[test]
-fn hosts_have_names_and_addresses_and_ports_are_given_in_order() {
+fn hosts_have_names_and_addresses_and_ports_are_assigned_in_order() {
     simulated(|network| async move {
         let (a, b) = (network.host("a.example"), network.host("b.example"));
         assert_eq!((a.address().to_string(), b.address().to_string()), ("10.0.0.2".into(), "10.0.0.3".into()));
@@ -58,7 +58,7 @@ fn a_host_of_another_network_is_refused() {
 }
 
 #[test]
-fn a_runtime_in_a_blocking_call_is_on_no_host_of_the_one_outside() {
+fn a_runtime_inside_a_blocking_call_is_on_no_host_of_the_outer_runtime() {
     simulated(|network| async move {
         let inner = || simulated(|_| async { Host::current() });
         let seen = network.host("a").run(async { (Host::current(), spawn_blocking(inner).await.unwrap()) });
@@ -87,7 +87,7 @@ fn each_host_has_a_loopback_of_its_own() {
 }
 
 #[test]
-fn what_can_not_be_bound_or_reached() {
+fn an_address_that_cannot_be_bound_or_reached_is_an_error() {
     simulated(|network| async move {
         let host = network.host("a");
         let (refused, time) = took(TcpStream::connect((host.address(), 80))).await;

@@ -63,7 +63,7 @@ fn what_is_sent_after_a_piece_was_lost_does_not_arrive() {
 }
 
 #[test]
-fn nothing_arrives_while_the_network_is_cut_and_all_of_it_after() {
+fn nothing_arrives_during_a_partition_and_everything_arrives_after_it() {
     simulated(|network| async move {
         let (client, server, host) = connected(&network).await;
         let main = network.host("main");
@@ -81,12 +81,12 @@ fn nothing_arrives_while_the_network_is_cut_and_all_of_it_after() {
 }
 
 #[test]
-fn what_was_in_transit_takes_the_latency_of_the_link_once_after_it_heals() {
+fn bytes_in_transit_take_the_latency_of_the_link_once_after_it_heals() {
     simulated(|network| async move {
         let (client, server, host) = connected(&network).await;
         let main = network.host("main");
         link(&network, Link { latency: 100 * MS, bandwidth: Some(1_000_000), ..Link::default() });
-        client.write(&[1; 10_000]).await.unwrap(); // 10 ms, and then 100
+        client.write(&[1; 10_000]).await.unwrap(); // 10 ms for the bytes, and then 100 ms of latency
         sleep(MS).await;
         network.partition(&main, &host);
         link(&network, Link { bandwidth: Some(1_000_000), ..Link::default() });
@@ -97,7 +97,7 @@ fn what_was_in_transit_takes_the_latency_of_the_link_once_after_it_heals() {
 }
 
 #[test]
-fn a_connect_into_a_partition_goes_through_when_it_heals_or_gives_up() {
+fn a_connect_into_a_partition_succeeds_when_it_heals_or_times_out() {
     simulated(|network| async move {
         let (_client, _server, host) = connected(&network).await;
         let listener = host.run(TcpListener::bind("0.0.0.0:81")).await.unwrap().unwrap();
@@ -147,26 +147,26 @@ fn a_run_that_is_dropped_leaves_no_waker() {
 }
 
 #[test]
-fn a_connect_whose_answer_is_cut_off_gives_up_too() {
+fn a_connect_whose_answer_is_cut_off_times_out_too() {
     simulated(|network| async move {
         let (main, server) = (network.host("main"), network.host("server"));
         let listener = server.run(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();
         for port in [80, 81] {
             let connecting = spawn(TcpStream::connect((server.address(), port)));
-            sleep(LATENCY + LATENCY / 2).await; // it has arrived; yes or no is on its way back
+            sleep(LATENCY + LATENCY / 2).await; // the request has arrived, and its answer is in transit
             network.partition(&main, &server);
             let (connected, time) = took(connecting).await;
             assert_eq!((kind(connected.unwrap()), time), (ErrorKind::TimedOut, Duration::from_secs(127)));
             network.heal(&main, &server);
         }
-        // The accepting end sees the reset when the network has healed.
+        // The accepting end gets the reset when the network has healed.
         let (accepted, _) = listener.accept().await.unwrap();
         assert_eq!(kind(accepted.read(&mut [0; 8]).await), ErrorKind::ConnectionReset);
     });
 }
 
 #[test]
-fn a_crash_ends_all_that_runs_on_the_host_and_it_can_be_started_again() {
+fn a_crash_ends_everything_on_a_host_and_the_host_can_be_started_again() {
     simulated(|network| async move {
         let host = network.host("server");
         let log: Rc<RefCell<Vec<&str>>> = Rc::default();
@@ -205,7 +205,7 @@ fn a_crash_ends_all_that_runs_on_the_host_and_it_can_be_started_again() {
 }
 
 #[test]
-fn a_host_that_crashes_itself_does_not_go_on() {
+fn a_task_that_crashes_its_own_host_does_not_continue() {
     simulated(|network| async move {
         let host = network.host("a");
         let went_on = Rc::new(Cell::new(false));
@@ -221,7 +221,7 @@ fn a_host_that_crashes_itself_does_not_go_on() {
 }
 
 #[test]
-fn what_is_started_after_the_crash_goes_on_and_what_was_spawned_before_does_not() {
+fn tasks_started_after_a_crash_continue_and_tasks_spawned_before_do_not() {
     simulated(|network| async move {
         let host = network.host("a");
         let went_on = Rc::new(Cell::new(false));
@@ -234,7 +234,7 @@ fn what_is_started_after_the_crash_goes_on_and_what_was_spawned_before_does_not(
             });
         });
         crashing.await.unwrap();
-        assert!(host.run(async { spawn_local(yield_now()).await }).await.unwrap().is_ok()); // in the same poll
+        assert!(host.run(async { spawn_local(yield_now()).await }).await.unwrap().is_ok()); // in the poll of the crash
         assert!(!went_on.get());
     });
     // Between two runs.
@@ -254,7 +254,7 @@ impl Wake for Crashes {
 }
 
 #[test]
-fn a_crash_in_no_task_at_all_ends_what_is_about_to_run() {
+fn a_crash_outside_of_any_task_ends_a_task_that_is_about_to_run() {
     simulated(|network| async move {
         let (host, went_on) = (network.host("a"), Rc::new(Cell::new(false)));
         let seen = went_on.clone();
@@ -264,7 +264,7 @@ fn a_crash_in_no_task_at_all_ends_what_is_about_to_run() {
                 seen.set(true);
             });
             yield_now().await;
-            yield_now().await; // by now it sleeps
+            yield_now().await; // by now the task sleeps
         });
         spawning.await.unwrap();
         let mut crash = Box::pin(sleep(MS));
@@ -276,7 +276,7 @@ fn a_crash_in_no_task_at_all_ends_what_is_about_to_run() {
 
 #[test]
 fn the_seed_also_orders_the_tasks_that_a_crash_cancels() {
-    /// What runs first: the task of the host, which crashes, or a task that is queued by a timer of the same time.
+    /// The order of two tasks: the crash of a host cancels one, and a timer of the same time wakes the other.
     fn order(seed: u64) -> Vec<&'static str> {
         let runtime = Runtime::builder().deterministic(seed).build().unwrap();
         let host = runtime.network().unwrap().host("a");
@@ -331,7 +331,7 @@ fn a_destructor_starts_nothing_on_a_host_that_has_crashed() {
 }
 
 #[test]
-fn the_destructors_of_a_run_that_is_given_up_are_on_its_host() {
+fn the_destructors_of_a_dropped_run_are_on_its_host() {
     simulated(|network| async move {
         let seen: Rc<RefCell<Option<Host>>> = Rc::default();
         let (host, sees) = (network.host("a"), seen.clone());
@@ -346,7 +346,7 @@ fn the_destructors_of_a_run_that_is_given_up_are_on_its_host() {
 }
 
 #[test]
-fn a_task_of_no_host_is_on_none_when_a_task_dump_on_a_host_polls_it() {
+fn a_task_without_a_host_has_none_when_a_task_dump_on_a_host_polls_it() {
     simulated(|network| async move {
         let hosts = Rc::new(RefCell::new(Vec::new()));
         let seen = hosts.clone();
@@ -355,7 +355,7 @@ fn a_task_of_no_host_is_on_none_when_a_task_dump_on_a_host_polls_it() {
             Poll::<()>::Pending
         }));
         yield_now().await;
-        network.host("a").run(async { executor::tasks() }).await.unwrap(); // polls all, to ask them
+        network.host("a").run(async { executor::tasks() }).await.unwrap(); // polls all tasks for their await chains
         assert_eq!(*hosts.borrow(), [None, None]);
     });
 }
@@ -375,7 +375,7 @@ fn a_socket_that_outlives_its_crashed_host_is_broken() {
         assert_eq!(kind(server.read(&mut [0; 8]).await), ErrorKind::ConnectionReset);
         assert!(accepting.await.unwrap().unwrap_err().to_string().contains("crashed"));
         let _new = bind().await.unwrap();
-        drop(listener); // which no longer has the port
+        drop(listener); // it no longer has the port
         assert_eq!(kind(bind().await), ErrorKind::AddrInUse);
     });
 }

@@ -44,7 +44,7 @@ impl reactor::Observer for Left {
 
 impl executor::Observer for Left {}
 
-/// A client that connects, asks, and reads the answer.
+/// A client that connects, sends a request, and reads the answer.
 async fn exchange(host: Host) -> io::Result<()> {
     let stream = timeout(Duration::from_secs(9), TcpStream::connect((host.address(), 80))).await??;
     (&stream).write_all(&[0; 100_000]).await?;
@@ -116,10 +116,10 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    // Shrinking a case that ends in a deadlock takes long, because each one makes a task dump.
+    // Shrinking a case that ends in a deadlock takes long, because each deadlock makes a task dump.
     #![proptest_config(ProptestConfig { max_shrink_time: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn what_is_read_is_what_was_written_up_to_some_point(
+    fn the_bytes_read_are_a_prefix_of_those_written(
         seed: u64,
         loss in prop_oneof![Just(0.0), 0.0..0.2],
         jitter in 0..5_000u64,

@@ -1,4 +1,4 @@
-//! What links take.
+//! How long links take: latency, jitter and bandwidth.
 
 use super::{LATENCY, MS, WINDOW, connected, kind, link, refusal, simulated, took};
 use executor::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use std::task::Waker;
 use tests::poll_with;
 
 #[test]
-fn a_connect_takes_there_and_back_and_a_message_one_way() {
+fn a_connect_takes_the_latency_twice_and_a_message_takes_it_once() {
     simulated(|network| async move {
         link(&network, Link { latency: 7 * MS, ..Link::default() });
         let ((client, server, _), time) = took(connected(&network)).await;
@@ -24,13 +24,13 @@ fn a_connect_takes_there_and_back_and_a_message_one_way() {
 }
 
 #[test]
-fn bandwidth_is_shared_by_what_goes_the_same_way() {
+fn bytes_in_the_same_direction_share_the_bandwidth() {
     simulated(|network| async move {
         link(&network, Link { bandwidth: Some(1_000_000), ..Link::default() });
         let (client, server, host) = connected(&network).await;
         client.write(&[1; 10_000]).await.unwrap(); // 10 ms
-        server.write(&[2; 10_000]).await.unwrap(); // the other way: at the same time
-        client.write(&[1; 5_000]).await.unwrap(); // another 5
+        server.write(&[2; 10_000]).await.unwrap(); // in the other direction, at the same time
+        client.write(&[1; 5_000]).await.unwrap(); // another 5 ms
         let (_, time) = took(server.read(&mut [0; 20_000])).await;
         assert_eq!(time, 10 * MS + LATENCY);
         let (_, time) = took(client.read(&mut [0; 20_000])).await;
@@ -49,11 +49,11 @@ fn bandwidth_is_shared_by_what_goes_the_same_way() {
 }
 
 #[test]
-fn a_link_without_a_limit_has_none_also_if_it_had_one() {
+fn a_link_whose_limit_was_removed_has_none() {
     simulated(|network| async move {
         link(&network, Link { bandwidth: Some(1_000), ..Link::default() });
         let (client, _server, host) = connected(&network).await;
-        client.write(&[1; 10_000]).await.unwrap(); // 10 s
+        client.write(&[1; 10_000]).await.unwrap(); // takes 10 s
         link(&network, Link::default());
         let (refused, time) = took(TcpStream::connect((host.address(), 81))).await;
         assert_eq!((kind(refused), time), (ErrorKind::ConnectionRefused, 2 * LATENCY));
@@ -61,7 +61,7 @@ fn a_link_without_a_limit_has_none_also_if_it_had_one() {
 }
 
 #[test]
-fn a_large_write_comes_piece_by_piece() {
+fn a_large_write_arrives_piece_by_piece() {
     simulated(|network| async move {
         link(&network, Link { bandwidth: Some(16 * 1024 * 1000), ..Link::default() });
         let (client, server, _) = connected(&network).await;
@@ -101,7 +101,7 @@ fn jitter_is_at_most_that_of_the_link_and_keeps_the_order() {
 }
 
 #[test]
-fn the_slowest_link_can_be_and_one_that_is_slower_is_refused() {
+fn the_slowest_allowed_link_works_and_a_slower_one_is_refused() {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     simulated(|network| async move {
         link(&network, Link { latency: YEAR, jitter: YEAR, bandwidth: Some(1), loss: 0.0 });
@@ -126,6 +126,6 @@ fn a_turn_with_the_longest_timeout_ends_at_the_next_event() {
     let (handle, start) = (reactor.handle(), reactor.handle().now());
     let _entered = handle.enter();
     drop(poll_with(Waker::noop(), &mut Box::pin(TcpStream::connect("10.0.0.1:80"))));
-    reactor.turn(Some(Duration::MAX)).unwrap(); // until it is refused
+    reactor.turn(Some(Duration::MAX)).unwrap(); // until the connect is refused
     assert!(handle.now() - start < MS);
 }

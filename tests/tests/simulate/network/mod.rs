@@ -1,6 +1,6 @@
-//! The simulated network: the latency and bandwidth of links, faults, and sockets that behave as those of the system.
+//! The simulated network: the latency and bandwidth of links, faults, and sockets that behave like those of the system.
 //!
-//! Alone: `cargo test -p tests --test simulate network`. Time is virtual, so it can be compared to the nanosecond.
+//! Alone: `cargo test -p tests --test simulate network`. Time is simulated, so tests compare it to the nanosecond.
 
 mod addresses;
 mod faults;
@@ -56,13 +56,13 @@ async fn read_all(mut stream: &TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
     (bytes, error.map(|error| error.kind()))
 }
 
-/// The message of the panic of a misuse.
+/// The message of the panic that a misuse causes.
 fn refusal(misuse: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(misuse)).unwrap_err();
     panic.downcast_ref::<String>().expect("a message").clone()
 }
 
-/// The bytes that are sent: each follows from its position.
+/// The byte that is sent at this position.
 fn nth(position: usize) -> u8 {
     (position as u32).wrapping_mul(2_654_435_761).to_be_bytes()[0]
 }

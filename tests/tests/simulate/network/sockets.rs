@@ -1,4 +1,4 @@
-//! Simulated sockets behave as the system's.
+//! Simulated sockets behave like those of the system.
 
 use super::{LATENCY, MS, WINDOW, connected, kind, read_all, simulated, took};
 use executor::net::{Shutdown, TcpListener, UdpSocket, UnixStream};
@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 
 #[test]
-fn a_writer_waits_when_the_window_is_full_and_goes_on_when_half_of_it_was_read() {
+fn a_writer_waits_when_the_window_is_full_and_continues_when_half_of_it_was_read() {
     simulated(|network| async move {
         let (client, server, _) = connected(&network).await;
         assert_eq!(client.write(&[0; 2 * WINDOW]).await.unwrap(), WINDOW);
@@ -43,7 +43,7 @@ fn a_broken_connection_is_an_error_once() {
         client.write(b"answered by a reset").await.unwrap();
         sleep(LATENCY / 2).await;
         client.write(b"and so is this").await.unwrap();
-        sleep(LATENCY * 7 / 4).await; // the first is here
+        sleep(LATENCY * 7 / 4).await; // the first reset has arrived
         assert_eq!(kind(client.write(b"!").await), ErrorKind::ConnectionReset);
         sleep(LATENCY).await;
         assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
@@ -65,7 +65,7 @@ fn one_direction_ends_and_the_other_goes_on() {
 }
 
 #[test]
-fn to_shut_reading_down_ends_the_wait_for_it_and_what_comes_is_dropped() {
+fn shutting_down_reading_ends_a_waiting_read_and_drops_what_arrives_later() {
     simulated(|network| async move {
         let (client, server, _) = connected(&network).await;
         let reading = spawn({
@@ -90,7 +90,7 @@ fn closing_with_bytes_unread_resets() {
         server.readable().await.unwrap();
         drop(server);
         assert_eq!(kind(client.read(&mut [0; 8]).await), ErrorKind::ConnectionReset);
-        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0); // the error is returned once, as by the system
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0); // the error is returned once, as the system does
         assert_eq!(kind(client.write(b"x").await), ErrorKind::BrokenPipe);
         assert_eq!(kind(client.shutdown(Shutdown::Write)), ErrorKind::NotConnected);
         assert_eq!(kind(client.peer_addr()), ErrorKind::NotConnected);
@@ -122,7 +122,7 @@ fn a_linger_of_zero_resets_and_what_had_arrived_can_still_be_read() {
 }
 
 #[test]
-fn peek_vectors_halves_and_options() {
+fn peek_vectored_io_split_halves_and_options_work() {
     simulated(|network| async move {
         let (client, server, host) = connected(&network).await;
         let mut to_server = &client;
@@ -193,7 +193,7 @@ fn waits_at_a_socket_are_in_the_task_dump() {
         spawn_local(async move { client.read(&mut [0; 8]).await });
         let listener = host.run(TcpListener::bind("0.0.0.0:81")).await.unwrap().unwrap();
         spawn_local(async move { listener.accept().await });
-        // In the turn after the first one both run, before this one or after it.
+        // In the next pass both tasks run, before this one or after it; by the pass after that, both have run.
         yield_now().await;
         yield_now().await;
         let tasks = executor::tasks().to_string();

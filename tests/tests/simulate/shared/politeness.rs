@@ -84,7 +84,7 @@ fn html(body: String) -> Answer {
     Answer::new(StatusCode::OK, "text/html", Body::Whole(body.into_bytes()))
 }
 
-/// `/` links to so many pages.
+/// `/` links to this many pages.
 fn star(path: &str, pages: usize) -> Answer {
     match path {
         "/" => html((0..pages).map(|page| format!("<a href=/{page}>x</a>")).collect()),
@@ -98,7 +98,7 @@ fn least_gap(seen: &[(u64, String)]) -> u64 {
 }
 
 #[test]
-fn the_delay_is_kept_between_requests_of_all_workers_also_redirects_retries_and_robots_txt() {
+fn the_delay_is_kept_between_requests_of_all_workers_including_redirects_retries_and_robots_txt() {
     let script = |path: &str, before: usize| match path {
         "/robots.txt" => Answer::plain(StatusCode::NOT_FOUND),
         "/3" => Answer::plain(StatusCode::FOUND).with("location", "/elsewhere"),
@@ -111,7 +111,7 @@ fn the_delay_is_kept_between_requests_of_all_workers_also_redirects_retries_and_
 }
 
 #[test]
-fn a_delay_that_robots_txt_asks_for_is_that_of_all_workers() {
+fn all_workers_together_keep_the_crawl_delay_of_robots_txt() {
     let script = |path: &str, _| match path {
         "/robots.txt" => html("User-agent: *\nCrawl-delay: 2\n".to_owned()),
         path => star(path, 9),
@@ -123,7 +123,7 @@ fn a_delay_that_robots_txt_asks_for_is_that_of_all_workers() {
 }
 
 #[test]
-fn a_pause_that_a_host_asks_one_worker_for_is_kept_by_all() {
+fn a_retry_after_that_one_worker_receives_pauses_all_workers() {
     let script = |path: &str, before: usize| match path {
         "/robots.txt" => Answer::plain(StatusCode::NOT_FOUND),
         "/5" if before == 0 => Answer::plain(StatusCode::SERVICE_UNAVAILABLE).with("retry-after", "20"),

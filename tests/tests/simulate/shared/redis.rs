@@ -33,7 +33,7 @@ pub struct SimulatedRedis {
 }
 
 impl SimulatedRedis {
-    /// Serves from now on, without data.
+    /// Starts to serve, with an empty database.
     pub fn serve(server: &RedisServer, network: &Network) -> Rc<SimulatedRedis> {
         let real = RefCell::new(UnixStream::connect(server.socket()).expect("the server runs"));
         exchange(&mut real.borrow_mut(), &[b"FLUSHALL"]).expect("the server answers");
@@ -49,7 +49,7 @@ impl SimulatedRedis {
         redis
     }
 
-    /// Its host. A crash of it is a restart, after which the server knows no script.
+    /// The server's host. A crash of the host restarts the server, which then knows no script.
     pub fn host(&self) -> Host {
         self.network.host("redis")
     }
@@ -90,7 +90,7 @@ impl SimulatedRedis {
     }
 }
 
-/// Serves until the host crashes, and again some time after that.
+/// Serves until the host crashes, and starts again some time later.
 async fn keep_serving(redis: Rc<SimulatedRedis>) {
     loop {
         let serving = redis.clone();

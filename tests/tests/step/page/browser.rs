@@ -9,7 +9,7 @@ use std::sync::mpsc::Receiver;
 /// A window of [`Chromium`] with one page, and with storage that no other window sees. Closed when dropped.
 pub struct Browser {
     chromium: Arc<Chromium>,
-    /// What owns the window and its storage.
+    /// The ID of the browser context, which owns the window and its storage.
     context: String,
     session: String,
     from: Receiver<Value>,
@@ -18,7 +18,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Opens a window. `None` if Chromium is not installed, which is printed.
+    /// Opens a window. Prints a message and returns `None` if Chromium is not installed.
     pub fn start() -> Option<Browser> {
         let chromium = Chromium::shared()?;
         let call = |method, params, result| {
@@ -34,7 +34,7 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
-        // As if the window were in front: others are open beside it.
+        // The page behaves as if it had the focus, although other windows are open.
         browser.call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
         Some(browser)
     }
@@ -47,13 +47,13 @@ impl Browser {
         result
     }
 
-    /// Shows a file in a window of this size, and waits until it is there.
+    /// Shows a file in a window of this size, and waits until it is loaded.
     #[track_caller]
     pub fn open(&mut self, file: &Path, (width, height): (u32, u32)) {
         let is_phone = width < 500;
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone });
         self.call("Emulation.setDeviceMetricsOverride", size);
-        // The page before this one has been loaded, too.
+        // The event of the previous page must not count as that of this one.
         self.events.retain(|event| event["method"] != "Page.loadEventFired");
         self.call("Page.navigate", json!({ "url": format!("file://{}", file.display()) }));
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
@@ -62,13 +62,13 @@ impl Browser {
         self.settle();
     }
 
-    /// Waits until two pictures have been painted: what was asked for before is in them.
+    /// Waits until two frames have been painted, so that all earlier changes are visible.
     #[track_caller]
     pub fn settle(&mut self) {
         self.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))");
     }
 
-    /// The value of an expression; of a promise, what it promises.
+    /// The value of an expression; of a promise, the value that it resolves to.
     #[track_caller]
     pub fn eval(&mut self, expression: &str) -> Value {
         let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
@@ -102,7 +102,7 @@ impl Browser {
         if key.chars().count() == 1 {
             event["text"] = key.into();
         }
-        // What the browser does with a key itself goes by its number: Enter presses the button that has the focus.
+        // The browser's own action for a key depends on its code: Enter presses the button that has the focus.
         if let Some((_, code)) = [("Tab", 9), ("Enter", 13), ("Escape", 27)].iter().find(|(name, _)| *name == key) {
             event["windowsVirtualKeyCode"] = (*code).into();
         }
@@ -114,7 +114,7 @@ impl Browser {
         self.settle();
     }
 
-    /// Writes into what has the focus.
+    /// Types text into the element that has the focus.
     #[track_caller]
     pub fn write(&mut self, text: &str) {
         self.call("Input.insertText", json!({ "text": text }));
@@ -138,7 +138,7 @@ impl Browser {
         self.settle();
     }
 
-    /// The middle of the element that a selector finds, once it is in view.
+    /// Scrolls the element that a selector finds into view. Returns its middle.
     #[track_caller]
     pub fn middle(&mut self, selector: &str) -> (f64, f64) {
         let middle = self.eval(&format!(
@@ -161,7 +161,7 @@ impl Browser {
         failed.map(|event| format!("{}: {}", url_of(&event["params"]["requestId"]), event["params"])).collect()
     }
 
-    /// Sees to it that nothing went wrong in the page, and that it asked for nothing but itself.
+    /// Checks that the page logged no error and requested nothing from the network.
     #[track_caller]
     pub fn is_content(&self) {
         let bad = |event: &&Value| match event["method"].as_str() {

@@ -1,6 +1,6 @@
-//! What the format of Chrome's traces asks of a file, checked by its own rules; used by the tests of `--perfetto`.
+//! Checks that a file follows the rules of the format of Chrome's traces; used by the tests of `--perfetto`.
 //!
-//! The format is told of in "Trace Event Format", and in Perfetto's documentation of what it reads of that.
+//! The format is described in "Trace Event Format", and in Perfetto's documentation of the part that it reads.
 
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 /// A thread of a process.
 type Track = (u64, u64);
 
-/// The nanosecond at which an event is.
+/// The time in a field of an event, in nanoseconds.
 pub fn at(event: &Value, field: &str) -> u64 {
     let microseconds = event[field].as_f64().unwrap_or_else(|| panic!("no {field} in {event}"));
     (microseconds * 1000.0).round() as u64
@@ -27,7 +27,7 @@ fn of_kind<'a>(events: &'a [Value], kind: &'static str) -> impl Iterator<Item = 
     events.iter().filter(move |event| event["ph"] == kind)
 }
 
-/// From when to when each slice of a thread is.
+/// The begin and the end of each slice, by thread.
 pub fn slices(events: &[Value]) -> HashMap<Track, Vec<(u64, u64)>> {
     let mut slices: HashMap<Track, Vec<(u64, u64)>> = HashMap::new();
     for event in of_kind(events, "X") {
@@ -37,7 +37,7 @@ pub fn slices(events: &[Value]) -> HashMap<Track, Vec<(u64, u64)>> {
     slices
 }
 
-/// Sees to it that a file is one that any reader of the format understands.
+/// Checks that any reader of the format understands a file.
 pub fn is_sound(events: &[Value]) {
     for event in events {
         let kind = text(event, "ph");
@@ -50,7 +50,8 @@ pub fn is_sound(events: &[Value]) {
     flows_lead_from_slice_to_slice(events);
 }
 
-/// Each process and each thread is named once, and no two processes share a thread: Perfetto names them by number.
+/// Each process and each thread is named once, and no two processes share a thread: Perfetto identifies a thread by its
+/// number.
 fn all_have_names(events: &[Value]) {
     let named = |what: &str| -> Vec<Track> {
         let names = of_kind(events, "M").filter(|event| event["name"] == *what);
@@ -83,8 +84,8 @@ fn slices_do_not_cross(events: &[Value]) {
     }
 }
 
-/// Of each id there are a start and a finish, in this order, both bound to the slice that is around them: as a
-/// reader does it, in the order of the file, to that which was opened last.
+/// Each id has a start and then a finish, both bound to the slice that encloses them. As a reader does, this binds them
+/// in the order of the file, to the slice that was opened last.
 fn flows_lead_from_slice_to_slice(events: &[Value]) {
     let mut around: HashMap<Track, (u64, u64, &str)> = HashMap::new();
     let mut starts: HashMap<&str, &Value> = HashMap::new();

@@ -1,7 +1,8 @@
 //! The Chromium of this test binary, and its DevTools protocol: JSON on two pipes, each message ended by a zero.
 //!
-//! To start Chromium takes longer than most tests need it. So tests that run at the same time share one process, in which
-//! each has a window with storage of its own. `browser.rs` drives these windows and is the only user of this file.
+//! Starting Chromium takes longer than most tests use it. So tests that run at the same time share one process, in
+//! which each has a window with storage of its own. `browser.rs` drives these windows and is the only user of this
+//! file.
 
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -86,8 +87,8 @@ impl Chromium {
         reply["result"].take()
     }
 
-    /// Returns what receives the events of a session from now on: before a call returns, all events that Chromium sent
-    /// before its reply are there.
+    /// Returns the receiver of a session's events from now on. When a call returns, the receiver has all events that
+    /// Chromium sent before the reply.
     pub fn events(&self, session: &str) -> Receiver<Value> {
         let (sender, events) = channel();
         lock(&self.receivers).events.insert(session.to_owned(), sender);
@@ -102,7 +103,7 @@ impl Drop for Chromium {
     }
 }
 
-/// Sends each message to its receiver, until Chromium ends. Then drops the senders, so that nothing waits any longer.
+/// Sends each message to its receiver, until Chromium ends. Then drops the senders, so that no receiver keeps waiting.
 fn dispatch(mut messages: BufReader<ChildStdout>, receivers: &Mutex<Receivers>) {
     let mut bytes = Vec::new();
     while messages.read_until(0, &mut bytes).is_ok() && bytes.pop() == Some(0) {
@@ -118,7 +119,7 @@ fn dispatch(mut messages: BufReader<ChildStdout>, receivers: &Mutex<Receivers>) 
     *lock(receivers) = Receivers::default();
 }
 
-/// Locks it also after a test panicked that held it: no test leaves one of these half written.
+/// Locks a mutex even if a test panicked while it held the lock: no test leaves the data half written.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -69,7 +69,7 @@ const MARKED: &str = "(() => {
 })()";
 
 #[test]
-fn a_lane_with_a_finding_is_marked_and_so_are_those_with_the_same() {
+fn each_lane_that_a_finding_concerns_is_marked() {
     let recorder = Arc::new(Recorder::new());
     let runtime = executor::Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();
     for wrong in [0, 3] {

@@ -31,7 +31,7 @@ fn a_hundred_thousand_events_open_and_step_at_once() {
             browser.key("ArrowLeft");
             start.elapsed()
         };
-        // The quickest: the machine may be busy with other things.
+        // The quickest step counts, because the machine may be busy.
         let quickest = (0..20).map(|_| step()).min().unwrap();
         assert_eq!(index(browser), trace.records.len() as u64 - 20);
         assert!(quickest < Duration::from_millis(250), "a step takes {quickest:?}");
@@ -56,7 +56,7 @@ fn a_task_that_is_woken_often_is_searched_at_once() {
         browser.write("wakes itself");
         browser.key("Enter");
         assert_eq!(browser.text("#said"), "1 of 25000 found");
-        // With a look at all that the task did before for each wake it takes twenty.
+        // It would take twenty seconds if each wake were checked against all earlier events of the task.
         assert!(start.elapsed() < Duration::from_secs(5), "it takes {:?}", start.elapsed());
     });
 }
@@ -69,7 +69,7 @@ fn a_recording_without_its_beginning_opens_too() {
     runtime.block_on(async { executor::join_all((0..20).map(sleeps)).await });
     let mut trace = recorder.trace();
     assert!(trace.head.dropped > 0);
-    // Without what is said again of the oldest, too: the tasks are unknown then.
+    // Also drops the events that the recorder keeps of what still exists, so that the tasks are unknown.
     trace.records.retain(|record| !matches!(record.event, Event::Spawned { .. } | Event::TimerSet { .. }));
     browse(move |browser, place| {
         browser.open(&replayed(place, &trace), DESKTOP);

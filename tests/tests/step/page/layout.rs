@@ -1,4 +1,4 @@
-//! What fits a phone and a desktop, colours, labels, names.
+//! The layout of the page on a phone and a desktop, its colours, labels and names.
 
 use super::{DESKTOP, PHONE, SMALL, browse, crawl, index, page_of, replayed};
 use executor::trace::Recorder;
@@ -6,13 +6,13 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What stands out of the window on the right, but for source lines, which scroll.
+/// The elements that extend beyond the right edge of the window, except for source lines, which scroll.
 const CUT_OFF: &str = "[...document.querySelectorAll('button, input, p, li, dd, h1, h2, canvas')]
     .filter((one) => one.checkVisibility() && !one.closest('dialog') && !one.closest('pre'))
     .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5).map((one) => one.outerHTML)";
 
 #[test]
-fn nothing_is_wider_than_a_phone_and_all_of_it_fits_a_desktop() {
+fn the_page_is_no_wider_than_a_phone_and_fits_a_desktop() {
     browse(|browser, place| {
         let trace = crawl(place);
         let crawled = place.path("crawl.html");
@@ -28,7 +28,7 @@ fn nothing_is_wider_than_a_phone_and_all_of_it_fits_a_desktop() {
                 }
                 let high = browser.eval("document.documentElement.scrollHeight").as_u64().unwrap();
                 assert!(width < 500 || high <= u64::from(height), "{high} pixels are scrolled on a desktop");
-                // A long sentence leaves the chart its room, too.
+                // The chart keeps its room beside a long sentence, too.
                 let longest = "recorded.events.filter((event) => event.waits)
                     .sort((a, b) => JSON.stringify(b.waits).length - JSON.stringify(a.waits).length)[0].index";
                 browser.eval(&format!("location.hash = {longest} + 1"));
@@ -40,7 +40,7 @@ fn nothing_is_wider_than_a_phone_and_all_of_it_fits_a_desktop() {
     });
 }
 
-/// The texts whose colour differs from what is behind them by less than 4.5 to 1; what is switched off may be faint.
+/// The texts whose contrast with their background is below 4.5 to 1, except for disabled elements.
 const FAINT: &str = "(() => {
     const pen = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
     const mixed = (colours) => {
@@ -65,7 +65,7 @@ const FAINT: &str = "(() => {
 })()";
 
 #[test]
-fn every_text_can_be_read_by_day_and_by_night() {
+fn every_text_has_enough_contrast_in_light_and_dark_colours() {
     browse(|browser, place| {
         let page = page_of(place, "lost-wake");
         for colours in ["light", "dark"] {
@@ -87,14 +87,14 @@ fn every_text_can_be_read_by_day_and_by_night() {
 }
 
 #[test]
-fn up_and_down_choose_in_the_list() {
+fn the_up_and_down_keys_select_in_the_list() {
     browse(|browser, place| {
         browser.open(&page_of(place, "ping-pong"), DESKTOP);
         browser.key("Home");
         browser.eval("document.querySelector('#list').focus()");
         ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"].into_iter().for_each(|key| browser.key(key));
         assert_eq!(index(browser), 3);
-        browser.key("f"); // task 1's only
+        browser.key("f"); // lists only the events of task 1
         let listed = browser.eval("panes.listed.slice(0, 12).map((at) => at + 1)");
         let listed: Vec<u64> = serde_json::from_value(listed).unwrap();
         assert!(listed[11] > listed[0] + 11, "nothing of others lies between: {listed:?}");
@@ -108,7 +108,7 @@ fn up_and_down_choose_in_the_list() {
 }
 
 #[test]
-fn a_line_that_a_file_does_not_have_is_said_to_be_of_another() {
+fn a_line_beyond_the_end_of_a_file_is_reported_as_that_of_another_file() {
     browse(|browser, place| {
         std::fs::create_dir_all(place.path("old/demo/src/step/programs")).unwrap();
         std::fs::write(place.path("old/demo/src/step/programs/ping_pong.rs"), "// shorter\n").unwrap();
@@ -120,7 +120,7 @@ fn a_line_that_a_file_does_not_have_is_said_to_be_of_another() {
 }
 
 #[test]
-fn labels_of_the_time_axis_differ_however_near_one_looks() {
+fn the_labels_of_the_time_axis_differ_at_every_zoom() {
     browse(|browser, place| {
         browser.open(&page_of(place, "two-sleeps"), DESKTOP);
         browser.key("t");
@@ -143,11 +143,11 @@ fn labels_of_the_time_axis_differ_however_near_one_looks() {
 }
 
 #[test]
-fn names_are_text_whatever_is_in_them() {
+fn names_are_shown_as_text_whatever_they_contain() {
     let recorder = Arc::new(Recorder::new());
     let runtime = executor::Runtime::builder().observer(recorder.clone()).build().unwrap();
     let name = "</script><script>throw 1</script><!--<b>\\u003c \u{2028}";
-    let shown = name.replace('\u{2028}', "\\u{2028}"); // it would end a line
+    let shown = name.replace('\u{2028}', "\\u{2028}"); // unescaped, it would end the line
     runtime.block_on(async {
         executor::named(name).spawn(async {}).await.unwrap();
         executor::named(name).spawn(std::future::pending::<()>());
@@ -191,7 +191,7 @@ const COMMAS: &str = "recorded.events.flatMap(({ index }) => {
 })";
 
 #[test]
-fn on_a_phone_no_line_begins_with_a_comma() {
+fn no_line_begins_with_a_comma_on_a_phone() {
     browse(|browser, place| {
         for program in ["two-sleeps", "cancel", "semaphore", "ping-pong"] {
             browser.open(&page_of(place, program), PHONE);

@@ -43,9 +43,9 @@ fn crawl(place: &Place) -> Trace {
     Trace::open(recording).unwrap()
 }
 
-/// In a browser, if there is one, and with a deadline.
+/// Runs a test in a browser, if one is installed, with a time limit.
 fn browse(body: impl FnOnce(&mut Browser, &Place) + Send + 'static) {
-    tests::demo::demo(); // building it takes as long as it takes
+    tests::demo::demo(); // the time limit does not include the build
     within(120, || {
         let Some(mut browser) = Browser::start() else { return };
         body(&mut browser, &Place::new());
@@ -77,7 +77,7 @@ fn two_runs() -> Trace {
     recorder.trace()
 }
 
-/// A poll within which another task is dropped, that goes on then: it sets a timer and spawns.
+/// A poll that drops another task and then continues: it sets a timer and spawns.
 fn dropped_in_a_poll() -> Trace {
     let recorder = Arc::new(Recorder::new());
     let runtime = executor::Runtime::builder().virtual_clock().observer(recorder.clone()).build().unwrap();

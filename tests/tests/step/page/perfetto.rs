@@ -23,7 +23,7 @@ fn chrome_events(place: &Place) -> Vec<Value> {
 }
 
 #[test]
-fn perfetto_is_given_what_its_format_asks_for() {
+fn the_file_for_perfetto_follows_the_rules_of_its_format() {
     let place = Place::new();
     for program in ["two-sleeps", "cancel", "semaphore", "blocked", "downloads", "lost-wake", "unjoined"] {
         place.run(&["step", program, "--perfetto", "run.json"]).exits(0);
@@ -31,7 +31,7 @@ fn perfetto_is_given_what_its_format_asks_for() {
     }
     is_sound(&perfetto(&place, &two_runs()));
     is_sound(&perfetto(&place, &dropped_in_a_poll()));
-    // One that is killed leaves a recording that ends anywhere.
+    // A program that is killed leaves a recording that may end after any event.
     let mut trace = dropped_in_a_poll();
     while trace.records.pop().is_some() {
         is_sound(&perfetto(&place, &trace));
@@ -39,7 +39,7 @@ fn perfetto_is_given_what_its_format_asks_for() {
 }
 
 #[test]
-fn perfetto_is_given_every_poll_and_every_wake_leads_from_a_slice_to_a_poll() {
+fn perfetto_shows_every_poll_and_every_wake_leads_from_a_slice_to_a_poll() {
     let place = Place::new();
     let trace = crawl(&place);
     let events = perfetto(&place, &trace);
@@ -62,7 +62,7 @@ fn perfetto_is_given_every_poll_and_every_wake_leads_from_a_slice_to_a_poll() {
 }
 
 #[test]
-fn perfettos_threads_tell_what_each_task_does_all_the_time() {
+fn perfettos_threads_show_what_each_task_does_at_any_time() {
     let place = Place::new();
     place.run(&["step", "cancel", "--perfetto", "run.json"]).exits(0);
     let events = &chrome_events(&place);

@@ -129,7 +129,7 @@ fn a_wake_is_followed_to_its_cause_and_back() {
         }
         assert_eq!(index(browser), wake);
         browser.key("Home");
-        // The arrow, on its way from the reactor's row to the task's.
+        // A point of the arrow, between the reactor's row and the task's.
         let arrow = format!(
             "(() => {{ chart.showAll(); const box = chart.canvas.getBoundingClientRect();
                return [box.left + chart.x({}), box.top + chart.y(1) + 0.6 * chart.row]; }})()",
@@ -166,7 +166,7 @@ fn the_state_is_what_folding_all_events_gives() {
 }
 
 #[test]
-fn whoever_reads_is_woken_by_the_end_of_what_comes_and_whoever_writes_is_not() {
+fn the_end_of_a_stream_wakes_its_readers_and_not_its_writers() {
     let mut trace = two_runs();
     let events = [
         json!({ "event": "source_added", "source": 1, "fd": 5 }),
@@ -219,7 +219,7 @@ fn a_shielded_poll_drops_nothing_and_a_simulated_socket_has_no_descriptor() {
     });
 }
 
-/// Sees to it that the page knows the same of every so many-th event as a fold of all events up to it.
+/// Checks that the page's state after every `step`-th event is that of a fold of all events up to it.
 fn agrees(browser: &mut Browser, place: &Place, trace: &Trace, step: usize) {
     browser.open(&replayed(place, trace), DESKTOP);
     let shown = browser.eval(&format!(
@@ -317,7 +317,7 @@ fn m_shows_the_code_of_the_runtime_with_the_words_and_the_queues() {
 }
 
 #[test]
-fn causes_are_those_that_the_stepper_in_the_terminal_tells() {
+fn causes_are_those_of_the_stepper_in_the_terminal() {
     browse(|browser, place| {
         let programs = [Program::TwoSleeps, Program::PingPong, Program::Cancel, Program::Semaphore, Program::LostWake];
         let traces = programs.map(|program| program.record().unwrap());
@@ -338,7 +338,7 @@ fn causes_are_those_that_the_stepper_in_the_terminal_tells() {
 struct State {
     tasks: BTreeMap<u64, &'static str>,
     queue: Vec<u64>,
-    /// The polls that are open: of whoever is dropped within another's, too.
+    /// The polls in progress, including that of a task that is dropped within another's poll.
     running: Vec<u64>,
     timers: BTreeSet<u64>,
     sources: BTreeSet<u64>,

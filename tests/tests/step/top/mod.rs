@@ -44,7 +44,7 @@ fn a_running_program_is_shown_with_its_tasks_sockets_and_timers() {
         let place = Place::new();
         let server = serve(&place, &[]);
         assert_eq!(server.get("/ring/1").status, 200);
-        let client = server.connect(); // says nothing: its task waits for a request
+        let client = server.connect(); // sends nothing, so its task waits for a request
         let (address, own) = (server.address, client.local_addr().unwrap());
         let mut text = String::new();
         eventually("the connection is seen to wait", || {
@@ -63,14 +63,14 @@ fn a_running_program_is_shown_with_its_tasks_sockets_and_timers() {
 }
 
 #[test]
-fn an_idle_program_gets_older() {
+fn the_times_of_an_idle_program_increase() {
     within_after_build(60, || {
         let place = Place::new();
         let _server = serve(&place, &[]);
         let mut observed = Observed::live();
         let stream = std::os::unix::net::UnixStream::connect(place.path("console")).unwrap();
         for line in std::io::BufRead::lines(std::io::BufReader::new(stream)) {
-            // It may be in the middle of a poll.
+            // The first task may be in the middle of a poll.
             let waits =
                 |observed: &Observed| observed.state().tasks.get(&1).is_some_and(|root| root.phase == Phase::Suspended);
             if observed.add_line(&line.unwrap()).unwrap() && waits(&observed) {
@@ -85,7 +85,7 @@ fn an_idle_program_gets_older() {
 }
 
 #[test]
-fn a_full_recorder_still_shows_all_that_live_as_waiting() {
+fn a_full_recorder_still_shows_all_live_tasks_as_suspended() {
     within_after_build(60, || {
         let place = Place::new();
         let server = serve(&place, &[("EXECUTOR_TRACE_EVENTS", "60")]);
@@ -132,7 +132,7 @@ fn a_path_that_is_no_console_is_an_error_that_says_what_to_do() {
 }
 
 #[test]
-fn a_recording_is_shown_with_what_is_over_and_as_it_was() {
+fn a_recording_is_shown_at_its_end_and_at_a_given_time() {
     let place = Place::new();
     let mut record = place.command(&["step", "semaphore", "--lint"]);
     Running::start(record.env("EXECUTOR_TRACE", "run.jsonl")).wait().exits(0);
@@ -153,7 +153,7 @@ fn a_recording_is_shown_with_what_is_over_and_as_it_was() {
 fn observed() -> Observed {
     let mut trace = Program::Semaphore.record().unwrap();
     trace.head.program = "program".into();
-    // The rest changes with every program that is added.
+    // These line numbers change with every program that is added.
     trace.places.iter_mut().filter(|place| place.file.ends_with("mod.rs")).for_each(|place| place.line = 1);
     Observed::replay(trace, Some(Duration::from_millis(50)))
 }
@@ -199,7 +199,7 @@ fn the_tables_look_as_before_on_small_and_large_terminals() {
 /// The semaphore's program while it runs, from its beginning to the event of this number.
 fn running(events: usize) -> Observed {
     let mut trace = Program::Semaphore.record().unwrap();
-    trace.head.simulated = false; // its time goes on
+    trace.head.simulated = false; // so that its time advances
     let mut file = Vec::new();
     Trace { records: trace.records[..events].to_vec(), ..trace }.write(&mut file).unwrap();
     let mut observed = Observed::live();
@@ -252,7 +252,7 @@ fn keys_sort_and_select() {
     let (names, details) = seen(&mut screen, &before);
     assert_eq!((&names[..], &*details), (&["main", "Ann", "Bob", "Cleo"].map(String::from)[..], "task 1 \"main\""));
     press(&mut screen, 'j');
-    press(&mut screen, 'r'); // what is selected stays so, wherever it goes
+    press(&mut screen, 'r'); // the selected task stays selected wherever it moves
     let (names, details) = seen(&mut screen, &before);
     assert_eq!((&names[0], &*details), (&"Cleo".to_owned(), "task 2 \"Ann\""));
     press(&mut screen, 's');
@@ -268,7 +268,7 @@ fn keys_sort_and_select() {
 }
 
 #[test]
-fn keys_that_have_nothing_to_do_say_so() {
+fn a_key_that_has_no_effect_says_why() {
     let (observed, mut screen) = (observed(), Screen::new(Column::Task));
     for (keys, says) in [
         ("x", "`x` does nothing here: ? lists the keys"),
@@ -305,7 +305,7 @@ fn no_size_is_too_small() {
 }
 
 #[test]
-fn no_number_is_cut_where_there_is_no_room_for_it() {
+fn a_number_without_room_is_left_out_and_not_cut() {
     let (observed, mut screen) = (observed(), Screen::new(Column::Task));
     for width in 1..100 {
         let first = picture(&mut screen, &observed, width, 24).lines().next().unwrap_or_default().to_owned();

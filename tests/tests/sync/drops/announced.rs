@@ -93,7 +93,7 @@ fn a_broadcast_handed_to_a_dropped_receive_is_received_by_the_next_one() {
 }
 
 #[test]
-fn a_broadcast_receiver_that_is_dropped_while_it_is_served_keeps_no_message() {
+fn a_broadcast_receiver_that_is_dropped_with_a_handed_over_message_keeps_none() {
     let alive = Alive::default();
     let (tx, rx) = broadcast(1);
     let mut rest = tx.subscribe();

@@ -1,11 +1,11 @@
-//! Waits for a condition, dropped while they wait for the notice or for the mutex.
+//! Waits for a condition that are dropped while they wait for the notice or for the mutex.
 
 use crate::kit::{hand, waiting};
 use executor::sync::{Condvar, Mutex};
 
 #[test]
 fn a_notice_for_a_wait_that_is_dropped_while_it_waits_for_the_mutex_goes_to_the_next_one() {
-    // It was notified, and waits for the mutex: not polled since, in line for it, or with the mutex handed over.
+    // The wait was notified. It was not polled since, is in line for the mutex, or the mutex was handed to it.
     for polls in 0..2 {
         for unlocked in [false, true] {
             let (mutex, changed) = (Mutex::new(()), Condvar::new());

@@ -1,4 +1,4 @@
-//! Waits for permits, messages and notices, which are served one after the other.
+//! Waits for permits, messages and notices, which go to one waiter after the other.
 
 use crate::kit::{Alive, Boxed, Line, each_may_be_dropped, hand, waiting};
 use executor::sync::{Condvar, Mutex, Receiver, Semaphore, channel};
@@ -107,8 +107,8 @@ fn a_notice_handed_to_a_dropped_wait_goes_to_the_next_one() {
 
 #[test]
 fn room_handed_to_a_dropped_send_goes_to_the_next_one() {
-    // A receive hands room to a send. The message of a dropped send is dropped, unless it was sent before: then it is
-    // received in its position.
+    // A receive hands room to a send. A dropped send drops its message, unless it has sent it before; then the message
+    // is received in order.
     for capacity in [0, 1, 2] {
         for place in 0..3 {
             for polls in 0..3 {

@@ -1,4 +1,5 @@
-//! A wait can be dropped at any moment: nothing is lost or left behind, and what it was handed goes to the next one.
+//! A wait can be dropped at any moment: nothing is lost or left behind, and what was handed to it goes to the next
+//! wait.
 
 mod announced;
 mod conditions;

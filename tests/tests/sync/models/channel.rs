@@ -1,4 +1,4 @@
-//! A channel beside its model.
+//! A channel compared with its model.
 
 use crate::kit::{Hand, at_once, hand};
 use executor::sync::{Receiver, RecvError, SendError, Sender, TryRecvError, TrySendError, channel};
@@ -39,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Messages are numbers. Waits have numbers too: that of a send is its message's.
+/// Messages are numbers. Waits have numbers too: a send has the number of its message.
 #[derive(Default)]
 struct Model {
     capacity: usize,

@@ -1,5 +1,5 @@
-//! The semaphore and the channel beside models of a few lines: random operations in any order have the same results,
-//! the same contents, and wake the same waiters.
+//! The semaphore and the channel, compared with models of a few lines: after random operations in any order, results,
+//! contents and woken waiters are the same.
 
 mod channel;
 mod semaphore;

@@ -1,4 +1,4 @@
-//! A semaphore beside its model.
+//! A semaphore compared with its model.
 
 use crate::kit::{Hand, hand};
 use executor::sync::{Permit, Semaphore};

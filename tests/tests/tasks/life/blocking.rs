@@ -56,7 +56,7 @@ fn idle_thread_child() {
         let name = spawn_blocking(|| thread::current().name().map(str::to_owned)).await.unwrap();
         assert_eq!(name.as_deref(), Some("executor-blocking-1"));
         for _ in 0..20 {
-            // The thread is idle a moment after its call is joined, so a call may just miss it.
+            // The thread becomes idle a moment after its call is joined, so a call made at once may not find it.
             sleep(Duration::from_millis(1)).await;
             spawn_blocking(|| ()).await.unwrap();
         }
@@ -187,7 +187,7 @@ fn the_end_of_a_runtime_cancels_the_calls_that_wait_and_leaves_those_that_run() 
                 .collect();
             (first, waiting)
         });
-        // It returned though the first call goes on.
+        // `block_on` has returned although the first call still runs.
         assert_eq!(drops.len(), 3, "calls that had not begun are dropped before block_on returns");
         for waiting in handles.1 {
             assert!(futures_lite::future::block_on(waiting).unwrap_err().is_cancelled());

@@ -74,7 +74,7 @@ fn a_task_that_cancels_itself_and_returns_in_the_same_poll_has_returned() {
 }
 
 #[test]
-fn a_sleeping_task_is_cancelled_where_it_waits() {
+fn a_suspended_task_is_cancelled_without_another_poll() {
     block_on(async {
         let drops = Log::new();
         let wakers = Log::new();
@@ -88,7 +88,7 @@ fn a_sleeping_task_is_cancelled_where_it_waits() {
         yield_now().await;
         assert_eq!(wakers.len(), 1);
         task.cancel();
-        task.cancel(); // asking twice is asking once
+        task.cancel(); // a second cancel has no effect
         assert_eq!(drops.len(), 0, "a future is dropped by its runner, not inside of `cancel`");
         assert!(task.await.unwrap_err().is_cancelled());
         assert_eq!(drops.len(), 1);
@@ -97,7 +97,7 @@ fn a_sleeping_task_is_cancelled_where_it_waits() {
 }
 
 #[test]
-fn a_finished_task_stays_finished_when_it_is_cancelled() {
+fn cancelling_a_completed_task_has_no_effect() {
     block_on(async {
         let task = spawn(async { 5 });
         yield_now().await;
@@ -108,7 +108,7 @@ fn a_finished_task_stays_finished_when_it_is_cancelled() {
 }
 
 #[test]
-fn a_local_task_cancelled_from_another_thread_is_dropped_at_home() {
+fn a_local_task_cancelled_from_another_thread_is_dropped_on_its_home_thread() {
     within(20, || {
         let home = thread::current().id();
         block_on(async move {
@@ -200,7 +200,7 @@ fn a_dropped_handle_detaches_its_task_and_the_output_is_dropped_once() {
 
 #[test]
 fn a_handle_may_be_awaited_by_one_task_after_another() {
-    // The waker that it was given last is the one that counts.
+    // The waker of the last poll is the one that is called.
     block_on(async {
         let (send, receive) = async_channel::bounded::<()>(1);
         let mut task = spawn(async move { receive.recv().await.unwrap() });
@@ -221,7 +221,7 @@ fn a_handle_may_be_awaited_outside_of_any_runtime() {
     within(20, || {
         let (give, take) = mpsc::channel();
         let runtime = thread::spawn(move || {
-            // Only the other thread wakes anything in here, which is a deadlock until it does.
+            // Without detection of deadlocks: only the other thread can wake a task of this runtime.
             executor::block_on(async move {
                 let (send, receive) = async_channel::bounded::<()>(1);
                 give.send((spawn(async move { receive.recv().await.map(|()| 3) }), send)).unwrap();
@@ -233,12 +233,12 @@ fn a_handle_may_be_awaited_outside_of_any_runtime() {
         assert!(poll_with(&counting.waker(), &mut task).is_pending());
         send.send_blocking(()).unwrap();
         assert_eq!(futures_lite::future::block_on(task).unwrap().unwrap(), 3);
-        drop(runtime); // it waits for ever, on its own
+        drop(runtime); // detaches the thread, which waits for ever
     });
 }
 
 #[test]
-fn awaiting_a_handle_again_panics_with_that_message() {
+fn awaiting_a_handle_again_panics_and_says_so() {
     block_on(async {
         let mut task = spawn(async { 1 });
         assert_eq!((&mut task).await.unwrap(), 1);

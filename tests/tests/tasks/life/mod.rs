@@ -1,9 +1,9 @@
 //! The life of a task, through the public API: invariants 1 to 4, 7 and 9.
 //!
 //! (1) A wake is never lost and never runs a task twice. (2) A future is dropped once, on the right thread, at its end.
-//! (3) `cancel` works at any moment, and the handle resolves after the drop. (4) A panic reaches the task that joins, and
-//! no other. (7) No task starves the rest. (9) Wakers may outlive everything. `tests/models/` runs every interleaving of a
-//! few threads; the loops here use many threads.
+//! (3) `cancel` works at any moment, and the handle resolves after the drop. (4) A panic reaches the task that joins,
+//! and no other. (7) No task starves the rest. (9) Wakers may outlive everything. `tests/models/` runs every
+//! interleaving of a few threads; the loops here use many threads.
 
 mod blocking;
 mod cancel;

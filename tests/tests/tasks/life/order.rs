@@ -155,7 +155,7 @@ fn many_tasks_that_always_wake_themselves_do_not_starve_a_timer() {
 // ---- numbers and names ----
 
 #[test]
-fn tasks_are_numbered_in_the_order_of_their_spawning_and_say_what_they_are() {
+fn tasks_are_numbered_in_the_order_of_spawning_and_their_handles_print_name_and_state() {
     block_on(async {
         let first = spawn(pending::<()>());
         let second = named("second").spawn(pending::<()>());

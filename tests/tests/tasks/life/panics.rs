@@ -43,7 +43,7 @@ fn an_unobserved_panic_reaches_no_other_task() {
 }
 
 #[test]
-fn a_panic_in_a_futures_destructor_is_the_tasks_own() {
+fn a_panic_in_a_futures_destructor_is_a_panic_of_its_task() {
     block_on(async {
         for cancel in [false, true] {
             let drops = Log::new();
@@ -135,7 +135,7 @@ fn panics_in_the_destructors_of_tasks_that_are_left_do_not_leave_block_on() {
 }
 
 #[test]
-fn a_runtime_goes_on_after_a_panic() {
+fn a_runtime_can_be_used_again_after_a_panic() {
     let runtime = Runtime::builder().build().unwrap();
     let caught = catch_unwind(AssertUnwindSafe(|| runtime.block_on(async { panic!("once") })));
     assert_eq!(message::<()>(caught), "once");
@@ -170,7 +170,7 @@ fn spawning_outside_of_a_runtime_panics_and_says_what_to_write() {
 }
 
 #[test]
-fn a_runtime_that_runs_on_another_thread_is_busy() {
+fn a_runtime_cannot_run_on_two_threads_at_once() {
     within(20, || {
         let runtime = Arc::new(Runtime::builder().build().unwrap());
         let (started, has_started) = mpsc::channel();

@@ -54,8 +54,9 @@ fn tasks_that_are_left_are_dropped_once_on_this_thread_before_block_on_returns()
 }
 
 #[test]
-fn a_task_that_is_left_may_borrow_what_the_first_future_does_not_own() {
-    // The future of block_on may borrow. It is dropped before block_on returns, also if only a waker refers to it.
+fn the_future_of_block_on_may_borrow() {
+    // The future of block_on may borrow. It is dropped before block_on returns, even if a waker still refers to its
+    // task.
     let text = String::from("borrowed");
     let wakers = Log::new();
     let length = block_on(async {
@@ -74,8 +75,8 @@ fn a_task_that_is_left_may_borrow_what_the_first_future_does_not_own() {
 }
 
 #[test]
-fn tasks_spawned_by_destructors_during_the_end_are_ended_as_well() {
-    /// A task that never completes, and whose destructor spawns another such task, this many times.
+fn tasks_spawned_by_destructors_at_the_end_of_the_runtime_are_ended_too() {
+    /// Spawns a task that never completes and whose destructor spawns another such task, this many in all.
     fn leave(generations: usize, drops: Log<thread::ThreadId>) {
         let dropped = OnDrop::new(move || {
             drops.push(thread::current().id());

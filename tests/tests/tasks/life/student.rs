@@ -60,7 +60,7 @@ impl Shared {
         }
     }
 
-    /// Runs `future` while `threads` threads do the work.
+    /// Runs the future that `make` returns on this many threads.
     fn run<F>(threads: usize, make: impl FnOnce(Arc<Shared>) -> F) -> Arc<Shared>
     where
         F: Future<Output = ()> + Send + 'static,
@@ -127,8 +127,8 @@ fn a_students_executor_with_several_threads_runs_the_same_tasks() {
     });
 }
 
-/// A future that keeps a waker of each of its polls. By its number it panics or returns in its third poll, returns in
-/// its first, or never completes.
+/// A future that keeps a waker of each of its polls. Depending on its number, it panics or returns in its third poll,
+/// returns in its first, or never completes.
 fn numbered(n: usize, wakers: Log<Waker>) -> impl Future<Output = usize> {
     let mut polls = 0;
     poll_fn(move |cx| {
@@ -143,8 +143,8 @@ fn numbered(n: usize, wakers: Log<Waker>) -> impl Future<Output = usize> {
     })
 }
 
-/// Joins a task; cancels it first if it never completes, and by its number polls the handle before or detaches the
-/// task.
+/// Joins a task. Cancels it first if it never completes. Depending on its number, polls the handle before that, or
+/// detaches the task.
 async fn join(n: usize, mut task: JoinHandle<usize>) -> Option<Result<usize, JoinError>> {
     if n.is_multiple_of(3)
         && let Some(joined) = poll_once(&mut task).await
@@ -195,7 +195,7 @@ fn wakes_cancels_and_joins_from_all_threads_at_once_end_every_task_once() {
                     }
                 }
                 while drops.load(Ordering::SeqCst) < TASKS {
-                    yield_now().await; // the detached ones
+                    yield_now().await; // until the detached tasks have ended, too
                 }
                 wakes.cancel();
                 assert!(wakes.await.unwrap_err().is_cancelled());
@@ -208,7 +208,7 @@ fn wakes_cancels_and_joins_from_all_threads_at_once_end_every_task_once() {
 }
 
 #[test]
-fn a_runnable_that_is_dropped_cancels_its_task_on_this_thread() {
+fn a_runnable_that_is_dropped_cancels_its_task_on_the_thread_that_drops_it() {
     let drops = Log::new();
     let dropped = dropped_on(&drops);
     let (task, handle) = spawn_with(

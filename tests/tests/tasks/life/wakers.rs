@@ -43,7 +43,7 @@ fn a_waker_outlives_its_runtime() {
 }
 
 #[test]
-fn a_wake_from_inside_another_runtime_runs_the_task_at_home() {
+fn a_wake_from_inside_another_runtime_runs_the_task_on_its_home_thread() {
     within(20, || {
         let (give, take) = mpsc::channel::<Waker>();
         let other =
@@ -67,7 +67,7 @@ fn a_wake_from_inside_another_runtime_runs_the_task_at_home() {
 }
 
 #[test]
-fn two_wakes_before_a_poll_are_one_poll() {
+fn two_wakes_before_a_poll_cause_one_poll() {
     block_on(async {
         let wakers = Log::new();
         drop(spawn(park(wakers.clone())));
@@ -103,7 +103,7 @@ fn a_wake_during_the_poll_leads_to_another_poll() {
 }
 
 #[test]
-fn a_finished_task_is_never_polled_again() {
+fn a_completed_task_is_never_polled_again() {
     block_on(async {
         let kept: Log<Waker> = Log::new();
         let task = spawn({
@@ -284,7 +284,7 @@ fn no_wake_of_a_storm_from_four_threads_is_lost() {
 }
 
 #[test]
-fn a_storm_of_wakes_at_one_task_ends_with_a_poll_that_sees_the_last() {
+fn a_storm_of_wakes_of_one_task_ends_with_a_poll_that_sees_the_last_write() {
     within(60, || {
         const EACH: usize = 50_000;
         let counted = Arc::new(AtomicUsize::new(0));

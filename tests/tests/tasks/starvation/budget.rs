@@ -45,7 +45,7 @@ fn what_runs_inside_of_a_poll_does_not_refill_its_budget() {
 }
 
 #[test]
-fn slow_polls_delay_a_timer_by_a_few_of_them_at_most() {
+fn slow_polls_delay_a_timer_by_at_most_a_few_polls() {
     let polls = executor::block_on(async {
         let timer = executor::spawn(executor::time::sleep(std::time::Duration::from_millis(20)));
         let mut polls = 0;

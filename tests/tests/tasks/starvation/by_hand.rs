@@ -1,4 +1,4 @@
-//! Polls by hand, outside of a runtime: each returns what is there, because no other task waits for its turn.
+//! Polls by hand, outside of a runtime: each poll returns what is there, because no other task waits for its turn.
 
 use super::kit::{Full, virtually};
 use executor::sync::{Event, Mutex, Semaphore, oneshot, unbounded, watch};
@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use tests::{Counting, within};
 
-/// Checks that none of many polls by hand is pending: more polls than a budget has operations.
+/// Polls by hand more often than a budget has operations, and checks that no poll is pending.
 #[track_caller]
 fn never_misses<T>(what: &str, mut is_there: impl FnMut() -> Poll<T>) {
     const POLLS: u32 = 4000;
@@ -79,7 +79,7 @@ fn a_poll_by_hand_returns_what_is_there_on_a_thread_that_ran_a_runtime() {
             }
         };
         all.await;
-        // Spent to the last operation.
+        // Spends the budget to the last operation.
         while poll_once(full.next()).await.is_some() {}
     });
     never_misses("a message", || poll(full.next()));
@@ -147,7 +147,7 @@ fn another_librarys_block_on_inside_of_a_task_makes_progress() {
 }
 
 #[test]
-fn without_a_budget_one_of_many_polls_by_hand_is_deferred() {
+fn without_a_budget_few_of_many_polls_by_hand_are_deferred() {
     const POLLS: usize = 200_000;
     let full = Full::new();
     let missed = (0..POLLS).filter(|_| poll(full.next()).is_pending()).count();

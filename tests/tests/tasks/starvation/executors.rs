@@ -1,5 +1,5 @@
-//! Executors other than the runtime: a custom scheduler of its tasks, an executor that resets the budget, and those of
-//! other libraries, which have no budget.
+//! Executors other than the runtime: a custom scheduler for the runtime's tasks, an executor that resets the budget,
+//! and executors of other libraries, which have no budget.
 
 use super::kit::{Boxed, Full, lets_others_run};
 use executor::sync::unbounded;
@@ -41,7 +41,7 @@ impl Fifo {
     }
 }
 
-/// A task that is always busy, until the one after it has had its turns.
+/// Is always busy, until the other task has counted its turns in `stop`.
 async fn busy_until(stop: Arc<Lock<u32>>, most: u32) {
     let (tx, rx) = unbounded();
     let mut count = 0;
@@ -114,7 +114,7 @@ fn an_executor_that_resets_the_budget_ends_each_poll_that_has_spent_it() {
 }
 
 #[test]
-fn an_executor_that_knows_no_budget_does_not_starve_its_tasks() {
+fn an_executor_without_a_budget_does_not_starve_its_tasks() {
     const MANY: u32 = 1_000_000;
     within(60, || {
         let turns = Arc::new(Lock::new(0));
@@ -131,7 +131,7 @@ fn an_executor_that_knows_no_budget_does_not_starve_its_tasks() {
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
         tokio.block_on(async {
             let other = tokio::spawn(counts_turns(turns.clone()));
-            busy_until(turns, MANY).await; // the first one is no task of tokio's
+            busy_until(turns, MANY).await; // the future of `block_on` is not a task of tokio
             other.await.unwrap();
         });
     });
@@ -141,7 +141,7 @@ fn an_executor_that_knows_no_budget_does_not_starve_its_tasks() {
 fn a_time_limit_ends_a_busy_loop_in_another_librarys_block_on() {
     within(20, || {
         executor::block_on(async {
-            // On a thread whose reactor another thread turns.
+            // The other thread uses the reactor of this thread, and this thread turns it.
             let reactor = reactor::Handle::current().unwrap();
             let limited = std::thread::spawn(move || {
                 let _entered = reactor.enter();

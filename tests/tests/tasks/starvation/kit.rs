@@ -15,11 +15,11 @@ pub struct Work {
     pub turns: Cell<u32>,
 }
 
-/// Operations in one turn: the budget, and some for leaves that were pending before.
+/// The maximum of operations in one turn: the budget, and some for leaf futures that were pending before.
 pub const MOST: u32 = OPERATIONS as u32 + 8;
 
 impl Work {
-    /// Counts an operation. Returns whether to do another one: until the other task has had its turns.
+    /// Counts an operation. Returns `true` until the other task has had its turns.
     pub fn goes_on(&self) -> bool {
         self.in_this_turn.set(self.in_this_turn.get() + 1);
         if self.turns.get() >= 4 {
@@ -78,7 +78,7 @@ impl Full {
         self.tx.try_send(()).unwrap();
     }
 
-    /// Is always busy.
+    /// Never completes, and is always busy.
     pub async fn forever(&self) {
         loop {
             self.next().await;

@@ -1,6 +1,6 @@
 //! Leaf futures: primitives, timers, tasks and sockets.
 
-#![allow(clippy::await_holding_refcell_ref)] // each has one task that borrows it
+#![allow(clippy::await_holding_refcell_ref)] // each is borrowed by one task
 
 use super::kit::{lets_others_run, lets_others_run_on, virtually};
 use executor::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener, UnixStream, lookup};
@@ -15,7 +15,7 @@ use std::future::pending;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Runs each of these operations again and again; all are ready at once.
+/// Runs each of these operations again and again. All of them are ready at once.
 macro_rules! let_others_run {
     ($runtime:expr; $($what:literal: $operation:expr;)*) => {$(
         lets_others_run_on(&$runtime, $what, |work| async move {
@@ -27,7 +27,7 @@ macro_rules! let_others_run {
 }
 
 #[test]
-fn every_wait_at_a_primitive_takes_part_in_the_budget() {
+fn every_wait_at_a_primitive_counts_against_the_budget() {
     let (semaphore, mutex, lock) = (&Semaphore::new(1), &Mutex::new(()), &RwLock::new(()));
     let (shared_semaphore, shared_mutex) = (&Arc::new(Semaphore::new(1)), &Arc::new(Mutex::new(())));
     let (event, barrier, condvar) = (&Event::new(), &Barrier::new(1), &Condvar::new());
@@ -75,7 +75,7 @@ fn every_wait_at_a_primitive_takes_part_in_the_budget() {
 }
 
 #[test]
-fn every_timer_that_is_due_takes_part_in_the_budget() {
+fn every_timer_that_is_due_counts_against_the_budget() {
     let past = || now() - Duration::from_secs(3600);
     let again = &RefCell::new(sleep(Duration::ZERO));
     let ticks = &RefCell::new(None);
@@ -93,7 +93,7 @@ fn every_timer_that_is_due_takes_part_in_the_budget() {
 }
 
 #[test]
-fn joining_a_completed_task_takes_part_in_the_budget() {
+fn joining_a_completed_task_counts_against_the_budget() {
     lets_others_run("tasks", |work| async move {
         let mut tasks: VecDeque<_> = (0..1000).map(|_| spawn(async {})).collect();
         while !tasks.iter().all(|task| task.is_finished()) {
@@ -134,7 +134,7 @@ fn joining_a_completed_task_takes_part_in_the_budget() {
 }
 
 #[test]
-fn awaiting_a_hundred_thousand_tasks_that_are_over_lets_others_run_each_budget() {
+fn awaiting_a_hundred_thousand_completed_tasks_lets_others_run_after_each_budget() {
     virtually().block_on(async {
         let tasks: Vec<_> = (0..100_000).map(|_| spawn(async {})).collect();
         while !tasks.iter().all(|task| task.is_finished()) {
@@ -159,7 +159,7 @@ fn awaiting_a_hundred_thousand_tasks_that_are_over_lets_others_run_each_budget()
 }
 
 #[test]
-fn making_a_socket_takes_part_in_the_budget() {
+fn making_a_socket_counts_against_the_budget() {
     let runtime = Runtime::builder().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = &folder.path().join("socket");
@@ -172,7 +172,7 @@ fn making_a_socket_takes_part_in_the_budget() {
         let listener = UnixListener::bind(path).unwrap();
         while work.goes_on() {
             let _client = UnixStream::connect(path).await.unwrap();
-            // The call of std, which has no budget.
+            // This call of std spends no budget.
             drop(listener.get_ref().accept().unwrap());
         }
         std::fs::remove_file(path).unwrap();
@@ -189,7 +189,7 @@ fn making_a_socket_takes_part_in_the_budget() {
 }
 
 #[test]
-fn every_operation_on_a_socket_takes_part_in_the_budget() {
+fn every_operation_on_a_socket_counts_against_the_budget() {
     let runtime = Runtime::builder().build().unwrap();
     lets_others_run_on(&runtime, "a socket that is readable", |work| async move {
         let (a, b) = UnixStream::pair().unwrap();

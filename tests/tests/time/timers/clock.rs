@@ -19,7 +19,7 @@ use tests::{poll_with, waker_fn, within};
 fn a_timer_is_never_early_and_mostly_less_than_two_milliseconds_late() {
     within(60, || {
         block_on(async {
-            // A busy machine delays timers, so one attempt in time suffices.
+            // A busy machine delays timers, so one good attempt of twenty suffices.
             let mut medians = Vec::new();
             while medians.len() < 20 && medians.last().is_none_or(|median| *median >= Duration::from_millis(2)) {
                 let mut late: Vec<Duration> = Vec::new();
@@ -111,7 +111,7 @@ fn timers_of_several_threads_at_one_reactor_all_fire() {
                     for round in 0..200u64 {
                         let time = Duration::from_micros((round * 997 + n * 131) % 3000);
                         let mut sleep = sleep(time);
-                        let mut other = Box::pin(timeout(2 * time, pending::<()>())); // set, then taken back
+                        let mut other = Box::pin(timeout(2 * time, pending::<()>())); // set, then cancelled
                         let _ = poll_with(&waker, &mut other);
                         while poll_with(&waker, &mut sleep).is_pending() {
                             is_woken.recv_timeout(Duration::from_secs(20)).expect("its timer fires");
@@ -142,7 +142,7 @@ impl EndsOnClone {
             // SAFETY: each waker holds a reference of the `Arc` from which `waker` made its pointer.
             let hook = unsafe { &*data.cast::<EndsOnClone>() };
             drop(hook.reactor.lock().unwrap().take());
-            // SAFETY: as above; this is the clone's own.
+            // SAFETY: as above; this reference is the clone's.
             unsafe { Arc::increment_strong_count(data.cast::<EndsOnClone>()) };
             RawWaker::new(data, &EndsOnClone::TABLE)
         },

@@ -1,8 +1,7 @@
-//! Timers, through the public face: invariants 8 (never early, accurate to a millisecond, a
-//! cancelled timer costs nothing later) and 5 (a dropped one leaves nothing behind).
+//! Timers, through the public API: invariants 8 (never early, accurate to a millisecond, a cancelled timer costs
+//! nothing later) and 5 (a dropped one leaves nothing behind).
 //!
-//! Mostly on the virtual clock, where a century takes no time; the real one is asked how late its
-//! timers are.
+//! Most tests run on a virtual clock. `clock.rs` measures on the system's clock how late timers are.
 
 mod clock;
 mod combinators;

@@ -1,4 +1,4 @@
-//! The timing wheel beside a sorted list.
+//! The timing wheel compared with a sorted list.
 
 use super::{DAY, SECOND, TICK, count_timers, wheel};
 use executor::time::{Duration, Instant, Sleep, sleep, sleep_until};
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use tests::{Log, poll_with, waker_fn};
 
-/// What a user may do. The test reduces the numbers to timers that exist.
+/// An operation of a user. The test maps each number to a timer that exists.
 #[derive(Clone, Debug)]
 enum Action {
     Set(Duration),
@@ -29,7 +29,7 @@ enum Action {
     AdvanceToNext,
 }
 
-/// From zero to 300 days, each magnitude as often.
+/// From zero to 300 days, all magnitudes equally often.
 fn time() -> impl Strategy<Value = Duration> {
     let magnitude = |(bits, value): (u32, u64)| Duration::from_micros(value % (1 << bits)).min(300 * DAY);
     prop_oneof![
@@ -57,7 +57,7 @@ struct Timer {
     deadline: Duration,
     /// Its position in the order of setting.
     set: usize,
-    /// The waker that it calls next: the waker changes, the timer stays.
+    /// The name of the waker that it calls. The waker may change while the timer stays.
     name: usize,
 }
 
@@ -87,7 +87,7 @@ impl Backend for Coarse {
     }
 }
 
-/// The wheel, and beside it the model: a list that is sorted.
+/// The wheel and its model, a sorted list.
 struct Both {
     reactor: Reactor,
     start: Instant,
@@ -181,12 +181,12 @@ impl Both {
 }
 
 #[test]
-fn the_timer_queue_behaves_as_a_sorted_list() {
+fn the_timer_queue_behaves_like_a_sorted_list() {
     compare_with_the_model(|| Box::new(Coarse(Simulation::new())), TICK);
 }
 
 #[test]
-fn the_timer_queue_of_a_virtual_clock_behaves_as_a_sorted_list() {
+fn the_timer_queue_of_a_virtual_clock_behaves_like_a_sorted_list() {
     compare_with_the_model(|| Box::new(Simulation::new()), Duration::from_nanos(1));
 }
 

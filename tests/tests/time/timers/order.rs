@@ -33,8 +33,8 @@ fn timers_fire_in_the_order_of_their_deadlines() {
 
 #[test]
 fn timers_with_one_deadline_fire_in_the_order_in_which_they_were_set() {
-    // Also those that are set much later, when the first ones have moved to another wheel; and those beyond
-    // the horizon of the wheels, which is 198 days.
+    // Some of them are set much later, when the first ones have moved to another wheel; some are beyond the horizon of
+    // the wheels, which is 198 days.
     for far in [Duration::from_millis(3), SECOND, DAY, 100 * DAY, 220 * DAY, 500 * DAY] {
         on_virtual_clock(async {
             let order = Log::new();
@@ -61,8 +61,8 @@ fn timers_with_one_deadline_fire_in_the_order_in_which_they_were_set() {
 
 #[test]
 fn a_timer_beyond_the_horizon_hides_no_earlier_one() {
-    // It is in the furthest slot, which time reaches before the timer is due. A timer that was set since for a time
-    // between the two is in a later slot and due earlier.
+    // The timer is in the furthest slot, which the clock reaches before the timer is due. A timer that is set later,
+    // for a moment between these two, is in a later slot and due earlier.
     on_virtual_clock(async {
         let start = now();
         let far = spawn(sleep_until(start + 249 * DAY));
@@ -105,7 +105,7 @@ fn a_deadline_that_has_passed_is_ready_at_once() {
 }
 
 #[test]
-fn a_sleep_of_no_time_ends() {
+fn a_sleep_of_zero_ends() {
     on_virtual_clock(async {
         let start = now();
         for _ in 0..100 {
@@ -133,7 +133,7 @@ fn a_deadline_a_century_away_is_kept() {
 }
 
 #[test]
-fn the_longest_durations_are_far_away_and_never_early() {
+fn sleeps_of_the_longest_durations_do_not_end_early() {
     within(20, || {
         on_virtual_clock(async {
             let seconds = [1 << 40, 1 << 50, 1 << 52, 1 << 53, 1 << 60, i64::MAX as u64 / 2, i64::MAX as u64, u64::MAX];
@@ -173,7 +173,7 @@ fn a_million_sleeps_all_fire_and_leave_nothing() {
     let due = sleeps.iter().filter(|(time, _)| *time <= 50 * SECOND).count();
     assert_eq!(counting.wakes(), due);
     assert_eq!(count_timers(&reactor.handle()), 1_000_000 - due);
-    drop(sleeps); // those that wait are taken back
+    drop(sleeps); // cancels those that wait
     assert_eq!(count_timers(&reactor.handle()), 0);
     assert_eq!(counting.wakers(2), 0);
 }

@@ -38,7 +38,7 @@ fn a_timer_that_is_never_polled_is_never_set() {
 }
 
 #[test]
-fn a_fired_timer_is_ready_as_often_as_it_is_asked() {
+fn a_fired_timer_is_ready_in_each_further_poll() {
     on_virtual_clock(async {
         let mut sleep = sleep(SECOND);
         (&mut sleep).await;
@@ -62,7 +62,7 @@ fn a_timer_wakes_the_task_that_polled_it_last() {
 }
 
 #[test]
-fn a_reset_moves_the_deadline_forth_and_back() {
+fn a_reset_moves_the_deadline_in_both_directions() {
     on_virtual_clock(async {
         let start = now();
         let mut sleep = sleep(10 * SECOND);

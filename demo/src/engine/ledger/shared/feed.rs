@@ -17,7 +17,7 @@ use url::Url;
 /// The bounds of the wait while no queue has a page for this worker. It doubles from the first to the last. The last is
 /// also the longest time until a worker detects that the job is complete.
 const IDLE: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(250)];
-/// Leases that are renewed in one request.
+/// Number of leases to renew in one request.
 const PIECE: usize = 1000;
 
 /// Feeds leased pages into the frontier, and renews the leases. Ends only by failing.

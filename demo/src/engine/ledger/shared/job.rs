@@ -33,13 +33,13 @@ pub struct Job {
 
 /// The arguments of [`Job::lease`].
 pub struct Ask {
-    /// The most pages.
+    /// Maximum number of pages to lease.
     pub room: usize,
-    /// The most pages of the whole job.
+    /// Maximum number of pages of the whole job.
     pub max_pages: Option<u64>,
-    /// The worker's own limit of pages at once from a host.
+    /// The worker's own limit on pages at once from a host.
     pub own_limit: Option<usize>,
-    /// Without that, the limits for all workers together: for a host, and for a loopback host.
+    /// The limits for all workers together, for a host and for a loopback host. Used if there is no `own_limit`.
     pub common_limits: [usize; 2],
     /// The number of known URLs of the scope.
     pub known_scope: usize,
@@ -139,12 +139,12 @@ impl Job {
         }
     }
 
-    /// Adds a page that no page links to. `link` is written with its purpose.
+    /// Adds a page that no page links to. `link` begins with the letter of its purpose.
     pub async fn add(&self, depth: u32, referrer: String, link: String) -> Result<(), SharedError> {
         self.run(&self.scripts.add, &[depth.to_string(), referrer, link]).await.map(drop)
     }
 
-    /// Asks for pages.
+    /// Requests pages.
     ///
     /// # Cancel safety
     /// If it is dropped, Redis may have leased pages to this worker: see [`lost_reply`](Job::lost_reply).
@@ -214,7 +214,7 @@ impl Job {
         self.run(&self.scripts.release, &flat(leases)).await.map(drop)
     }
 
-    /// Marks the target of a redirect as seen, as part of `page`. Returns `false` if it has a line of its own.
+    /// Marks the target of a redirect as seen, as part of `page`. Returns `false` if it has its own line in the report.
     pub async fn see(&self, target: &Url, page: &Url) -> Result<bool, SharedError> {
         let reply = self.run(&self.scripts.see, &[target.to_string(), page.to_string()]).await?;
         self.number(&reply).map(|number| number == 1)
@@ -232,7 +232,7 @@ impl Job {
         self.run(&self.scripts.slow, &[url.to_owned(), pause, delay]).await.map(drop)
     }
 
-    /// The numbers of the job.
+    /// The counts of the job.
     pub async fn counts(&self) -> Result<JobCounts, SharedError> {
         let meta = self.command(&["HMGET", &self.key("meta"), "failed", "queued"]).await?;
         let pages = self.command(&["LLEN", &self.key("report")]).await?;
@@ -247,9 +247,9 @@ impl Job {
         })
     }
 
-    /// Some lines of the report, from this position on; none at its end.
+    /// The next lines of the report, from this position on. Empty at the end of the report.
     pub async fn report(&self, from: usize) -> Result<Vec<String>, SharedError> {
-        /// Lines in one reply.
+        /// Maximum number of lines in one reply.
         const PIECE: usize = 100;
         let (first, last) = (from.to_string(), (from + PIECE - 1).to_string());
         Ok(texts(&self.command(&["LRANGE", &self.key("report"), &first, &last]).await?))

@@ -74,7 +74,7 @@ impl Leases {
     }
 }
 
-/// The scheme, name and port of a URL, as the scripts find them.
+/// The scheme, name and port of a URL, as the scripts extract them.
 pub fn host_of(url: &str) -> &str {
     let name = url.find("://").map_or(0, |at| at + 3);
     let end = url[name..].find(['/', '?', '#']).map_or(url.len(), |at| name + at);
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_an_earlier_lease_of_a_page_leaves_the_later_one() {
+    fn the_end_of_an_earlier_lease_keeps_the_later_lease_of_the_page() {
         let leases = Leases::default();
         for (number, token) in [(1, "first"), (2, "second")] {
             leases.add(number, "http://h/".to_owned(), token.to_owned());

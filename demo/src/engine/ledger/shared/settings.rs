@@ -52,12 +52,12 @@ impl Settings {
         Settings(settings)
     }
 
-    /// As Redis keeps it. The same settings have the same text.
+    /// The text that Redis keeps. Equal settings have equal texts.
     pub fn text(&self) -> String {
         Value::Object(self.0.clone()).to_string()
     }
 
-    /// What differs from the text of other settings, for an error.
+    /// The differences from the text of other settings, for an error.
     pub fn difference(&self, other: &str) -> String {
         let other: Map<String, Value> = serde_json::from_str(other).unwrap_or_default();
         let differs = |(name, value): (&String, &Value)| match other.get(name) {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_named_with_both_values() {
+    fn each_difference_is_named_with_both_values() {
         let ours = settings("http://a/", 3, 0);
         assert_eq!(ours.text(), settings("http://a/", 3, 0).text());
         assert_eq!(ours.difference(&settings("http://a/", 8, 0).text()), "--depth 8, not 3");

@@ -36,11 +36,11 @@ pub struct SharedFrontier {
     scope: RefCell<Vec<String>>,
     /// The number of URLs that Redis has added to the scope so far.
     pub known_scope: Cell<usize>,
-    /// Sitemaps: depth, the page that names them, and the URL with its purpose.
+    /// Sitemaps that were not sent yet: the depth, the page that names them, and the URL with its purpose.
     named: RefCell<VecDeque<(u32, String, String)>>,
     /// Hosts that other workers must slow down for too.
     slowed: RefCell<VecDeque<Slowed>>,
-    /// The last page that Redis gave, by host, before the delay of the host was known.
+    /// By host, the number of the last page that Redis leased before the delay of the host was known.
     undelayed: RefCell<HashMap<String, u32>>,
     /// Set when there may be room for pages, or something to send.
     pub changed: Event,
@@ -57,11 +57,11 @@ struct Slowed {
 }
 
 impl SharedFrontier {
-    /// Connects to Redis; `None` if the options don't ask for it. `say` prints messages. `limits` are those of the
-    /// command line.
+    /// Connects to Redis. Returns `None` if the options do not name a shared crawl. `say` prints messages. `limits` are
+    /// those of the command line.
     ///
     /// # Errors
-    /// If the address is wrong, or Redis is not reachable.
+    /// Fails if the address is wrong, or if Redis is not reachable.
     pub async fn connect(
         options: &SharedOptions,
         settings: Settings,
@@ -87,8 +87,8 @@ impl SharedFrontier {
         }))
     }
 
-    /// Joins the job, or creates it with these first pages. The frontier is fed from now on, unless the job is complete:
-    /// then returns a message for the user.
+    /// Joins the job, or creates it with these first pages. The frontier is fed from now on. If the job is complete
+    /// already, returns a message for the user instead.
     pub async fn open(&self, frontier: &Frontier, starts: &[Url]) -> Result<Option<String>, SharedError> {
         if !self.job.open(starts, &self.settings, self.lease, self.limits.delay).await? {
             frontier.begin_feed();
@@ -128,7 +128,7 @@ impl SharedFrontier {
         self.scope.borrow_mut().push(to.to_string());
     }
 
-    /// Marks the target of a redirect as seen. Returns `false` if it has a line of its own.
+    /// Marks the target of a redirect as seen. Returns `false` if it has its own line in the report.
     pub async fn see(&self, page: &Url, target: &Url) -> bool {
         match self.job.see(target, page).await {
             Ok(is_ours) => is_ours,
@@ -172,7 +172,7 @@ impl SharedFrontier {
         Ok(())
     }
 
-    /// Whether Redis gave a page before the delay of its host was known, so that its time is not reserved.
+    /// Whether Redis leased a page before the delay of its host was known, so that its time is not reserved.
     pub fn needs_turn(&self, page: &Page) -> bool {
         self.undelayed.borrow().get(host_of(page.url.as_str())).is_some_and(|last| page.number <= *last)
     }
@@ -228,12 +228,12 @@ impl SharedFrontier {
         timeout(LAST_REQUESTS, returning).await.unwrap_or(Ok(())) // they return when their leases expire
     }
 
-    /// The numbers of the job; `None` if Redis does not answer.
+    /// The counts of the job; `None` if Redis does not answer.
     pub async fn counts(&self) -> Option<JobCounts> {
         timeout(LAST_REQUESTS, self.job.counts()).await.ok()?.ok()
     }
 
-    /// Some lines of the job's report, from this position on; none at its end.
+    /// The next lines of the job's report, from this position on. Empty at the end of the report.
     pub async fn report(&self, from: usize) -> Result<Vec<String>, SharedError> {
         timeout(LONGEST_REPORT, self.job.report(from)).await.unwrap_or(Err(SharedError::Silent))
     }

@@ -15,7 +15,7 @@ pub struct Crawl {
 }
 
 impl Crawl {
-    /// Checks that a command continues this crawl. One without URLs and without such options does.
+    /// Checks that a command continues this crawl. A command without URLs and without such options does.
     ///
     /// # Errors
     /// Fails if it names other URLs or options.
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn other_urls_and_other_options_are_refused_with_those_of_the_file() {
+    fn the_error_for_other_urls_or_options_names_those_of_the_file() {
         let kept = crawl(&["http://a/", "http://b/"], &["--depth=2"]);
         for starts in [&["http://a/"][..], &["http://a/", "http://b/", "http://c/"], &["http://c/"]] {
             let error = kept.is_continued_by(&crawl(starts, &["--depth=2"])).unwrap_err();

@@ -134,7 +134,7 @@ fn builder() -> Builder {
     builder
 }
 
-/// Locks what stays consistent if a thread panics with it.
+/// Locks a mutex whose data stays consistent even if a thread panics while it holds the lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

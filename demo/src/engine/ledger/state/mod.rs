@@ -70,7 +70,7 @@ impl State {
         Ok((state, crawl))
     }
 
-    /// Writes changes a while after they happened. It ends only by failing.
+    /// Writes changes shortly after they occur. It ends only by failing.
     ///
     /// # Cancel safety
     /// Changes that were not written are written by the next call.
@@ -156,7 +156,7 @@ impl State {
 
     /// Notes that a link is not followed.
     pub fn skip_link(&self, reason: &Skipped, hash: u64) {
-        // A robots.txt that cannot be read today is asked for again in the next run.
+        // If a robots.txt cannot be read now, the next run requests it again.
         if *reason != Skipped::RobotsUnreadable {
             self.push(Change::SkippedLink { hash, reason: tables::json(reason) });
         }

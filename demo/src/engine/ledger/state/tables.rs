@@ -27,7 +27,7 @@ const SCOPE: TableDefinition<'_, &str, ()> = TableDefinition::new("scope");
 
 /// The version of the format. Increase it for any change that this code cannot read.
 const FORMAT: &str = "1";
-/// Pages that are read at once.
+/// Number of pages to read at once.
 const CHUNK: usize = 1000;
 
 /// What is kept beside the pages.

@@ -59,7 +59,7 @@ fn link(state: &State, frontier: &Frontier, path: &str) {
 }
 
 #[test]
-fn a_page_that_is_done_is_in_the_file_within_a_second_and_all_is_at_the_end() {
+fn a_done_page_is_in_the_file_within_a_second_and_all_pages_are_at_the_end() {
     let directory = Temporary::new().unwrap();
     simulated(async {
         let (state, _) = State::open(directory.path().join("state"), begun()).await.unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// Gives its bytes in pieces of these lengths, over and over.
+/// A reader that returns its bytes in pieces of these lengths, in a cycle.
 struct Cut<'b> {
     bytes: &'b [u8],
     lengths: std::iter::Cycle<std::slice::Iter<'b, usize>>,
@@ -17,7 +17,7 @@ impl Read for Cut<'_> {
     }
 }
 
-/// Bodies out of what means something to one of the searches.
+/// Bodies made of parts that mean something to one of the searches.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     const PARTS: [&[u8]; 48] = [
         b"<a href=",

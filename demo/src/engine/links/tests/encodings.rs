@@ -45,7 +45,7 @@ fn a_page_is_read_in_its_encoding() {
 }
 
 #[test]
-fn a_charset_behind_the_first_1024_bytes_does_not_count() {
+fn a_charset_after_the_first_1024_bytes_is_ignored() {
     let page = |filler: usize| {
         let start = format!("<!--{}--><meta charset=windows-1251>", "x".repeat(filler));
         [start.as_bytes(), b"<a href='/\xe9'>"].concat()

@@ -48,7 +48,7 @@ fn html_links_are_found() {
 }
 
 #[test]
-fn spaces_in_urls_are_removed_as_the_url_standard_does() {
+fn spaces_in_urls_are_removed_as_in_the_url_standard() {
     check(
         Kind::Html,
         &[
@@ -115,7 +115,7 @@ fn only_markup_holds_links() {
 }
 
 #[test]
-fn each_element_has_its_attributes() {
+fn each_element_has_its_own_link_attributes() {
     check(
         Kind::Html,
         &[
@@ -143,7 +143,7 @@ fn each_element_has_its_attributes() {
 }
 
 #[test]
-fn a_link_is_what_its_relation_says() {
+fn the_relation_of_a_link_decides_its_kind() {
     let kind = |html: &str| {
         let found = found(Kind::Html, None, html);
         found.links.first().map(|link| (link.kind, link.nofollow))
@@ -175,7 +175,7 @@ fn a_link_is_what_its_relation_says() {
 }
 
 #[test]
-fn a_page_says_what_becomes_of_its_links() {
+fn nofollow_and_the_canonical_url_of_a_page_are_found() {
     let of = |html: &str| {
         let found = found(Kind::Html, None, html);
         (found.nofollow, found.canonical.map(|url| url.to_string()))
@@ -191,7 +191,7 @@ fn a_page_says_what_becomes_of_its_links() {
 }
 
 #[test]
-fn what_cannot_be_fetched_is_reported_with_its_reason() {
+fn references_that_cannot_be_fetched_are_reported_with_their_reasons() {
     let html = "<a href='mailto:x@y'><a href='MAILTO:x@y'><a href='javascript:x'><a href='http://['><a href='data:,x'>
         <a href='mailto:x@y'><img src='about:blank'><a href='ftp://x/'><a href='blob:http://x/y'>";
     let scheme = |scheme: &str| Unusable::Scheme(scheme.to_owned());
@@ -213,7 +213,7 @@ fn what_cannot_be_fetched_is_reported_with_its_reason() {
 }
 
 #[test]
-fn srcdoc_is_a_page_of_its_own() {
+fn a_srcdoc_is_searched_as_a_separate_page() {
     check(
         Kind::Html,
         &[
@@ -229,7 +229,7 @@ fn srcdoc_is_a_page_of_its_own() {
 }
 
 #[test]
-fn svg_within_html_is_read_as_such() {
+fn svg_within_html_is_read_as_svg() {
     check(
         Kind::Html,
         &[
@@ -257,7 +257,7 @@ fn svg_within_html_is_read_as_such() {
 }
 
 #[test]
-fn links_behind_megabytes_are_found() {
+fn links_after_megabytes_are_found() {
     let fill = "<p>filler filler filler filler</p>\n";
     let page = format!("<html>{}<a href=a>{}<a href=b>", fill.repeat(300_000), "x".repeat(9_000_000));
     assert_eq!(links(Kind::Html, page), ["/d/a", "/d/b"]);
@@ -275,7 +275,7 @@ fn many_links_and_attributes_take_linear_time() {
 }
 
 #[test]
-fn anchors_and_fragments_are_found_if_asked_for() {
+fn anchors_and_fragments_are_found_if_searched_for() {
     let html = "<p id=a><a name=b><p name=no><a href='#a'><a href='x#Ä'><a href='x#y'><a href='x#y'><svg id='é'>";
     let url = Url::parse(PAGE).unwrap();
     let with = find(Search::LinksAndAnchors, Kind::Html, None, html.as_bytes(), &url).unwrap();

@@ -13,7 +13,7 @@ struct Notes(Rc<RefCell<Vec<Note>>>);
 type Note = (Range<u64>, String);
 
 impl Rewriter for Notes {
-    /// Everything below `/saved/` is.
+    /// Everything below `/saved/` is saved.
     fn target(&mut self, url: &Url) -> Target {
         match url.path().strip_prefix("/saved/") {
             Some(name) => Target::File(format!("files/{name}")),
@@ -52,7 +52,7 @@ fn check_rewritten(kind: Kind, cases: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_link_to_a_saved_page_leads_to_its_file_and_another_one_to_its_url() {
+fn a_link_to_a_saved_page_leads_to_its_file_and_any_other_link_to_its_url() {
     check_rewritten(
         Kind::Html,
         &[
@@ -137,7 +137,7 @@ fn each_kind_of_link_is_rewritten() {
 }
 
 #[test]
-fn what_is_no_link_stays() {
+fn text_that_is_not_a_link_stays_unchanged() {
     for body in [
         "<script>var s = \"<a href='/saved/x'>\"</script>",
         "<!-- <a href=/saved/x> --><!doctype /saved/x>",
@@ -154,7 +154,7 @@ fn what_is_no_link_stays() {
 }
 
 #[test]
-fn a_base_is_rewritten_with_all_that_depends_on_it() {
+fn a_base_is_rewritten_with_all_links_that_depend_on_it() {
     check_rewritten(
         Kind::Html,
         &[
@@ -179,7 +179,7 @@ fn a_base_is_rewritten_with_all_that_depends_on_it() {
 }
 
 #[test]
-fn a_file_needs_neither_a_hash_nor_another_origin() {
+fn integrity_and_crossorigin_of_saved_files_are_disabled() {
     check_rewritten(
         Kind::Html,
         &[
@@ -217,7 +217,7 @@ fn css_is_rewritten_in_its_syntax() {
 }
 
 #[test]
-fn a_long_stylesheet_keeps_its_places() {
+fn places_in_a_long_stylesheet_are_right() {
     for filler in ["x".repeat(3 << 20), "ü".repeat(100_000), "\u{20ac} ".repeat(50_000)] {
         let before = format!("/* {filler} */a{{b:url(data:,{filler})}}c{{b:url(/saved/a)}}");
         assert!(rewritten(Kind::Css, &before) == before.replace("/saved/", "files/"));
@@ -227,7 +227,7 @@ fn a_long_stylesheet_keeps_its_places() {
 }
 
 #[test]
-fn bytes_that_are_not_utf_8_move_no_place() {
+fn invalid_utf_8_moves_no_place() {
     for garbage in [&b"\xff"[..], b"\xc3", b"\xe2\x82", b"\xc3\xc3\xa9\xe2\x82\xac\x80"] {
         for before in [&b"/*"[..], b"a{b:url(data:,"] {
             for length in [1, 3000, 70_000] {
@@ -246,7 +246,7 @@ fn bytes_that_are_not_utf_8_move_no_place() {
 }
 
 #[test]
-fn a_character_that_the_end_of_a_buffer_cuts_is_replaced_with_its_link() {
+fn a_character_cut_by_the_end_of_a_buffer_is_replaced_with_its_link() {
     for before in 65_500..65_540 {
         let css = format!("{}a{{b:url(/saved/€)}}", " ".repeat(before));
         assert!(rewritten(Kind::Css, &css).ends_with(" a{b:url(files/%E2%82%AC)}"), "{before}");
@@ -280,9 +280,9 @@ fn xml_is_rewritten_except_feeds_and_sitemaps() {
 }
 
 proptest! {
-    /// Whatever a page contains, its links lead to the same pages afterwards, and rewriting it again changes nothing.
+    /// Whatever a page contains, its links lead to the same pages after it is rewritten.
     #[test]
-    fn the_links_of_a_rewritten_page_are_those_of_the_page(
+    fn a_rewritten_page_keeps_its_links(
         parts in proptest::collection::vec(prop_oneof![
             Just("<a href=\""), Just("<a href='"), Just("<a href="), Just("<img src="), Just("<img srcset=\""),
             Just("<p style=\"x:url("), Just("<p style='x:url("), Just("<style>"), Just("</style>"), Just("x:url("),

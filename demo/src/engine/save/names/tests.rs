@@ -12,7 +12,7 @@ fn name(url: &str) -> String {
     names.path(&url).to_str().unwrap().to_owned()
 }
 
-/// What a system makes of a name that neither tells case nor normalization apart.
+/// A name as a system sees it that distinguishes neither case nor normalization.
 fn folded(name: &str) -> String {
     let nfc = ComposingNormalizerBorrowed::new_nfc();
     let upper: String = nfc.normalize(name).chars().flat_map(char::to_uppercase).collect();
@@ -20,7 +20,7 @@ fn folded(name: &str) -> String {
 }
 
 #[test]
-fn a_name_says_what_its_url_says() {
+fn urls_get_the_names_of_the_scheme() {
     for (url, expected) in [
         ("https://h/", "h/index.html"),
         ("https://h/d/page.html", "h/d/page.html"),
@@ -57,7 +57,7 @@ fn a_name_says_what_its_url_says() {
 }
 
 #[test]
-fn what_a_name_cannot_hold_is_replaced_and_hashed() {
+fn parts_that_a_name_cannot_hold_are_replaced_and_hashed() {
     let long = "x".repeat(300);
     for (url, beginning, end) in [
         ("https://h/a*.html", "h/a_~73bdde89da78", ".html"),
@@ -114,7 +114,7 @@ fn the_order_of_arrival_changes_no_name() {
     assert_eq!(first.iter().collect::<HashSet<_>>().len(), urls.len());
 }
 
-/// Pieces of URLs that are alike to some system or to some part of the scheme.
+/// Pieces of URLs that some system, or some part of the scheme, may confuse.
 fn piece() -> impl Strategy<Value = String> {
     const PIECES: &[&str] = &[
         "a",
