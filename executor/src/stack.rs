@@ -125,7 +125,7 @@ impl Drop for Restore {
 }
 
 /// The description of a leaf that does not report what it waits for.
-const UNANNOUNCED: &str = "something that does not call executor::leaf::pending to say what";
+const UNANNOUNCED: &str = "an unnamed leaf future, which does not call executor::leaf::pending";
 
 /// Notes that a waker of the task that is polled on this thread was cloned, as a leaf does before it returns
 /// `Poll::Pending`. If the poll captures such calls, captures those in progress now: if no leaf reports itself

@@ -39,7 +39,7 @@ use std::task::{Context, Poll, ready};
 pub const OPERATIONS: u8 = 128;
 
 /// What a task whose budget is spent waits for.
-pub const SPENT: &str = "its next turn, as the budget of this one is spent";
+pub const SPENT: &str = "its next poll, because the budget of this one is spent";
 
 /// Operations before a deferral on a thread that is not counted.
 const UNCOUNTED: u32 = 1 << 16;

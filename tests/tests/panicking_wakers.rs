@@ -338,7 +338,7 @@ fn panics_in_the_drop_of_payloads_and_outputs_do_not_leave_the_runtime() {
         let error = spawn(async { explode() }).await.unwrap_err();
         while_unwinding(|| drop(error));
         let error = spawn(async { explode() }).explained().await.unwrap_err();
-        assert!(error.to_string().ends_with("panicked: a value that is not a message"), "{error}");
+        assert!(error.to_string().ends_with("panicked: a payload that is not text"), "{error}");
         drop(error);
         // The payload can still be taken.
         match spawn(async { explode() }).await {

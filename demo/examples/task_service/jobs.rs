@@ -129,7 +129,7 @@ impl Jobs {
         }
         job.done = job.steps;
         while let Err(error) = self.finish(&job).await {
-            eprintln!("cannot store the end of task {}: {error}; trying again", job.id);
+            eprintln!("cannot store the completion of task {}: {error}; trying again", job.id);
             sleep(RETRY).await;
         }
     }

@@ -92,7 +92,7 @@ async fn run(args: Args) -> Result<(), Failure> {
     for job in jobs.go_on().await.map_err(database)? {
         eprintln!("task {} goes on from {} %: it ran when the program ended", job.id, job.percentage());
     }
-    println!("listening on http://{address}/ — start tasks at /task; Ctrl-C ends it");
+    println!("listening on http://{address}/ — start tasks at /task; Ctrl-C stops it");
 
     // When the first of the two ends, the other is dropped, and the listener with it.
     let interrupted = async {
@@ -102,6 +102,6 @@ async fn run(args: Args) -> Result<(), Failure> {
     let serving = async { Err(broken(address, serve(listener, Rc::new(Api::new(jobs.clone()))).await)) };
     let ended = interrupted.or(serving).await;
     let left = jobs.stop().await.map_err(database)?;
-    eprintln!("stored; tasks that go on at the next start: {left}");
+    eprintln!("stored; tasks that continue at the next start: {left}");
     ended
 }

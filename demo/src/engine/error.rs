@@ -17,7 +17,7 @@ pub enum PageError {
     Save(#[from] SaveError),
     #[error("cannot resume: the response does not continue the part that was received before")]
     NotResumed,
-    #[error("the server does not send the ranges of the file that were asked for")]
+    #[error("the server does not send the requested ranges of the file")]
     NotInSegments,
     /// The connection for a segment has no retries left.
     #[error("{0}")]

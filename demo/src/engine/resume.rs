@@ -75,7 +75,8 @@ impl Origin {
         if status != StatusCode::OK || !accepts || is_coded(headers) {
             return None;
         }
-        Some(Origin { url: url.to_owned(), validator: validator(headers)?, total: content_length(headers) })
+        let origin = Origin { url: url.to_owned(), validator: validator(headers)?, total: content_length(headers) };
+        Some(origin).filter(Origin::can_be_sent)
     }
 
     /// Reads what an earlier run wrote beside a part. `None` if no request can carry it: the file is untrusted.

@@ -42,7 +42,7 @@ fn refused(engine: &Engine, url: &Url, error: &PageError, begun: Instant, wait: 
     if let Some(limit) = slowed {
         let pause = match (believed, wait) {
             (Some(believed), Some(wait)) if believed < wait => {
-                format!("the host asks for a pause of {wait:.0?}; pausing for {believed:.0?}, then ")
+                format!("the host requests a pause of {wait:.0?}; pausing for {believed:.0?}, then ")
             }
             (Some(pause), _) => format!("pausing for {pause:.0?}, then "),
             (None, _) => String::new(),

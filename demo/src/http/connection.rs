@@ -128,7 +128,7 @@ impl Connection {
             let head = self.read_head(is_recorded).await?;
             match head.0.0 {
                 StatusCode::SWITCHING_PROTOCOLS => {
-                    return Err(Error::Malformed("101 Switching Protocols, which was not asked for".into()));
+                    return Err(Error::Malformed("an unrequested 101 Switching Protocols".into()));
                 }
                 status if status.is_informational() => {}
                 _ => return Ok(head),

@@ -86,7 +86,7 @@ fn check_same(ways: &[Way], runs: &[Vec<Measured>], pages: usize) -> Result<(), 
         None => Ok(()),
         Some((way, _)) => Err(Failure::Way {
             way: way.name(),
-            why: format!("for {} it downloaded other bytes than `{}`", count(pages, "page"), ways[0].name()),
+            why: format!("for {} its bytes differ from those of `{}`", count(pages, "page"), ways[0].name()),
         }),
     }
 }

@@ -31,7 +31,7 @@ impl Rule for Acquire {
     }
 
     fn give_back(state: &mut Counted, want: &mut usize, _: ()) -> Option<()> {
-        assert!(state.put(*want), "a semaphore got more permits than can be counted");
+        assert!(state.put(*want), "a semaphore would exceed the maximum number of permits");
         None
     }
 }
@@ -98,7 +98,7 @@ impl Permits {
     #[cold]
     #[track_caller]
     fn overflow(&self) -> ! {
-        panic!("{} got more permits than can be counted", self.0);
+        panic!("{} would exceed the maximum number of permits", self.0);
     }
 
     pub(super) fn available(&self) -> usize {

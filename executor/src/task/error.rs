@@ -84,7 +84,7 @@ impl fmt::Display for TaskError {
 impl std::error::Error for TaskError {}
 
 /// What is printed for a panic that has no message.
-pub(crate) const NO_MESSAGE: &str = "a value that is not a message";
+pub(crate) const NO_MESSAGE: &str = "a payload that is not text";
 
 /// What a task panicked with. Prints its message.
 ///

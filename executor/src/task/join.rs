@@ -232,7 +232,7 @@ impl<T> JoinHandle<T> {
             return None;
         }
         let output = self.output();
-        assert!(output.is_some(), "{self:?} was awaited again after it had given its output");
+        assert!(output.is_some(), "{self:?} was awaited again after it had returned its output");
         output
     }
 

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 /// How long a deadlock lasts before it is printed.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-const WHAT: &str = "nothing in this runtime can run, and nothing in it can change that: no timer is set, no \
-    socket open that something could come from, no blocking call under way. Only another thread could still wake one of its";
+const WHAT: &str = "no task in this runtime can run: no timer is set, no registered source can become ready, no \
+    blocking call is in progress. Only another thread can still wake one of its";
 
 /// Parks when only a wake from another thread can unpark this one, and reports the deadlock as the run's settings say.
 /// `park` waits for events, for a time if one is given; `is_alone` takes what other threads have pushed and returns

@@ -80,7 +80,7 @@ impl TaskDump {
         let (waits, state) = (Vec::new(), task.state());
         let note = match state {
             TaskState::Queued => "is about to run",
-            TaskState::Suspended => "waits for: something that does not call executor::leaf::pending to say what",
+            TaskState::Suspended => "waits for: an unnamed leaf future, which does not call executor::leaf::pending",
             _ => "",
         };
         let cancellation = task.cancellation().cloned();

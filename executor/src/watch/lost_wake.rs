@@ -165,11 +165,11 @@ impl Checks {
                 write!(text, "\n    its last waker was dropped by {by}{line}")
             }
             (None, 0) => write!(text, "\n    its last poll left no waker"),
-            (None, 1) => write!(text, "\n    its waker was there, and was not called"),
-            (None, wakers) => write!(text, "\n    its {wakers} wakers were there, and none was called"),
+            (None, 1) => write!(text, "\n    it had a waker that was not called"),
+            (None, wakers) => write!(text, "\n    it had {wakers} wakers, and none was called"),
         };
         text.push_str(
-            "\n    The code that makes a future ready must call wake() on the waker that its last poll left there.",
+            "\n    The code that makes a future ready must call wake() on the waker that its last poll registered.",
         );
         text
     }
@@ -182,7 +182,7 @@ impl Checks {
 /// The report of a task that has made progress in a poll without a wake.
 pub(crate) fn sentence(task: &TaskInfo) -> String {
     format!(
-        "lost wake: {task} made progress when it was polled without having been woken: what it waited for had come, and \
-         its waker was not called"
+        "lost wake: {task} made progress when it was polled without having been woken: its condition held, but its \
+         waker was not called"
     )
 }

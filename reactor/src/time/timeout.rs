@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 /// The error of a [`timeout`]: the future did not finish in time and was dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
-#[error("it took longer than the time it was given")]
+#[error("the time limit has passed")]
 pub struct Elapsed;
 
 impl From<Elapsed> for std::io::Error {

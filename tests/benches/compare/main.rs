@@ -110,12 +110,12 @@ impl Arguments {
                 "--list" => arguments.list = true,
                 "--rounds" => {
                     let rounds = given.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
-                    arguments.rounds = Some(rounds.ok_or("--rounds wants a number from 1 up")?);
+                    arguments.rounds = Some(rounds.ok_or("--rounds takes a number of at least 1")?);
                 }
                 "--only" => {
                     let name = given.next().unwrap_or_default();
                     let runtime = RUNTIMES.iter().position(|runtime| **runtime == name);
-                    arguments.only = Some(runtime.ok_or_else(|| format!("--only wants one of {RUNTIMES:?}"))?);
+                    arguments.only = Some(runtime.ok_or_else(|| format!("--only takes one of {RUNTIMES:?}"))?);
                 }
                 other if !other.starts_with('-') => arguments.names.push(other.to_owned()),
                 // `cargo test -- --nocapture` and the like are passed to every target; this one ignores them.

@@ -60,7 +60,7 @@
 //!
 //! # What a primitive does not promise
 //! The suites check all that the executor's own primitives guarantee. The constants of a trait can promise less: `FAIR`
-//! says whether the longest waiter is first, `CANCEL_SAFE` whether a wait may be dropped, polled without a wake and
+//! says whether the waiter that has waited longest is first, `CANCEL_SAFE` whether a wait may be dropped, polled without a wake and
 //! polled with another waker, as `select`, `race` and `timeout` do. A failure says if a constant would skip its check.
 
 mod backend;

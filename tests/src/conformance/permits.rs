@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 
 /// The invariants, as the messages name them.
-const AT_MOST: &str = "at most as many hold it as there are permits";
-const AT_ONCE: &str = "what is free is there at the first poll";
+const AT_MOST: &str = "there are never more holders than permits";
+const AT_ONCE: &str = "a free permit is acquired at the first poll";
 const WAKES: &str = "a release wakes a waiter";
-const NEXT: &str = "what a waiter was woken for goes to the next one if it is dropped";
+const NEXT: &str = "if a woken waiter is dropped, the next one is woken";
 const SPINS: &str = "a wait does not wake itself";
 const LEAVES: &str = "a wait that is over leaves no waker behind";
-const FAIR: &str = "the longest waiter is first (FAIR)";
+const FAIR: &str = "the waiter that has waited longest is first (FAIR)";
 const LOST: &str = "no permit is lost";
 const READS: &str = "a holder reads what the last one wrote";
 

@@ -77,7 +77,8 @@ impl Run {
         let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().expect("it catches its panics")).collect();
         ended.into_iter().collect::<Result<(), String>>()?;
         if hangs {
-            let what = format!("no task on any of {THREADS} threads got on for {STANDSTILL:?}, and all of them wait");
+            let what =
+                format!("no task on any of {THREADS} threads made progress for {STANDSTILL:?}, and all of them wait");
             return Err(breaks(noun, "each wait comes to an end", what));
         }
         Ok(())

@@ -220,7 +220,17 @@ impl Place {
 
     /// The demo with these arguments, to run in here.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(demo());
+        self.inside(Command::new(demo()), args)
+    }
+
+    /// `sh` with this script, whose `"$@"` is the demo with these arguments, to run in here.
+    pub fn shell(&self, script: &str, args: &[&str]) -> Command {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]).arg(demo());
+        self.inside(shell, args)
+    }
+
+    fn inside(&self, mut command: Command, args: &[&str]) -> Command {
         command.args(args).current_dir(self.folder.path());
         // A proxy of the machine would not reach the servers of the tests.
         for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"] {
@@ -253,10 +263,8 @@ impl Place {
 
     /// Starts `demo crawl` with these arguments and at most this number of file descriptors.
     pub fn start_crawl_with_descriptors(&self, descriptors: u32, args: &[&str]) -> Running {
-        let mut shell = Command::new("sh");
-        shell.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$@\"")).arg("sh").arg(demo());
-        shell.args(["crawl", "--report", "report.jsonl"]).args(args).current_dir(self.folder.path());
-        Running::start(&mut shell)
+        let script = format!("ulimit -n {descriptors} && exec \"$@\"");
+        Running::start(self.shell(&script, &["crawl", "--report", "report.jsonl"]).args(args))
     }
 
     /// The report of [`crawl`](Place::crawl).

@@ -102,7 +102,7 @@ impl<'a, T> Hand<'a, T> {
     /// Its output. It must have been woken exactly once since the last poll.
     #[track_caller]
     pub fn served(&mut self) -> T {
-        assert_eq!(self.counting.wakes() - self.seen, 1, "it was to be woken once");
+        assert_eq!(self.counting.wakes() - self.seen, 1, "expected exactly one wake");
         self.ready()
     }
 
@@ -149,7 +149,7 @@ impl<'a, T> Hand<'a, T> {
         budget::reset();
         (0..budget::OPERATIONS).for_each(|_| budget::spend());
         let polled = self.poll_as_it_is();
-        assert!(polled.is_pending() && self.was_woken(), "it was to let others run, and to be polled again");
+        assert!(polled.is_pending() && self.was_woken(), "expected it to wake itself and return Poll::Pending");
     }
 }
 

@@ -48,7 +48,7 @@ pub fn within<R: Send + 'static>(seconds: u64, body: impl FnOnce() -> R + Send +
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(60), "never came: {what}");
+        assert!(start.elapsed() < Duration::from_secs(60), "did not happen within 60 s: {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }

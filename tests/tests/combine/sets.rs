@@ -281,7 +281,7 @@ fn the_child_that_was_woken_first_wins() {
     assert!(poll_with(Waker::noop(), &mut first).is_pending());
     [7, 3, 5].iter().for_each(|n: &usize| gates[*n].open());
     assert_eq!(poll_with(Waker::noop(), &mut first), Poll::Ready((7, ())));
-    assert_eq!(gates[3].polls(), 1, "the others are not even asked");
+    assert_eq!(gates[3].polls(), 1, "the others are not polled");
 
     let mut outputs = as_completed(gates.iter().enumerate().map(|(n, gate)| {
         gate.0.open.set(false);

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 #[track_caller]
 fn breaks(invariant: &str, suite: impl FnOnce()) {
     let start = Instant::now();
-    let panic = catch_unwind(AssertUnwindSafe(suite)).expect_err("the suite passes it");
+    let panic = catch_unwind(AssertUnwindSafe(suite)).expect_err("the suite did not find the mistake");
     is_reported(invariant, panic, start);
 }
 
@@ -28,7 +28,7 @@ fn breaks_on_threads(invariant: &str, suite: impl Fn()) {
         let start = Instant::now();
         catch_unwind(AssertUnwindSafe(&suite)).err().map(|panic| (panic, start))
     };
-    let (panic, start) = (0..20).find_map(run).expect("the suite passes it, twenty times");
+    let (panic, start) = (0..20).find_map(run).expect("the suite did not find the mistake, twenty times");
     is_reported(invariant, panic, start);
 }
 

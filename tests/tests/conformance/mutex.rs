@@ -246,18 +246,18 @@ fn a_mutex_that_calls_the_waker_of_the_first_poll_does_not_conform() {
 
 #[test]
 fn newcomers_that_overtake_a_woken_waiter_are_found() {
-    breaks("the longest waiter is first", || check(Bug::LetsNewcomersIn));
+    breaks("the waiter that has waited longest is first", || check(Bug::LetsNewcomersIn));
 }
 
 #[test]
 fn a_last_in_first_out_mutex_conforms_only_if_it_promises_no_order() {
-    breaks("the longest waiter is first", || check(Bug::LastInFirstOut));
+    breaks("the waiter that has waited longest is first", || check(Bug::LastInFirstOut));
     mutex(|| Own::<true, false>::new(Bug::LastInFirstOut)); // this one promises no order
 }
 
 #[test]
 fn a_mutex_that_hands_the_lock_over_and_opens_it_does_not_conform() {
-    breaks("at most as many hold it", || check(Bug::GivesTwice));
+    breaks("more holders than permits", || check(Bug::GivesTwice));
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn a_mutex_that_stays_locked_when_its_holder_panics_does_not_conform() {
 
 #[test]
 fn a_mutex_that_two_threads_can_lock_at_once_does_not_conform() {
-    breaks_on_threads("at most as many hold it", || check(Bug::Races));
+    breaks_on_threads("more holders than permits", || check(Bug::Races));
 }
 
 #[test]

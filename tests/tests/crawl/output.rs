@@ -1,10 +1,9 @@
 //! What the user sees: lines, the report, errors and `--help`.
 
 use std::fs;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
-use tests::demo::{Place, Ran, Report, Running, Serving, demo};
+use tests::demo::{Place, Ran, Report, Running, Serving};
 use tests::faults::{After, FaultServer, Gate};
 
 // ---- what the user sees ----
@@ -115,10 +114,9 @@ fn a_report_that_cannot_be_written_is_named_before_anything_is_fetched() {
 #[test]
 fn a_report_to_a_closed_pipe_is_a_failure_and_no_panic() {
     let place = Place::new();
-    let mut shell = Command::new("sh");
     // Prints the exit code of the demo, because a shell returns only that of the last program in a pipe.
-    shell.args(["-c", "{ \"$0\" -q --report -; echo \"exit $?\" >&2; } | head -c 1 >/dev/null"]).arg(demo());
-    let ran = Running::start(shell.current_dir(place.path(""))).wait();
+    let script = "{ \"$@\"; echo \"exit $?\" >&2; } | head -c 1 >/dev/null";
+    let ran = Running::start(&mut place.shell(script, &["-q", "--report", "-"])).wait();
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     let code = ran.stderr.lines().last().unwrap_or_default().to_owned();
     // With 0, all went into the pipe before it was closed.

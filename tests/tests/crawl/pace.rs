@@ -154,7 +154,7 @@ fn an_interrupt_ends_a_pause_and_reports_what_waited() {
     let server = FaultServer::start(|visit| visit.answer("503 Busy", "Retry-After: 3600\r\n", ""));
     let place = Place::new();
     let mut running = place.start_crawl(&[&server.url("/")]);
-    running.until_it_says("the host asks for a pause of 3600s; pausing for 300s");
+    running.until_it_says("the host requests a pause of 3600s; pausing for 300s");
     running.signal(Signal::INT);
     running.wait().exits(130);
     place.report().of("/").failed(Some(503), "the server answered 503").attempts(1);

@@ -159,7 +159,7 @@ fn a_watch_receiver_gets_the_newest_value() {
     assert_eq!((at_once(rx.changed()), *rx.get()), (Ok(()), 4));
     assert!(hand(rx.changed()).poll().is_pending(), "two changes were announced at once");
     let mut third = tx.subscribe();
-    assert!(hand(third.changed()).poll().is_pending(), "it has seen the present one");
+    assert!(hand(third.changed()).poll().is_pending(), "it has seen the current value");
     let mut fourth = second.clone();
     assert_eq!(at_once(fourth.changed()), Ok(()), "a clone has seen what the other has");
 }

@@ -206,7 +206,7 @@ fn misused(misuse: fn(Runnable)) -> (String, usize) {
     };
     let (task, handle) = builder().spawn_local(future, Fifo::new());
     thread::Builder::new().name("other".into()).spawn(move || misuse(task)).unwrap().join().unwrap();
-    let Err(JoinError::Panicked(panic)) = block_on(handle) else { panic!("it was not noticed") };
+    let Err(JoinError::Panicked(panic)) = block_on(handle) else { panic!("the misuse was not reported") };
     (panic.to_string(), Rc::strong_count(&inside))
 }
 

@@ -11,7 +11,7 @@ pub struct PaceOptions {
     /// Maximum number of URLs to fetch at once from one host [default: 4; 16 for localhost]
     #[arg(short = 'x', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub per_host: Option<u32>,
-    /// Minimum time between two requests to a host (500ms, 2s); robots.txt may ask for more
+    /// Minimum time between two requests to a host (500ms, 2s); robots.txt may require more
     #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = delay)]
     pub delay: Duration,
     /// Maximum bytes per second, over all connections (200k, 2M, 1Gi)

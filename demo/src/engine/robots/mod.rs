@@ -132,7 +132,7 @@ fn learn(engine: &Engine, url: &Url, known: &mut Known, rules: Rules) {
     let asked = rules.delay();
     if asked > LONGEST_DELAY {
         engine.progress.say(&format!(
-            "\"{}\": robots.txt asks for a delay of {asked:.0?} between requests; using {LONGEST_DELAY:.0?}",
+            "\"{}\": robots.txt sets a delay of {asked:.0?} between requests; using {LONGEST_DELAY:.0?}",
             server(url)
         ));
     }

@@ -35,7 +35,7 @@ impl Gzip {
             true => Ok(true),
             false if begun || next.is_empty() => Ok(false),
             false if MAGIC.starts_with(next) => Err(ErrorKind::UnexpectedEof.into()),
-            false => Err(io::Error::new(ErrorKind::InvalidData, "it does not begin as gzip does")),
+            false => Err(io::Error::new(ErrorKind::InvalidData, "it does not begin with the magic number of gzip")),
         }
     }
 }

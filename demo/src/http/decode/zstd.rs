@@ -55,7 +55,7 @@ impl Zstd {
             return match self.begun || first.is_empty() {
                 true => Ok(State::Ended),
                 false if MAGIC.starts_with(first) => Err(ErrorKind::UnexpectedEof.into()),
-                false => Err(invalid("it does not begin as Zstandard does")),
+                false => Err(invalid("it does not begin with the magic number of Zstandard")),
             };
         }
         let descriptor = *first.get(MAGIC.len()).ok_or(ErrorKind::UnexpectedEof)?;

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The server's certificate is not valid.
-    #[error("the certificate of \"{host}\" {fault} (--insecure fetches without this check)")]
+    #[error("the certificate of \"{host}\" {fault} (--insecure skips this check)")]
     Certificate {
         /// The server's name or address.
         host: String,

@@ -112,7 +112,7 @@ fn made_progress(view: &View<'_>, task: u64, at: Option<usize>) -> (Option<Lines
     };
     let text = format!(
         "made progress in a poll without a wake: the condition that it waited for held, and its waker was not called.\
-         {}{waker} The code that makes a future ready must call wake() on the waker that its last poll left there.",
+         {}{waker} The code that makes a future ready must call wake() on the waker that its last poll registered.",
         view.suspended_in(task)
     );
     (dropped_in(view, at).and_then(line_of).or_else(|| view.line(task)), text)

@@ -22,7 +22,7 @@ pub(super) const CHECKS: &[Check<Rig>] = &[
     ("a token comes back whole", tokens_come_back_whole),
     ("all of many sources are reported", many),
     ("a wait sees what changes during it", changes_during_the_wait),
-    ("what no task waits for ends no wait", unwanted_readiness_does_not_spin),
+    ("readiness without a waiter does not end a wait", unwanted_readiness_does_not_spin),
     ("a waiter that went away costs one report", waiter_that_went_away),
     ("a removed source is silent", removed_is_silent),
     ("a source can be removed during a wait, and its descriptor be watched anew", removed_during_a_wait),

@@ -9,11 +9,11 @@ use std::time::Duration;
 pub(super) const CHECKS: &[Check<Box<dyn Backend>>] = &[
     ("the clock never goes back", clock_never_goes_back),
     ("a timeout is not rounded down", timeout_is_not_rounded_down),
-    ("a zero timeout only looks", zero_timeout_only_looks),
+    ("a zero timeout does not wait", zero_timeout_only_looks),
     ("a notify before the wait ends it, however long its timeout", notify_before_the_wait),
     ("a notify during the wait ends it", notify_during_the_wait),
     ("a notify that was seen ends no other wait", notify_ends_one_wait),
-    ("no notify of many threads is lost", notifies_of_many_threads),
+    ("notifies from many threads are not lost", notifies_of_many_threads),
 ];
 
 fn wait(backend: &dyn Backend, timeout: Option<Duration>) {

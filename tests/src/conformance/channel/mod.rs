@@ -23,11 +23,11 @@ const END_WAKES: &str = "the end of the senders wakes the receivers";
 const CLOSE_WAKES: &str = "the end of the receivers wakes the senders";
 const END: &str = "a receiver gets all that was sent, and the end only after the last sender is gone";
 const REFUSED: &str = "a send fails, and returns its message, only if no receiver is left";
-const NEXT: &str = "what a waiter was woken for goes to the next one if it is dropped";
+const NEXT: &str = "if a woken waiter is dropped, the next one is woken";
 const DROPPED: &str = "a send that is dropped while it waits sends nothing";
 const SPINS: &str = "a wait does not wake itself";
 const LEAVES: &str = "a wait that is over leaves no waker behind";
-const FAIR: &str = "the longest waiter is first (FAIR)";
+const FAIR: &str = "the waiter that has waited longest is first (FAIR)";
 const LEAKS: &str = "a message that was not received is dropped with the channel";
 
 /// The message that the suites send. It has the number of its sender, and counts how many messages exist.

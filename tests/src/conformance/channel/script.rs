@@ -252,7 +252,7 @@ impl<S: Sender, R: Receiver> Script<S, R> {
     fn ended(&mut self) {
         self.steps.came(": the end");
         if !self.senders.is_empty() || !self.sending.is_empty() {
-            self.broken(END, "it ended, and a sender is there".to_owned());
+            self.broken(END, "the channel ended although a sender exists".to_owned());
         }
         // Another receiver that waits may have been handed a message.
         if self.there() > self.receiving.len() {

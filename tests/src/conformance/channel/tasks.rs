@@ -198,7 +198,9 @@ async fn receives<R: Receiver>(book: Arc<Book>, mut receiver: R, mut dice: Dice,
         drop(waits);
         match got {
             Some(Some(message)) => book.received(&message),
-            Some(None) if book.lock().senders > 0 => broken("channel", END, "it ended, and a sender is there"),
+            Some(None) if book.lock().senders > 0 => {
+                broken("channel", END, "the channel ended although a sender exists")
+            }
             Some(None) => break,
             None => {}
         }

@@ -1,6 +1,6 @@
 //! Response bodies: their length, and chunks.
 
-use super::{late_bytes_are_nobodys_answer, meet};
+use super::{late_bytes_are_not_taken_for_a_response, meet};
 use std::time::Duration;
 use tests::faults::{After, Visit};
 
@@ -103,12 +103,12 @@ const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL";
 
 #[test]
 fn bytes_that_come_after_a_complete_body_are_not_taken_for_the_next_response() {
-    late_bytes_are_nobodys_answer("200 OK\r\nContent-Length: 5", "hello", EVIL);
+    late_bytes_are_not_taken_for_a_response("200 OK\r\nContent-Length: 5", "hello", EVIL);
 }
 
 #[test]
 fn a_body_that_comes_after_a_204_is_not_taken_for_the_next_response() {
-    late_bytes_are_nobodys_answer("204 No Content", "", EVIL);
+    late_bytes_are_not_taken_for_a_response("204 No Content", "", EVIL);
 }
 
 #[test]

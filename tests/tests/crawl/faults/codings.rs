@@ -2,7 +2,7 @@
 
 use super::meet;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use tests::demo::{Place, Program, Running};
 use tests::faults::{After, FaultServer, Visit};
 use tests::replies::{GZIP, HELLO};
@@ -104,11 +104,10 @@ fn a_body_that_expands_is_never_held_in_memory() {
     writing.join().unwrap();
     let server = FaultServer::start(move |visit| visit.answer("200 OK", "Content-Encoding: gzip\r\n", &body));
     let place = Place::new();
-    let mut shell = Command::new("sh");
     // In KiB. Without a body, the program takes a quarter of this.
-    shell.arg("-c").arg("ulimit -d 40000 && exec \"$@\"").arg("sh").arg(tests::demo::demo());
-    shell.args(["crawl", "--report", "report.jsonl", "--max-size", "50M", &server.url("/x")]);
-    let ran = Running::start(shell.current_dir(place.path(""))).wait();
+    let script = "ulimit -d 40000 && exec \"$@\"";
+    let args = ["crawl", "--report", "report.jsonl", "--max-size", "50M", &server.url("/x")];
+    let ran = Running::start(&mut place.shell(script, &args)).wait();
     ran.exits(3).says("the body is larger than the limit of 47.7 MiB");
     place.has_no_parts();
 }

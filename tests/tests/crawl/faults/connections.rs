@@ -1,6 +1,6 @@
 //! Connections that are reset, closed or used again.
 
-use super::{GOOD, late_bytes_are_nobodys_answer, meet};
+use super::{GOOD, late_bytes_are_not_taken_for_a_response, meet};
 use tests::demo::{Place, Ran};
 use tests::faults::{After, FaultServer, Visit};
 
@@ -103,7 +103,7 @@ fn a_server_that_closes_after_each_response_without_announcing_it_is_crawled_who
 #[test]
 fn a_408_on_an_idle_connection_is_not_taken_for_the_next_response() {
     let timeout = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    late_bytes_are_nobodys_answer("200 OK\r\nContent-Length: 5", "hello", timeout);
+    late_bytes_are_not_taken_for_a_response("200 OK\r\nContent-Length: 5", "hello", timeout);
 }
 
 #[test]

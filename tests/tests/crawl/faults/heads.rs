@@ -152,5 +152,5 @@ fn a_switch_of_protocols_that_was_not_asked_for_is_an_error() {
         visit.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx");
         visit.stall()
     });
-    met.fails(None, "101 Switching Protocols, which was not asked for", 1);
+    met.fails(None, "an unrequested 101 Switching Protocols", 1);
 }

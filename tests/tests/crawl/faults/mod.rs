@@ -118,7 +118,7 @@ impl Met {
 /// Extra bytes may come late. If they come after the connection became idle, the next request on it must
 /// not take them for its response.
 #[track_caller]
-fn late_bytes_are_nobodys_answer(status: &'static str, body: &'static str, extra: &'static str) {
+fn late_bytes_are_not_taken_for_a_response(status: &'static str, body: &'static str, extra: &'static str) {
     let (aside, late) = (Gate::default(), Gate::default());
     let (is_aside, is_late) = (aside.clone(), late);
     let server = FaultServer::start(move |visit| match visit.path.as_str() {

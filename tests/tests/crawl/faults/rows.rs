@@ -181,7 +181,7 @@ fn a_status_means_what_rfc_9110_says() {
         early("103 Early Hints\r\nLink: </x>; rel=preload\r\nTransfer-Encoding: chunked"),
         early("199 Whatever"),
         row("HTTP/1.1 100 Continue\r\n\r\n", Closes, Fails("without sending a response")),
-        row("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n", Stays, Fails("was not asked for")),
+        row("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n", Stays, Fails("unrequested")),
         empty("201 Created", Saved(b"")),
         hello("Content-Length: 5\r\nContent-Range: bytes 0-4/10", FIVE),
         answer("203 Non-Authoritative\r\nContent-Length: 5", b"hello", Stays, FIVE),

@@ -1,6 +1,5 @@
 //! A server of one large file, for the tests of segments.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use tests::demo::Place;
 use tests::faults::{After, FaultServer, Visit};
@@ -31,15 +30,14 @@ pub struct Asked {
 pub struct Server {
     pub server: FaultServer,
     asked: Arc<Mutex<Vec<Asked>>>,
-    most: Arc<AtomicUsize>,
 }
 
 impl Server {
     /// Serves with this script.
     pub fn start(script: impl Fn(&mut Visit<'_>, Asked) -> After + Send + Sync + 'static) -> Server {
         body(0); // computed before a request waits for it
-        let (asked, most, now) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicUsize>::default(), AtomicUsize::new(0));
-        let (asking, highest) = (asked.clone(), most.clone());
+        let asked = Arc::<Mutex<Vec<_>>>::default();
+        let asking = asked.clone();
         let server = FaultServer::start(move |visit| {
             let range = visit.header("Range").map(|range| {
                 let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
@@ -54,12 +52,9 @@ impl Server {
                 all.push(asked);
                 asked
             };
-            highest.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            let after = script(visit, asked);
-            now.fetch_sub(1, Ordering::SeqCst);
-            after
+            script(visit, asked)
         });
-        Server { server, asked, most }
+        Server { server, asked }
     }
 
     pub fn url(&self) -> String {
@@ -69,11 +64,6 @@ impl Server {
     /// The requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
-    }
-
-    /// The most requests at once.
-    pub fn most_at_once(&self) -> usize {
-        self.most.load(Ordering::SeqCst)
     }
 }
 

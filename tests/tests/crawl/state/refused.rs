@@ -1,8 +1,7 @@
 //! Files that cannot be used, and commands that do not fit their file: an error, before anything is fetched or replaced.
 
 use std::fs;
-use std::process::Command;
-use tests::demo::{Place, Ran, Running, demo};
+use tests::demo::{Place, Ran, Running};
 use tests::faults::{FaultServer, Gate};
 
 fn site() -> FaultServer {
@@ -145,11 +144,9 @@ fn a_file_that_cannot_grow_ends_the_crawl_which_is_continued_later() {
     });
     let place = Place::new();
     let url = server.url("/");
-    let mut shell = Command::new("sh");
     // In blocks of 512 bytes. The signal would end the program.
-    shell.arg("-c").arg("trap '' XFSZ; ulimit -f 800 && exec \"$@\"").arg("sh").arg(demo());
-    let limited = shell.args(["crawl", "--state", "state", &url]).current_dir(place.path(""));
-    let ran = Running::start(limited).wait().exits(1);
+    let script = "trap '' XFSZ; ulimit -f 800 && exec \"$@\"";
+    let ran = Running::start(&mut place.shell(script, &["crawl", "--state", "state", &url])).wait().exits(1);
     ran.says("demo: --state state: File too large").says("the same command continues the crawl");
     place.crawl(&["--state", "state", &url]).exits(0).says("201 pages saved");
     assert_eq!(place.report().0.len(), 201);

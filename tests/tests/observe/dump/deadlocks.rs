@@ -39,7 +39,7 @@ fn with_detect_deadlock_a_deadlock_panics_at_once_with_the_task_dump() {
             }));
             assert!(start.elapsed() < Duration::from_millis(900) || cfg!(debug_assertions));
             let text = *caught.unwrap_err().downcast::<String>().unwrap();
-            assert!(text.starts_with("deadlock: nothing in this runtime can run"), "{text}");
+            assert!(text.starts_with("deadlock: no task in this runtime can run"), "{text}");
             assert!(text.contains(" 2 tasks\ntask 1 (suspended, "), "{text}");
             assert!(
                 text.contains(
@@ -142,7 +142,7 @@ fn deadlock_child() {
 #[test]
 fn a_deadlock_is_printed_once_after_a_second() {
     let text = super::child(module_path!(), "deadlock_child");
-    assert_eq!(text.matches("executor: nothing in this runtime can run").count(), 1, "{text}");
+    assert_eq!(text.matches("executor: no task in this runtime can run").count(), 1, "{text}");
     assert!(text.contains(" 2 tasks\ntask 1 (suspended, "), "{text}");
     assert!(text.contains("    waits for: another thread\n"), "{text}");
     assert!(text.contains("\"stuck\" (") && text.contains("    waits for: something of its own\n"), "{text}");

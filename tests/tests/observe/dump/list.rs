@@ -52,7 +52,7 @@ fn a_task_whose_leaf_announces_nothing_is_not_listed_as_queued() {
         yield_now().await;
         let silent = dump_of("silent").to_string();
         assert!(
-            silent.ends_with("\n    waits for: something that does not call executor::leaf::pending to say what"),
+            silent.ends_with("\n    waits for: an unnamed leaf future, which does not call executor::leaf::pending"),
             "{silent}"
         );
         assert!(dump_of("woken").to_string().ends_with("\n    is about to run"));

@@ -110,11 +110,11 @@ fn an_interrupted_service_stores_all_progress_and_exits_with_0() {
     for signal in [Signal::INT, Signal::TERM] {
         let seen = percent(&service.get(1));
         let seen = percent(&service.until_percent(1, seen + 2));
-        service.restart(signal).exits(0).says("stored; tasks that go on at the next start: 1");
+        service.restart(signal).exits(0).says("stored; tasks that continue at the next start: 1");
         assert!(percent(&service.get(1)) >= seen, "no progress is lost");
     }
     let cancelled = service.put(1, "cancel").is(200);
-    service.restart(Signal::TERM).exits(0).says("stored; tasks that go on at the next start: 0");
+    service.restart(Signal::TERM).exits(0).says("stored; tasks that continue at the next start: 0");
     assert_eq!(service.get(1), cancelled);
 }
 

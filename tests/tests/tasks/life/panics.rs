@@ -60,7 +60,7 @@ fn a_panic_in_a_futures_destructor_is_a_panic_of_its_task() {
             yield_now().await;
             task.cancel();
             assert_eq!(panic_message(task.await), "in the destructor");
-            assert_eq!(drops.len(), 1, "the other field is dropped all the same");
+            assert_eq!(drops.len(), 1, "the other field is dropped, too");
         }
     });
 }
@@ -151,7 +151,7 @@ fn a_nested_block_on_panics_and_says_what_to_write() {
         panic_message(task.await)
     });
     assert!(text.contains("inside a runtime") && text.contains(".await"), "{text}");
-    assert!(text.contains(file!()), "it names the place: {text}");
+    assert!(text.contains(file!()), "it names the location: {text}");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn spawning_outside_of_a_runtime_panics_and_says_what_to_write() {
     for (name, spawns) in spawns {
         let text = message(catch_unwind(spawns));
         assert!(text.contains(name) && text.contains("executor::block_on(async {"), "{text}");
-        assert!(text.contains(file!()), "it names the place: {text}");
+        assert!(text.contains(file!()), "it names the location: {text}");
     }
 }
 
