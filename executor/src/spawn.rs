@@ -341,7 +341,7 @@ impl Future for YieldNow {
         }
         self.yielded = true;
         cx.waker().wake_by_ref();
-        leaf::pending(|| "its next turn (yield_now)".into());
+        leaf::pending(|| "its next poll (yield_now)".into());
         Poll::Pending
     }
 }

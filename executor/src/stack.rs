@@ -41,8 +41,8 @@ pub struct Stack(Box<[usize]>);
 thread_local! {
     /// The frames of the task that is being polled lie below this address. `usize::MAX` outside of such a poll.
     static TOP: Cell<usize> = const { Cell::new(usize::MAX) };
-    /// The calls in progress at the first clone of the waker since the last reported leaf. `None` unless the poll
-    /// captures them; `Some(None)` if there was no clone.
+    /// The calls in progress when the polled task's waker was first cloned since the poll began or a leaf was last
+    /// reported. `None` unless the poll captures them; `Some(None)` if there was no such clone.
     static CLONED: RefCell<Option<Option<Stack>>> = const { RefCell::new(None) };
 }
 
@@ -128,8 +128,8 @@ impl Drop for Restore {
 const UNANNOUNCED: &str = "an unnamed leaf future, which does not call executor::leaf::pending";
 
 /// Notes that a waker of the task that is polled on this thread was cloned, as a leaf does before it returns
-/// `Poll::Pending`. If the poll captures such calls, captures those in progress now: if no leaf reports itself
-/// afterwards, they lead to the leaf that stored the clone.
+/// `Poll::Pending`. If the poll captures clones and [`CLONED`] has none yet, stores the calls in progress there: if no
+/// leaf reports itself afterwards, they lead to the leaf that stored the clone.
 pub(crate) fn waker_cloned() {
     let is_wanted = CLONED.with_borrow(|cloned| *cloned == Some(None));
     if is_wanted {

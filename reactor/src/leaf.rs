@@ -42,8 +42,8 @@ pub fn pending(what: impl FnOnce() -> String) {
     }
 }
 
-/// Whether every leaf must be polled and reported. If so, a future that polls only those of its children that were
-/// woken polls all of them, so that each reports what it waits for.
+/// Whether the listener needs every leaf: true inside [`listen`], false inside [`listen_passively`]. If so, a future
+/// that polls only those of its children that were woken polls all of them, so that each reports what it waits for.
 #[inline]
 pub fn is_asked() -> bool {
     ASKED.get()

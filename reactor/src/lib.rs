@@ -35,7 +35,8 @@
 //! descriptor, and the table of all of them; `time/timers.rs` the timers; `reactor.rs` the turn, which waits for both;
 //! `handle.rs` what everything else uses of a reactor. Three modules build on these: [`mod@time`], the futures over
 //! timers; [`mod@io`], whose [`io::Async`] makes any non-blocking descriptor awaitable; and [`net`], the sockets. Below
-//! all of them is [`backend`], the operating system or a simulation of it. [`observer`] has a method for every event.
+//! all of them is [`backend`], the operating system or a simulation of it. The trait in [`observer`] has a method for
+//! every event.
 
 #[cfg(not(unix))]
 compile_error!("the reactor waits on epoll or kqueue: it runs on Linux, macOS and the BSDs");

@@ -324,9 +324,9 @@ impl Registry {
     /// # Safety
     /// The descriptor of the source is still open.
     unsafe fn remove(&self, source: &Source) {
-        // Removes it from the backend first: no other source may get the index while the backend can still report this
-        // one. This fails only if the program has closed the descriptor itself.
-        // SAFETY: the caller promises that.
+        // Removes the source from the backend first: no other source may get the index while the backend can still
+        // report this one. The removal fails only if the program has closed the descriptor itself.
+        // SAFETY: the descriptor is still open, as the caller promises.
         let _ = unsafe { source.registered.deregister(&*self.backend) };
         let mut sources = lock(&self.sources);
         let removed = sources.table.try_remove(source.token.0 & INDEX_MASK);
@@ -365,7 +365,8 @@ impl Registry {
     #[cold]
     pub(crate) fn sweep(&self, reported: &mut Vec<Reported>, wakers: &mut Vec<Waker>) {
         self.is_crowded.store(false, Ordering::SeqCst); // first: a source added now is found below, or sets it again
-        let crowded = std::mem::take(&mut *lock(&self.crowded)); // unlocked: a waker's destructor may crowd a source
+        // The lock is released before the loop: a waker's destructor may make a source crowded.
+        let crowded = std::mem::take(&mut *lock(&self.crowded));
         for token in crowded {
             let Some(source) = lock(&self.sources).find(token).cloned() else { continue };
             let woken = source.readiness.sweep(wakers);

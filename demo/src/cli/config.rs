@@ -26,7 +26,7 @@ pub fn with_options_of_file(mut args: Vec<OsString>) -> Result<Vec<OsString>, Fa
     let Some((path, is_default)) = file(&args) else { return Ok(args) };
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        // Under another user, the home directory may be inaccessible. Then there is no file.
+        // Under another user, the home directory may be inaccessible. That counts as no file.
         Err(error) if is_default && matches!(error.kind(), NotFound | PermissionDenied) => return Ok(args),
         Err(source) => return Err(Failure::Unreadable { path, source }),
     };

@@ -10,7 +10,7 @@ use url::Url;
 /// What a response means for its page.
 #[derive(Debug)]
 pub enum Answer {
-    /// The body is the page. Holds its size if a `Content-Range` gives it; otherwise the framing of the body does.
+    /// The body is the page. Holds its size if a `Content-Range` gives it; otherwise the framing may give it.
     Page(Option<u64>),
     /// The page is at another URL.
     Redirect(Url),

@@ -49,7 +49,7 @@ pub async fn attempt(engine: &Engine, url: &Url, record: &mut Record) -> Result<
             Err(PageError::Http(Error::NoReply)) if used => {
                 connection = limits.within_total(engine.connections.connect(url, &limits)).await?
             }
-            // The bytes kept from an earlier attempt are useless, so the whole page is requested.
+            // What an earlier attempt or run left cannot be continued, so the whole page is requested.
             Err(PageError::NotResumed) => {
                 ask.compares = false;
                 engine.connections.put(url, connection);

@@ -46,8 +46,9 @@ impl Incoming {
     }
 }
 
-/// Whether the body of a successful response is worth receiving. Counts the link as skipped if its media type is not
-/// kept. For a page that is only listed, puts the path of its file into the record.
+/// Whether the body of a successful response is worth receiving. A body that can contain links always is, except for a
+/// probe. Counts the link as skipped if its media type is not kept. If pages are only listed, puts the path of the file
+/// of a page without links into the record.
 pub fn is_wanted(engine: &Engine, url: &Url, record: &mut Record) -> bool {
     let content_type = record.content_type.as_deref();
     // Without a media type, only the bytes show what the body is.

@@ -17,7 +17,7 @@ use url::Url;
 /// A URL may redirect to itself and set a cookie, and answer with a page when it is requested with the cookie. So
 /// redirects form a cycle only if a request would be repeated with the same cookies. Two pages may redirect to each
 /// other because both were requested before the cookie was set. The first one stops, because its target was seen; the
-/// second one must continue.
+/// second one must continue, or neither page would be fetched.
 pub async fn follow(
     engine: &Engine,
     job: &Job,
@@ -73,8 +73,8 @@ async fn admits(engine: &Engine, job: &Job, to: &Url) -> bool {
         engine.skip_link(Skipped::OtherHost, to.as_str());
         return false;
     }
-    // A page that was seen has its own line in the report. `check` requests it again, because this link is broken if
-    // that page is.
+    // A page that was seen is reported by itself or with another page. `check` requests it again, because this link is
+    // broken if that page is.
     if !engine.ledger.see(&engine.frontier, job, to).await && engine.plan.references.is_none() {
         return false;
     }

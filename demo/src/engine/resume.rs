@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_a_closed_range_must_lie_in_it_and_have_its_length() {
+    fn an_answer_to_a_closed_range_must_begin_with_it_lie_in_it_and_have_a_consistent_length() {
         let tagged = origin(&[("etag", "\"a\""), ("content-length", "10")]).unwrap();
         let verdict = |fields: &[_]| tagged.verdict(2, Some(6), StatusCode::PARTIAL_CONTENT, &headers(fields));
         let up_to = |end| Verdict::Continues { end, total: Some(10) };

@@ -177,7 +177,7 @@ impl Engine {
         }
     }
 
-    /// The target of each redirect that was seen.
+    /// The last target of each URL that redirected, whatever the cookies.
     pub fn known_redirects(&self) -> Chains {
         self.redirects.last_targets().into_iter().collect()
     }

@@ -146,7 +146,8 @@ async fn worker(engine: Rc<Engine>) {
                 } else if engine.gives_back(&done) {
                     continue; // its lease ends with this process
                 } else if claim.job.purpose == Purpose::Guess {
-                    // The guessed sitemap is missing. It is not requested again, unless the error may be temporary.
+                    // The guessed sitemap could not be fetched. It is not requested again, unless the error may be
+                    // temporary.
                     let reason = if done.may_pass { Skipped::RobotsUnreadable } else { Skipped::Robots };
                     if let Err(failure) = engine.ledger.skip(&claim.job, &reason).await {
                         engine.fail(failure);

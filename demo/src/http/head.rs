@@ -24,7 +24,8 @@ pub type Head = (StatusCode, HeaderMap, bool);
 /// The bytes are not HTTP/1.x, or the head exceeds a limit.
 pub fn parse_head(input: &[u8]) -> Result<Option<(usize, Head)>, Error> {
     let seen = &input[..input.len().min(HEAD_LIMIT)];
-    // RFC 9112, 2.2 requires servers to skip empty lines. A client may find them after the previous response.
+    // RFC 9112, 2.2 asks servers to ignore an empty line here. For a client, it is as likely that bytes were left over
+    // from the previous response.
     let start = seen.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let begun = &seen[start..];
     let prefix = HTTP.len().min(begun.len());
@@ -80,8 +81,8 @@ fn parse(head: &[u8]) -> Result<Head, Error> {
 
 /// The minor version and the status. Any white space separates them (RFC 9112, 4); a reason is not required.
 ///
-/// A later minor version is treated as HTTP/1.1 (RFC 9110, 2.5). So is `HTTP/2`, as in curl and wget: servers that
-/// write it here mean HTTP/1.1.
+/// A later minor version is treated as HTTP/1.1 (RFC 9110, 2.5). So are `HTTP/2` and `HTTP/3`: servers that write them
+/// here mean HTTP/1.1. curl and wget accept `HTTP/2` too.
 fn status_line(line: &[u8]) -> Result<(u8, StatusCode), Error> {
     let mut words =
         line.split(|byte| matches!(byte, b' ' | b'\t' | 0x0b | 0x0c | b'\r' | b'\n')).filter(|w| !w.is_empty());

@@ -27,7 +27,7 @@ impl Netrc {
     /// Parses a file. Unknown words are skipped.
     ///
     /// # Errors
-    /// The error says what is wrong and in which line, without any value of the file.
+    /// The error says what is wrong and in which line (except at the end of the file), without any value of the file.
     pub fn parse(text: &str) -> Result<Netrc, String> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut lines = text.lines().enumerate();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_line_and_quotes_no_value() {
+    fn an_error_says_where_it_is_and_quotes_no_value() {
         for (text, why) in [
             ("machine h\nlogin l password \"secret", "line 2: a quote is not closed"),
             ("login secret", "line 1: `login` before any `machine`"),

@@ -20,7 +20,7 @@ pub struct Requests {
     pub(super) cookies: Option<Jar>,
     pub(super) custom: Vec<CustomField>,
     pub(super) user_agent: Option<String>,
-    /// The value of `Referer` in requests for first pages.
+    /// The value of `Referer` in requests without a linking page: those for first pages and for robots.txt.
     pub(super) referer: Option<String>,
 }
 

@@ -39,7 +39,8 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 pub const CONNECTIONS: u32 = 10_000;
 /// File descriptors for each connection: its socket, and a file.
 const EACH: u64 = 2;
-/// Maximum number of connections above the limit that are being refused. Further ones are accepted after these.
+/// Maximum number of connections above the limit that are being refused. Until one of them ends, no further connection
+/// is answered.
 const REFUSALS: usize = 64;
 
 /// Answers requests.

@@ -289,7 +289,7 @@ impl Custom {
                 // SAFETY: the future is kept at home.
                 unsafe { self.make(future, self.introduce(Some(extras), spawned_at)) }
             }
-            // SAFETY: as the caller promises.
+            // SAFETY: the task is not local, so the future and its output are Send, as the caller promises.
             false => unsafe { self.make(future, self.introduce(Some(extras), spawned_at)) },
         };
         self.tasks.add(&task);

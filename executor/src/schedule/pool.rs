@@ -49,8 +49,8 @@ struct State {
     threads: usize,
     /// Threads that wait for a call.
     idle: usize,
-    /// How many of them were notified and have not looked at the queue since.
-    notified: usize,
+    /// One of them was notified, and none has looked at the queue since.
+    is_notified: bool,
     /// Calls that threads have begun.
     begun: Vec<TaskInfo>,
     /// How many threads were ever started, for their names.
@@ -64,8 +64,8 @@ impl State {
     /// While a notified thread is on its way to the queue, no other is notified: that thread notifies the next one if it
     /// leaves a call behind. So each call finds a thread, and many calls in a row take few system calls.
     fn notifies_another(&mut self) -> bool {
-        let notifies = !self.queue.is_empty() && self.notified == 0 && self.idle > 0;
-        self.notified += usize::from(notifies);
+        let notifies = !self.queue.is_empty() && self.idle > 0 && !self.is_notified;
+        self.is_notified |= notifies;
         notifies
     }
 }
@@ -154,8 +154,8 @@ impl Pool {
             let waited = self.work.wait_timeout(state, self.limits.keep_alive).unwrap_or_else(PoisonError::into_inner);
             state = waited.0;
             state.idle -= 1;
-            // If this one was not meant, the one that was still comes.
-            state.notified = state.notified.saturating_sub(1);
+            // Also if another thread was notified: this one looks at the queue in its place.
+            state.is_notified = false;
             if waited.1.timed_out() && state.queue.is_empty() {
                 break;
             }
@@ -246,5 +246,59 @@ struct Ends<'a>(&'a dyn Observer, TaskId);
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.0.blocking_ends(self.1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limits, Pool};
+    use crate::task::{JoinHandle, Meta, Schedule, TaskId};
+    use crate::watch::Observers;
+    use futures_lite::future::block_on;
+    use std::panic::Location;
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+    use std::time::Duration;
+
+    fn make<T: Send + 'static>(pool: &Arc<Pool>, id: u64, call: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        let cell = pool.reserve(Meta { id: TaskId(id), spawned_at: Location::caller(), extras: None });
+        // SAFETY: the call is written before the cell becomes a task.
+        let (task, handle) = unsafe {
+            cell.future().write(pool.call(call));
+            cell.into_task()
+        };
+        pool.schedule(task);
+        handle
+    }
+
+    #[test]
+    fn a_notified_thread_that_leaves_a_call_behind_notifies_another() {
+        const LIMIT: Duration = Duration::from_secs(60); // is reached only if the test fails
+        let reactor = reactor::Reactor::new().unwrap();
+        let limits = Limits { threads: 3, keep_alive: 10 * LIMIT };
+        let pool = Arc::new(Pool::new(limits, reactor.handle(), &Observers::new(None, None)));
+        for _ in 0..limits.threads {
+            pool.start_thread(&mut pool.lock()).unwrap();
+        }
+        // Once all are idle: as if one were notified and still on its way.
+        while {
+            let mut state = pool.lock();
+            state.is_notified = state.idle == limits.threads;
+            !state.is_notified
+        } {
+            thread::yield_now();
+        }
+        // Each call but the last waits for the next one to begin.
+        let ((second, second_begins), (third, third_begins)) = (mpsc::channel(), mpsc::channel());
+        let calls = [
+            make(&pool, 1, move || second_begins.recv_timeout(LIMIT).is_ok()),
+            make(&pool, 2, move || second.send(()).is_ok() && third_begins.recv_timeout(LIMIT).is_ok()),
+            make(&pool, 3, move || third.send(()).is_ok()),
+        ];
+        pool.work.notify_one(); // the only notification that is not of another thread of the pool
+        for call in calls {
+            assert!(block_on(call).unwrap());
+        }
+        pool.close();
     }
 }

@@ -53,7 +53,7 @@ impl RunQueue {
     #[inline]
     pub(crate) fn pop(&self) -> Option<Runnable> {
         let task = self.first.get()?;
-        // SAFETY: as in `push`; this returns the right to run that `push` stored.
+        // SAFETY: as in `push`; this returns the right to run that `push` or `push_front` stored.
         let (next, task) = unsafe { (task.as_ref().next.with(|next| *next), Runnable::from_header(task)) };
         self.first.set(next);
         if next.is_none() {

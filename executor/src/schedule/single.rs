@@ -269,8 +269,9 @@ impl Core {
         spawned_at: &'static Location<'static>,
     ) -> Reserved<F> {
         let meta = self.introduce(extras, spawned_at);
-        // SAFETY: the caller promises that for the future. Both queues give the task to this thread only: the run queue
-        // is used here alone, and only this thread takes from the injection queue.
+        // SAFETY: the caller promises that the future may be used and dropped on this thread until the end of `run`.
+        // Both queues give the task to this thread only: the run queue is used here alone, and only this thread takes
+        // from the injection queue.
         unsafe { reserve(Some(&self.slabs), &self.shared, meta) }
     }
 

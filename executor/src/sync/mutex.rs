@@ -6,8 +6,8 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-/// A value that one task at a time can use, for as long as it holds the lock. Tasks get it in the order in which they
-/// request it.
+/// A value that one task at a time can use, also across an `.await`. Tasks get it in the order in which they request
+/// it.
 ///
 /// If nothing is awaited while it is locked, a [`std::sync::Mutex`] does the same and is faster. A panic does not
 /// poison this mutex: the next task finds the value as the panicking task left it.

@@ -17,7 +17,7 @@ pub(super) enum Acquire {}
 impl Rule for Acquire {
     type State = Counted;
     type Want = usize;
-    /// The requested permits; there is nothing else to return.
+    /// Nothing: a waiter gets exactly the permits that it requested.
     type Got = ();
     const WAIT: &'static str = "acquire on";
 

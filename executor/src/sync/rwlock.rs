@@ -51,7 +51,7 @@ impl<T> RwLock<T> {
 }
 
 impl<T: ?Sized> RwLock<T> {
-    /// Waits until every writer that came earlier is done, and locks the value for reading.
+    /// Waits until every writer that requested the value earlier is done, and locks the value for reading.
     ///
     /// A task that holds a read guard and requests another one waits forever if a writer began to wait in between.
     ///
@@ -62,7 +62,7 @@ impl<T: ?Sized> RwLock<T> {
         ReadGuard::new(self)
     }
 
-    /// Waits until every reader and writer that came earlier is done, and locks the value for writing.
+    /// Waits until every reader and writer that requested the value earlier is done, and locks the value for writing.
     ///
     /// # Cancel safety
     /// As [`read`](RwLock::read).

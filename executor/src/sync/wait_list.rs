@@ -219,7 +219,7 @@ impl<R: Rule> List<R> {
 
     /// What the first waiter wants.
     pub(super) fn first(&mut self) -> Option<&mut R::Want> {
-        // SAFETY: nodes in a list are alive and belong to the thread that holds the lock, which is the caller's.
+        // SAFETY: nodes in a list are alive and belong to the thread that holds the lock, and the caller holds it.
         self.first.map(|node| unsafe { node.as_ref().body.with_mut(|body| &mut (*body).want) })
     }
 

@@ -7,9 +7,9 @@
 //!   Waker, Runnable, JoinHandle: pointers to the header, whose vtable leads to the functions here, which know F and S
 //! ```
 //!
-//! The state word alone decides which thread may access which field at which moment: see `state.rs`. The scheduler is
-//! found through the cell's slot, in the slab that contains the cell: see `slab.rs`. `create.rs` makes cells; all other
-//! code reaches them through the vtable.
+//! The state word alone decides whether the runner or the join handle may access a field at a given moment: see
+//! `state.rs`. The scheduler is found through the cell's slot, in the slab that contains the cell: see `slab.rs`.
+//! `create.rs` makes cells; all other code reaches them through the vtable.
 
 use super::chain;
 use super::current::CurrentTask;
@@ -125,8 +125,8 @@ impl<F: Future, S: Schedule> TaskCell<F, S> {
 
     /// Lends the body to its owner, which is the caller.
     fn with_body<R>(&self, f: impl FnOnce(&mut Stage, &mut Body<F>) -> R) -> R {
-        // SAFETY: the caller owns the body: the runner while RUNNING is set, then the join handle or, without one,
-        // still the runner. So nothing else accesses it meanwhile.
+        // SAFETY: the caller owns the body: the runner while RUNNING is set; from COMPLETE on, the join handle if JOIN
+        // was set at that moment, and otherwise still the runner. So nothing else accesses it meanwhile.
         self.header.stage.with_mut(|stage| self.body.with_mut(|body| unsafe { f(&mut *stage, &mut *body) }))
     }
 

@@ -22,7 +22,8 @@ pub enum TaskEvent<'a> {
         chains: &'a Cell<Chains>,
     },
     /// The await chains of a poll that returned `Poll::Pending`, one for each leaf future that is pending. Reported if
-    /// [`PollBegins`](TaskEvent::PollBegins) requested them.
+    /// `chains` was set in [`PollBegins`](TaskEvent::PollBegins), unless a task dump polls the task: then the dump
+    /// collects them.
     Waits(&'a [AwaitChain]),
     /// The poll is over.
     PollEnds(PollEnd),

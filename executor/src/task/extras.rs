@@ -46,7 +46,8 @@ pub(super) struct Observed {
     pub(super) wakers: AtomicUsize,
     /// Whether a waker was cloned since the last poll began.
     pub(super) left_waker: AtomicBool,
-    /// Whether a redundant wake came since [`Canceller::wake_up`](super::Canceller), which no event shows.
+    /// Whether a redundant wake came since the last [`Canceller::wake_up`](super::Canceller). No event shows such a
+    /// wake.
     pub(super) woken_again: AtomicBool,
     pub(super) reported: ShimMutex<Reported>,
     /// Notified when a field of `reported` that the runner waits for is set.

@@ -2,7 +2,7 @@
 //! it.
 //!
 //! Wakers, `Runnable`s and handles point to it, and all files above this one reach a task through it. The state word
-//! alone decides which thread may access which field at which moment: see `state.rs`.
+//! alone decides which of them may access which field at which moment: see `state.rs`.
 
 use super::error::ignore_panic;
 use super::event::TaskEvent;

@@ -58,7 +58,7 @@ unsafe impl<T: Send> Send for JoinHandle<T> {}
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 impl<T> Unpin for JoinHandle<T> {}
-// The output is taken in one step or not at all, as with `std::thread::JoinHandle`.
+// The output is taken in one step or not at all, so an unwind cannot leave it half taken.
 impl<T> UnwindSafe for JoinHandle<T> {}
 impl<T> RefUnwindSafe for JoinHandle<T> {}
 

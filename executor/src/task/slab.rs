@@ -12,10 +12,10 @@
 //!
 //! Two words say which slots are taken, one bit per slot. `free` belongs to the owner alone: the thread that runs the
 //! [`Slabs`]. `returned` is for all other threads: a thread that drops the last reference to a cell of another thread's
-//! slab sets the slot's bit there, and the owner reclaims such slots when it runs short of them. When the owner ends,
-//! it sets the bits of all free slots, and its own: from then on the slab belongs to the cells in it, those of
-//! completed tasks that a handle or a waker still refers to. The thread that sets the last missing bit frees the slab.
-//!
+//! slab sets the slot's bit there. When the owner has no free slot, it reclaims those or allocates a slab. When the
+//! owner ends, it sets the bits of all free slots, and its own: from then on the slab belongs to the cells in it, those
+//! of completed tasks that a handle or a waker still refers to. The thread that sets the last missing bit frees the
+//! slab.
 //! A cell that belongs to no `Slabs`, such as every cell that [`spawn_with`](super::spawn_with) makes, has a slab of
 //! its own, which never had an owner.
 //!

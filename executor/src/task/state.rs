@@ -1,7 +1,7 @@
 //! The state word of a task and its transitions, nothing else.
 //!
-//! One atomic word holds the task's state, whether it was woken or cancelled, which thread may access which of its
-//! fields, the number of references to it and the number of its polls. `waker.rs`, `observed.rs`, `cell.rs`,
+//! One atomic word holds the task's state, whether it was woken or cancelled, whether the runner or the join handle may
+//! access its fields, the number of references to it and the number of its polls. `waker.rs`, `observed.rs`, `cell.rs`,
 //! `canceller.rs` and `join.rs` make the transitions; all other files only read. Each edge of the picture is the
 //! function of that name:
 //!

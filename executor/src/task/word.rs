@@ -182,7 +182,7 @@ impl Transition {
     /// an [`Observer`](crate::Observer) and for [`Schedule::happened`](super::Schedule::happened). The words are those
     /// of the transition's own atomic instruction, or those that were read right before if the event is shown before
     /// the instruction: at the beginning of a poll and at the end of a task. Between two events of a task its reference
-    /// count may change, and its handle may change JOIN and JOIN_WAKER.
+    /// count may change, and its handle may clear JOIN, set and clear JOIN_WAKER, and set CALLBACKS.
     ///
     /// ```
     /// use executor::task::{TaskRef, Transition};

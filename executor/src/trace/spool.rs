@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The time between two writes: a program that is killed loses at most about the events of this time.
+/// The time between two writes. If the program is killed, the events since the last write are lost.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The maximum time for which the end of the runtime waits for a reader that does not read.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -10,8 +10,8 @@ use crate::stack::Names;
 use crate::task::{Canceller, Finish, TaskRef};
 use reactor::budget;
 
-/// Looks for lost wakes before a simulated clock advances, at 1, 2, 4, 8, … seconds of its time. This finds a task that
-/// waits forever even while a timer keeps others busy, with few checks.
+/// On a deterministic run, if lost wakes fail it: looks for them before the clock advances, at 1, 2, 4, 8, … seconds of
+/// its time. This finds a task that waits forever even while a timer keeps others busy, with few checks.
 pub(crate) fn check_in_time<S: Monitored>(scheduler: &S) {
     let (monitor, observers) = (scheduler.monitor(), scheduler.observers());
     if !monitor.is_simulated() || observers.checks.is_none() {

@@ -2,15 +2,16 @@
 //!
 //! A future that returns `Pending` promises a wake. A task that makes progress in a poll without one proves that the
 //! promise was broken: the condition came true, and the code that made it true called no waker. Such polls happen when
-//! a task dump collects await chains, and where a runtime checks its suspended tasks: at a deadlock; on a deterministic
-//! runtime also at the end of the run and at certain times of its clock (`asking.rs`).
+//! a task dump collects await chains, and where a runtime checks its suspended tasks: at a deadlock; at the end of a
+//! run that fails on lost wakes; and on a deterministic runtime also at certain times of its clock (`asking.rs`).
 //!
 //! [`Checks`] belongs to runtimes that fail on what they find: those with
 //! [`detect_deadlock`](crate::Builder::detect_deadlock), [`deterministic`](crate::Builder::deterministic) ones and
 //! those of [`explore`](crate::test::explore). It keeps what the report of a lost wake needs: where each task was
 //! suspended, and who dropped its last waker.
 //!
-//! Used by `monitor.rs`, which polls the tasks, and by `observers.rs`, which passes their events on.
+//! Used by `monitor.rs`; by `asking.rs` and `custom.rs`, which poll the tasks; and by `observers.rs`, which passes
+//! their events on.
 
 use super::observer::WokenBy;
 use crate::stack::{AwaitChain, Names, Stack};

@@ -1,8 +1,9 @@
 //! Everything that only observes: the observer's events, task dumps, deadlocks, lost wakes, slow polls, and the order
 //! and the hosts of a simulated run.
 //!
-//! A scheduler has one [`Monitor`] and one [`Observers`], calls them at the points that `monitor.rs` lists, and
-//! implements [`Monitored`], through which they read its state. Nothing in here decides when a task runs.
+//! A scheduler has one [`Monitor`] and one [`Observers`] and calls them at the points that `monitor.rs` lists. It
+//! implements [`Monitored`], through which `asking.rs` and `deadlock.rs` read its state and poll its suspended tasks.
+//! Nothing in here decides when a task runs.
 //!
 //! | file | what it holds |
 //! |---|---|

@@ -125,7 +125,7 @@ pub trait Observer: reactor::Observer {
     fn run_begins(&self) {}
     /// `block_on` is about to return. All tasks have completed.
     fn run_ends(&self) {}
-    /// A suspended task is about to be polled without a wake, to find its await chain:
+    /// A suspended task is about to be polled without a wake, to find its await chain or a lost wake:
     /// [`poll_begins`](Observer::poll_begins) comes right after.
     fn task_asked(&self, task: TaskRef<'_>) {}
     /// The task made progress in that poll: its condition held, but it had not been woken.
@@ -156,9 +156,9 @@ pub trait Observer: reactor::Observer {
     /// task is suspended, [`task_stranded`](Observer::task_stranded) follows at once. If it is running, its current
     /// poll made that waker, and may still make another one.
     fn last_waker_dropped(&self, task: TaskRef<'_>, by: WokenBy) {}
-    /// A task is suspended and has no waker: only a cancel, or the poll by which [`tasks`](crate::tasks) finds its
-    /// await chain, can run it again. If `lost` is true, its last waker was dropped; otherwise the poll that now ends
-    /// left none.
+    /// A task is suspended and has no waker: only a cancel, or a poll without a wake
+    /// ([`task_asked`](Observer::task_asked)), can run it again. If `lost` is true, its last waker was dropped;
+    /// otherwise the poll that now ends left none.
     fn task_stranded(&self, task: TaskRef<'_>, lost: bool) {}
     /// A task's future panicked. `message` is the panic's payload if that is text.
     fn task_panicked(&self, task: TaskRef<'_>, message: Option<&str>) {}

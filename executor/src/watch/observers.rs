@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(crate) struct Observers {
     run: RunId,
     pub(crate) observer: Option<Arc<dyn Observer>>,
-    /// `None` if a lost wake does not fail the run.
+    /// The checks for lost wakes; `None` if a lost wake does not fail the run.
     pub(crate) checks: Option<Checks>,
 }
 

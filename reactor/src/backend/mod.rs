@@ -100,7 +100,7 @@ pub trait Backend: Send + Sync {
     /// Those of the system.
     fn notify(&self) -> io::Result<()>;
 
-    /// Whether [`rearm`](Backend::rearm) must be called for each wait. The reactor calls this once, when it is made.
+    /// Whether [`rearm`](Backend::rearm) must be called each time a task waits. A new reactor calls `needs_rearm` once.
     fn needs_rearm(&self) -> bool {
         false
     }

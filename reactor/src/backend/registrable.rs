@@ -27,7 +27,7 @@ pub(crate) trait BackendSocket: Send + Sync + RefUnwindSafe {
 /// What a source stands for.
 ///
 /// # Safety
-/// All unsafe methods have the same condition: the descriptor, if it is one, is open.
+/// All unsafe methods have the same condition: if this is a `Descriptor`, it is open.
 pub(crate) enum Registrable {
     Descriptor(RawFd),
     Socket(Arc<dyn BackendSocket>),
@@ -35,7 +35,7 @@ pub(crate) enum Registrable {
 
 impl Registrable {
     /// # Safety
-    /// As above; and the descriptor stays open until [`deregister`](Registrable::deregister) was called.
+    /// As above; and it stays open until [`deregister`](Registrable::deregister) was called.
     pub(crate) unsafe fn register(&self, backend: &dyn Backend, token: Token) -> io::Result<()> {
         match self {
             // SAFETY: the caller promises both that it is open and that it stays so.

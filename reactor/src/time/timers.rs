@@ -19,7 +19,7 @@ const CLOSED: u64 = u64::MAX;
 
 pub(crate) struct Timers {
     registry: Arc<Registry>,
-    /// The ticks of the queue.
+    /// A copy of the queue's clock.
     ticks: Ticks,
     queue: Mutex<TimerQueue>,
     /// A copy of the queue's length.

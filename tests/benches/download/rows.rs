@@ -27,8 +27,8 @@ pub struct Job {
     /// The least that each must save.
     pub files: usize,
     pub bytes: u64,
-    /// A server that only this row needs.
-    _server: Option<Running>,
+    /// Servers that only this row needs.
+    _servers: Vec<Running>,
 }
 
 /// All rows.
@@ -89,20 +89,22 @@ fn large_file_over_tls(server: &Server) -> Option<Job> {
     Some(Job { bytes: server.large(), ..lists(&list, 1, Some(&server.authority())) })
 }
 
-/// nginx answers at once, so our own server takes its place. Only programs that support this many connections take
-/// part.
+/// nginx answers at once, so our own server takes its place, in several processes: each uses two descriptors for a
+/// connection, and a usual limit is 20,000. Only programs that support this many connections take part.
 fn slow_server(server: &Server) -> Option<Job> {
-    let address = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let port = address.port().to_string();
     let delay = if server.is_full() { "10s" } else { "100ms" };
-    let mut command = std::process::Command::new(demo());
-    let mut running = Running::start(command.args(["serve", "-p", &port, "--delay", delay, "--connections", "20000"]));
-    until_it_listens(address, &mut running);
+    let slow = [free_port(), free_port()].map(|port| {
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+        let mut command = std::process::Command::new(demo());
+        let mut running = Running::start(command.args(["serve", "-p", &port.to_string(), "--delay", delay]));
+        until_it_listens(address, &mut running);
+        (address, running)
+    });
     let count = server.connections();
-    let list = server.list("slow-list", (0..count).map(|number| format!("http://{address}/?{number}")));
-    let mut job = lists(&list, count, None);
+    let urls = (0..count).map(|number| format!("http://{}/?{number}", slow[number % slow.len()].0));
+    let mut job = lists(&server.list("slow-list", urls), count, None);
     job.programs.retain(|(name, _)| matches!(*name, OURS | "tokio, hyper"));
-    Some(Job { _server: Some(running), files: count, ..job })
+    Some(Job { _servers: slow.map(|(_, running)| running).into(), files: count, ..job })
 }
 
 /// A crawl by each program that can crawl.
@@ -148,7 +150,7 @@ fn job(programs: Vec<(&'static str, Vec<&str>)>) -> Job {
     let installed =
         programs.into_iter().filter(|(_, command)| command[0].starts_with('/') || Program::find(command[0]).is_some());
     let owned = installed.map(|(name, command)| (name, command.into_iter().map(str::to_owned).collect()));
-    Job { programs: owned.collect(), files: 0, bytes: 0, _server: None }
+    Job { programs: owned.collect(), files: 0, bytes: 0, _servers: Vec::new() }
 }
 
 fn path_of_demo() -> String {

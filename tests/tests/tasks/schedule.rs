@@ -158,7 +158,7 @@ fn a_recording_of_a_students_executor_has_await_chains() {
         _ => None,
     });
     let [wait] = &waits.expect("it was pending once")[..] else { panic!("it waits for one thing") };
-    assert_eq!(&*wait.leaf, "its next turn (yield_now)");
+    assert_eq!(&*wait.leaf, "its next poll (yield_now)");
     let chain = &trace.chains[wait.chain as usize];
     assert!(chain.iter().all(|frame| !frame.function.contains("Fifo")), "the executor is no part of it: {chain:?}");
     assert!(chain.last().unwrap().function.ends_with("turns"), "{chain:?}");

@@ -7,7 +7,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `targets.rs` | where each link leads |
+//! | `targets.rs` | where each link will lead |
 //! | `source.rs` | the bytes of a page, by their position in its text |
 //! | `editor.rs` | a page that is being rewritten |
 

@@ -16,7 +16,7 @@ pub struct Queued {
     pub purpose: Purpose,
 }
 
-/// Whether linked pages may begin. Pages given on the command line always may.
+/// Whether linked pages may begin. Pages that the user gave always may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// The first linked page may begin. Its worker requests robots.txt first.
@@ -51,7 +51,7 @@ pub struct Host {
     pub delay: Duration,
     /// The end of the delay after the last request.
     pub slot: Option<Instant>,
-    /// The end of the pause that the host requested.
+    /// The end of the pause: after a `Retry-After`, or after a failed request for robots.txt.
     pub paused: Option<Instant>,
 }
 

@@ -51,13 +51,14 @@ impl Job {
         self.unfinished.as_ref().and_then(|unfinished| unfinished.visited.last()).unwrap_or(&self.url)
     }
 
-    /// Whether this page was given on the command line, so that it is fetched regardless of robots.txt.
+    /// Whether the user gave this page, on the command line or in a list, so that it is fetched regardless of
+    /// robots.txt.
     pub fn is_given(&self) -> bool {
         is_given(self.depth, self.purpose)
     }
 }
 
-/// Whether a page was given on the command line.
+/// Whether the user gave a page, on the command line or in a list.
 pub fn is_given(depth: u32, purpose: Purpose) -> bool {
     depth == 0 && purpose == Purpose::Page
 }

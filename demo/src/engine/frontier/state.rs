@@ -151,7 +151,7 @@ impl State {
         self.change(id, |host| host.queue.push_back(page));
     }
 
-    /// Returns a page that was taken but not fetched to the front of its queue.
+    /// Puts a page that was taken but not fetched back at the front of its queue.
     pub fn put_back(&mut self, id: HostId, page: Queued) {
         self.queued += 1;
         self.change(id, |host| host.queue.push_front(page));

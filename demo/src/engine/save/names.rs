@@ -14,7 +14,7 @@
 //! | `https://h/style.css?v=3` | `h/style.css@v=3.css` | the query, and the extension again: browsers go by it |
 //! | `https://h/README.md` | `h/README~3f.md` | where case is ignored: after `~` a bit per letter, set for capitals |
 //! | `https://h/%C3%BC%20b.css` | `h/ü b.css` | escapes are decoded where that is safe and unambiguous |
-//! | `https://h/a*.html` | `h/a_~73bdde89da78.html` | invalid in a name: `_`, and after `~` 12 digits of a SHA-256 |
+//! | `https://h/a*.html` | `h/a_~73bdde89da78.html` | invalid: `_`; after `~` 12 digits of the segment's SHA-256 |
 //! | `https://h/about`, for the disk | `h/about@.html` | where links are converted: `@` and the extension of the type |
 //! | `http://h/`, `http://h:8080/` | `h_80/…`, `h_8080/…` | the port, except for the port of https |
 //!

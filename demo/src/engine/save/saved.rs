@@ -50,7 +50,7 @@ pub struct SavedFiles {
 #[derive(Debug)]
 struct Entry {
     file: SavedFile,
-    /// The digest in the previous line of the file.
+    /// The digest in the previous line of the list with the same path.
     earlier: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use super::urls;
 use std::collections::HashMap;
 use url::Url;
 
-/// Number of links from requisite to requisite beyond the depth, for example from a style to another to a font.
+/// Maximum number of links from requisite to requisite beyond the depth, for example from a style to another to a font.
 const REQUISITE_DEPTH: u32 = 5;
 
 /// The servers of the first pages (with `--no-parent`, their directories), and the other rules for links.

@@ -116,7 +116,7 @@ impl Queue {
     }
 }
 
-/// Increments a count until it is dropped. Made by [`Queue::work`] and [`Queue::ask`].
+/// Keeps a count one higher until it is dropped. Made by [`Queue::work`] and [`Queue::ask`].
 pub struct Counted<'a> {
     queue: &'a Queue,
     count: &'a Cell<usize>,

@@ -234,7 +234,7 @@ fn refusal(response: &Response<'_>) -> PageError {
 /// The pieces of a response's body.
 struct Pieces<'r, 'c> {
     response: &'r mut Response<'c>,
-    /// Bytes that were received beyond those that were requested.
+    /// The rest of the last piece of the response, beyond what [`next`](Pieces::next) was to return.
     kept: Vec<u8>,
     /// How many of these bytes were taken.
     taken: usize,

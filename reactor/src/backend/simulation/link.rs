@@ -36,7 +36,7 @@ impl Link {
     pub(super) fn check(&self) {
         assert!((0.0..=1.0).contains(&self.loss), "the loss of a link is a probability from 0 to 1, not {}", self.loss);
         assert!(self.bandwidth != Some(0), "a link without bandwidth would deliver nothing: use Network::partition");
-        // The limit, so that adding a delay to a time never overflows.
+        // The limit of both: adding such a delay to a time never overflows.
         const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
         let (latency, jitter) = (self.latency, self.jitter);
         assert!(

@@ -278,7 +278,7 @@ impl World {
         self.route(flight.from, flight.to).held.push(flight);
     }
 
-    /// Schedules the timeout of an attempt to connect: Linux gives up after six retries without an answer.
+    /// Schedules the timeout of an attempt to connect, after as long as Linux takes for six retries without an answer.
     fn give_up_later(&mut self, host: HostId, socket: SocketId) {
         const PATIENCE: Duration = Duration::from_secs(127);
         self.packets_sent += 1;

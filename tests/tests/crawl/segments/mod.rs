@@ -8,7 +8,6 @@ mod resume;
 
 use kit::{Asked, LENGTH, Server, download, good, has_saved, part};
 use std::fs;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tests::demo::{Place, Serving};

@@ -214,7 +214,8 @@ impl Job {
         self.run(&self.scripts.release, &flat(leases)).await.map(drop)
     }
 
-    /// Marks the target of a redirect as seen, as part of `page`. Returns `false` if it has its own line in the report.
+    /// Marks the target of a redirect as seen, as part of `page`. Returns `false` if it was seen before, except as part
+    /// of `page`.
     pub async fn see(&self, target: &Url, page: &Url) -> Result<bool, SharedError> {
         let reply = self.run(&self.scripts.see, &[target.to_string(), page.to_string()]).await?;
         self.number(&reply).map(|number| number == 1)

@@ -128,7 +128,7 @@ impl SharedFrontier {
         self.scope.borrow_mut().push(to.to_string());
     }
 
-    /// Marks the target of a redirect as seen. Returns `false` if it has its own line in the report.
+    /// Marks the target of a redirect as seen. Returns `false` if it was seen before, except as part of the same page.
     pub async fn see(&self, page: &Url, target: &Url) -> bool {
         match self.job.see(target, page).await {
             Ok(is_ours) => is_ours,

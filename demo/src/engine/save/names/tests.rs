@@ -20,7 +20,7 @@ fn folded(name: &str) -> String {
 }
 
 #[test]
-fn urls_get_the_names_of_the_scheme() {
+fn urls_are_named_by_the_rules_of_the_table() {
     for (url, expected) in [
         ("https://h/", "h/index.html"),
         ("https://h/d/page.html", "h/d/page.html"),
