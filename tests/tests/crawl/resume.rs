@@ -307,7 +307,8 @@ fn two_runs_in_one_folder_keep_off_each_others_parts() {
     let parts = place.parts();
     let other = FaultServer::start(|visit| visit.page("another page"));
     place.run(&["crawl", "-c", &other.url("/")]).exits(0);
-    assert_eq!(place.parts(), parts);
+    // The first run may have written more since.
+    assert!(place.parts().keys().eq(parts.keys()) && place.parts().values().ge(parts.values()));
     let second = place.start(&["crawl", "-c", &server.url()]);
     server.server.until_requests(2);
     server.server.open(&gate);
