@@ -47,8 +47,11 @@ fn has_own_process() -> bool {
         return false; // the test's second model, which the process has run as well
     }
     let mut process = Command::new(env::current_exe().expect("a test knows its own path"));
-    let output =
-        process.args([test, "--exact", "--nocapture"]).env(OWN_PROCESS, "").output().expect("a test can be run");
+    let output = process
+        .args([test, "--exact", "--include-ignored", "--nocapture"])
+        .env(OWN_PROCESS, "")
+        .output()
+        .expect("a test can be run");
     let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
     assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
     false
