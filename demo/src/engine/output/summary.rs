@@ -130,13 +130,14 @@ impl Summary {
             Some(directory) => format!("{} saved under {directory}", count(self.saved, ending.what)),
             None => format!("{} checked", count(self.done, "URL")),
         };
-        let mut text = format!(
-            "{result}, {} in {}: {}/s, {}/s\n",
-            ByteSize::b(self.bytes),
-            rounded(ending.elapsed),
-            count(((self.done - self.earlier.0) as f64 / seconds).round() as u64, "URL"),
-            ByteSize::b((self.new_bytes() as f64 / seconds) as u64),
-        );
+        let mut text = format!("{result}, {} in {}", ByteSize::b(self.bytes), rounded(ending.elapsed));
+        // The rate of failures would say nothing.
+        if self.failed() < self.done {
+            let urls = ((self.done - self.earlier.0) as f64 / seconds).round() as u64;
+            let bytes = ByteSize::b((self.new_bytes() as f64 / seconds) as u64);
+            let _ = write!(text, ": {}/s, {bytes}/s", count(urls, "URL"));
+        }
+        text.push('\n');
         if self.earlier.0 > 0 {
             let earlier = count(self.earlier.0, "URL");
             let _ = writeln!(text, "of these, {earlier} and {} are from earlier runs", ByteSize::b(self.earlier.1));
@@ -295,6 +296,29 @@ mod tests {
         }
     }
 
+    fn ending(skipped: &BTreeMap<Skipped, u64>) -> Ending<'_> {
+        Ending {
+            elapsed: Duration::from_secs(2),
+            saved_under: Some("here"),
+            is_list: false,
+            left: 1,
+            job: None,
+            skipped,
+            what: "page",
+            references: None,
+            broken_anchors: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_run_without_a_page_has_no_rate() {
+        let mut summary = Summary::default();
+        let first_line = |summary: &Summary| summary.text(&ending(&BTreeMap::new())).lines().next().unwrap().to_owned();
+        assert_eq!(first_line(&summary), "0 pages saved under here, 0 B in 2.00 s");
+        summary.record(&failed("http://h/", "connect", None));
+        assert_eq!(first_line(&summary), "0 pages saved under here, 0 B in 2.00 s");
+    }
+
     #[test]
     fn failures_are_grouped_by_cause_with_the_page_that_links_to_them() {
         let mut summary = Summary::default();
@@ -305,17 +329,7 @@ mod tests {
         }
         summary.record(&Record { path: Some("x".into()), ..Record::default() });
         let skipped = BTreeMap::from([(Skipped::OtherHost, 3)]);
-        let ending = Ending {
-            elapsed: Duration::from_secs(2),
-            saved_under: Some("here"),
-            is_list: false,
-            left: 1,
-            job: None,
-            skipped: &skipped,
-            what: "page",
-            references: None,
-            broken_anchors: Vec::new(),
-        };
+        let ending = ending(&skipped);
         let text = summary.text(&ending);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "1 page saved under here, 0 B in 2.00 s: 8 URLs/s, 0 B/s");
