@@ -54,12 +54,21 @@ pub async fn run(options: Options, plan: Plan, signals: Signals) -> Result<Exit,
         match async { Ok(Box::pin(complete_site(&engine)).await) }.or(interrupt).await {
             Ok(completed) => completed?,
             // Each file is replaced as a whole.
-            Err(interrupt) => engine.interrupted.set(Some(interrupt)),
+            Err(interrupt) => {
+                engine.interrupted.set(Some(interrupt));
+                say_what_is_not_converted(&engine);
+            }
         }
-    } else if engine.plan.convert_links {
-        engine.progress.say("links are not converted; run the command again with -N to complete the site");
+    } else {
+        say_what_is_not_converted(&engine);
     }
     engine.finish().await
+}
+
+fn say_what_is_not_converted(engine: &Engine) {
+    if engine.plan.convert_links {
+        engine.progress.say("not all links are converted; run the command again with -N to complete the site");
+    }
 }
 
 /// Removes copies of pages and converts links, if the options say so.

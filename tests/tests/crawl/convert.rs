@@ -2,11 +2,13 @@
 //!
 //! Alone: `cargo test -p tests --test crawl convert`. The test of Rust's documentation needs the component `rust-docs`.
 
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tests::demo::{Place, Serving, files_below};
+use tests::eventually;
 use tests::faults::{After, FaultServer, Visit};
 
 /// The pages of a server: by path, the type and the body.
@@ -193,6 +195,32 @@ fn a_page_of_many_links_is_converted_in_pieces() {
     let ran = crawl(&place, &server, &[]).exits(0);
     assert!(place.files()["index.html"] == expected.as_bytes());
     assert!(!ran.stderr.contains("slow"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_interrupt_during_the_conversion_leaves_whole_files_and_says_how_to_go_on() {
+    let filler = "<p>text</p>".repeat(100);
+    let body = |name: &str| -> String { (0..2_000).map(|n| format!("<a href={name}#{n}>{filler}</a>")).collect() };
+    let (before, after) = (body("/1.html"), body("1.html"));
+    let paths = ["/1.html", "/2.html", "/3.html", "/4.html", "/5.html", "/6.html"];
+    let index = paths.map(|path| format!("<a href={path}>x</a>")).concat();
+    let large = paths.map(|path| (path, "text/html", before.as_bytes()));
+    let site = pages(&[&[("/", "text/html", index.as_bytes())], &large[..]].concat());
+    let (place, server) = (Place::new(), serve(&site));
+
+    let running = place.start_crawl(&["--convert-links", &server.url("/")]);
+    let saved = place.path(&format!("download/127.0.0.1_{}", server.port()));
+    let files = || paths.map(|path| fs::read(saved.join(&path[1..])).unwrap_or_default());
+    let is_converting = || files().iter().all(|file| !file.is_empty()) && !place.parts().is_empty();
+    eventually("a file is being converted", is_converting);
+    running.signal(Signal::INT);
+    running.wait().exits(130).says("not all links are converted; run the command again with -N");
+    assert!(files().iter().all(|file| [before.as_bytes(), after.as_bytes()].contains(&&**file)));
+    assert!(files().iter().any(|file| file == before.as_bytes()));
+
+    crawl(&place, &server, &["-N"]).exits(0);
+    assert!(files().iter().all(|file| file == after.as_bytes()));
+    place.has_no_parts();
 }
 
 /// Checks a saved site, beginning at this file, over `demo serve`: no link is broken. Returns the number of pages.
