@@ -186,8 +186,8 @@ fn tasks_lists_the_tasks_of_a_process_and_of_its_core_dump() {
     let core = place.path("core");
     let dump = format!("generate-core-file {}", core.display());
     let source = "source demo/debug/printers.py";
-    // Before the first turn, all have been polled once.
-    let alive = debugger.runs(&[source, "break reactor::reactor::Reactor::turn", "run", "tasks", &dump]);
+    // When the thread parks for the first time, all have been polled once.
+    let alive = debugger.runs(&[source, "break executor::schedule::single::Core::park", "run", "tasks", &dump]);
     let rows = |said: &str| said.split_once("thread 1\n").expect(said).1.lines().take(6).map(words).collect::<Vec<_>>();
     let spawned =
         [line("runtime.block_on("), line("\"reader\""), line("\"waiter\""), line("\"dreamer\""), line("\"writer\"")];
