@@ -241,12 +241,12 @@ fn the_file_of_a_running_program_is_complete_at_any_moment_and_limited_in_size()
         let server = serve(&place, &[("EXECUTOR_TRACE", "run.jsonl"), ("EXECUTOR_TRACE_EVENTS", "50")]);
         let file = place.path("run.jsonl");
         assert!(Trace::open(&file).is_ok(), "it is whole from the beginning");
-        eventually("it is begun", || !Trace::open(&file).unwrap().records.is_empty());
+        let is_main = |record: &Record| matches!(record.event, Event::Spawned { task: 1, .. });
+        eventually("it is begun", || Trace::open(&file).unwrap().records.iter().any(is_main));
         let (mut before, mut begun) = (0, 0);
         while begun < 5 {
             assert_eq!(server.get("/ring/1").status, 200);
             let trace = Trace::open(&file).expect("it is never empty");
-            let is_main = |record: &Record| matches!(record.event, Event::Spawned { task: 1, .. });
             assert!(trace.records.iter().any(is_main), "the file describes the task that still exists");
             // A write adds at most 50 new events, and before them those that describe what still exists: the listener,
             // its task and a few connections. There are fewer than two such writes when the file is begun, 50 events
