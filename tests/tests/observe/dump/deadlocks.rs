@@ -1,6 +1,6 @@
 //! Deadlocks.
 
-use super::{LIMIT, LONG, hold_the_thread, ms, pending_announced, reported};
+use super::{LIMIT, LONG, SHOWN, hold_the_thread, ms, pending_announced, reported};
 use executor::net::TcpListener;
 use executor::sync::{Semaphore, channel};
 use executor::time::{Duration, Instant, sleep};
@@ -339,6 +339,6 @@ fn flood_is_reported(text: &str) {
     assert_eq!(lines.len(), 2, "{text}");
     assert!(lines[1].starts_with("executor: task ") && lines[1].contains(" \"exact\" (spawned at "), "{text}");
     assert!(lines[0].contains(" \"drowned\" (spawned at tests/tests/observe/dump/deadlocks.rs:"), "{text}");
-    assert!(lines.iter().all(|line| reported(line).is_some_and(|took| took >= LIMIT)), "{text}");
+    assert!(lines.iter().all(|line| reported(line).is_some_and(|took| took >= SHOWN)), "{text}");
     assert!(lines[0].matches("(spawned at ").count() <= 3, "the places of the quick ones are two: {text}");
 }

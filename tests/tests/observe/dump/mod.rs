@@ -73,6 +73,8 @@ async fn pending_announced() {
 /// clock shows it some milliseconds shorter. A quick poll stays below the limit even when a busy machine preempts it.
 const LIMIT: u64 = 120;
 const LONG: u64 = 200;
+/// The least that the coarse clock shows for [`LONG`]: its ticks take up to 10 ms.
+const SHOWN: u64 = LONG - 10;
 
 fn hold_the_thread(milliseconds: u64) {
     thread::sleep(ms(milliseconds));
