@@ -40,7 +40,7 @@ fn a_permit_handed_to_a_dropped_waiter_goes_to_the_next_one() {
         drop(permit);
         drop(block_on(semaphore.acquire()));
         goes.join().unwrap();
-        assert_eq!(semaphore.available_permits(), 1);
+        assert_eq!(semaphore.available_permits(), 1, "there is one permit, and the semaphore counts another number");
     });
 }
 
@@ -55,7 +55,7 @@ fn a_dropped_waiter_for_many_permits_lets_the_next_one_pass() {
         });
         drop(block_on(semaphore.acquire()));
         goes.join().unwrap();
-        assert_eq!(semaphore.available_permits(), 1);
+        assert_eq!(semaphore.available_permits(), 1, "there is one permit, and the semaphore counts another number");
     });
 }
 
