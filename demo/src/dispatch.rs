@@ -4,7 +4,7 @@
 use crate::cli::{self, Cli, Command};
 use crate::engine::Options;
 use crate::signals::Signals;
-use crate::{Exit, Failure, check, crawl, download, site, step, top, ways};
+use crate::{Exit, Failure, check, crawl, download, lab, site, step, top, ways};
 use executor::Runtime;
 use std::env::ArgsOs;
 use std::process::ExitCode;
@@ -35,8 +35,10 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Ways(args) => ways::run(&args),
         Command::Step(args) => step::run(&args),
         Command::Top(args) => top::run(&args),
+        Command::Lab(args) => lab::run(args),
         Command::Completions(args) => cli::completions(&args),
         Command::Man => cli::man(),
+        Command::LabConfine(args) => lab::confine(&args),
         Command::WaysRun(args) => ways::run_one(&args),
         Command::WaysWorker(args) => ways::work(&args),
     }

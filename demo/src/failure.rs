@@ -55,6 +55,9 @@ pub enum Failure {
     /// A crawl can't be shared with other processes.
     #[error(transparent)]
     Shared(#[from] crate::engine::SharedError),
+    /// A command on a lab failed.
+    #[error(transparent)]
+    Lab(#[from] crate::lab::LabError),
     /// An option of the network has a wrong value.
     #[error(transparent)]
     Network(#[from] crate::http::OptionError),
@@ -239,6 +242,7 @@ impl Failure {
         match self {
             Failure::State { source, .. } if source.is_usage() => Exit::Usage,
             Failure::Urls(_) | Failure::Network(_) | Failure::Command { .. } | Failure::Config { .. } => Exit::Usage,
+            Failure::Lab(error) => error.exit(),
             Failure::Shared(error) if error.is_usage() => Exit::Usage,
             _ => Exit::Failure,
         }

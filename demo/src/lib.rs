@@ -6,6 +6,7 @@
 //! | `engine/` | the downloader under it: the frontier, fetching, links, saving, the report |
 //! | `http/` | HTTP/1.1 over any stream, both sides |
 //! | `redis/` | a client for Redis, for crawls on many machines |
+//! | `lab/` | `demo lab`: the course |
 //! | `site/` | `demo serve`: the built-in site, files from disk |
 //! | `step/` | `demo step`: a run of a program, one event at a time |
 //! | `top/` | `demo top`: the tasks, sockets and timers of a running program |
@@ -20,6 +21,7 @@ pub mod download;
 pub mod engine;
 mod failure;
 pub mod http;
+pub mod lab;
 pub mod redis;
 pub mod signals;
 pub mod site;

@@ -18,6 +18,7 @@ use crate::Failure;
 use crate::check::CheckArgs;
 use crate::crawl::CrawlArgs;
 use crate::download::DownloadArgs;
+use crate::lab::{ConfineArgs, LabArgs};
 use crate::site::ServeArgs;
 use crate::step::StepArgs;
 use crate::top::TopArgs;
@@ -67,10 +68,15 @@ pub enum Command {
     Step(StepArgs),
     /// Show the tasks, sockets and timers of a running program or of a recording
     Top(TopArgs),
+    /// Learn the runtime by writing it: twelve labs with tests
+    Lab(LabArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
     Man,
+    /// Run a test of a lab within limits
+    #[command(hide = true)]
+    LabConfine(ConfineArgs),
     /// Run one of the ways, in the process that `ways` measures
     #[command(hide = true)]
     WaysRun(WaysRunArgs),

@@ -16,7 +16,13 @@ pub struct StepArgs {
     /// Run the program while you step: it stops at each event
     #[arg(long, conflicts_with_all = ["replay", "html", "perfetto"])]
     pub live: bool,
-    /// Read source files from this directory
+    /// Begin at this event
+    #[arg(long, value_name = "EVENT", conflicts_with_all = ["live", "html", "perfetto", "lint"])]
+    pub at: Option<usize>,
+    /// Print the screen as text instead
+    #[arg(long, conflicts_with_all = ["live", "html", "perfetto", "lint"])]
+    pub print: bool,
+    /// Read source files, and the runtime's own, from this directory
     #[arg(long, value_name = "DIR", value_parser = directory)]
     pub source: Option<PathBuf>,
     /// Write the run to FILE as a page for a browser

@@ -11,6 +11,7 @@
 //! | `source.rs` | the text of source files |
 //! | `printable.rs` | texts of recordings, without control characters |
 //! | `tui/` | the stepper in the terminal |
+//! | `screen.rs` | one of its screens as text |
 //! | `html/` | the run as one page for a browser |
 //! | `perfetto.rs` | the run for ui.perfetto.dev |
 
@@ -22,6 +23,7 @@ mod perfetto;
 mod printable;
 mod programs;
 mod runtime_code;
+mod screen;
 mod source;
 pub mod tui;
 pub mod words;
@@ -30,6 +32,7 @@ pub use args::StepArgs;
 pub(crate) use printable::clean_last;
 pub use printable::printable;
 pub use programs::Program;
+pub(crate) use screen::{guilty_event, screen, show};
 pub use source::Sources;
 
 use crate::{Exit, Failure};
@@ -75,7 +78,10 @@ pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
         return print_findings(&trace);
     }
     if args.html.is_none() && args.perfetto.is_none() {
-        tui::show(App::new(title, trace, sources))?;
+        match args.print {
+            true => print!("{}", screen(title, trace, sources, args.at.unwrap_or(1))),
+            false => tui::show(screen::app(title, trace, sources, args.at))?,
+        }
     }
     Ok(Exit::Success)
 }

@@ -4,6 +4,7 @@
 //! For the stepper and the page. [`codes`] is the table from an event to functions; a test finds each of them, so that
 //! a renamed function fails the test and does not leave the screen empty.
 
+use super::source::Sources;
 use executor::task::Queue;
 use executor::trace::{End, Event, Record};
 use std::cmp::Ordering;
@@ -62,7 +63,7 @@ pub struct Excerpt {
     /// The number of the first line in the file, from 1.
     pub first: usize,
     /// The lines, without their common indentation.
-    pub lines: Vec<&'static str>,
+    pub lines: Vec<String>,
     /// The index of the line that makes the event.
     pub marked: usize,
 }
@@ -225,12 +226,20 @@ impl Code {
         self.file.path.rsplit('/').next().unwrap_or(self.file.path)
     }
 
-    /// The function, or why it was not found.
+    /// The function, or why it was not found. If `--source` names a directory that has the runtime, the function is
+    /// read there: then the program ran on that one. In it, a line that was not found is not an error: the first line
+    /// is marked.
     ///
     /// # Errors
     /// If its signature does not occur exactly once in its file, or its line does not occur in it.
-    pub fn excerpt(&self) -> Result<Excerpt, String> {
-        let lines: Vec<_> = self.file.text.lines().collect();
+    pub fn excerpt(&self, sources: &Sources) -> Result<Excerpt, String> {
+        match sources.chosen(self.file.path) {
+            Some(lines) => self.excerpt_of(&lines.iter().map(String::as_str).collect::<Vec<_>>(), Some(0)),
+            None => self.excerpt_of(&self.file.text.lines().collect::<Vec<_>>(), None),
+        }
+    }
+
+    fn excerpt_of(&self, lines: &[&str], or_marked: Option<usize>) -> Result<Excerpt, String> {
         let is_it = |line: &&str| line.trim_start().starts_with(self.signature);
         let mut found =
             lines.iter().enumerate().filter(|(_, line)| is_it(line) || line.contains(&format!(") {}", self.signature)));
@@ -244,21 +253,36 @@ impl Code {
         let end = lines[at..].iter().position(|line| line.trim_end() == format!("{:indent$}}}", ""));
         let end = at + end.ok_or_else(|| format!("`{}` has no end", self.signature))?;
         let marked = lines[at..=end].iter().position(|line| line.contains(self.mark));
-        let marked = marked.ok_or_else(|| format!("`{}` is not in {}", self.mark, self.function))? + (at - first);
-        let lines = lines[first..=end].iter().map(|line| line.get(indent..).unwrap_or_default()).collect();
+        let marked = marked.or(or_marked).ok_or_else(|| format!("`{}` is not in {}", self.mark, self.function))?;
+        let marked = marked + (at - first);
+        let lines = lines[first..=end].iter().map(|line| line.get(indent..).unwrap_or_default().to_owned()).collect();
         Ok(Excerpt { first: first + 1, lines, marked })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ALL;
+    use super::{ALL, Sources};
     use executor::task::Edge;
 
     #[test]
     fn each_function_of_the_table_is_found_in_the_sources() {
-        let wrong: Vec<_> = ALL.iter().filter_map(|code| code.excerpt().err()).collect();
+        let sources = Sources::new(None);
+        let wrong: Vec<_> = ALL.iter().filter_map(|code| code.excerpt(&sources).err()).collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn the_functions_of_a_runtime_that_was_named_are_shown_and_not_ours() {
+        let place = std::env::temp_dir().join(format!("demo-runtime-{}", std::process::id()));
+        let file = place.join(super::STATE.path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "impl State {\n    pub(crate) fn begin(&self) -> Begin {\n        todo!()\n    }\n}\n")
+            .unwrap();
+        let excerpt = super::BEGIN.excerpt(&Sources::new(Some(place.clone())));
+        std::fs::remove_dir_all(place).unwrap();
+        let excerpt = excerpt.unwrap();
+        assert_eq!((excerpt.first, excerpt.marked, &*excerpt.lines[1]), (2, 0, "    todo!()"));
     }
 
     #[test]

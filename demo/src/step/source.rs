@@ -81,6 +81,12 @@ impl Sources {
         self.found(file).ok()
     }
 
+    /// The lines of a file of the directory that was passed with `--source`.
+    pub(super) fn chosen(&self, file: &str) -> Option<Rc<[String]>> {
+        let is_there = self.asked.as_ref()?.dir.is_file(file);
+        is_there.then(|| self.lines(file)).flatten()
+    }
+
     /// The reason if a file was not found or not read.
     pub fn why_not(&self, file: &str) -> Option<Rc<str>> {
         self.found(file).err()

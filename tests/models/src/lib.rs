@@ -75,6 +75,7 @@
 //! ```
 
 pub mod shim;
+pub mod steps;
 
 pub use loom;
 
@@ -84,6 +85,7 @@ use loom::sync::{Arc as LoomArc, Condvar, Mutex};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::Future;
 use std::hint::black_box;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -91,7 +93,7 @@ use std::task::{Context, Poll, Wake, Waker};
 /// Runs `body` in every interleaving of its threads. Loom stops at a race on one of its cells, at one of its objects
 /// that was never dropped, at a deadlock (which is what a lost wake looks like) and at a panic.
 pub fn every_interleaving(body: impl Fn() + Sync + Send + 'static) {
-    loom::model::Builder::new().check(body);
+    check(&loom::model::Builder::new(), body);
 }
 
 /// Runs `body` in every interleaving with at most this many preemptions of a thread. For models of which a full search
@@ -101,7 +103,20 @@ pub fn interleavings_with(preemptions: usize, body: impl Fn() + Sync + Send + 's
     if std::env::var_os("LOOM_EVERY").is_none() {
         builder.preemption_bound = Some(preemptions);
     }
-    builder.check(body);
+    check(&builder, body);
+}
+
+fn check(builder: &loom::model::Builder, body: impl Fn() + Sync + Send + 'static) {
+    let check = || {
+        builder.check(move || {
+            steps::begin();
+            body();
+        });
+    };
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(check)) {
+        steps::report();
+        resume_unwind(panic);
+    }
 }
 
 /// An allocator that overwrites memory when it is freed, so that an access through a dangling pointer reads garbage and
@@ -297,6 +312,7 @@ impl Wake for BellWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        steps::note("calls the waker");
         *self.0.rung.lock().unwrap() = true;
         self.0.changed.notify_one();
     }

@@ -4,11 +4,202 @@
 //! to compile without loom, wrap std's as `executor/src/shim.rs` does.
 
 pub use loom::cell::UnsafeCell;
-pub use loom::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
-    Ordering, fence,
-};
-pub use loom::sync::{Condvar, Mutex, MutexGuard, RwLock};
+pub use loom::sync::atomic::{Ordering, fence};
+pub use loom::sync::{Condvar, MutexGuard, RwLock};
+
+use crate::steps::{change, push};
+use loom::sync::atomic;
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::LockResult;
+
+/// The value of an atomic as a number.
+trait Word: Copy {
+    fn word(self) -> u64;
+}
+
+/// Defines atomics that are loom's and note the operations of the checked files.
+macro_rules! noted {
+    ($($name:ident $(<$of:ident>)?: $value:ty $(, $operation:ident = $result:expr)*;)*) => {$(
+        /// As loom's, and notes its operations as [steps](crate::steps).
+        #[derive(Debug)]
+        pub struct $name$(<$of>)?(atomic::$name$(<$of>)?);
+
+        impl$(<$of>)? Deref for $name$(<$of>)? {
+            type Target = atomic::$name$(<$of>)?;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+
+        impl$(<$of>)? Default for $name$(<$of>)? {
+            fn default() -> Self {
+                Self(Default::default())
+            }
+        }
+
+        #[allow(missing_docs, clippy::missing_errors_doc)] // as std's
+        impl$(<$of>)? $name$(<$of>)? {
+            #[track_caller]
+            pub fn new(value: $value) -> Self {
+                Self(atomic::$name::new(value))
+            }
+
+            #[track_caller]
+            pub fn load(&self, order: Ordering) -> $value {
+                let (value, at) = (self.0.load(order), Location::caller());
+                push(|| format!("load: {}", change(value.word(), value.word(), at)), Some(at));
+                value
+            }
+
+            #[track_caller]
+            pub fn store(&self, value: $value, order: Ordering) {
+                let at = Location::caller();
+                self.0.store(value, order);
+                push(|| format!("store: {}", change(value.word(), value.word(), at)), Some(at));
+            }
+
+            #[track_caller]
+            pub fn swap(&self, value: $value, order: Ordering) -> $value {
+                let (before, at) = (self.0.swap(value, order), Location::caller());
+                push(|| format!("swap: {}", change(before.word(), value.word(), at)), Some(at));
+                before
+            }
+
+            #[track_caller]
+            pub fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                let (result, at) = (self.0.compare_exchange(current, new, success, failure), Location::caller());
+                push(|| exchanged(result, new, at), Some(at));
+                result
+            }
+
+            #[track_caller]
+            pub fn compare_exchange_weak(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                let (result, at) = (self.0.compare_exchange_weak(current, new, success, failure), Location::caller());
+                push(|| exchanged(result, new, at), Some(at));
+                result
+            }
+
+            #[track_caller]
+            pub fn fetch_update<F>(
+                &self,
+                success: Ordering,
+                failure: Ordering,
+                mut update: F,
+            ) -> Result<$value, $value>
+            where
+                F: FnMut($value) -> Option<$value>,
+            {
+                let (mut new, at) = (None, Location::caller());
+                let result = self.0.fetch_update(success, failure, |value| {
+                    new = update(value);
+                    new
+                });
+                let after = |value: $value| new.map_or(value, |new| new);
+                push(|| exchanged(result, result.map_or_else(|value| value, after), at), Some(at));
+                result
+            }
+
+            $(
+                #[track_caller]
+                pub fn $operation(&self, value: $value, order: Ordering) -> $value {
+                    let (before, at) = (self.0.$operation(value, order), Location::caller());
+                    let after: fn($value, $value) -> $value = $result;
+                    let what = || change(before.word(), after(before, value).word(), at);
+                    push(|| format!("{}: {}", stringify!($operation), what()), Some(at));
+                    before
+                }
+            )*
+        }
+    )*};
+}
+
+fn exchanged<V: Word>(result: Result<V, V>, new: V, at: &'static Location<'static>) -> String {
+    match result {
+        Ok(before) => format!("exchange: {}", change(before.word(), new.word(), at)),
+        Err(other) => format!("exchange fails: {}", change(other.word(), other.word(), at)),
+    }
+}
+
+/// Defines atomic integers.
+macro_rules! integers {
+    ($($name:ident: $value:ty;)*) => {
+        noted! {$(
+            $name: $value,
+                fetch_add = |before, value| before.wrapping_add(value),
+                fetch_sub = |before, value| before.wrapping_sub(value),
+                fetch_or = |before, value| before | value,
+                fetch_and = |before, value| before & value;
+        )*}
+        $(impl Word for $value {
+            fn word(self) -> u64 {
+                self as u64
+            }
+        })*
+    };
+}
+
+integers! {
+    AtomicI32: i32;
+    AtomicI64: i64;
+    AtomicIsize: isize;
+    AtomicU8: u8;
+    AtomicU16: u16;
+    AtomicU32: u32;
+    AtomicU64: u64;
+    AtomicUsize: usize;
+}
+noted! {
+    AtomicBool: bool, fetch_or = |before, value| before | value, fetch_and = |before, value| before & value;
+    AtomicPtr<T>: *mut T;
+}
+
+impl Word for bool {
+    fn word(self) -> u64 {
+        self.into()
+    }
+}
+
+impl<T> Word for *mut T {
+    fn word(self) -> u64 {
+        self.addr() as u64
+    }
+}
+
+/// As loom's, and notes when it is locked.
+#[derive(Debug, Default)]
+pub struct Mutex<T>(loom::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    /// As std's.
+    pub fn new(value: T) -> Mutex<T> {
+        Mutex(loom::sync::Mutex::new(value))
+    }
+
+    /// As std's.
+    ///
+    /// # Errors
+    /// As std's.
+    #[track_caller]
+    pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+        let (guard, at) = (self.0.lock(), Location::caller());
+        push(|| "locks".to_owned(), Some(at));
+        guard
+    }
+}
 
 /// The budget of a poll, which is never spent: no task of a model works so long that it would have to let others run.
 pub mod budget {

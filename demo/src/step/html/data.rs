@@ -40,15 +40,16 @@ struct Function {
     function: &'static str,
     /// The number of the first line.
     first: usize,
-    lines: Vec<&'static str>,
+    lines: Vec<String>,
     /// The index of the marked line.
     marked: usize,
 }
 
-impl From<Code> for Function {
-    fn from(code: Code) -> Function {
-        let none = |error| Excerpt { first: 1, lines: vec![error], marked: 0 };
-        let Excerpt { first, lines, marked } = code.excerpt().unwrap_or_else(|_| none("// not found in this build"));
+impl Function {
+    fn new(code: Code, sources: &Sources) -> Function {
+        let none = |error: &str| Excerpt { first: 1, lines: vec![error.to_owned()], marked: 0 };
+        let excerpt = code.excerpt(sources);
+        let Excerpt { first, lines, marked } = excerpt.unwrap_or_else(|_| none("// not found in this build"));
         Function { path: code.path(), function: code.function, first, lines, marked }
     }
 }
@@ -101,7 +102,7 @@ pub(super) fn of(trace: &Trace, sources: &Sources) -> io::Result<String> {
         last = record.at;
     }
     let Rows { shapes, values, codes, code_lists, .. } = rows;
-    let codes = codes.into_iter().map(Function::from).collect();
+    let codes = codes.into_iter().map(|code| Function::new(code, sources)).collect();
     let bits = StateWord::all_names().collect();
     let (head, places, chains, files) = (&trace.head, &*trace.places, &*trace.chains, files(trace, sources));
     let left_out = left_out(trace, sources);

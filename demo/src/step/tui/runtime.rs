@@ -34,7 +34,7 @@ pub fn code(app: &App, area: Rect) -> Vec<Line<'static>> {
         if left == 0 {
             break;
         }
-        match code.excerpt() {
+        match code.excerpt(&app.sources) {
             Ok(excerpt) => rows.extend(excerpt_rows(&excerpt, Rect { height: left, ..area })),
             Err(error) => rows.push(Line::from(format!(" {error}")).dim()),
         }
@@ -46,7 +46,7 @@ fn excerpt_rows(excerpt: &Excerpt, area: Rect) -> Vec<Line<'static>> {
     let Excerpt { first, lines, marked } = excerpt;
     let width = usize::from(area.width);
     let row = |index: usize| {
-        let (number, text) = (first + index, lines[index]);
+        let (number, text) = (first + index, &lines[index]);
         match index == *marked {
             true => Line::from(format!("{:<width$}", format!("▶{number:>3} {text}"))).style(CHOSEN),
             false if text.trim_start().starts_with("//") => Line::from(format!(" {number:>3} {text}")).dim(),

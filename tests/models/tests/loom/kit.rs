@@ -1,9 +1,11 @@
 //! What the models share: a scheduler of one slot, and a process for each model. The rest is in the library `models`,
 //! which models outside of this crate use too.
 
+use crate::task::StateWord;
 use crate::task::{Finish, JoinHandle, Runnable, Schedule, TaskEvent, TaskRef, spawn_with};
 use loom::sync::{Arc as LoomArc, Condvar, Mutex};
 use models::Spoiling;
+use models::steps::{self, note};
 pub(crate) use models::{Bell, Drops, RingBy, Tracked, WakerPlace, poll_once_and_drop, polled};
 use std::cell::Cell;
 use std::future::Future;
@@ -17,6 +19,7 @@ static ALLOCATOR: Spoiling = Spoiling;
 /// As [`models::every_interleaving`], in a process of its own.
 pub(crate) fn every_interleaving(body: impl Fn() + Sync + Send + 'static) {
     if has_own_process() {
+        steps::describe(describe);
         models::every_interleaving(body);
     }
 }
@@ -24,7 +27,22 @@ pub(crate) fn every_interleaving(body: impl Fn() + Sync + Send + 'static) {
 /// As [`models::interleavings_with`], in a process of its own.
 pub(crate) fn interleavings_with(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     if has_own_process() {
+        steps::describe(describe);
         models::interleavings_with(preemptions, body);
+    }
+}
+
+/// The words of the checked files: state words by their names, readiness words by their two parts.
+fn describe(file: &str, word: u64) -> Option<String> {
+    match file.rsplit('/').next()? {
+        "state.rs" => {
+            // The lowest bits have names, the highest 27 count polls, and the rest counts references.
+            let bits = StateWord::all_names().count();
+            let word = StateWord::from_parts(word & ((1 << bits) - 1), word >> bits, word >> 37).to_string();
+            word.rsplit_once(", ").map(|(without_polls, _)| without_polls.to_owned())
+        }
+        "readiness.rs" => Some(format!("{:#04x}, {} reports", word & 0xff, word >> 8)),
+        _ => None,
     }
 }
 
@@ -89,6 +107,7 @@ impl Schedule for Slot {
         // Two shared accesses. At the second one, another thread may have run the task to its end already, but the
         // memory must be freed after both.
         self.freed.look();
+        note("queues the task");
         self.slot.put(task);
         self.freed.look();
     }
@@ -130,6 +149,7 @@ impl Shared {
     pub(crate) fn run_if_ready(&self) -> bool {
         let task = self.ready.lock().unwrap().task.take();
         let Some(task) = task else { return false };
+        note("runs the task");
         if let Some(again) = task.run() {
             self.put(again);
         }
@@ -149,6 +169,7 @@ impl Shared {
             }
             let task = ready.task.take();
             drop(ready);
+            note("runs the task");
             if let Some(again) = task.and_then(Runnable::run) {
                 self.put(again);
             }

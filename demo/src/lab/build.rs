@@ -1,0 +1,106 @@
+//! Builds the tests of a tree with cargo, without the network.
+
+use super::course::Lab;
+use super::error::LabError;
+use super::manifest::Target;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What a build made.
+pub(crate) enum Built {
+    /// The binaries of the tests, and the warnings.
+    Tests { binaries: BTreeMap<Target, PathBuf>, warnings: Vec<String> },
+    /// The errors of the compiler, as it prints them.
+    Errors(Vec<String>),
+}
+
+/// Builds the tests of a lab.
+///
+/// # Errors
+/// If cargo can't be run, or a package is missing.
+pub(crate) fn build(top: &Path, lab: &Lab) -> Result<Built, LabError> {
+    let targets: BTreeSet<Target> = lab.manifest.tests.iter().map(|test| test.target).collect();
+    let mut cargo = cargo(top);
+    cargo.args(["test", "--offline", "--no-run", "--quiet", "--message-format=json-diagnostic-rendered-ansi"]);
+    cargo.args(["--package", &lab.package()]);
+    for target in &targets {
+        match target {
+            Target::Check => cargo.args(["--test", "check"]),
+            Target::Models => cargo.args(["--package", "models", "--test", "loom"]),
+        };
+    }
+    let output = cargo.output().map_err(LabError::program("cargo"))?;
+    let (mut binaries, mut warnings, mut errors) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for message in String::from_utf8_lossy(&output.stdout).lines().filter_map(parse) {
+        match (message.executable, message.target, message.message) {
+            (Some(path), Some(target), _) => match &*target.name {
+                "check" => _ = binaries.insert(Target::Check, path),
+                "loom" => _ = binaries.insert(Target::Models, path),
+                _ => {}
+            },
+            (.., Some(said)) if said.level == "error" => errors.extend(said.rendered),
+            (.., Some(said)) if said.level == "warning" => warnings.extend(said.rendered),
+            _ => {}
+        }
+    }
+    if output.status.success() {
+        return Ok(Built::Tests { binaries, warnings });
+    }
+    if errors.is_empty() {
+        let why = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+        return match why.contains("offline") || why.contains("no matching package") {
+            true => Err(LabError::Offline { root: top.into(), why }),
+            false => Err(LabError::Other(why)),
+        };
+    }
+    Ok(Built::Errors(errors))
+}
+
+/// Builds the program of a lab, and returns its path.
+///
+/// # Errors
+/// If it does not compile.
+pub(crate) fn build_program(top: &Path, lab: &Lab) -> Result<PathBuf, LabError> {
+    let mut cargo = cargo(top);
+    cargo.args(["build", "--offline", "--quiet", "--package", &lab.package(), "--example", "show"]);
+    let output = cargo.output().map_err(LabError::program("cargo"))?;
+    match output.status.success() {
+        true => Ok(top.join("target/debug/examples/show")),
+        false => Err(LabError::Other(String::from_utf8_lossy(&output.stderr).trim_end().to_owned())),
+    }
+}
+
+/// Cargo, in a tree. The settings of the cargo that may have started this program do not apply there.
+pub(crate) fn cargo(top: &Path) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(top);
+    for variable in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "RUSTC_BOOTSTRAP", "CARGO_MANIFEST_DIR"] {
+        cargo.env_remove(variable);
+    }
+    cargo
+}
+
+/// A line of cargo's messages.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+    target: Option<Named>,
+    message: Option<Said>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    level: String,
+    rendered: Option<String>,
+}
+
+fn parse(line: &str) -> Option<Message> {
+    serde_json::from_str(line).ok()
+}

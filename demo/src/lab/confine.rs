@@ -1,0 +1,64 @@
+//! Runs a program within limits that the system enforces: `demo lab-confine`, which the other commands start for each
+//! test. It sets the limits on itself and then becomes the program.
+
+use super::error::LabError;
+use super::manifest::Limits;
+use clap::Args;
+use nix::sys::resource::{Resource, setrlimit};
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Options of `demo lab-confine`.
+#[derive(Clone, Debug, Args)]
+pub struct ConfineArgs {
+    /// Processor time, in seconds
+    #[arg(long)]
+    cpu: u64,
+    /// Address space, in MiB
+    #[arg(long)]
+    memory: u64,
+    /// Size of each file that it writes, in MiB
+    #[arg(long)]
+    output: u64,
+    /// Number of processes of its user; the superuser is not limited by it
+    #[arg(long)]
+    processes: Option<u64>,
+    /// User to become
+    #[arg(long)]
+    user: Option<u32>,
+    /// The program and its arguments
+    #[arg(trailing_var_arg = true, required = true)]
+    program: Vec<OsString>,
+}
+
+/// The command line that runs a program within limits.
+pub(crate) fn confined(limits: Limits, processes: Option<u64>, user: Option<u32>) -> Result<Command, LabError> {
+    let own = std::env::current_exe().map_err(LabError::program("demo"))?;
+    let mut command = Command::new(own);
+    command.arg("lab-confine");
+    let mut option = |name: &str, value: u64| _ = command.arg(name).arg(value.to_string());
+    option("--cpu", limits.cpu);
+    option("--memory", limits.memory);
+    option("--output", limits.output);
+    processes.inspect(|processes| option("--processes", *processes));
+    user.inspect(|user| option("--user", u64::from(*user)));
+    command.arg("--").process_group(0);
+    Ok(command)
+}
+
+/// Becomes the program. Returns only if that fails.
+pub(crate) fn run(args: &ConfineArgs) -> Result<Infallible, LabError> {
+    let limit = |what, value: u64| setrlimit(what, value, value).map_err(|error| LabError::Other(error.to_string()));
+    limit(Resource::RLIMIT_CORE, 0)?;
+    limit(Resource::RLIMIT_AS, args.memory << 20)?;
+    limit(Resource::RLIMIT_FSIZE, args.output << 20)?;
+    args.processes.map_or(Ok(()), |processes| limit(Resource::RLIMIT_NPROC, processes))?;
+    // The process gets a signal at the first limit and is killed at the second.
+    setrlimit(Resource::RLIMIT_CPU, args.cpu, args.cpu + 2).map_err(|error| LabError::Other(error.to_string()))?;
+    let mut program = Command::new(&args.program[0]);
+    program.args(&args.program[1..]);
+    args.user.inspect(|user| _ = program.uid(*user).gid(*user));
+    Err(LabError::program(&args.program[0].to_string_lossy())(program.exec()))
+}

@@ -1,0 +1,281 @@
+//! Runs one test in a process of its own, within its limits, and finds out how it ended.
+
+use super::confine::confined;
+use super::cut::UNWRITTEN;
+use super::error::LabError;
+use super::manifest::Limits;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A test, and how to run it.
+pub(crate) struct TestRun<'a> {
+    /// The binary.
+    pub(crate) binary: &'a Path,
+    /// The name of the test.
+    pub(crate) name: &'a str,
+    pub(crate) limits: Limits,
+    /// An existing directory for its output, its recording and its temporary files.
+    pub(crate) place: &'a Path,
+    /// Whether to record it: for the stepper, and the steps of a model.
+    pub(crate) is_recorded: bool,
+    /// The user to run it as, if not the current one, and the limit on that user's processes.
+    pub(crate) user: Option<u32>,
+    pub(crate) processes: Option<u64>,
+}
+
+/// The result of a test.
+pub(crate) struct Outcome {
+    pub(crate) end: End,
+    /// The processor time that it took.
+    pub(crate) cpu: Duration,
+    /// What it printed.
+    pub(crate) output: String,
+}
+
+/// How a test ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Passed,
+    /// It panicked, or used too much: what happened, in a sentence or more.
+    Failed(String),
+    /// The binary has no test of this name.
+    Missing,
+}
+
+/// How long a test may use no processor time at all. No test waits for real time.
+const STILL: Duration = Duration::from_secs(10);
+
+impl TestRun<'_> {
+    /// The recording of the run, if it was recorded and ran on this runtime.
+    pub(crate) fn recording(&self) -> PathBuf {
+        self.place.join("run.jsonl")
+    }
+
+    /// The steps of the failing interleaving of a model, if it was recorded.
+    pub(crate) fn steps(&self) -> PathBuf {
+        self.place.join("steps.txt")
+    }
+
+    /// Runs the test.
+    ///
+    /// # Errors
+    /// If it can't be started.
+    pub(crate) fn run(&self) -> Result<Outcome, LabError> {
+        let path = self.place.join("output.txt");
+        let open = || File::create(&path).map_err(|source| LabError::Written { path: path.clone(), source });
+        let output = open()?;
+        let error = output.try_clone().map_err(LabError::program("the test"))?;
+        // A recording is a file too.
+        let limits = if self.is_recorded { Limits { output: 64, ..self.limits } } else { self.limits };
+        let mut command = confined(limits, self.processes, self.user)?;
+        command.arg(self.binary).args([self.name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
+        command.env("MODELS_OWN_PROCESS", "1").env("TMPDIR", self.place).env("RUST_BACKTRACE", "0");
+        command.current_dir(self.place).stdin(Stdio::null()).stdout(output).stderr(error);
+        if self.is_recorded {
+            command.env("EXECUTOR_TRACE", self.recording()).env("MODELS_STEPS", self.steps());
+        }
+        let mut child = command.process_group(0).spawn().map_err(LabError::program("the test"))?;
+        let ended = wait(&mut child, Duration::from_secs(limits.cpu * 10 + 60));
+        end_group(child.id());
+        let (status, cpu) = ended.map_err(LabError::program("the test"))?;
+        let output = beginning(&path);
+        let end = self.end(status, cpu, &output);
+        Ok(Outcome { end, cpu, output })
+    }
+
+    fn end(&self, status: Option<ExitStatus>, cpu: Duration, output: &str) -> End {
+        let Limits { cpu: seconds, memory, output: size } = self.limits;
+        let Some(status) = status else {
+            return End::Failed("it hangs: it waits for something that never happens".into());
+        };
+        if let Some(failure) = failure(output, self.name, status.signal() == Some(SIGABRT)) {
+            return End::Failed(failure);
+        }
+        match status.signal() {
+            _ if output.contains("memory allocation of") => {
+                End::Failed(format!("it needs more than {memory} MiB of memory"))
+            }
+            Some(SIGXFSZ) => End::Failed(format!("it prints more than {size} MiB")),
+            Some(SIGXCPU | SIGKILL) if cpu.as_secs() + 1 >= seconds => End::Failed(format!(
+                "it took {seconds} s of processor time and had not ended: is there a loop without an end?"
+            )),
+            Some(signal) => End::Failed(format!("it was ended by signal {signal} ({})", signal_name(signal))),
+            None if status.success() && output.contains("test result: ok. 1 passed") => End::Passed,
+            None if status.success() => End::Missing,
+            None => End::Failed(format!("it exited with code {}", status.code().unwrap_or(-1))),
+        }
+    }
+}
+
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
+const SIGXCPU: i32 = 24;
+const SIGXFSZ: i32 = 25;
+
+fn signal_name(signal: i32) -> &'static str {
+    nix::sys::signal::Signal::try_from(signal).map_or("unknown", nix::sys::signal::Signal::as_str)
+}
+
+/// Waits for the end of a process. `None` if it hangs, or is not over after `most`.
+fn wait(child: &mut Child, most: Duration) -> std::io::Result<(Option<ExitStatus>, Duration)> {
+    let start = Instant::now();
+    let mut progress = (Duration::ZERO, Instant::now());
+    let mut pause = Duration::from_millis(2);
+    loop {
+        let cpu = cpu_of(child.id());
+        if let Some(status) = child.try_wait()? {
+            return Ok((Some(status), progress.0.max(cpu.unwrap_or_default())));
+        }
+        if let Some(cpu) = cpu.filter(|cpu| *cpu > progress.0) {
+            progress = (cpu, Instant::now());
+        }
+        if progress.1.elapsed() > STILL || start.elapsed() > most {
+            return Ok((None, progress.0));
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// The processor time of a process so far, where the system has `/proc`. On other systems only `most` ends a hang.
+fn cpu_of(process: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name of the program, in parentheses, may contain spaces.
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks: u64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(ticks * 10))
+}
+
+/// Ends what is left of the process's group: its children, if it started some.
+fn end_group(process: u32) {
+    use nix::sys::signal::{Signal, killpg};
+    let group = nix::unistd::Pid::from_raw(process as i32);
+    // The group is gone, usually.
+    _ = killpg(group, Signal::SIGKILL);
+}
+
+/// The output as far as people read it.
+fn beginning(path: &Path) -> String {
+    const MOST: u64 = 4 << 20;
+    let mut bytes = Vec::new();
+    let opened = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes));
+    opened.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The panic that made the test fail, as a sentence for a student: the last one of the test's thread; or the first, if
+/// the process was aborted, because then the others came from destructors.
+fn failure(output: &str, test: &str, is_aborted: bool) -> Option<String> {
+    if !output.contains("test result: FAILED") && !output.contains("panicked at") {
+        return None;
+    }
+    if output.contains("test result: ok. 1 passed") {
+        return None; // a panic on purpose
+    }
+    let panics = panics(output);
+    let unwritten = panics.iter().find(|(_, message)| message.starts_with(UNWRITTEN));
+    let mut own = panics.iter().filter(|(thread, _)| *thread == test || *thread == "main");
+    let own = if is_aborted { own.next() } else { own.next_back() };
+    let (_, message) = unwritten.or(own).or(panics.last())?;
+    Some(explained(message))
+}
+
+/// The file and the line of the panic that a test printed last.
+pub(crate) fn place_of_panic(output: &str) -> Option<(&str, usize)> {
+    let at = output.lines().rev().find_map(|line| Some(line.split_once("panicked at ")?.1))?;
+    let mut parts = at.split(':');
+    Some((parts.next()?, parts.next()?.parse().ok()?))
+}
+
+/// All panics in the output: the thread, and the message.
+fn panics(output: &str) -> Vec<(&str, String)> {
+    let mut found = Vec::new();
+    let mut lines = output.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some((thread, _)) = line.split_once("panicked at ") else { continue };
+        let thread = thread.split('\'').nth(1).unwrap_or_default();
+        let is_end = |line: &&str| {
+            line.starts_with("note: ")
+                || line.starts_with("thread '")
+                || line.starts_with("test result")
+                || *line == "failures:"
+        };
+        let mut message = Vec::new();
+        while let Some(line) = lines.next_if(|line| !is_end(line)) {
+            message.push(line);
+        }
+        found.push((thread, message.join("\n").trim_end().to_owned()));
+    }
+    found
+}
+
+/// The message without what surrounds it, and the words of the model checker as sentences.
+fn explained(message: &str) -> String {
+    let of_seed = message.split_once("): ").filter(|_| message.starts_with("seed ")).map(|(_, rest)| rest);
+    let text = of_seed.unwrap_or(message);
+    let text = text.split("\nrepeat it: ").next().unwrap_or(text).trim_end();
+    match text {
+        text if text.starts_with(UNWRITTEN) => {
+            let name = text.strip_prefix("not yet implemented: ").unwrap_or(text);
+            format!("{name} is not written yet")
+        }
+        text if text.starts_with("deadlock; threads") => {
+            "all threads wait, and none is left that would continue one of them: a wake was lost".into()
+        }
+        text if text.starts_with("Causality violation") => {
+            format!(
+                "a race: two threads access the same memory, and nothing orders the two accesses ({})",
+                first_line(text)
+            )
+        }
+        text if text.contains("Model exceeded maximum number of branches") => {
+            "a thread repeats the same steps without an end".into()
+        }
+        text if text.contains("leaked") && text.len() < 200 => {
+            format!("something was never dropped ({})", first_line(text))
+        }
+        text => text.to_owned(),
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failure;
+
+    #[test]
+    fn the_panic_that_ended_the_test_is_found_among_others() {
+        let output = "\nthread 'a_test' (12) panicked at src/a.rs:1:1:\non purpose\nnote: run with\n\n\
+                      thread 'a_test' (12) panicked at src/a.rs:2:1:\nit was polled twice\nsecond line\nnote: x\n\
+                      test result: FAILED. 0 passed";
+        assert_eq!(failure(output, "a_test", false).unwrap(), "it was polled twice\nsecond line");
+    }
+
+    #[test]
+    fn a_hole_is_named_whatever_it_led_to() {
+        let output = "thread 't' (1) panicked at a:1:1:\nnot yet implemented: lab 4, task 2: State::suspend\n\
+                      thread 't' (1) panicked at b:1:1:\ncalled unwrap\ntest result: FAILED.";
+        assert_eq!(failure(output, "t", false).unwrap(), "lab 4, task 2: State::suspend is not written yet");
+    }
+
+    #[test]
+    fn a_failure_of_a_seed_is_shown_without_the_seed() {
+        let output = "thread 't' (1) panicked at a:1:1:\nseed 0 fails (explored at x.rs:1:2): it deadlocked\n\
+                      repeat it: EXECUTOR_SEED=0 cargo test t\ntest result: FAILED.";
+        assert_eq!(failure(output, "t", false).unwrap(), "it deadlocked");
+        assert_eq!(failure("test result: ok. 1 passed; thread panicked at", "t", false), None);
+    }
+
+    #[test]
+    fn the_model_checker_is_translated() {
+        let output = "thread 't' (1) panicked at a:1:1:\ndeadlock; threads = [(Id(0), Blocked)]\ntest result: FAILED.";
+        assert!(failure(output, "t", false).unwrap().contains("a wake was lost"));
+    }
+}

@@ -1,0 +1,144 @@
+//! `check`: builds the tests and runs them in order, up to the first that fails. It shows only that one, in three lines.
+
+use crate::Exit;
+use crate::lab::cut::{body, is_hole};
+use crate::lab::error::LabError;
+use crate::lab::items::find;
+use crate::lab::judge::{Judge, sentence};
+use crate::lab::manifest::Test;
+use crate::lab::run::End;
+use crate::lab::tree::Tree;
+use std::io::{IsTerminal, stderr};
+use std::ops::ControlFlow;
+
+/// Runs the tests.
+pub(crate) fn check(tree: &mut Tree) -> Result<Exit, LabError> {
+    if !tree.top.join("target").exists() && stderr().is_terminal() {
+        eprintln!("building the runtime and the tests; the first time, this takes half a minute");
+    }
+    let failed = {
+        let lab = tree.lab()?;
+        let judge = match Judge::build(&tree.top, lab)? {
+            Ok(judge) => judge,
+            Err(errors) => {
+                print_errors(&errors);
+                return Ok(Exit::SomeFailed);
+            }
+        };
+        println!("lab {}: {}", lab.number, lab.manifest.title);
+        let tests = tests_of_track(tree)?;
+        let mut failed = None;
+        judge.run_all(tests.iter().copied(), |test, outcome| match &outcome.end {
+            End::Failed(what) => {
+                println!("  FAILED  {}\n", sentence(&test.name));
+                match unwritten(tree, what) {
+                    Some(hole) => print_hole(&hole, test),
+                    None => print_failure(test, what),
+                }
+                failed = Some(test.name.clone());
+                ControlFlow::Break(())
+            }
+            _ => {
+                println!("  ok      {}", sentence(&test.name));
+                ControlFlow::Continue(())
+            }
+        })?;
+        failed
+    };
+    tree.state.failed = failed;
+    tree.save()?;
+    if tree.state.failed.is_some() {
+        return Ok(Exit::SomeFailed);
+    }
+    print_passed(tree)?;
+    Ok(Exit::Success)
+}
+
+/// The tests to run: in a lab with a choice, those of the tracks that the student has begun; of the first, if none.
+pub(crate) fn tests_of_track(tree: &Tree) -> Result<Vec<&Test>, LabError> {
+    let manifest = &tree.lab()?.manifest;
+    let tracks = manifest.tracks();
+    let is_begun = |track: &str| {
+        let holes = manifest.holes.iter().filter(|hole| hole.track.as_deref() == Some(track));
+        let bodies = holes.filter_map(|hole| Some(!is_hole(body(&tree.text(&hole.file).ok()?, &hole.item).ok()?)));
+        bodies.into_iter().any(|is_written| is_written)
+    };
+    let begun: Vec<&str> = tracks.iter().copied().filter(|track| is_begun(track)).collect();
+    let chosen = if begun.is_empty() { tracks.first().copied().into_iter().collect() } else { begun };
+    if !tracks.is_empty() {
+        println!("of the tracks {}, this checks {}", tracks.join(", "), chosen.join(", "));
+    }
+    Ok(manifest.tests.iter().filter(|test| test.track.as_deref().is_none_or(|track| chosen.contains(&track))).collect())
+}
+
+/// Where the hole is that a test ran into: its task, file and line.
+fn unwritten(tree: &Tree, what: &str) -> Option<String> {
+    let lab = tree.lab().ok()?;
+    let (number, hole) = lab.manifest.holes.iter().enumerate().find(|(number, hole)| {
+        what == format!("lab {}, task {}: {} is not written yet", lab.number, number + 1, hole.item)
+    })?;
+    let text = tree.text(&hole.file).ok()?;
+    let line = 1 + text[..find(&text, &hole.item).ok()?.body?.start].matches('\n').count();
+    Some(format!("task {}, {}, in {}:{line}", number + 1, hole.item, hole.file))
+}
+
+/// Prints what is to be written next.
+fn print_hole(hole: &str, test: &Test) {
+    print_line("write", hole);
+    print_line("invariant", &test.invariant);
+    print_line("help", "./lab hint");
+}
+
+/// Prints a failure: what broke, which invariant, how to see it.
+fn print_failure(test: &Test, what: &str) {
+    let mut what = what.lines();
+    let first = what.next().unwrap_or_default();
+    print_line("broke", &format!("{} {first}", test.broke));
+    const SHOWN: usize = 6;
+    let rest: Vec<&str> = what.filter(|line| !line.trim().is_empty()).collect();
+    rest.iter().take(SHOWN).for_each(|line| print_line("", line));
+    if rest.len() > SHOWN {
+        print_line("", "…");
+    }
+    print_line("invariant", &test.invariant);
+    print_line("see it", "./lab show");
+}
+
+/// Prints a line with a title, wrapped at 80 columns.
+fn print_line(title: &str, text: &str) {
+    let first = format!("{title:<9}  ");
+    let options = textwrap::Options::new(80).initial_indent(&first).subsequent_indent("           ");
+    println!("{}", textwrap::fill(text.trim_end(), options));
+}
+
+/// Prints the first errors of the compiler.
+pub(crate) fn print_errors(errors: &[String]) {
+    const SHOWN: usize = 3;
+    errors.iter().take(SHOWN).for_each(|error| print!("{}", styled(error)));
+    let more = errors.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("; {more} more errors follow") } else { String::new() };
+    println!("the tree does not compile{more}");
+}
+
+/// The compiler's text, without colours unless it goes to a terminal.
+pub(crate) fn styled(text: &str) -> String {
+    if std::io::stdout().is_terminal() {
+        return text.to_owned();
+    }
+    let mut plain = String::new();
+    let mut parts = text.split('\u{1b}');
+    plain.push_str(parts.next().unwrap_or_default());
+    parts.for_each(|part| plain.push_str(part.split_once('m').map_or("", |(_, rest)| rest)));
+    plain
+}
+
+fn print_passed(tree: &Tree) -> Result<(), LabError> {
+    let lab = tree.lab()?;
+    println!("\nall public tests passed");
+    println!("  ./lab beside   your functions next to ours");
+    match tree.course.labs.iter().any(|other| other.number > lab.number) {
+        true => println!("  ./lab next     the following lab; with --mine it keeps your functions"),
+        false => println!("  ./lab crawl    the downloader on your own runtime"),
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! `hint`: one more hint for a task, the gentlest first.
+
+use crate::lab::cut::{body, is_hole};
+use crate::lab::error::LabError;
+use crate::lab::manifest::Hole;
+use crate::lab::tree::Tree;
+
+/// Prints the hints so far for a task, and one more. Without a number, it is the first task that is not written; if all
+/// are, the last.
+pub(crate) fn hint(tree: &mut Tree, task: Option<usize>) -> Result<(), LabError> {
+    let (item, text) = {
+        let (number, hole) = task_of(tree, task)?;
+        let shown = 1 + tree.state.hints.get(&hole.item).copied().unwrap_or(0);
+        let mut text = format!("task {number}: {}\n", hole.item);
+        for (at, hint) in hole.hints.iter().take(shown).enumerate() {
+            let indent = format!("{:>3}. ", at + 1);
+            let options = textwrap::Options::new(80).initial_indent(&indent).subsequent_indent("     ");
+            text.push_str(&textwrap::fill(hint, options));
+            text.push('\n');
+        }
+        text.push_str(&match hole.hints.len().saturating_sub(shown) {
+            0 => "there is no further hint for this task; ./lab show shows what goes wrong".to_owned(),
+            1 => "one more hint follows: ./lab hint".to_owned(),
+            more => format!("{more} more hints follow: ./lab hint"),
+        });
+        (hole.item.clone(), text)
+    };
+    println!("{text}");
+    *tree.state.hints.entry(item).or_default() += 1;
+    tree.save()
+}
+
+fn task_of(tree: &Tree, task: Option<usize>) -> Result<(usize, &Hole), LabError> {
+    let holes = &tree.lab()?.manifest.holes;
+    let is_unwritten =
+        |hole: &&Hole| tree.text(&hole.file).is_ok_and(|text| body(&text, &hole.item).is_ok_and(is_hole));
+    let number = match task {
+        Some(number) => number,
+        None => 1 + holes.iter().position(|hole| is_unwritten(&hole)).unwrap_or(holes.len().saturating_sub(1)),
+    };
+    let hole = number.checked_sub(1).and_then(|at| holes.get(at));
+    let hole =
+        hole.ok_or_else(|| LabError::Usage(format!("there is no task {number}; the tasks are 1 to {}", holes.len())))?;
+    Ok((number, hole))
+}

@@ -1,0 +1,100 @@
+//! `show`: the test that failed, run once more with a recorder and shown in the stepper at the event where it goes
+//! wrong. A failing model is shown as the list of its steps.
+
+use crate::lab::build::build_program;
+use crate::lab::course::read;
+use crate::lab::error::LabError;
+use crate::lab::judge::{Judge, Recorded, sentence};
+use crate::lab::manifest::Test;
+use crate::lab::run::{End, Outcome, place_of_panic};
+use crate::lab::student::check::{print_errors, tests_of_track};
+use crate::lab::tree::Tree;
+use crate::step::{self, Sources};
+use crate::temporary::Temporary;
+use crate::{Exit, Failure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Shows the run of the test that failed last; or of the lab's program, if none did.
+pub(crate) fn show(tree: &Tree) -> Result<Exit, Failure> {
+    let lab = tree.lab()?;
+    let judge = match Judge::build(&tree.top, lab)? {
+        Ok(judge) => judge,
+        Err(errors) => {
+            print_errors(&errors);
+            return Ok(Exit::SomeFailed);
+        }
+    };
+    let failed = tests_of_track(tree)?.into_iter().find(|test| Some(&test.name) == tree.state.failed.as_ref());
+    let Some(test) = failed else {
+        eprintln!("no test has failed since the last `check`: this is the program of the lab");
+        let place = Temporary::new()?;
+        let program = build_program(&tree.top, lab)?;
+        return show_run(tree, &record_program(&program, place.path())?, &format!("lab {}", lab.number));
+    };
+    let (outcome, recorded) = judge.run(test, true)?;
+    let End::Failed(what) = &outcome.end else {
+        eprintln!("`{}` passes by now; run ./lab check", sentence(&test.name));
+        return Ok(Exit::Success);
+    };
+    if recorded.steps.metadata().is_ok_and(|file| file.len() > 0) {
+        let steps = read(&recorded.steps)?;
+        println!("{}: {what}\n\n{}", sentence(&test.name), steps.trim_end());
+        return Ok(Exit::SomeFailed);
+    }
+    match recording_of(&outcome, &recorded) {
+        Some(recording) => show_run(tree, &recording, &sentence(&test.name)),
+        None => {
+            print_output(tree, test, &outcome);
+            Ok(Exit::SomeFailed)
+        }
+    }
+}
+
+/// The recording of the failed run: that of a seed, which the message names, or that of the last runtime.
+pub(crate) fn recording_of(outcome: &Outcome, recorded: &Recorded) -> Option<PathBuf> {
+    let named = outcome.output.split("demo step --replay ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let candidates = named.map(PathBuf::from).into_iter().chain([recorded.run.clone()]);
+    candidates.into_iter().find(|path| path.metadata().is_ok_and(|file| file.len() > 0))
+}
+
+/// Runs the lab's program with a recorder. It may fail: then the recording ends there.
+pub(crate) fn record_program(program: &Path, place: &Path) -> Result<PathBuf, LabError> {
+    let recording = place.join("program.jsonl");
+    let mut command = Command::new(program);
+    command.env("EXECUTOR_TRACE", &recording).current_dir(place);
+    command.output().map_err(LabError::program("the lab's program"))?;
+    match recording.exists() {
+        true => Ok(recording),
+        false => Err(LabError::Other("the lab's program ended before its runtime started".into())),
+    }
+}
+
+/// Shows a recording at the event where it goes wrong, with the sources of the tree.
+fn show_run(tree: &Tree, recording: &Path, title: &str) -> Result<Exit, Failure> {
+    let trace = step::open(recording)?;
+    let at = step::guilty_event(&trace);
+    step::show(title.to_owned(), trace, Sources::new(Some(tree.top.clone())), Some(at))?;
+    Ok(Exit::SomeFailed)
+}
+
+/// Prints what a test printed that ran on no runtime, and the line that panicked.
+fn print_output(tree: &Tree, test: &Test, outcome: &Outcome) {
+    println!("`{}` runs on no runtime, so there is no recording. It printed:\n", sentence(&test.name));
+    let is_own = |line: &&str| {
+        const OF_HARNESS: [&str; 5] = ["running ", "test result", "failures:", "FAILED", "note: run with"];
+        !line.trim().is_empty()
+            && !OF_HARNESS.iter().any(|start| line.trim_start().starts_with(start))
+            && line.trim() != test.name
+    };
+    outcome.output.lines().filter(is_own).for_each(|line| println!("    {line}"));
+    let Some((file, line)) = place_of_panic(&outcome.output) else { return };
+    let Ok(text) = tree.text(file) else { return };
+    println!("\n{file}:{line}\n");
+    const AROUND: usize = 8;
+    let shown = text.lines().enumerate().skip(line.saturating_sub(AROUND + 1)).take(2 * AROUND);
+    for (number, text) in shown {
+        let mark = if number + 1 == line { "▶" } else { " " };
+        println!("{mark}{:>4} {text}", number + 1);
+    }
+}

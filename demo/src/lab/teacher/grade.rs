@@ -1,0 +1,206 @@
+//! `demo lab grade`: runs the tests of a lab, and hidden ones, on submissions.
+//!
+//! Each submission is graded in a directory of its own. Its tests run in process groups of their own and within limits;
+//! if a superuser grades, as a user of their own too, so that a fork bomb ends at the limit of processes and files of
+//! others are out of reach. The result never says more than that the public tests passed.
+
+use super::submission::{Submission, lab_of, trees};
+use crate::Exit;
+use crate::lab::args::{Format, GradeArgs};
+use crate::lab::course::{Course, Edits, Lab, read};
+use crate::lab::error::LabError;
+use crate::lab::judge::{Judge, sentence, temporary};
+use crate::lab::manifest::{Hidden, Manifest};
+use crate::lab::run::End;
+use crate::lab::tree::write_tree;
+use serde::Serialize;
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+/// The result of a submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Grade {
+    /// The name of the tree's directory.
+    submission: String,
+    lab: u32,
+    /// What can be said in a sentence.
+    verdict: String,
+    passed: usize,
+    tests: usize,
+    hidden_passed: usize,
+    hidden_tests: usize,
+    /// The tests that failed, each with what happened.
+    failures: Vec<String>,
+}
+
+/// Grades submissions and prints the results.
+pub(crate) fn grade(course: &Course, args: &GradeArgs) -> Result<Exit, LabError> {
+    let place = temporary()?;
+    let top = place.path().join("tree");
+    let mut trees_found = Vec::new();
+    for dir in &args.dirs {
+        let found = trees(dir);
+        if found.is_empty() {
+            return Err(LabError::Usage(format!("{} is no tree of a lab and has none in it", dir.display())));
+        }
+        trees_found.extend(found);
+    }
+    let mut print = Printer::new(args.format);
+    for tree in trees_found {
+        let lab = lab_of(course, &tree, args.lab)?;
+        let grading = Grading { course, lab, top: &top, place: place.path() };
+        print.grade(&grading.grade(&tree, args.hidden.as_deref())?)?;
+    }
+    print.finish()?;
+    Ok(Exit::Success)
+}
+
+struct Grading<'a> {
+    course: &'a Course,
+    lab: &'a Lab,
+    /// The clean tree, into which each submission is put.
+    top: &'a Path,
+    place: &'a Path,
+}
+
+impl Grading<'_> {
+    fn grade(&self, tree: &Path, hidden: Option<&Path>) -> Result<Grade, LabError> {
+        let name = tree.canonicalize().unwrap_or_else(|_| tree.into());
+        let submission = name.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let (failures, verdict) = (Vec::new(), String::new());
+        let (tests, lab) = (self.lab.manifest.tests.len(), self.lab.number);
+        let mut grade =
+            Grade { submission, lab, verdict, passed: 0, tests, hidden_passed: 0, hidden_tests: 0, failures };
+        let taken = Submission::take(self.course, self.lab, tree)?;
+        if let Some(why) = taken.refused {
+            grade.verdict = format!("refused: {why}");
+            return Ok(grade);
+        }
+        let Some((passed, failures)) = self.run(self.lab, &taken.edits)? else {
+            grade.verdict = "does not compile in a clean tree".into();
+            return Ok(grade);
+        };
+        (grade.passed, grade.failures) = (passed, failures);
+        if let Some(hidden) = hidden {
+            let (lab, text) = self.hidden(hidden)?;
+            let mut edits = taken.edits.clone();
+            edits.insert(format!("{}/tests/check.rs", self.lab.path()), text);
+            grade.hidden_tests = lab.manifest.tests.len();
+            if let Some((passed, failures)) = self.run(&lab, &edits)? {
+                grade.hidden_passed = passed;
+                grade.failures.extend(failures.into_iter().map(|failure| format!("hidden: {failure}")));
+            }
+        }
+        grade.verdict = match (grade.passed == tests, grade.hidden_passed == grade.hidden_tests, grade.hidden_tests) {
+            (true, true, 0) => "all public tests passed".into(),
+            (true, true, _) => "all public and hidden tests passed".into(),
+            (true, false, _) => "all public tests passed; hidden ones failed".into(),
+            (false, ..) if !taken.unwritten.is_empty() => format!("not written: {}", taken.unwritten.join(", ")),
+            (false, ..) => "public tests failed".into(),
+        };
+        Ok(grade)
+    }
+
+    /// Runs all tests on a solution. `None` if it does not compile.
+    fn run(&self, lab: &Lab, edits: &Edits) -> Result<Option<(usize, Vec<String>)>, LabError> {
+        write_tree(self.course, lab, self.top, edits)?;
+        let Ok(mut judge) = Judge::build(self.top, lab)? else { return Ok(None) };
+        if nix::unistd::geteuid().is_root() {
+            self.give_to_nobody(&mut judge)?;
+        }
+        judge.processes = Some(PROCESSES);
+        let (mut passed, mut failures) = (0, Vec::new());
+        judge.run_all(&lab.manifest.tests, |test, outcome| {
+            match &outcome.end {
+                End::Failed(what) => {
+                    let what = what.lines().next().unwrap_or_default();
+                    failures.push(format!("{}: {} {what}", sentence(&test.name), test.broke));
+                }
+                _ => passed += 1,
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(Some((passed, failures)))
+    }
+
+    /// Lets a user without rights run the tests: it can write to the tests' directory and read the binaries.
+    fn give_to_nobody(&self, judge: &mut Judge<'_>) -> Result<(), LabError> {
+        let written = |path: &Path| {
+            let path = path.to_owned();
+            move |source: io::Error| LabError::Written { path, source }
+        };
+        for path in [self.place, self.top] {
+            fs::set_permissions(path, Permissions::from_mode(0o755)).map_err(written(path))?;
+        }
+        chown(judge.place(), Some(NOBODY), Some(NOBODY)).map_err(written(judge.place()))?;
+        judge.user = Some(NOBODY);
+        Ok(())
+    }
+
+    /// The hidden tests: the lab with their manifest, and their text.
+    fn hidden(&self, dir: &Path) -> Result<(Lab, String), LabError> {
+        let path = dir.join("lab.toml");
+        let hidden = Hidden::parse(&read(&path)?).map_err(|why| LabError::Manifest { path, why })?;
+        let Hidden { tests, wrongs, limits } = hidden;
+        let limits = limits.unwrap_or(self.lab.manifest.limits);
+        let manifest = Manifest { tests, wrongs, limits, ..self.lab.manifest.clone() };
+        let text = read(&dir.join("tests/check.rs"))?;
+        Ok((Lab { number: self.lab.number, folder: self.lab.folder.clone(), manifest }, text))
+    }
+}
+
+/// A user without rights on most systems.
+const NOBODY: u32 = 65534;
+/// The processes that a user may have while a test runs.
+const PROCESSES: u64 = 512;
+
+/// Prints grades as they come.
+struct Printer {
+    format: Format,
+    csv: csv::Writer<io::Stdout>,
+    has_head: bool,
+}
+
+impl Printer {
+    fn new(format: Format) -> Printer {
+        Printer { format, csv: csv::Writer::from_writer(io::stdout()), has_head: false }
+    }
+
+    fn grade(&mut self, grade: &Grade) -> Result<(), LabError> {
+        let Grade { submission, lab, verdict, passed, tests, hidden_passed, hidden_tests, failures } = grade;
+        let failed = |source: io::Error| LabError::Written { path: PathBuf::from("standard output"), source };
+        match self.format {
+            Format::Json => {
+                let line = serde_json::to_string(grade).map_err(|error| LabError::Other(error.to_string()))?;
+                writeln!(io::stdout(), "{line}").map_err(failed)
+            }
+            Format::Csv => {
+                let row = (submission, lab, verdict, passed, tests, hidden_passed, hidden_tests, failures.join("; "));
+                self.csv_row(row).map_err(failed)
+            }
+            Format::Table => {
+                println!("{submission}: lab {lab}, {passed} of {tests} tests: {verdict}");
+                failures.iter().for_each(|failure| println!("    {failure}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn csv_row(&mut self, row: impl Serialize) -> io::Result<()> {
+        const HEAD: [&str; 8] =
+            ["submission", "lab", "verdict", "passed", "tests", "hidden_passed", "hidden_tests", "failures"];
+        if !std::mem::replace(&mut self.has_head, true) {
+            self.csv.write_record(HEAD)?;
+        }
+        self.csv.serialize(row)?;
+        self.csv.flush()
+    }
+
+    fn finish(&mut self) -> Result<(), LabError> {
+        let flushed = self.csv.flush().and_then(|()| io::stdout().flush());
+        flushed.map_err(|source| LabError::Written { path: PathBuf::from("standard output"), source })
+    }
+}

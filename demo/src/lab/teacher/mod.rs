@@ -1,0 +1,15 @@
+//! The commands of a teacher.
+//!
+//! | file | command |
+//! |---|---|
+//! | `verify/` | `lab verify`: proves that a lab is sound |
+//! | `grade/` | `lab grade`: runs the tests on submissions |
+//! | `submission.rs` | the functions of a submission, which `grade` and `score` put into a clean tree |
+//! | `score.rs` | `lab score`: instructions and allocations relative to ours |
+//! | `new.rs` | `lab new`: the files of a new lab |
+
+pub(crate) mod grade;
+pub(crate) mod new;
+pub(crate) mod score;
+mod submission;
+pub(crate) mod verify;

@@ -1,0 +1,93 @@
+//! `demo lab verify`: proves that a lab is sound.
+//!
+//! 1. The chapter has its parts, and its excerpts and pictures equal the sources and the runs.
+//! 2. The starter compiles without a warning, and fails each test.
+//! 3. Our solution passes each test, several times, within a quarter of each limit.
+//! 4. Each wrong solution fails by the test that its manifest names, and by none before it, with its message.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `solutions.rs` | the tests on the starter, on ours and on the wrong ones |
+//! | `text.rs` | the blocks of the chapter |
+//! | `touched.rs` | which labs a change touches |
+
+mod solutions;
+mod text;
+mod touched;
+
+use crate::lab::course::{Course, Lab};
+use crate::lab::error::LabError;
+use crate::lab::judge::temporary;
+use crate::{Exit, Failure};
+use solutions::Bench;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// What to verify.
+pub(crate) struct Settings {
+    /// The numbers of the labs; if there are none, all.
+    pub(crate) labs: Vec<u32>,
+    /// Only what differs from this commit.
+    pub(crate) since: Option<String>,
+    /// Whether to write the blocks of the chapters.
+    pub(crate) bless: bool,
+    /// Whether to leave out the wrong solutions.
+    pub(crate) quick: bool,
+    /// Where to keep the tree.
+    pub(crate) tree: Option<PathBuf>,
+}
+
+/// Verifies labs and prints what is wrong.
+pub(crate) fn verify(course: &Course, settings: Settings) -> Result<Exit, Failure> {
+    let mut labs: Vec<&Lab> = match &settings.labs[..] {
+        [] => course.labs.iter().collect(),
+        numbers => numbers.iter().map(|number| course.lab(*number)).collect::<Result<_, _>>()?,
+    };
+    if let Some(commit) = &settings.since {
+        labs = touched::touched(course, commit)?;
+        println!("a change since {commit} touches {} of {} labs", labs.len(), course.labs.len());
+    }
+    let place = temporary()?;
+    let top = settings.tree.clone().unwrap_or_else(|| place.path().join("tree"));
+    let mut problems = of_course(course);
+    let (mut wrongs, start) = (0, Instant::now());
+    for lab in &labs {
+        let mut bench = Bench::new(course, lab, &top);
+        bench.verify(&settings)?;
+        wrongs += bench.wrongs;
+        problems.extend(bench.problems);
+    }
+    println!("\n{} labs, {wrongs} wrong solutions that fail as they should, {:.0?}", labs.len(), start.elapsed());
+    if problems.is_empty() {
+        println!("everything holds");
+        return Ok(Exit::Success);
+    }
+    println!("{} problems:", problems.len());
+    problems.iter().for_each(|problem| println!("  {}", problem.replace('\n', "\n    ")));
+    Ok(Exit::SomeFailed)
+}
+
+/// What is wrong with the labs together.
+fn of_course(course: &Course) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut owners = BTreeMap::new();
+    for lab in &course.labs {
+        for hole in &lab.manifest.holes {
+            if let Some(other) = owners.insert((&hole.file, &hole.item), lab.number) {
+                problems.push(format!("`{}` is a hole in labs {other} and {}", hole.item, lab.number));
+            }
+        }
+        for needed in lab.manifest.needs.iter().filter(|needed| **needed >= lab.number || course.lab(**needed).is_err())
+        {
+            problems.push(format!("lab {} needs lab {needed}, which does not come before it", lab.number));
+        }
+    }
+    problems
+}
+
+impl From<LabError> for String {
+    fn from(error: LabError) -> String {
+        error.to_string()
+    }
+}

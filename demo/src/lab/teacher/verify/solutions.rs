@@ -1,0 +1,189 @@
+//! The tests on the starter, on our solution and on the wrong ones.
+
+use super::Settings;
+use super::text::fill;
+use crate::lab::chapter::{self, blocks};
+use crate::lab::course::{Course, Edits, LABS, Lab, write};
+use crate::lab::cut::{with_bodies, wrong_body};
+use crate::lab::error::LabError;
+use crate::lab::judge::Judge;
+use crate::lab::manifest::{Limits, Manifest, Test, Wrong};
+use crate::lab::run::End;
+use crate::lab::tree::write_tree;
+use crate::{Exit, Failure};
+use std::io::{Write, stdout};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// How often our solution must pass.
+const ROUNDS: usize = 3;
+/// Our solution must need less than this part of each limit.
+const PART: u64 = 4;
+
+/// The verification of one lab.
+pub(super) struct Bench<'a> {
+    course: &'a Course,
+    pub(super) lab: &'a Lab,
+    /// The tree, which holds one solution after the other.
+    pub(super) top: &'a Path,
+    /// What is wrong.
+    pub(super) problems: Vec<String>,
+    /// The wrong solutions that fail as they should.
+    pub(super) wrongs: usize,
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(course: &'a Course, lab: &'a Lab, top: &'a Path) -> Bench<'a> {
+        Bench { course, lab, top, problems: Vec::new(), wrongs: 0 }
+    }
+
+    pub(super) fn verify(&mut self, settings: &Settings) -> Result<(), Failure> {
+        let lab = self.lab;
+        println!("lab {}: {}", lab.number, lab.manifest.title);
+        self.limits(lab.manifest.limits);
+        let before = chapter::text(self.course, lab)?;
+        let title = format!("Lab {}: {}", lab.number, lab.manifest.title);
+        blocks::problems(&before, &title).into_iter().for_each(|problem| self.problem("the chapter", problem));
+        let mut text = before.clone();
+        self.starter()?;
+        self.ours(&mut text)?;
+        for wrong in lab.manifest.wrongs.iter().filter(|_| !settings.quick) {
+            self.wrong(wrong, &mut text)?;
+        }
+        match settings.bless {
+            true => write(&self.course.root.join(LABS).join(&lab.folder).join(chapter::CHAPTER), text)?,
+            false if settings.quick || text == before => {}
+            false => self.differs(&before, &text),
+        }
+        Ok(())
+    }
+
+    pub(super) fn problem(&mut self, of: &str, what: impl AsRef<str>) {
+        println!("  PROBLEM  {of}: {}", what.as_ref());
+        self.problems.push(format!("lab {}, {of}: {}", self.lab.number, what.as_ref()));
+    }
+
+    fn limits(&mut self, limits: Limits) {
+        if limits.cpu < PART || limits.memory < PART || limits.output == 0 {
+            self.problem("the limits", format!("cpu and memory must be at least {PART}, output at least 1"));
+        }
+        if self.lab.manifest.wrongs.len() < 4 {
+            self.problem("the manifest", "there are fewer than four wrong solutions");
+        }
+    }
+
+    fn differs(&mut self, before: &str, after: &str) {
+        let line = 1 + before.lines().zip(after.lines()).take_while(|(before, after)| before == after).count();
+        self.problem("the chapter", format!("line {line} is not what the sources or the run give; --bless writes it"));
+    }
+
+    /// Builds the tree with these files. A problem if it does not compile.
+    fn build(&mut self, of: &str, edits: &Edits) -> Result<Option<Judge<'a>>, LabError> {
+        write_tree(self.course, self.lab, self.top, edits)?;
+        match Judge::build(self.top, self.lab)? {
+            Ok(judge) => Ok(Some(judge)),
+            Err(errors) => {
+                self.problem(of, format!("does not compile:\n{}", errors.join("\n")));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The starter compiles without a warning, and fails each test.
+    fn starter(&mut self) -> Result<(), LabError> {
+        let edits = self.lab.starter(|file| self.course.source(file))?;
+        let Some(judge) = self.build("the starter", &edits)? else { return Ok(()) };
+        if let Some(warning) = judge.warnings.first() {
+            self.problem("the starter", format!("compiles with {} warnings:\n{warning}", judge.warnings.len()));
+        }
+        let mut passed = Vec::new();
+        judge.run_all(&self.lab.manifest.tests, |test, outcome| {
+            passed.extend((outcome.end == End::Passed).then_some(&test.name));
+            ControlFlow::Continue(())
+        })?;
+        passed.iter().for_each(|test| self.problem("the starter", format!("passes the test `{test}`")));
+        println!("  the starter fails {} tests", self.lab.manifest.tests.len() - passed.len());
+        Ok(())
+    }
+
+    /// Our solution passes each test within a part of each limit.
+    fn ours(&mut self, text: &mut String) -> Result<(), Failure> {
+        let Some(judge) = self.build("our solution", &Edits::new())? else { return Ok(()) };
+        let Limits { cpu, memory, output } = judge.limits();
+        let manifest =
+            Manifest { limits: Limits { cpu: cpu / PART, memory: memory / PART, output }, ..self.lab.manifest.clone() };
+        let quarter = Lab { number: self.lab.number, folder: self.lab.folder.clone(), manifest };
+        let judge = judge.with_lab(&quarter);
+        let (mut failures, mut slowest) = (Vec::new(), None);
+        for _ in 0..ROUNDS {
+            judge.run_all(&quarter.manifest.tests, |test, outcome| {
+                if let End::Failed(what) = &outcome.end {
+                    failures.push(format!("fails `{}` within a quarter of the limits: {what}", test.name));
+                }
+                if outcome.output.len() as u64 > (output << 20) / PART {
+                    failures.push(format!("prints more than a quarter of the limit in `{}`", test.name));
+                }
+                slowest = slowest.max(Some((outcome.cpu, &test.name)));
+                ControlFlow::Continue(())
+            })?;
+        }
+        failures.dedup();
+        failures.iter().for_each(|failure| self.problem("our solution", failure));
+        if let Some((time, test)) = slowest {
+            println!(
+                "  ours passes {} tests {ROUNDS} times; the slowest takes {time:.1?} ({test})",
+                quarter.manifest.tests.len()
+            );
+        }
+        fill(self, &judge, None, text)
+    }
+
+    /// A wrong solution fails by the test that it names, and passes those before it.
+    fn wrong(&mut self, wrong: &Wrong, text: &mut String) -> Result<(), Failure> {
+        let of = format!("the wrong solution `{}`", wrong.name);
+        let Some(hole) = self.lab.manifest.hole(&wrong.item) else { return Ok(()) };
+        let source = self.course.source(&hole.file)?;
+        let edited = wrong_body(&source, wrong).and_then(|body| with_bodies(&source, &[(&wrong.item, &body)]));
+        let edited = match edited {
+            Ok(edited) => edited,
+            Err(why) => {
+                self.problem(&of, why);
+                return Ok(());
+            }
+        };
+        let Some(judge) = self.build(&of, &Edits::from([(hole.file.clone(), edited)]))? else { return Ok(()) };
+        let mut failed: Option<(&Test, String)> = None;
+        judge.run_all(&self.lab.manifest.tests, |test, outcome| match &outcome.end {
+            End::Failed(what) => {
+                failed = Some((test, what.clone()));
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        })?;
+        match failed {
+            None => self.problem(&of, "passes all tests"),
+            Some((test, what)) if test.name != wrong.fails => {
+                self.problem(&of, format!("fails first by `{}`, not by `{}`: {what}", test.name, wrong.fails));
+            }
+            Some((_, what)) if !what.contains(&wrong.says) => {
+                self.problem(&of, format!("fails, but its message does not contain `{}`: {what}", wrong.says));
+            }
+            Some((test, what)) => {
+                self.wrongs += 1;
+                println!("  {:<34} fails by {}: {}", wrong.name, test.name, what.lines().next().unwrap_or_default());
+            }
+        }
+        _ = stdout().flush();
+        fill(self, &judge, Some(wrong), text)
+    }
+
+    pub(super) fn source(&self, file: &str) -> Result<String, LabError> {
+        self.course.source(file)
+    }
+}
+
+impl From<LabError> for Exit {
+    fn from(error: LabError) -> Exit {
+        error.exit()
+    }
+}

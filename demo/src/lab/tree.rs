@@ -1,0 +1,188 @@
+//! The tree that a student works in: the runtime's crates with the holes of one lab, a git repository of its own, and
+//! the script `lab`.
+//!
+//! The tree has the same packages as the clone, so it needs no other downloads and the same `Cargo.lock` fits. A file is
+//! written only if its text changes, so cargo rebuilds only what has changed.
+
+use super::course::{Course, Edits, LABS, Lab, read, write};
+use super::error::LabError;
+use super::state::State;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, io};
+
+/// What a tree has of the clone, from its top.
+const PARTS: [&str; 8] =
+    ["Cargo.toml", "Cargo.lock", "rustfmt.toml", "LICENSE-MIT", "LICENSE-APACHE", "reactor", "executor", "demo"];
+/// The same, for the tests: the integration tests of the project are not needed.
+const PARTS_OF_TESTS: [&str; 6] =
+    ["tests/Cargo.toml", "tests/src", "tests/benches", "tests/models", "tests/fuzz/Cargo.toml", "tests/fuzz/src"];
+
+/// Writes the tree of a lab, or changes an existing one to it. `edits` are the files that differ from ours.
+///
+/// # Errors
+/// If a file can't be read or written.
+pub(crate) fn write_tree(course: &Course, lab: &Lab, to: &Path, edits: &Edits) -> Result<(), LabError> {
+    let parts = PARTS.into_iter().chain(PARTS_OF_TESTS).map(PathBuf::from);
+    let mut files = Vec::new();
+    for part in parts.chain([PathBuf::from(lab.path())]) {
+        list(&course.root, &part, &mut files).map_err(|source| LabError::Unreadable { path: part, source })?;
+    }
+    remove_other_labs(&to.join(LABS), &lab.folder)?;
+    for file in &files {
+        let name = file.to_str().unwrap_or_default();
+        let text = match edits.get(name) {
+            Some(edited) => edited.clone().into_bytes(),
+            None => {
+                let path = course.root.join(file);
+                fs::read(&path).map_err(|source| LabError::Unreadable { path, source })?
+            }
+        };
+        let text = if name == "Cargo.toml" { without_warnings(text) } else { text };
+        write_if_changed(&to.join(file), &text)?;
+    }
+    remove_other_sources(to, &files)?;
+    let chapter = read(&course.root.join(lab.path()).join("README.md"))?;
+    write_if_changed(&to.join("README.md"), chapter.as_bytes())?;
+    write_if_changed(&to.join(".gitignore"), b"/target\n/.lab\n/download\n")?;
+    let script = to.join("lab");
+    write_if_changed(&script, script_text(&course.root)?.as_bytes())?;
+    fs::set_permissions(&script, Permissions::from_mode(0o755))
+        .map_err(|source| LabError::Written { path: script, source })
+}
+
+/// A starter has parameters, imports and functions that nothing uses yet.
+fn without_warnings(manifest: Vec<u8>) -> Vec<u8> {
+    const LINTS: &str = "[workspace.lints.rust]\n";
+    let text = String::from_utf8_lossy(&manifest).replacen(
+        LINTS,
+        &format!("{LINTS}# A starter has parameters, imports and functions that nothing uses yet.\nunused = {{ level = \"allow\", priority = -2 }}\n"),
+        1,
+    );
+    text.into_bytes()
+}
+
+fn script_text(root: &Path) -> Result<String, LabError> {
+    let program = env::current_exe().map_err(LabError::program("demo"))?;
+    let [program, root] = [&program, root].map(|path| path.display().to_string().replace('\'', r"'\''"));
+    Ok(format!(
+        "#!/bin/sh\n\
+         # Runs `demo lab` in this tree: ./lab check, ./lab show, ./lab hint, ./lab beside, ./lab next\n\
+         cd \"$(dirname \"$0\")\" || exit 1\n\
+         program='{program}'\n\
+         if [ ! -x \"$program\" ]; then\n    \
+             echo \"lab: $program does not exist any more; run \\`cargo build --release\\` in {root}\" >&2\n    \
+             exit 1\n\
+         fi\n\
+         exec \"$program\" lab \"$@\"\n"
+    ))
+}
+
+fn list(root: &Path, part: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let path = root.join(part);
+    if !path.is_dir() {
+        if path.exists() {
+            files.push(part.into());
+        }
+        return Ok(());
+    }
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        let inside = part.join(&name);
+        let is_left_out = name == "target" || name == "lab.toml" || inside == Path::new(LABS);
+        if !is_left_out {
+            list(root, &inside, files)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_if_changed(path: &Path, text: &[u8]) -> Result<(), LabError> {
+    match fs::read(path) {
+        Ok(before) if before == text => Ok(()),
+        _ => write(path, text),
+    }
+}
+
+fn remove_other_labs(labs: &Path, keep: &str) -> Result<(), LabError> {
+    for entry in fs::read_dir(labs).into_iter().flatten().flatten() {
+        if entry.file_name() != OsStr::new(keep) {
+            let path = entry.path();
+            fs::remove_dir_all(&path).map_err(|source| LabError::Written { path, source })?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes source files that the clone has no more, so that a tree can follow a newer clone.
+fn remove_other_sources(to: &Path, files: &[PathBuf]) -> Result<(), LabError> {
+    let known: BTreeSet<&Path> = files.iter().map(|file| &**file).collect();
+    let mut there = Vec::new();
+    for part in ["reactor", "executor", "demo", "tests"] {
+        list(to, Path::new(part), &mut there).map_err(|source| LabError::Unreadable { path: part.into(), source })?;
+    }
+    for file in there.iter().filter(|file| !known.contains(&***file)) {
+        fs::remove_file(to.join(file)).map_err(|source| LabError::Written { path: file.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// A student's tree.
+pub(crate) struct Tree {
+    /// Its top.
+    pub(crate) top: PathBuf,
+    pub(crate) state: State,
+    pub(crate) course: Course,
+}
+
+impl Tree {
+    /// Opens the tree that the current directory is in.
+    ///
+    /// # Errors
+    /// If it is in none, or the clone is gone.
+    pub(crate) fn open() -> Result<Tree, LabError> {
+        let here = env::current_dir().map_err(|source| LabError::Unreadable { path: ".".into(), source })?;
+        let top = here.ancestors().find(|path| State::path(path).exists()).ok_or(LabError::NoTree)?;
+        let state = State::read(top)?;
+        let course = Course::open(Some(&state.root))?;
+        Ok(Tree { top: top.into(), state, course })
+    }
+
+    pub(crate) fn lab(&self) -> Result<&Lab, LabError> {
+        self.course.lab(self.state.lab)
+    }
+
+    /// The text of a file of the tree.
+    pub(crate) fn text(&self, file: &str) -> Result<String, LabError> {
+        read(&self.top.join(file))
+    }
+
+    pub(crate) fn save(&self) -> Result<(), LabError> {
+        self.state.write(&self.top)
+    }
+}
+
+/// Commits everything in the tree. Without git, prints that and continues: the labs need no history.
+pub(crate) fn commit(top: &Path, message: &str) {
+    let git = |args: &[&str]| {
+        let run = Command::new("git").arg("-C").arg(top).args(args).output();
+        run.is_ok_and(|output| output.status.success())
+    };
+    let is_new = !top.join(".git").exists();
+    if is_new && !git(&["init", "--quiet"]) {
+        return eprintln!("git is not there, so the tree has no history");
+    }
+    // A person without a name in git's settings can still begin a lab.
+    let has_name = git(&["config", "user.email"]);
+    let name = if has_name { &[][..] } else { &["-c", "user.name=student", "-c", "user.email=student@localhost"] };
+    let committed = git(&["add", "--all"])
+        && (git(&["diff", "--cached", "--quiet"])
+            || git(&[name, &["commit", "--quiet", "--no-verify", "--message", message]].concat()));
+    if !committed {
+        eprintln!("git could not commit the tree; its files are there");
+    }
+}
