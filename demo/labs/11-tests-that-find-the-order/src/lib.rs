@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod channel;
+mod channel_suite;
+mod crawler;
+mod crawler_suite;
+
+pub use channel::{Receiver, Sender};
+pub use channel_suite::channel_suite;
+pub use crawler::{Crawler, Failed, Report, Site};
+pub use crawler_suite::crawler_suite;

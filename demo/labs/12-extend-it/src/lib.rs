@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+mod lint;
+mod scheduler;
+mod shim;
+mod steal;
+
+pub use lint::{Finding, never_waits, woken_after_the_end};
+pub use scheduler::{Scheduler, block_on};
+pub use steal::Queues;
