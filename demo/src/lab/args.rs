@@ -102,6 +102,12 @@ pub(crate) enum LabCommand {
         /// Leave out the wrong solutions
         #[arg(long)]
         quick: bool,
+        /// Directory of a lab with hidden tests, to verify in place of the public ones
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["since", "bless", "text"])]
+        hidden: Option<PathBuf>,
+        /// Build nothing: look at the manifests and the chapters only
+        #[arg(long, conflicts_with_all = ["quick", "tree"])]
+        text: bool,
         /// Keep the tree and its build in DIR, for the next call
         #[arg(long, value_name = "DIR")]
         tree: Option<PathBuf>,

@@ -72,12 +72,16 @@ pub(crate) fn build_program(top: &Path, lab: &Lab) -> Result<PathBuf, LabError> 
     }
 }
 
-/// Cargo, in a tree. The settings of the cargo that may have started this program do not apply there.
+/// Cargo, in a tree. What the cargo that may have started this program sets is not meant for other packages.
 pub(crate) fn cargo(top: &Path) -> Command {
+    const KEPT: [&str; 4] = ["CARGO_HOME", "CARGO_BUILD_JOBS", "CARGO_NET_", "CARGO_HTTP_"];
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(top);
-    for variable in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "RUSTC_BOOTSTRAP", "CARGO_MANIFEST_DIR"] {
-        cargo.env_remove(variable);
+    cargo.current_dir(top).env_remove("RUSTC_BOOTSTRAP").env_remove("EXECUTOR_SEED");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_") && !KEPT.iter().any(|kept| text.starts_with(kept)) {
+            cargo.env_remove(&name);
+        }
     }
     cargo
 }

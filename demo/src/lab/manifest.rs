@@ -154,7 +154,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let unique = |what: &str, names: Vec<&str>| {
             let mut seen = BTreeSet::new();
             match names.into_iter().find(|name| !seen.insert(*name)) {

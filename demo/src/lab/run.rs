@@ -41,14 +41,26 @@ pub(crate) struct Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Passed,
-    /// It panicked, or used too much: what happened, in a sentence or more.
+    /// It panicked or ended otherwise: what happened, in a sentence or more.
     Failed(String),
+    /// It reached a limit: which one, in a sentence.
+    Exceeded(String),
     /// The binary has no test of this name.
     Missing,
 }
 
 /// How long a test may use no processor time at all. No test waits for real time.
 const STILL: Duration = Duration::from_secs(10);
+
+impl End {
+    /// What happened, if the test did not pass.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        match self {
+            End::Failed(what) | End::Exceeded(what) => Some(what),
+            End::Passed | End::Missing => None,
+        }
+    }
+}
 
 impl TestRun<'_> {
     /// The recording of the run, if it was recorded and ran on this runtime.
@@ -91,17 +103,17 @@ impl TestRun<'_> {
     fn end(&self, status: Option<ExitStatus>, cpu: Duration, output: &str) -> End {
         let Limits { cpu: seconds, memory, output: size } = self.limits;
         let Some(status) = status else {
-            return End::Failed("it hangs: it waits for something that never happens".into());
+            return End::Exceeded("it hangs: it waits for something that never happens".into());
         };
         if let Some(failure) = failure(output, self.name, status.signal() == Some(SIGABRT)) {
             return End::Failed(failure);
         }
         match status.signal() {
             _ if output.contains("memory allocation of") => {
-                End::Failed(format!("it needs more than {memory} MiB of memory"))
+                End::Exceeded(format!("it needs more than {memory} MiB of memory"))
             }
-            Some(SIGXFSZ) => End::Failed(format!("it prints more than {size} MiB")),
-            Some(SIGXCPU | SIGKILL) if cpu.as_secs() + 1 >= seconds => End::Failed(format!(
+            Some(SIGXFSZ) => End::Exceeded(format!("it prints more than {size} MiB")),
+            Some(SIGXCPU | SIGKILL) if cpu.as_secs() + 1 >= seconds => End::Exceeded(format!(
                 "it took {seconds} s of processor time and had not ended: is there a loop without an end?"
             )),
             Some(signal) => End::Failed(format!("it was ended by signal {signal} ({})", signal_name(signal))),

@@ -6,7 +6,6 @@ use crate::lab::error::LabError;
 use crate::lab::items::find;
 use crate::lab::judge::{Judge, sentence};
 use crate::lab::manifest::Test;
-use crate::lab::run::End;
 use crate::lab::tree::Tree;
 use std::io::{IsTerminal, stderr};
 use std::ops::ControlFlow;
@@ -28,8 +27,8 @@ pub(crate) fn check(tree: &mut Tree) -> Result<Exit, LabError> {
         println!("lab {}: {}", lab.number, lab.manifest.title);
         let tests = tests_of_track(tree)?;
         let mut failed = None;
-        judge.run_all(tests.iter().copied(), |test, outcome| match &outcome.end {
-            End::Failed(what) => {
+        judge.run_all(tests.iter().copied(), |test, outcome| match outcome.end.failure() {
+            Some(what) => {
                 println!("  FAILED  {}\n", sentence(&test.name));
                 match unwritten(tree, what) {
                     Some(hole) => print_hole(&hole, test),
@@ -38,7 +37,7 @@ pub(crate) fn check(tree: &mut Tree) -> Result<Exit, LabError> {
                 failed = Some(test.name.clone());
                 ControlFlow::Break(())
             }
-            _ => {
+            None => {
                 println!("  ok      {}", sentence(&test.name));
                 ControlFlow::Continue(())
             }

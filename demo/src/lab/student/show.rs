@@ -6,7 +6,7 @@ use crate::lab::course::read;
 use crate::lab::error::LabError;
 use crate::lab::judge::{Judge, Recorded, sentence};
 use crate::lab::manifest::Test;
-use crate::lab::run::{End, Outcome, place_of_panic};
+use crate::lab::run::{Outcome, place_of_panic};
 use crate::lab::student::check::{print_errors, tests_of_track};
 use crate::lab::tree::Tree;
 use crate::step::{self, Sources};
@@ -33,7 +33,7 @@ pub(crate) fn show(tree: &Tree) -> Result<Exit, Failure> {
         return show_run(tree, &record_program(&program, place.path())?, &format!("lab {}", lab.number));
     };
     let (outcome, recorded) = judge.run(test, true)?;
-    let End::Failed(what) = &outcome.end else {
+    let Some(what) = outcome.end.failure() else {
         eprintln!("`{}` passes by now; run ./lab check", sentence(&test.name));
         return Ok(Exit::Success);
     };

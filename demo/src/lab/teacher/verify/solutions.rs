@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::text::fill;
+use crate::Failure;
 use crate::lab::chapter::{self, blocks};
 use crate::lab::course::{Course, Edits, LABS, Lab, write};
 use crate::lab::cut::{with_bodies, wrong_body};
@@ -10,7 +11,6 @@ use crate::lab::judge::Judge;
 use crate::lab::manifest::{Limits, Manifest, Test, Wrong};
 use crate::lab::run::End;
 use crate::lab::tree::write_tree;
-use crate::{Exit, Failure};
 use std::io::{Write, stdout};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -26,6 +26,8 @@ pub(super) struct Bench<'a> {
     pub(super) lab: &'a Lab,
     /// The tree, which holds one solution after the other.
     pub(super) top: &'a Path,
+    /// The hidden tests, if those are verified: a file of the tree, and its text.
+    hidden: Option<(String, String)>,
     /// What is wrong.
     pub(super) problems: Vec<String>,
     /// The wrong solutions that fail as they should.
@@ -33,27 +35,42 @@ pub(super) struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    pub(super) fn new(course: &'a Course, lab: &'a Lab, top: &'a Path) -> Bench<'a> {
-        Bench { course, lab, top, problems: Vec::new(), wrongs: 0 }
+    pub(super) fn new(course: &'a Course, lab: &'a Lab, top: &'a Path, hidden: Option<(String, String)>) -> Bench<'a> {
+        Bench { course, lab, top, hidden, problems: Vec::new(), wrongs: 0 }
     }
 
     pub(super) fn verify(&mut self, settings: &Settings) -> Result<(), Failure> {
         let lab = self.lab;
         println!("lab {}: {}", lab.number, lab.manifest.title);
         self.limits(lab.manifest.limits);
+        if self.hidden.is_some() {
+            return self.solutions(settings, &mut String::new());
+        }
         let before = chapter::text(self.course, lab)?;
         let title = format!("Lab {}: {}", lab.number, lab.manifest.title);
         blocks::problems(&before, &title).into_iter().for_each(|problem| self.problem("the chapter", problem));
         let mut text = before.clone();
-        self.starter()?;
-        self.ours(&mut text)?;
-        for wrong in lab.manifest.wrongs.iter().filter(|_| !settings.quick) {
-            self.wrong(wrong, &mut text)?;
+        fill(self, None, None, &mut text)?;
+        for wrong in &lab.manifest.wrongs {
+            self.edits_of(wrong)?;
+        }
+        if !settings.is_text {
+            self.solutions(settings, &mut text)?;
         }
         match settings.bless {
             true => write(&self.course.root.join(LABS).join(&lab.folder).join(chapter::CHAPTER), text)?,
             false if settings.quick || text == before => {}
             false => self.differs(&before, &text),
+        }
+        Ok(())
+    }
+
+    /// The starter, ours and the wrong solutions.
+    fn solutions(&mut self, settings: &Settings, text: &mut String) -> Result<(), Failure> {
+        self.starter()?;
+        self.ours(text)?;
+        for wrong in self.lab.manifest.wrongs.iter().filter(|_| !settings.quick) {
+            self.wrong(wrong, text)?;
         }
         Ok(())
     }
@@ -79,7 +96,9 @@ impl<'a> Bench<'a> {
 
     /// Builds the tree with these files. A problem if it does not compile.
     fn build(&mut self, of: &str, edits: &Edits) -> Result<Option<Judge<'a>>, LabError> {
-        write_tree(self.course, self.lab, self.top, edits)?;
+        let mut edits = edits.clone();
+        edits.extend(self.hidden.clone());
+        write_tree(self.course, self.lab, self.top, &edits)?;
         match Judge::build(self.top, self.lab)? {
             Ok(judge) => Ok(Some(judge)),
             Err(errors) => {
@@ -117,7 +136,7 @@ impl<'a> Bench<'a> {
         let (mut failures, mut slowest) = (Vec::new(), None);
         for _ in 0..ROUNDS {
             judge.run_all(&quarter.manifest.tests, |test, outcome| {
-                if let End::Failed(what) = &outcome.end {
+                if let Some(what) = outcome.end.failure() {
                     failures.push(format!("fails `{}` within a quarter of the limits: {what}", test.name));
                 }
                 if outcome.output.len() as u64 > (output << 20) / PART {
@@ -135,30 +154,35 @@ impl<'a> Bench<'a> {
                 quarter.manifest.tests.len()
             );
         }
-        fill(self, &judge, None, text)
+        fill(self, Some(&judge), None, text)
+    }
+
+    /// The file with a wrong solution. A problem if it can't be made.
+    fn edits_of(&mut self, wrong: &Wrong) -> Result<Option<Edits>, LabError> {
+        let Some(hole) = self.lab.manifest.hole(&wrong.item) else { return Ok(None) };
+        let source = self.course.source(&hole.file)?;
+        let edited = wrong_body(&source, wrong).and_then(|body| with_bodies(&source, &[(&wrong.item, &body)]));
+        match edited {
+            Ok(edited) => Ok(Some(Edits::from([(hole.file.clone(), edited)]))),
+            Err(why) => {
+                self.problem(&of(wrong), why);
+                Ok(None)
+            }
+        }
     }
 
     /// A wrong solution fails by the test that it names, and passes those before it.
     fn wrong(&mut self, wrong: &Wrong, text: &mut String) -> Result<(), Failure> {
-        let of = format!("the wrong solution `{}`", wrong.name);
-        let Some(hole) = self.lab.manifest.hole(&wrong.item) else { return Ok(()) };
-        let source = self.course.source(&hole.file)?;
-        let edited = wrong_body(&source, wrong).and_then(|body| with_bodies(&source, &[(&wrong.item, &body)]));
-        let edited = match edited {
-            Ok(edited) => edited,
-            Err(why) => {
-                self.problem(&of, why);
-                return Ok(());
-            }
-        };
-        let Some(judge) = self.build(&of, &Edits::from([(hole.file.clone(), edited)]))? else { return Ok(()) };
+        let of = of(wrong);
+        let Some(edits) = self.edits_of(wrong)? else { return Ok(()) };
+        let Some(judge) = self.build(&of, &edits)? else { return Ok(()) };
         let mut failed: Option<(&Test, String)> = None;
-        judge.run_all(&self.lab.manifest.tests, |test, outcome| match &outcome.end {
-            End::Failed(what) => {
-                failed = Some((test, what.clone()));
+        judge.run_all(self.tests_for(wrong), |test, outcome| match outcome.end.failure() {
+            Some(what) => {
+                failed = Some((test, what.to_owned()));
                 ControlFlow::Break(())
             }
-            _ => ControlFlow::Continue(()),
+            None => ControlFlow::Continue(()),
         })?;
         match failed {
             None => self.problem(&of, "passes all tests"),
@@ -174,7 +198,13 @@ impl<'a> Bench<'a> {
             }
         }
         _ = stdout().flush();
-        fill(self, &judge, Some(wrong), text)
+        fill(self, Some(&judge), Some(wrong), text)
+    }
+
+    /// The tests that a student with this wrong solution runs: in a lab with a choice, those of its track.
+    fn tests_for(&self, wrong: &Wrong) -> impl Iterator<Item = &'a Test> + use<'a> {
+        let track = self.lab.manifest.hole(&wrong.item).and_then(|hole| hole.track.as_ref());
+        self.lab.manifest.tests.iter().filter(move |test| test.track.is_none() || test.track.as_ref() == track)
     }
 
     pub(super) fn source(&self, file: &str) -> Result<String, LabError> {
@@ -182,8 +212,6 @@ impl<'a> Bench<'a> {
     }
 }
 
-impl From<LabError> for Exit {
-    fn from(error: LabError) -> Exit {
-        error.exit()
-    }
+fn of(wrong: &Wrong) -> String {
+    format!("the wrong solution `{}`", wrong.name)
 }

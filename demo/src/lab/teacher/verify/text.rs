@@ -11,10 +11,11 @@ use crate::lab::manifest::Wrong;
 use crate::lab::student::show::record_program;
 use crate::step::{self, Sources};
 
-/// Fills in the blocks of `text` that show this solution: ours if `wrong` is `None`.
+/// Fills in the blocks of `text` that show this solution: ours if `wrong` is `None`. Without a build, only the
+/// excerpts.
 pub(super) fn fill(
     bench: &mut Bench<'_>,
-    judge: &Judge<'_>,
+    judge: Option<&Judge<'_>>,
     wrong: Option<&Wrong>,
     text: &mut String,
 ) -> Result<(), Failure> {
@@ -33,7 +34,7 @@ pub(super) fn fill(
 /// What a block must hold; `None` if it does not show this solution.
 fn content(
     bench: &Bench<'_>,
-    judge: &Judge<'_>,
+    judge: Option<&Judge<'_>>,
     wrong: Option<&Wrong>,
     block: &Block,
 ) -> Result<Option<String>, String> {
@@ -47,6 +48,7 @@ fn content(
             Ok(Some(unindented(&source, find(&source, item)?.whole) + "\n"))
         }
         Holds::Screen { event, wrong } if shows(wrong.as_deref()) => {
+            let Some(judge) = judge else { return Ok(None) };
             let recording = record_program(&build_program(bench.top, bench.lab)?, judge.place())?;
             let trace = step::open(&recording).map_err(|failure| failure.to_string())?;
             if *event > trace.records.len() {
@@ -58,6 +60,7 @@ fn content(
         Holds::Steps { test, wrong } if shows(Some(wrong)) => {
             let test = bench.lab.manifest.tests.iter().find(|other| other.name == *test);
             let test = test.ok_or("`steps=` names no test of this lab")?;
+            let Some(judge) = judge else { return Ok(None) };
             let (_, recorded) = judge.run(test, true)?;
             let steps = read(&recorded.steps).map_err(|_| format!("`{}` runs no model that fails", test.name))?;
             Ok(Some(steps.trim_end().to_owned() + "\n"))
