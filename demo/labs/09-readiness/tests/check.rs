@@ -261,6 +261,24 @@ fn a_future_has_one_entry_with_its_last_waker() {
 }
 
 #[test]
+fn a_report_wakes_all_waiters_of_its_direction() {
+    let socket = Socket::new(Readiness::empty());
+    let readers = [socket.wait(Direction::Read), socket.wait(Direction::Read)];
+    let (_, writer) = socket.wait(Direction::Write);
+    let woken = socket.report(Readiness::READABLE);
+    let wakes: Vec<usize> = readers.iter().map(|(_, task)| task.wakes()).collect();
+    assert!(
+        wakes == [1, 1],
+        "two futures wait to read, and the source is readable: their wakers were called {wakes:?} times"
+    );
+    assert!(
+        woken == 2 && writer.wakes() == 0,
+        "the source is readable and not writable: the future that waits to write was woken {} times",
+        writer.wakes()
+    );
+}
+
+#[test]
 fn pollers_of_two_tasks_both_wait() {
     let socket = Socket::new(Readiness::empty());
     let (one, other) = (Counting::new(), Counting::new());
@@ -276,24 +294,6 @@ fn pollers_of_two_tasks_both_wait() {
          times and that of the second {} times",
         wakes.0,
         wakes.1
-    );
-}
-
-#[test]
-fn a_report_wakes_all_waiters_of_its_direction() {
-    let socket = Socket::new(Readiness::empty());
-    let readers = [socket.wait(Direction::Read), socket.wait(Direction::Read)];
-    let (_, writer) = socket.wait(Direction::Write);
-    let woken = socket.report(Readiness::READABLE);
-    let wakes: Vec<usize> = readers.iter().map(|(_, task)| task.wakes()).collect();
-    assert!(
-        wakes == [1, 1],
-        "two futures wait to read, and the source is readable: their wakers were called {wakes:?} times"
-    );
-    assert!(
-        woken == 2 && writer.wakes() == 0,
-        "the source is readable and not writable: the future that waits to write was woken {} times",
-        writer.wakes()
     );
 }
 
