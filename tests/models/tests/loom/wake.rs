@@ -31,10 +31,12 @@ struct Ends {
 impl Ends {
     #[track_caller]
     fn are(&self, drops: usize, freed: usize) {
-        assert_eq!(
-            (self.drops.count(), self.freed.count()),
-            (drops, freed),
-            "drops of the future, frees of the memory"
+        let found = (self.drops.count(), self.freed.count());
+        assert!(
+            found == (drops, freed),
+            "the future was dropped {} times and its memory was freed {} times; expected {drops} and {freed}",
+            found.0,
+            found.1
         );
     }
 }
@@ -258,7 +260,7 @@ fn a_cancel_during_the_finish_drops_the_future_once() {
         });
         slot.run_to_the_end();
         let handle = canceller.join().unwrap();
-        assert!(handle.is_finished());
+        assert!(handle.is_finished(), "the task has run to its end, and its handle is not finished");
         match block_on(handle, false) {
             Ok(output) => output.touch(),
             Err(error) => assert!(error.is_cancelled() && outputs.count() == 0),
