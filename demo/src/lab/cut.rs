@@ -65,7 +65,11 @@ pub(crate) fn wrong_body(text: &str, wrong: &Wrong) -> Result<String, String> {
             1 => Ok(ours.replacen(replace.as_str(), with, 1)),
             count => Err(format!("`{replace}` occurs {count} times in `{}`; it must occur once", wrong.item)),
         },
-        (.., body) => Ok(body.clone().unwrap_or_default().trim().to_owned()),
+        (.., body) => {
+            let body = body.as_deref().unwrap_or_default().trim();
+            let is_block = syn::parse_str::<syn::Block>(body).is_ok();
+            Ok(if is_block { body.to_owned() } else { format!("{{\n{body}\n}}") })
+        }
     }
 }
 

@@ -111,7 +111,7 @@ pub struct Wrong {
     pub replace: Option<String>,
     /// … and what it puts there.
     pub with: Option<String>,
-    /// The body in place of ours, with its braces; instead of the two above.
+    /// The body in place of ours, with or without its braces; instead of the two above.
     pub body: Option<String>,
     /// The first test that fails.
     pub fails: String,

@@ -230,6 +230,9 @@ fn explained(message: &str) -> String {
     let of_seed = message.split_once("): ").filter(|_| message.starts_with("seed ")).map(|(_, rest)| rest);
     let text = of_seed.unwrap_or(message);
     let text = text.split("\nrepeat it: ").next().unwrap_or(text).trim_end();
+    // A comparison with a message of its own.
+    let of_comparison = text.strip_prefix("assertion `left ").and_then(|rest| rest.split_once(" right` failed: "));
+    let text = of_comparison.map_or(text, |(_, message)| message.split("\n  left: ").next().unwrap_or(message));
     match text {
         text if text.starts_with(UNWRITTEN) => {
             let name = text.strip_prefix("not yet implemented: ").unwrap_or(text);
@@ -283,6 +286,13 @@ mod tests {
                       repeat it: EXECUTOR_SEED=0 cargo test t\ntest result: FAILED.";
         assert_eq!(failure(output, "t", false).unwrap(), "it deadlocked");
         assert_eq!(failure("test result: ok. 1 passed; thread panicked at", "t", false), None);
+    }
+
+    #[test]
+    fn a_comparison_is_shown_by_its_message() {
+        let output = "thread 't' (1) panicked at a:1:1:\nassertion `left == right` failed: two were polled\n  left: 1\n right: 2\n\
+                      test result: FAILED.";
+        assert_eq!(failure(output, "t", false).unwrap(), "two were polled");
     }
 
     #[test]

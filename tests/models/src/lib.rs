@@ -85,7 +85,6 @@ use loom::sync::{Arc as LoomArc, Condvar, Mutex};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::Future;
 use std::hint::black_box;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -107,16 +106,11 @@ pub fn interleavings_with(preemptions: usize, body: impl Fn() + Sync + Send + 's
 }
 
 fn check(builder: &loom::model::Builder, body: impl Fn() + Sync + Send + 'static) {
-    let check = || {
-        builder.check(move || {
-            steps::begin();
-            body();
-        });
-    };
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(check)) {
-        steps::report();
-        resume_unwind(panic);
-    }
+    steps::report_on_panic();
+    builder.check(move || {
+        steps::begin();
+        body();
+    });
 }
 
 /// An allocator that overwrites memory when it is freed, so that an access through a dangling pointer reads garbage and

@@ -9,9 +9,9 @@ use loom::thread;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::panic::Location;
+use std::panic::{self, Location};
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{LazyLock, Once, OnceLock};
 use std::{env, fs};
 
 /// The file to write to.
@@ -73,10 +73,28 @@ pub(crate) fn change(before: u64, after: u64, at: &'static Location<'static>) ->
 /// The most steps that are written.
 const SHOWN: usize = 60;
 
-/// The interleaving failed: writes its steps.
-pub(crate) fn report() {
+/// From now on, a panic writes the steps so far. It is the panic and not the end of the model that does, because
+/// destructors that run after it may abort the process.
+pub(crate) fn report_on_panic() {
+    static ONCE: Once = Once::new();
+    if is_on() {
+        ONCE.call_once(|| {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(move |panic| {
+                report();
+                before(panic);
+            }));
+        });
+    }
+}
+
+/// Writes the steps of the interleaving so far, unless it panicked before.
+fn report() {
     let Some(file) = &*FILE else { return };
-    let steps = STEPS.take();
+    let Ok(steps) = STEPS.try_with(|steps| steps.try_borrow_mut().map(|mut steps| std::mem::take(&mut *steps))) else {
+        return;
+    };
+    let Some(steps) = steps.ok().filter(|steps| !steps.is_empty()) else { return };
     let mut text = String::from("The steps of the interleaving that fails, the oldest first:\n\n");
     let earlier = steps.len().saturating_sub(SHOWN);
     if earlier > 0 {

@@ -120,10 +120,12 @@ pub(crate) fn print_errors(errors: &[String]) {
 }
 
 /// The compiler's text, without colours unless it goes to a terminal.
-pub(crate) fn styled(text: &str) -> String {
-    if std::io::stdout().is_terminal() {
-        return text.to_owned();
-    }
+fn styled(text: &str) -> String {
+    if std::io::stdout().is_terminal() { text.to_owned() } else { plain(text) }
+}
+
+/// The compiler's text without colours.
+pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut parts = text.split('\u{1b}');
     plain.push_str(parts.next().unwrap_or_default());

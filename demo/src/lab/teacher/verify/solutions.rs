@@ -10,6 +10,7 @@ use crate::lab::error::LabError;
 use crate::lab::judge::Judge;
 use crate::lab::manifest::{Limits, Manifest, Test, Wrong};
 use crate::lab::run::End;
+use crate::lab::student::check::plain;
 use crate::lab::tree::write_tree;
 use std::io::{Write, stdout};
 use std::ops::ControlFlow;
@@ -102,7 +103,7 @@ impl<'a> Bench<'a> {
         match Judge::build(self.top, self.lab)? {
             Ok(judge) => Ok(Some(judge)),
             Err(errors) => {
-                self.problem(of, format!("does not compile:\n{}", errors.join("\n")));
+                self.problem(of, format!("does not compile:\n{}", plain(&errors.join("\n"))));
                 Ok(None)
             }
         }
@@ -113,7 +114,10 @@ impl<'a> Bench<'a> {
         let edits = self.lab.starter(|file| self.course.source(file))?;
         let Some(judge) = self.build("the starter", &edits)? else { return Ok(()) };
         if let Some(warning) = judge.warnings.first() {
-            self.problem("the starter", format!("compiles with {} warnings:\n{warning}", judge.warnings.len()));
+            self.problem(
+                "the starter",
+                format!("compiles with {} warnings:\n{}", judge.warnings.len(), plain(warning)),
+            );
         }
         let mut passed = Vec::new();
         judge.run_all(&self.lab.manifest.tests, |test, outcome| {
