@@ -1,11 +1,11 @@
-//! A task that asks again and again instead of waiting, beside two that wait.
+//! A task that asks again and again instead of waiting, beside others that wait.
 //!
 //! ```sh
 //! EXECUTOR_TRACE=run.jsonl cargo run -p lab-12 --example show
 //! cargo run -- step --replay run.jsonl
 //! ```
 
-use executor::sync::Event;
+use executor::sync::{Event, channel};
 use executor::time::{Duration, sleep};
 use executor::{Runtime, named, yield_now};
 use std::rc::Rc;
@@ -16,7 +16,7 @@ fn main() {
     runtime.block_on(async {
         let opened = Rc::new(Event::new());
 
-        // Is queued again at the end of each poll. It needs the thread twelve times to see one change.
+        // Is queued again at the end of each poll, until it sees the one change.
         let asks = named("asks").spawn_local({
             let opened = opened.clone();
             async move {
@@ -30,10 +30,15 @@ fn main() {
             let opened = opened.clone();
             async move { opened.wait().await }
         });
+        // Receives six messages, and is suspended between them.
+        let (tx, rx) = channel(0);
+        let works = named("works").spawn_local(async move { while rx.recv().await.is_ok() {} });
 
-        for _ in 0..12 {
-            yield_now().await; // stands for work of other tasks
+        for message in 0..6 {
+            tx.send(message).await.expect("there is a receiver");
         }
+        drop(tx);
+        works.await.expect("it returns");
         opened.set();
         asks.await.expect("it returns");
         waits.await.expect("it returns");

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 use tests::kit::eventually;
@@ -144,27 +143,25 @@ fn a_notify_before_the_wait_ends_it() {
     }
 }
 
-/// Calls `change` while another thread waits, and returns what that wait reports.
+/// Calls `change` while another thread waits, and returns what that wait reports. The name of the thread must be unique
+/// in the process.
 #[track_caller]
-fn during_a_wait(rig: &Rig, change: impl FnOnce()) -> Vec<Event> {
-    const NAME: &str = "waits";
+fn during_a_wait(rig: &Rig, name: &str, change: impl FnOnce()) -> Vec<Event> {
     thread::scope(|scope| {
-        let (begin, begins) = mpsc::channel();
-        let waits = thread::Builder::new().name(NAME.into()).spawn_scoped(scope, move || {
+        let waits = thread::Builder::new().name(name.into()).spawn_scoped(scope, || {
             let mut events = Vec::new();
-            begin.send(()).expect("the test waits for this");
             rig.backend.wait(&mut events, None).expect("the wait goes well");
             events
         });
         let waits = waits.expect("the system gives a thread");
-        begins.recv().expect("the thread has begun");
-        eventually("the thread waits", || is_asleep(NAME));
+        // More than once, because a thread also sleeps for a moment when it meets a lock.
+        eventually("the thread waits", || (0..10).all(|_| is_asleep(name)));
         change();
         waits.join().expect("the wait goes well")
     })
 }
 
-/// Whether the thread of this name waits in the system.
+/// Whether the thread of this name is asleep in the system.
 fn is_asleep(name: &str) -> bool {
     let threads = fs::read_dir("/proc/self/task").expect("/proc is there");
     let stats = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
@@ -176,7 +173,7 @@ fn a_rearm_during_a_wait_is_seen_by_it() {
     let rig = Rig::new();
     rig.write();
     // Waits for ever if the re-arm does not end the wait.
-    let mut events = during_a_wait(&rig, || rig.rearm(READ));
+    let mut events = during_a_wait(&rig, "waits-rearm", || rig.rearm(READ));
     events.extend(rig.look());
     let reported = events.iter().any(|event| event.readiness.contains(READ));
     assert!(reported, "a thread waits, and a readable source was armed meanwhile; reported: {events:?}");
@@ -187,7 +184,8 @@ fn a_remove_ends_the_wait_that_polls_the_descriptor() {
     let rig = Rig::new();
     rig.rearm(READ);
     // Waits for ever if the remove does not end the wait.
-    let events = during_a_wait(&rig, || rig.backend.remove(rig.ours.as_fd()).expect("it is registered"));
+    let events =
+        during_a_wait(&rig, "waits-remove", || rig.backend.remove(rig.ours.as_fd()).expect("it is registered"));
     assert!(events.is_empty(), "the source was removed and nothing could be read, and this was reported: {events:?}");
 }
 
