@@ -93,9 +93,9 @@ pub(crate) enum LabCommand {
     Verify {
         /// Numbers of labs [default: all]
         labs: Vec<u32>,
-        /// Only labs whose files, or whose holes' files, differ from this commit
-        #[arg(long, value_name = "COMMIT", conflicts_with = "labs")]
-        since: Option<String>,
+        /// Only labs that have changed since they were verified
+        #[arg(long, conflicts_with = "labs")]
+        changed: bool,
         /// Fill in the excerpts and the screens of the chapters
         #[arg(long)]
         bless: bool,
@@ -103,7 +103,7 @@ pub(crate) enum LabCommand {
         #[arg(long)]
         quick: bool,
         /// Directory of a lab with hidden tests, to verify in place of the public ones
-        #[arg(long, value_name = "DIR", conflicts_with_all = ["since", "bless", "text"])]
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["changed", "bless", "text"])]
         hidden: Option<PathBuf>,
         /// Build nothing: look at the manifests and the chapters only
         #[arg(long, conflicts_with_all = ["quick", "tree"])]

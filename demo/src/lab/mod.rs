@@ -65,8 +65,9 @@ pub fn run(args: LabArgs) -> Result<Exit, Failure> {
         LabCommand::Grade(args) => return Ok(teacher::grade::grade(&course()?, &args)?),
         LabCommand::Score { dirs, format } => return Ok(teacher::score::score(&course()?, &dirs, format)?),
         LabCommand::New { name } => teacher::new::new(&course()?, &name)?,
-        LabCommand::Verify { labs, since, bless, quick, hidden, text, tree } => {
-            let settings = teacher::verify::Settings { labs, since, bless, quick, hidden, is_text: text, tree };
+        LabCommand::Verify { labs, changed, bless, quick, hidden, text, tree } => {
+            let settings =
+                teacher::verify::Settings { labs, is_changed: changed, bless, quick, hidden, is_text: text, tree };
             return teacher::verify::verify(&course()?, settings);
         }
     }

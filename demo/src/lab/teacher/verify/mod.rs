@@ -9,11 +9,11 @@
 //! |---|---|
 //! | `solutions.rs` | the tests on the starter, on ours and on the wrong ones |
 //! | `text.rs` | the blocks of the chapter |
-//! | `touched.rs` | which labs a change touches |
+//! | `stamps.rs` | which labs have changed since they were verified |
 
 mod solutions;
+mod stamps;
 mod text;
-mod touched;
 
 use crate::lab::course::{Course, Lab};
 use crate::lab::error::LabError;
@@ -21,6 +21,7 @@ use crate::lab::judge::temporary;
 use crate::lab::teacher::hidden::with_hidden as with_hidden_tests;
 use crate::{Exit, Failure};
 use solutions::Bench;
+use stamps::Stamps;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -29,8 +30,8 @@ use std::time::Instant;
 pub(crate) struct Settings {
     /// The numbers of the labs; if there are none, all.
     pub(crate) labs: Vec<u32>,
-    /// Only what differs from this commit.
-    pub(crate) since: Option<String>,
+    /// Only the labs that have changed since they were verified.
+    pub(crate) is_changed: bool,
     /// Whether to write the blocks of the chapters.
     pub(crate) bless: bool,
     /// Whether to leave out the wrong solutions.
@@ -49,9 +50,14 @@ pub(crate) fn verify(course: &Course, settings: Settings) -> Result<Exit, Failur
         [] => course.labs.iter().collect(),
         numbers => numbers.iter().map(|number| course.lab(*number)).collect::<Result<_, _>>()?,
     };
-    if let Some(commit) = &settings.since {
-        labs = touched::touched(course, commit)?;
-        println!("a change since {commit} touches {} of {} labs", labs.len(), course.labs.len());
+    let mut stamps = Stamps::read(course);
+    if settings.is_changed {
+        let mut changed = Vec::new();
+        for lab in labs {
+            changed.extend(stamps.is_changed(course, lab)?.then_some(lab));
+        }
+        labs = changed;
+        println!("{} of {} labs have changed since they were verified", labs.len(), course.labs.len());
     }
     let place = temporary()?;
     let top = settings.tree.clone().unwrap_or_else(|| place.path().join("tree"));
@@ -72,6 +78,9 @@ pub(crate) fn verify(course: &Course, settings: Settings) -> Result<Exit, Failur
         let mut bench = Bench::new(course, with_hidden.as_ref().unwrap_or(lab), &top, overlay);
         bench.verify(&settings)?;
         wrongs += bench.wrongs;
+        if bench.problems.is_empty() && !settings.is_text && !settings.quick && settings.hidden.is_none() {
+            stamps.stamp(course, lab)?;
+        }
         problems.extend(bench.problems);
     }
     let failing = match settings.is_text || settings.quick {

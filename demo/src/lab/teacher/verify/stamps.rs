@@ -1,0 +1,79 @@
+//! Which labs have changed since they were verified. `demo/labs/verified.txt` has a line for each lab: its number, and a
+//! hash of the files that its verification depends on most.
+
+use crate::lab::course::{Course, LABS, Lab, read, write};
+use crate::lab::error::LabError;
+use crate::lab::manifest::Target;
+use ring::digest::{Context, SHA256};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What all tests use, and what models use besides.
+const OF_TESTS: [&str; 2] = ["tests/src/kit", "tests/src/conformance"];
+const OF_MODELS: &str = "tests/models";
+
+/// The hash of each lab when it was verified last.
+pub(super) struct Stamps {
+    path: PathBuf,
+    verified: BTreeMap<u32, String>,
+}
+
+impl Stamps {
+    pub(super) fn read(course: &Course) -> Stamps {
+        let path = course.root.join(LABS).join("verified.txt");
+        let text = read(&path).unwrap_or_default(); // without the file, no lab is verified
+        let line = |line: &str| {
+            let (number, hash) = line.split_once(' ')?;
+            Some((number.parse().ok()?, hash.to_owned()))
+        };
+        Stamps { path, verified: text.lines().filter_map(line).collect() }
+    }
+
+    /// Whether the lab differs from what was verified last.
+    pub(super) fn is_changed(&self, course: &Course, lab: &Lab) -> Result<bool, LabError> {
+        Ok(self.verified.get(&lab.number) != Some(&hash(course, lab)?))
+    }
+
+    /// Notes that the lab was verified.
+    pub(super) fn stamp(&mut self, course: &Course, lab: &Lab) -> Result<(), LabError> {
+        self.verified.insert(lab.number, hash(course, lab)?);
+        let text = self.verified.iter().fold(String::new(), |mut text, (number, hash)| {
+            _ = writeln!(text, "{number:02} {hash}");
+            text
+        });
+        write(&self.path, text)
+    }
+}
+
+fn hash(course: &Course, lab: &Lab) -> Result<String, LabError> {
+    let mut files: Vec<PathBuf> = lab.files().into_iter().map(PathBuf::from).collect();
+    let models = lab.manifest.tests.iter().any(|test| test.target == Target::Models).then_some(OF_MODELS);
+    for part in [&*lab.path()].into_iter().chain(OF_TESTS).chain(models) {
+        list(&course.root, Path::new(part), &mut files);
+    }
+    files.sort();
+    files.dedup();
+    let mut context = Context::new(&SHA256);
+    for file in files {
+        let path = course.root.join(&file);
+        let text = fs::read(&path).map_err(|source| LabError::Unreadable { path, source })?;
+        context.update(file.as_os_str().as_encoded_bytes());
+        context.update(&(text.len() as u64).to_le_bytes());
+        context.update(&text);
+    }
+    let hash = context.finish();
+    Ok(hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// All files below a directory, by their path from the top.
+fn list(root: &Path, part: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(root.join(part)).into_iter().flatten().flatten() {
+        let inside = part.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => list(root, &inside, files),
+            false => files.push(inside),
+        }
+    }
+}
