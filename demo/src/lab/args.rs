@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Options of `demo lab`.
 #[derive(Clone, Debug, Args)]
-#[command(subcommand_value_name = "COMMAND", args_conflicts_with_subcommands = true)]
+#[command(subcommand_value_name = "COMMAND")]
 pub struct LabArgs {
     /// Clone of the project with the labs [default: where this program was built]
     #[arg(long, value_name = "DIR", global = true)]

@@ -92,11 +92,6 @@ impl Tree {
         fs::write(self.top.join(file), text).unwrap();
     }
 
-    /// Solves the lab: puts our files in the place of those with holes.
-    fn solve(&self, files: &[&str]) {
-        files.iter().for_each(|file| self.write(file, &fs::read_to_string(clone().join(file)).unwrap()));
-    }
-
     fn git(&self, args: &[&str]) -> String {
         let output = Command::new("git").arg("-C").arg(&self.top).args(args).output().expect("git can be run");
         Printed::of(output).succeeds()

@@ -164,8 +164,11 @@ impl<'a> Bench<'a> {
     /// The file with a wrong solution. A problem if it can't be made.
     fn edits_of(&mut self, wrong: &Wrong) -> Result<Option<Edits>, LabError> {
         let Some(hole) = self.lab.manifest.hole(&wrong.item) else { return Ok(None) };
-        let source = self.course.source(&hole.file)?;
-        let edited = wrong_body(&source, wrong).and_then(|body| with_bodies(&source, &[(&wrong.item, &body)]));
+        let source = self.course.source(&hole.file).map_err(String::from);
+        let edited = source.and_then(|source| {
+            let body = wrong_body(&source, wrong)?;
+            with_bodies(&source, &[(&wrong.item, &body)])
+        });
         match edited {
             Ok(edited) => Ok(Some(Edits::from([(hole.file.clone(), edited)]))),
             Err(why) => {
