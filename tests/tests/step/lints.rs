@@ -12,8 +12,9 @@ use executor::{Runtime, spawn, yield_now};
 use std::future::{Future, pending, poll_fn};
 use std::process::Command;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use tests::demo::{Place, executor_examples};
+use tests::kit::Recording;
 
 /// The maximum number of runs of one program.
 const RUNS: usize = 20;
@@ -277,4 +278,29 @@ fn a_lost_wake_is_found_though_the_task_continues_when_a_task_dump_polls_it() {
     });
     let findings = lint(&trace);
     assert_eq!(findings.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [Kind::LostWake], "{findings:#?}");
+}
+
+#[test]
+fn an_executor_without_an_observer_is_recorded_by_the_kit() {
+    let recording = Recording::new("an executor of its own");
+    let wakes_itself = poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        Poll::<()>::Pending
+    });
+    let drops_its_waker = poll_fn(|cx| {
+        drop(cx.waker().clone());
+        Poll::<()>::Pending
+    });
+    // The executor polls each task once, and then it ends.
+    let mut first = Box::pin(recording.task("first", wakes_itself));
+    let mut second = Box::pin(recording.task("second", drops_its_waker));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut cx).is_pending() && second.as_mut().poll(&mut cx).is_pending());
+    recording.run_ends();
+    let mut file = Vec::new();
+    recording.trace().write(&mut file).unwrap();
+    let found: Vec<_> =
+        lint(&Trace::read(&*file).unwrap()).into_iter().map(|finding| (finding.kind, finding.task)).collect();
+    assert!(found.contains(&(Kind::NeverPolled, 1)) && found.contains(&(Kind::NeverWoken, 2)), "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
 }

@@ -43,7 +43,7 @@ fn a_waker_and_a_handle_dropped_at_once_free_the_task() {
             let other = thread::spawn(move || drop(waker));
             drop(handle);
             other.join().unwrap();
-            assert_eq!((drops.count(), freed.count()), (1, 1));
+            assert_eq!((drops.count(), freed.count()), (1, 1), "drops of the future, frees of the memory");
         });
     }
 }
