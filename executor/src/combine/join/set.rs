@@ -22,6 +22,9 @@ pub(super) struct Set<F> {
     /// Pinned: a child is not moved until it is done, and is dropped in place.
     children: Pin<Box<[Option<F>]>>,
     wakers: Box<[Arc<Child>]>,
+    /// The round in which each child was polled last. A round ends when a poll of the set is pending.
+    polled_in: Box<[u32]>,
+    round: u32,
     shared: Arc<Mutex<Woken>>,
     left: usize,
 }
@@ -67,7 +70,8 @@ impl<F: Future> Set<F> {
         let numbers = 0..u32::try_from(left).expect("at most 2³² - 1 futures can be awaited together");
         let shared = Arc::new(Mutex::new(Woken { queue: numbers.clone().collect(), parent: None }));
         let child = |number| Arc::new(Child { number, is_queued: AtomicBool::new(true), shared: shared.clone() });
-        Set { wakers: numbers.map(child).collect(), children: children.into(), shared, left }
+        let polled_in = vec![0; left].into();
+        Set { wakers: numbers.map(child).collect(), children: children.into(), polled_in, round: 1, shared, left }
     }
 
     /// The number of children that are not done.
@@ -83,10 +87,8 @@ impl<F: Future> Set<F> {
         if leaf::is_asked() {
             return self.poll_all(cx);
         }
-        // Each child is polled at most once: a child that always wakes itself must not keep the thread.
         let mut polled = 0;
-        while polled < self.children.len() {
-            let Some(number) = self.next_woken() else { break };
+        while let Some(number) = self.next_woken() {
             polled += 1;
             self.wakers[number].is_queued.store(false, Ordering::Release);
             if let Poll::Ready(output) = self.poll_child(number) {
@@ -96,6 +98,7 @@ impl<F: Future> Set<F> {
                 break;
             }
         }
+        self.round = self.round.wrapping_add(1);
         self.wait(cx);
         if self.left > polled {
             leaf::pending(|| format!("{} more of the futures that are awaited together", self.left - polled));
@@ -114,9 +117,16 @@ impl<F: Future> Set<F> {
         done.map_or(Poll::Pending, |done| Poll::Ready(Some(done)))
     }
 
-    /// Takes the next child that was woken.
-    fn next_woken(&self) -> Option<usize> {
-        lock(&self.shared).queue.pop_front().map(|number| number as usize)
+    /// Takes the next child that was woken. `None` if there is none, or if it was polled in this round already: a child
+    /// that yields lets other tasks run, and one that always wakes itself does not keep the thread.
+    fn next_woken(&mut self) -> Option<usize> {
+        let mut woken = lock(&self.shared);
+        let number = *woken.queue.front()? as usize;
+        if std::mem::replace(&mut self.polled_in[number], self.round) == self.round {
+            return None;
+        }
+        woken.queue.pop_front();
+        Some(number)
     }
 
     /// Makes the next wake of a child wake the parent. Wakes the parent at once if woken children are left.
