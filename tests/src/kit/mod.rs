@@ -6,6 +6,7 @@
 //!   drops it during a poll.
 //! - [`within`] gives a test a time limit; [`eventually`] waits for what other threads bring about.
 //! - [`Log`], [`OnDrop`] and [`dropped_on`] record what was dropped, in which order and on which thread.
+//! - [`Steps`] is a backend whose waits are the steps of a test: for a scheduler's loop and its parks.
 //! - [`Dice`] are random numbers from a seed.
 //!
 //! The [conformance suites](crate::conformance) are built from it. To use it in a crate of your own:
@@ -56,6 +57,7 @@ mod drops;
 mod guarded;
 mod hand;
 mod limit;
+mod steps;
 mod waker;
 
 pub use dice::Dice;
@@ -63,4 +65,5 @@ pub use drops::{Log, OnDrop, dropped_on};
 pub use guarded::Guarded;
 pub use hand::{Hand, at_once, hand, waiting};
 pub use limit::{eventually, within};
+pub use steps::Steps;
 pub use waker::{Counting, poll_with, waker_fn};
