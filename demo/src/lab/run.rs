@@ -5,10 +5,10 @@ use super::cut::UNWRITTEN;
 use super::error::LabError;
 use super::manifest::Limits;
 use std::fs::{self, File};
-use std::io::Read;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -91,10 +91,7 @@ impl TestRun<'_> {
         if self.is_recorded {
             command.env("EXECUTOR_TRACE", self.recording()).env("MODELS_STEPS", self.steps());
         }
-        let mut child = command.process_group(0).spawn().map_err(LabError::program("the test"))?;
-        let ended = wait(&mut child, Duration::from_secs(limits.cpu * 10 + 60));
-        end_group(child.id());
-        let (status, cpu) = ended.map_err(LabError::program("the test"))?;
+        let (status, cpu) = run_to_the_end(&mut command, limits).map_err(LabError::program("the test"))?;
         let output = beginning(&path);
         let end = self.end(status, cpu, &output);
         Ok(Outcome { end, cpu, output })
@@ -133,8 +130,19 @@ fn signal_name(signal: i32) -> &'static str {
     nix::sys::signal::Signal::try_from(signal).map_or("unknown", nix::sys::signal::Signal::as_str)
 }
 
+/// Runs a confined program to its end, and ends what it leaves behind. There is no status if it hangs.
+pub(crate) fn run_to_the_end(command: &mut Command, limits: Limits) -> io::Result<(Option<ExitStatus>, Duration)> {
+    let mut child = command.spawn()?;
+    let ended = wait(&mut child, Duration::from_secs(limits.cpu * 10 + 60));
+    end_group(child.id());
+    if let Ok((None, _)) = ended {
+        child.wait()?;
+    }
+    ended
+}
+
 /// Waits for the end of a process. `None` if it hangs, or is not over after `most`.
-fn wait(child: &mut Child, most: Duration) -> std::io::Result<(Option<ExitStatus>, Duration)> {
+fn wait(child: &mut Child, most: Duration) -> io::Result<(Option<ExitStatus>, Duration)> {
     let start = Instant::now();
     let mut progress = (Duration::ZERO, Instant::now());
     let mut pause = Duration::from_millis(2);

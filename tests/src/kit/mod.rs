@@ -6,6 +6,7 @@
 //!   drops it during a poll.
 //! - [`within`] gives a test a time limit; [`eventually`] waits for what other threads bring about.
 //! - [`Log`], [`OnDrop`] and [`dropped_on`] record what was dropped, in which order and on which thread.
+//! - [`Steps`] is a backend whose waits are the steps of a test: for a scheduler's loop and its parks.
 //! - [`Dice`] are random numbers from a seed.
 //! - [`Recording`] records the tasks of any executor, for the stepper and the lints.
 //!
@@ -58,6 +59,7 @@ mod guarded;
 mod hand;
 mod limit;
 mod recording;
+mod steps;
 mod waker;
 
 pub use dice::Dice;
@@ -66,4 +68,5 @@ pub use guarded::Guarded;
 pub use hand::{Hand, at_once, hand, waiting};
 pub use limit::{eventually, within};
 pub use recording::{Recorded, Recording};
+pub use steps::Steps;
 pub use waker::{Counting, poll_with, waker_fn};

@@ -2,18 +2,19 @@
 //! wrong. A failing model is shown as the list of its steps.
 
 use crate::lab::build::build_program;
+use crate::lab::confine::confined;
 use crate::lab::course::read;
 use crate::lab::error::LabError;
 use crate::lab::judge::{Judge, Recorded, sentence};
-use crate::lab::manifest::Test;
-use crate::lab::run::{Outcome, place_of_panic};
+use crate::lab::manifest::{Limits, Test};
+use crate::lab::run::{Outcome, place_of_panic, run_to_the_end};
 use crate::lab::student::check::{print_errors, tests_of_track};
 use crate::lab::tree::Tree;
 use crate::step::{self, Sources};
 use crate::temporary::Temporary;
 use crate::{Exit, Failure};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::Stdio;
 
 /// Shows the run of the test that failed last; or of the lab's program, if none did.
 pub(crate) fn show(tree: &Tree) -> Result<Exit, Failure> {
@@ -58,12 +59,14 @@ pub(crate) fn recording_of(outcome: &Outcome, recorded: &Recorded) -> Option<Pat
     candidates.into_iter().find(|path| path.metadata().is_ok_and(|file| file.len() > 0))
 }
 
-/// Runs the lab's program with a recorder. It may fail: then the recording ends there.
+/// Runs the lab's program with a recorder. It may fail or hang: then the recording ends there.
 pub(crate) fn record_program(program: &Path, place: &Path) -> Result<PathBuf, LabError> {
     let recording = place.join("program.jsonl");
-    let mut command = Command::new(program);
-    command.env("EXECUTOR_TRACE", &recording).current_dir(place);
-    command.output().map_err(LabError::program("the lab's program"))?;
+    let limits = Limits { output: 64, ..Limits::default() };
+    let mut command = confined(limits, None, None)?;
+    command.arg(program).env("EXECUTOR_TRACE", &recording).current_dir(place);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    run_to_the_end(&mut command, limits).map_err(LabError::program("the lab's program"))?;
     match recording.exists() {
         true => Ok(recording),
         false => Err(LabError::Other("the lab's program ended before its runtime started".into())),

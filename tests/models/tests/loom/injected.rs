@@ -76,7 +76,11 @@ fn two_pushes_during_a_take_lose_no_task() {
         let told = join_all(pushers);
         injected.take(&queue);
         count += run(&queue);
-        assert_eq!((count, told, drops.count()), (2, 0, 2));
+        assert_eq!(
+            (count, told, drops.count()),
+            (2, 0, 2),
+            "two tasks were pushed to a thread that does not park: tasks run, pushes that unpark it, futures dropped"
+        );
     });
 }
 
@@ -90,10 +94,14 @@ fn one_of_two_pushes_wakes_a_parked_thread() {
         let pushers = pushers(&injected, &drops, &Order::default(), [&[1], &[2]]);
         let sleeps = injected.park();
         let told = join_all(pushers);
-        assert_eq!(told, usize::from(sleeps));
+        assert_eq!(
+            told,
+            usize::from(sleeps),
+            "exactly one push must unpark the thread if it is parked, and none if not"
+        );
         let queue = RunQueue::default();
         injected.take(&queue);
-        assert_eq!(run(&queue), 2);
+        assert_eq!(run(&queue), 2, "two tasks were pushed, and each must run once");
         assert!(injected.park(), "it is empty and awake again");
         injected.take(&queue);
         assert_eq!((run(&queue), drops.count()), (0, 2));
@@ -116,9 +124,9 @@ fn each_park_is_ended_by_at_most_one_push() {
         let told = join_all(pushers);
         injected.take(&queue);
         let left = run(&queue);
-        assert_eq!((taken + left, drops.count()), (3, 3));
+        assert_eq!((taken + left, drops.count()), (3, 3), "three tasks were pushed: tasks run, futures dropped");
         let noticed = usize::from(first && taken > 0) + usize::from(second && left > 0);
-        assert_eq!(told, noticed);
+        assert_eq!(told, noticed, "pushes that unpark the thread, and parks during which a task was pushed");
     });
 }
 
@@ -141,7 +149,7 @@ fn tasks_are_taken_oldest_first() {
         run(&queue);
         let order = order.lock().unwrap();
         let of = |tens: usize| order.iter().copied().filter(|number| number / 10 == tens).collect::<Vec<_>>();
-        assert_eq!((of(0), of(1)), (vec![1, 2, 3], vec![11, 12]));
+        assert_eq!((of(0), of(1)), (vec![1, 2, 3], vec![11, 12]), "the tasks of one thread stay in their order");
         assert_eq!(drops.count(), 5);
     });
 }
