@@ -242,7 +242,7 @@ impl Failure {
         match self {
             Failure::State { source, .. } if source.is_usage() => Exit::Usage,
             Failure::Urls(_) | Failure::Network(_) | Failure::Command { .. } | Failure::Config { .. } => Exit::Usage,
-            Failure::Lab(error) => error.exit(),
+            Failure::Lab(error) if error.is_usage() => Exit::Usage,
             Failure::Shared(error) if error.is_usage() => Exit::Usage,
             _ => Exit::Failure,
         }

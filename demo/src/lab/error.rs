@@ -1,6 +1,5 @@
 //! The failures of `demo lab`.
 
-use crate::Exit;
 use std::io;
 use std::path::PathBuf;
 
@@ -99,15 +98,9 @@ impl LabError {
         move |source| LabError::Program { program, source }
     }
 
-    /// The exit code for it.
-    pub(crate) fn exit(&self) -> Exit {
-        match self {
-            LabError::NoLab { .. }
-            | LabError::NoTree
-            | LabError::InUse(_)
-            | LabError::Inside(_)
-            | LabError::Usage(_) => Exit::Usage,
-            _ => Exit::Failure,
-        }
+    /// Whether the command line is wrong.
+    pub(crate) fn is_usage(&self) -> bool {
+        use LabError::*;
+        matches!(self, NoLab { .. } | NoTree | InUse(_) | Inside(_) | Usage(_))
     }
 }

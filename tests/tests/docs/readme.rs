@@ -62,6 +62,9 @@ fn adapt(line: &mut Line, place: &Place, site: &Serving, redis: &str) {
     for value in line.args.iter_mut().chain(line.variables.iter_mut().map(|(_, value)| value)) {
         *value = value.replace("http://localhost:8000/", &site).replace("/tmp/serve.sock", &socket);
         *value = value.replace("redis://localhost/0", redis);
+        if value == "../rt" {
+            *value = place.path("rt").display().to_string();
+        }
     }
 }
 

@@ -7,10 +7,12 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `bench.rs` | the lab, the tree and the problems so far |
 //! | `solutions.rs` | the tests on the starter, on ours and on the wrong ones |
 //! | `text.rs` | the blocks of the chapter |
 //! | `stamps.rs` | which labs have changed since they were verified |
 
+mod bench;
 mod solutions;
 mod stamps;
 mod text;
@@ -20,7 +22,7 @@ use crate::lab::error::LabError;
 use crate::lab::judge::temporary;
 use crate::lab::teacher::hidden::with_hidden as with_hidden_tests;
 use crate::{Exit, Failure};
-use solutions::Bench;
+use bench::Bench;
 use stamps::Stamps;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,10 +1,11 @@
 //! The tests on the starter, on our solution and on the wrong ones.
 
 use super::Settings;
+use super::bench::Bench;
 use super::text::fill;
 use crate::Failure;
 use crate::lab::chapter::{self, blocks};
-use crate::lab::course::{Course, Edits, LABS, Lab, write};
+use crate::lab::course::{Edits, LABS, Lab, write};
 use crate::lab::cut::{with_bodies, wrong_body};
 use crate::lab::error::LabError;
 use crate::lab::judge::Judge;
@@ -14,32 +15,13 @@ use crate::lab::student::check::plain;
 use crate::lab::tree::write_tree;
 use std::io::{Write, stdout};
 use std::ops::ControlFlow;
-use std::path::Path;
 
 /// How often our solution must pass.
 const ROUNDS: usize = 3;
 /// Our solution must need less than this part of each limit.
 const PART: u64 = 4;
 
-/// The verification of one lab.
-pub(super) struct Bench<'a> {
-    course: &'a Course,
-    pub(super) lab: &'a Lab,
-    /// The tree, which holds one solution after the other.
-    pub(super) top: &'a Path,
-    /// The hidden tests, if those are verified: a file of the tree, and its text.
-    hidden: Option<(String, String)>,
-    /// What is wrong.
-    pub(super) problems: Vec<String>,
-    /// The wrong solutions that fail as they should.
-    pub(super) wrongs: usize,
-}
-
 impl<'a> Bench<'a> {
-    pub(super) fn new(course: &'a Course, lab: &'a Lab, top: &'a Path, hidden: Option<(String, String)>) -> Bench<'a> {
-        Bench { course, lab, top, hidden, problems: Vec::new(), wrongs: 0 }
-    }
-
     pub(super) fn verify(&mut self, settings: &Settings) -> Result<(), Failure> {
         let lab = self.lab;
         println!("lab {}: {}", lab.number, lab.manifest.title);
@@ -74,11 +56,6 @@ impl<'a> Bench<'a> {
             self.wrong(wrong, text)?;
         }
         Ok(())
-    }
-
-    pub(super) fn problem(&mut self, of: &str, what: impl AsRef<str>) {
-        println!("  PROBLEM  {of}: {}", what.as_ref());
-        self.problems.push(format!("lab {}, {of}: {}", self.lab.number, what.as_ref()));
     }
 
     fn limits(&mut self, limits: Limits) {
@@ -212,10 +189,6 @@ impl<'a> Bench<'a> {
     fn tests_for(&self, wrong: &Wrong) -> impl Iterator<Item = &'a Test> + use<'a> {
         let track = self.lab.manifest.hole(&wrong.item).and_then(|hole| hole.track.as_ref());
         self.lab.manifest.tests.iter().filter(move |test| test.track.is_none() || test.track.as_ref() == track)
-    }
-
-    pub(super) fn source(&self, file: &str) -> Result<String, LabError> {
-        self.course.source(file)
     }
 }
 

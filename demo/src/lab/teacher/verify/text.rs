@@ -1,6 +1,6 @@
 //! The blocks of a chapter: filled in from the sources and from the runs of a solution.
 
-use super::solutions::Bench;
+use super::bench::Bench;
 use crate::Failure;
 use crate::lab::build::build_program;
 use crate::lab::chapter::blocks::{Block, Holds, blocks};
