@@ -18,6 +18,24 @@ trait Word: Copy {
     fn word(self) -> u64;
 }
 
+/// Defines a comparison and exchange.
+macro_rules! exchange {
+    ($name:ident: $value:ty) => {
+        #[track_caller]
+        pub fn $name(
+            &self,
+            current: $value,
+            new: $value,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<$value, $value> {
+            let (result, at) = (self.0.$name(current, new, success, failure), Location::caller());
+            push(|| exchanged(result, new, at), Some(at));
+            result
+        }
+    };
+}
+
 /// Defines atomics that are loom's and note the operations of the checked files.
 macro_rules! noted {
     ($($name:ident $(<$of:ident>)?: $value:ty $(, $operation:ident = $result:expr)*;)*) => {$(
@@ -67,31 +85,8 @@ macro_rules! noted {
                 before
             }
 
-            #[track_caller]
-            pub fn compare_exchange(
-                &self,
-                current: $value,
-                new: $value,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$value, $value> {
-                let (result, at) = (self.0.compare_exchange(current, new, success, failure), Location::caller());
-                push(|| exchanged(result, new, at), Some(at));
-                result
-            }
-
-            #[track_caller]
-            pub fn compare_exchange_weak(
-                &self,
-                current: $value,
-                new: $value,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$value, $value> {
-                let (result, at) = (self.0.compare_exchange_weak(current, new, success, failure), Location::caller());
-                push(|| exchanged(result, new, at), Some(at));
-                result
-            }
+            exchange!(compare_exchange: $value);
+            exchange!(compare_exchange_weak: $value);
 
             #[track_caller]
             pub fn fetch_update<F>(

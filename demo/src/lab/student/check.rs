@@ -17,13 +17,7 @@ pub(crate) fn check(tree: &mut Tree) -> Result<Exit, LabError> {
     }
     let failed = {
         let lab = tree.lab()?;
-        let judge = match Judge::build(&tree.top, lab)? {
-            Ok(judge) => judge,
-            Err(errors) => {
-                print_errors(&errors);
-                return Ok(Exit::SomeFailed);
-            }
-        };
+        let Some(judge) = built(tree)? else { return Ok(Exit::SomeFailed) };
         println!("lab {}: {}", lab.number, lab.manifest.title);
         let tests = tests_of_track(tree)?;
         let mut failed = None;
@@ -110,8 +104,19 @@ fn print_line(title: &str, text: &str) {
     println!("{}", textwrap::fill(text.trim_end(), options));
 }
 
+/// Builds the tests of the tree; or prints the errors of the compiler.
+pub(crate) fn built(tree: &Tree) -> Result<Option<Judge<'_>>, LabError> {
+    match Judge::build(&tree.top, tree.lab()?)? {
+        Ok(judge) => Ok(Some(judge)),
+        Err(errors) => {
+            print_errors(&errors);
+            Ok(None)
+        }
+    }
+}
+
 /// Prints the first errors of the compiler.
-pub(crate) fn print_errors(errors: &[String]) {
+fn print_errors(errors: &[String]) {
     const SHOWN: usize = 3;
     errors.iter().take(SHOWN).for_each(|error| print!("{}", styled(error)));
     let more = errors.len().saturating_sub(SHOWN);

@@ -5,10 +5,10 @@ use crate::lab::build::build_program;
 use crate::lab::confine::confined;
 use crate::lab::course::read;
 use crate::lab::error::LabError;
-use crate::lab::judge::{Judge, Recorded, sentence};
+use crate::lab::judge::{Recorded, sentence};
 use crate::lab::manifest::{Limits, Test};
 use crate::lab::run::{Outcome, place_of_panic, run_to_the_end};
-use crate::lab::student::check::{print_errors, tests_of_track};
+use crate::lab::student::check::{built, tests_of_track};
 use crate::lab::tree::Tree;
 use crate::step::{self, Sources};
 use crate::temporary::Temporary;
@@ -19,13 +19,7 @@ use std::process::Stdio;
 /// Shows the run of the test that failed last; or of the lab's program, if none did.
 pub(crate) fn show(tree: &Tree) -> Result<Exit, Failure> {
     let lab = tree.lab()?;
-    let judge = match Judge::build(&tree.top, lab)? {
-        Ok(judge) => judge,
-        Err(errors) => {
-            print_errors(&errors);
-            return Ok(Exit::SomeFailed);
-        }
-    };
+    let Some(judge) = built(tree)? else { return Ok(Exit::SomeFailed) };
     let failed = tests_of_track(tree)?.into_iter().find(|test| Some(&test.name) == tree.state.failed.as_ref());
     let Some(test) = failed else {
         eprintln!("no test has failed since the last `check`: this is the program of the lab");
