@@ -4,7 +4,7 @@
 use super::error::LabError;
 use super::manifest::Limits;
 use clap::Args;
-use nix::sys::resource::{Resource, setrlimit};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -44,19 +44,26 @@ pub(crate) fn confined(limits: Limits, processes: Option<u64>, user: Option<u32>
     option("--output", limits.output);
     processes.inspect(|processes| option("--processes", *processes));
     user.inspect(|user| option("--user", u64::from(*user)));
-    command.arg("--").process_group(0);
+    command.arg("--");
+    if processes.is_some() {
+        // What a submission starts is ended with it. Elsewhere, Ctrl-C must reach the test, too.
+        command.process_group(0);
+    }
     Ok(command)
 }
 
 /// Becomes the program. Returns only if that fails.
 pub(crate) fn run(args: &ConfineArgs) -> Result<Infallible, LabError> {
-    let limit = |what, value: u64| setrlimit(what, value, value).map_err(|error| LabError::Other(error.to_string()));
-    limit(Resource::RLIMIT_CORE, 0)?;
-    limit(Resource::RLIMIT_AS, args.memory << 20)?;
-    limit(Resource::RLIMIT_FSIZE, args.output << 20)?;
-    args.processes.map_or(Ok(()), |processes| limit(Resource::RLIMIT_NPROC, processes))?;
+    let limit = |what, current: u64, maximum: u64| {
+        let limits = Rlimit { current: Some(current), maximum: Some(maximum) };
+        setrlimit(what, limits).map_err(|error| LabError::Other(format!("cannot set a limit: {error}")))
+    };
+    limit(Resource::Core, 0, 0)?;
+    limit(Resource::As, args.memory << 20, args.memory << 20)?;
+    limit(Resource::Fsize, args.output << 20, args.output << 20)?;
+    args.processes.map_or(Ok(()), |processes| limit(Resource::Nproc, processes, processes))?;
     // The process gets a signal at the first limit and is killed at the second.
-    setrlimit(Resource::RLIMIT_CPU, args.cpu, args.cpu + 2).map_err(|error| LabError::Other(error.to_string()))?;
+    limit(Resource::Cpu, args.cpu, args.cpu + 2)?;
     let mut program = Command::new(&args.program[0]);
     program.args(&args.program[1..]);
     args.user.inspect(|user| _ = program.uid(*user).gid(*user));

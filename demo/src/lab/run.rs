@@ -50,7 +50,7 @@ pub(crate) enum End {
 }
 
 /// How long a test may use no processor time at all. No test waits for real time.
-const STILL: Duration = Duration::from_secs(10);
+const STILL: Duration = Duration::from_secs(5);
 
 impl End {
     /// What happened, if the test did not pass.
@@ -136,6 +136,7 @@ pub(crate) fn run_to_the_end(command: &mut Command, limits: Limits) -> io::Resul
     let ended = wait(&mut child, Duration::from_secs(limits.cpu * 10 + 60));
     end_group(child.id());
     if let Ok((None, _)) = ended {
+        child.kill()?;
         child.wait()?;
     }
     ended
@@ -171,11 +172,11 @@ fn cpu_of(process: u32) -> Option<Duration> {
     Some(Duration::from_millis(ticks * 10))
 }
 
-/// Ends what is left of the process's group: its children, if it started some.
+/// Ends what is left of the process's group, if it has one of its own: its children.
 fn end_group(process: u32) {
     use nix::sys::signal::{Signal, killpg};
     let group = nix::unistd::Pid::from_raw(process as i32);
-    // The group is gone, usually.
+    // Usually there is no such group.
     _ = killpg(group, Signal::SIGKILL);
 }
 
