@@ -77,6 +77,11 @@ impl Steps {
         self.lock().before_park = Some(Box::new(step));
     }
 
+    /// Moves the clock, as if a poll took this long.
+    pub fn pass_time(&self, time: Duration) {
+        self.lock().elapsed += time;
+    }
+
     /// How often the thread was parked: the number of waits that may take time.
     pub fn parks(&self) -> usize {
         self.lock().parks
@@ -105,7 +110,7 @@ impl Steps {
         let step = state.during_parks.pop_front();
         drop(state);
         let had_step = step.is_some();
-        step.into_iter().for_each(elsewhere);
+        step.into_iter().for_each(|step| self.elsewhere(step));
         let mut state = self.lock();
         match timeout {
             _ if std::mem::take(&mut state.is_notified) => {}
@@ -118,6 +123,15 @@ impl Steps {
         }
     }
 
+    /// Calls a step on another thread, and waits for it. Its panic fails the test.
+    fn elsewhere(&self, step: Step) {
+        let thread = thread::Builder::new().name("other".into()).spawn(step).expect("a thread can be started");
+        if let Err(panic) = thread.join() {
+            self.lock().has_failed = true;
+            resume_unwind(panic);
+        }
+    }
+
     /// Fails the test. If the runtime parks again while it ends, it can't end, and the process does.
     fn fail(&self, mut state: MutexGuard<'_, State>, message: &str) -> ! {
         if std::mem::replace(&mut state.has_failed, true) {
@@ -126,14 +140,6 @@ impl Steps {
         }
         drop(state);
         panic!("{message}");
-    }
-}
-
-/// Calls a step on another thread, and waits for it.
-fn elsewhere(step: Step) {
-    let thread = thread::Builder::new().name("other".into()).spawn(step).expect("a thread can be started");
-    if let Err(panic) = thread.join() {
-        resume_unwind(panic);
     }
 }
 
@@ -176,7 +182,7 @@ impl Backend for OfSteps {
 
     fn is_simulated(&self) -> bool {
         let step = self.0.lock().before_park.take();
-        step.into_iter().for_each(elsewhere);
+        step.into_iter().for_each(|step| self.0.elsewhere(step));
         true
     }
 }

@@ -244,7 +244,7 @@ fn a_deadlock_is_reported() {
 }
 
 #[test]
-fn a_thread_that_has_promised_a_wake_is_no_deadlock() {
+fn a_runtime_that_is_held_is_not_deadlocked() {
     let steps = Steps::new();
     let signal = Signal::new();
     let runtime = steps.builder().detect_deadlock(true).build().unwrap();
