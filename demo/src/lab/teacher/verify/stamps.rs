@@ -1,11 +1,13 @@
 //! Which labs have changed since they were verified. `demo/labs/verified.txt` has a line for each lab: its number, and a
-//! hash of the files that its verification depends on most.
+//! hash of what its verification depends on most. Sentences do not count: those of a chapter, tasks and hints.
 
+use crate::lab::chapter::blocks::{Holds, blocks};
+use crate::lab::chapter::{self, CHAPTER};
 use crate::lab::course::{Course, LABS, Lab, read, write};
 use crate::lab::error::LabError;
-use crate::lab::manifest::Target;
+use crate::lab::manifest::{Manifest, Target};
 use ring::digest::{Context, SHA256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,23 +50,40 @@ impl Stamps {
 }
 
 fn hash(course: &Course, lab: &Lab) -> Result<String, LabError> {
+    let mut context = Context::new(&SHA256);
+    let mut add = |name: &str, text: &[u8]| {
+        context.update(name.as_bytes());
+        context.update(&(text.len() as u64).to_le_bytes());
+        context.update(text);
+    };
+    for file in files(course, lab) {
+        let path = course.root.join(&file);
+        let text = fs::read(&path).map_err(|source| LabError::Unreadable { path, source })?;
+        add(&file.to_string_lossy(), &text);
+    }
+    let Manifest { holes, tests, wrongs, limits, .. } = &lab.manifest;
+    let holes: Vec<_> = holes.iter().map(|hole| (&hole.file, &hole.item, hole.whole, &hole.track)).collect();
+    let tests: Vec<_> = tests.iter().map(|test| (&test.name, test.target, &test.track)).collect();
+    add("manifest", format!("{holes:?} {tests:?} {wrongs:?} {limits:?}").as_bytes());
+    let chapter = chapter::text(course, lab)?;
+    for block in blocks(&chapter) {
+        if let Holds::Screen { .. } | Holds::Steps { .. } = block.holds {
+            add(&format!("{:?}", block.holds), &chapter.as_bytes()[block.text]);
+        }
+    }
+    let hash = context.finish();
+    Ok(hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The files that count as a whole.
+fn files(course: &Course, lab: &Lab) -> BTreeSet<PathBuf> {
     let mut files: Vec<PathBuf> = lab.files().into_iter().map(PathBuf::from).collect();
     let models = lab.manifest.tests.iter().any(|test| test.target == Target::Models).then_some(OF_MODELS);
     for part in [&*lab.path()].into_iter().chain(OF_TESTS).chain(models) {
         list(&course.root, Path::new(part), &mut files);
     }
-    files.sort();
-    files.dedup();
-    let mut context = Context::new(&SHA256);
-    for file in files {
-        let path = course.root.join(&file);
-        let text = fs::read(&path).map_err(|source| LabError::Unreadable { path, source })?;
-        context.update(file.as_os_str().as_encoded_bytes());
-        context.update(&(text.len() as u64).to_le_bytes());
-        context.update(&text);
-    }
-    let hash = context.finish();
-    Ok(hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+    let is_text = |file: &Path| file.ends_with(CHAPTER) || file.ends_with("lab.toml");
+    files.into_iter().filter(|file| !is_text(file)).collect()
 }
 
 /// All files below a directory, by their path from the top.
