@@ -108,7 +108,7 @@ pub enum Failure {
         source: io::Error,
     },
     /// The stepper has no terminal.
-    #[error("stepping needs a terminal; --html FILE writes the run as a page, --perfetto FILE for ui.perfetto.dev")]
+    #[error("stepping needs a terminal; --print prints one screen, --html FILE writes the run as a page")]
     NoTerminal,
     /// The console of a program can't be reached.
     #[error("cannot connect to {}: {source}; is the program running with EXECUTOR_CONSOLE={}?", .path.display(), .path.display())]

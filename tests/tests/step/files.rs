@@ -34,6 +34,16 @@ fn a_file_that_is_no_recording_is_refused_with_the_line() {
 }
 
 #[test]
+fn a_screen_is_printed_without_a_terminal() {
+    let place = Place::new();
+    let printed = place.run(&["step", "ping-pong", "--at", "7", "--print"]).exits(0).stdout;
+    assert_eq!(printed.lines().count(), 24, "{printed}");
+    assert!(printed.lines().next().unwrap().contains("event 7 of "), "{printed}");
+    assert!(printed.lines().all(|line| line.chars().count() <= 80), "{printed}");
+    place.run(&["step", "--print", "--live"]).exits(2).says("cannot be used with");
+}
+
+#[test]
 fn a_recording_that_is_cut_short_is_read_up_to_the_cut() {
     let trace = Program::PingPong.record().unwrap();
     let mut file = Vec::new();
