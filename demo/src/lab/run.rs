@@ -239,9 +239,8 @@ fn explained(message: &str) -> String {
     let of_seed = message.split_once("): ").filter(|_| message.starts_with("seed ")).map(|(_, rest)| rest);
     let text = of_seed.unwrap_or(message);
     let text = text.split("\nrepeat it: ").next().unwrap_or(text).trim_end();
-    // A comparison with a message of its own.
-    let of_comparison = text.strip_prefix("assertion `left ").and_then(|rest| rest.split_once(" right` failed: "));
-    let text = of_comparison.map_or(text, |(_, message)| message.split("\n  left: ").next().unwrap_or(message));
+    let compared = compared(text);
+    let text = compared.as_deref().unwrap_or(text);
     match text {
         text if text.starts_with(UNWRITTEN) => {
             let name = text.strip_prefix("not yet implemented: ").unwrap_or(text);
@@ -263,6 +262,18 @@ fn explained(message: &str) -> String {
             format!("something was never dropped ({})", first_line(text))
         }
         text => text.to_owned(),
+    }
+}
+
+/// The message of a comparison; with the two values, if it names none itself.
+fn compared(text: &str) -> Option<String> {
+    let (_, message) = text.strip_prefix("assertion `left ")?.split_once(" right` failed: ")?;
+    let (message, values) = message.split_once("\n  left: ").unwrap_or((message, ""));
+    match values.split_once("\n right: ") {
+        Some((found, expected)) if !message.contains(|letter: char| letter.is_ascii_digit()) => {
+            Some(format!("{message}: found {found}, expected {expected}"))
+        }
+        _ => Some(message.to_owned()),
     }
 }
 
@@ -301,7 +312,7 @@ mod tests {
     fn a_comparison_is_shown_by_its_message() {
         let output = "thread 't' (1) panicked at a:1:1:\nassertion `left == right` failed: two were polled\n  left: 1\n right: 2\n\
                       test result: FAILED.";
-        assert_eq!(failure(output, "t", false).unwrap(), "two were polled");
+        assert_eq!(failure(output, "t", false).unwrap(), "two were polled: found 1, expected 2");
     }
 
     #[test]

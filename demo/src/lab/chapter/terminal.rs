@@ -102,7 +102,11 @@ impl Page {
             TagEnd::Heading(level) => {
                 let text = std::mem::take(&mut self.paragraph);
                 let text = if level == HeadingLevel::H1 { text.to_uppercase() } else { text };
-                let text = if self.with_style { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text };
+                let text = match (self.with_style, level) {
+                    (true, _) => format!("\u{1b}[1m{text}\u{1b}[0m"),
+                    (false, HeadingLevel::H2) => format!("{text}\n{}", "─".repeat(text.chars().count())),
+                    (false, _) => text,
+                };
                 self.out.push_str(&format!("{text}\n\n"));
             }
             TagEnd::Paragraph => {
