@@ -28,18 +28,18 @@ impl Gate {
         waiter.into_iter().for_each(Waker::wake);
     }
 
-    /// Calls the waker of the future that waits, and keeps it. The gate stays as it is.
+    /// Calls the waker of the future that waits, and keeps that waker. Does not open the gate.
     pub fn wake(&self) {
         let waiter = self.state.lock().unwrap().waiter.clone();
         waiter.into_iter().for_each(Waker::wake);
     }
 
-    /// How often its future was polled.
+    /// How often the futures of this gate were polled.
     pub fn polls(&self) -> u32 {
         self.state.lock().unwrap().polls
     }
 
-    /// A future that is ready when the gate is open, and returns `value`.
+    /// A future that is ready when the gate is open. Its output is `value`.
     pub fn passed<T: Unpin>(&self, value: T) -> Passed<T> {
         Passed { gate: self.clone(), value: Some(value) }
     }

@@ -1,4 +1,5 @@
-//! The tests of lab 2. All futures are polled by hand, so nothing can hang.
+//! The tests of lab 2. All but one poll futures by hand, and that one runs on a runtime that detects deadlocks, so
+//! nothing can hang.
 
 use executor::{Either, join_all, race, select, try_join_all, yield_now};
 use lab_02::gate::Gate;
@@ -36,7 +37,7 @@ fn is_ready<T>(future: &mut Hand<'_, T>, why: &str) -> T {
     }
 }
 
-/// A value that a future keeps, and the number of such values that exist.
+/// Makes values for futures to keep, and counts those that exist.
 struct Alive(Rc<Cell<i32>>);
 
 impl Alive {

@@ -1,12 +1,12 @@
 #![doc = include_str!("../README.md")]
-// The pictures of the chapter have attributes such as `screen=15`, which rustdoc does not know.
+// The pictures of the chapter have attributes such as `screen=15`, which rustdoc does not support.
 #![allow(rustdoc::invalid_codeblock_attributes)]
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
-/// Something that a task waits for and another thread does, once: a flag with the waker of the task that waits for it.
+/// A flag that is set once, from any thread, and the waker of the task that waits for it.
 #[derive(Clone, Default)]
 pub struct Signal(Arc<Mutex<State>>);
 
@@ -22,16 +22,16 @@ impl Signal {
         Signal::default()
     }
 
-    /// Sets it, on whatever thread this is, and wakes the task that waits for it.
+    /// Sets the flag and wakes the task that waits for it. May be called on any thread.
     pub fn set(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.is_set = true;
         let waker = state.waker.take();
-        drop(state); // the waker is foreign code
+        drop(state); // a waker is arbitrary code, so no lock is held during its call
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until it is set.
+    /// Waits until the flag is set.
     pub async fn wait(&self) {
         poll_fn(|cx| {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

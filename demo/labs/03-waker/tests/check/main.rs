@@ -1,5 +1,5 @@
 //! The tests of lab 3: the counter in the state word, then wakers and runs of tasks on a scheduler that only keeps what
-//! it receives. The models of `tests/models/tests/loom` check what happens if threads do these things at once.
+//! it receives. The models in `tests/models/tests/loom` check what happens if several threads do these things at once.
 //!
 //! A task's cell holds its scheduler, and nothing else here does. So the scheduler's own reference count says whether
 //! the cell exists.
@@ -79,7 +79,7 @@ impl Schedule for Scheduler {
     }
 }
 
-/// A task with its scheduler, its handle, and the places in which its polls leave wakers.
+/// A task with its scheduler, its handle, and the wakers that its polls leave.
 struct Task {
     scheduler: Kept<Arc<Scheduler>>,
     /// The first right to run, and then those that `run` returns.
@@ -155,7 +155,7 @@ impl Task {
         is_woken
     }
 
-    /// The number of times that the scheduler has received the task, and not run it.
+    /// How often the scheduler has received the task since the last run.
     fn received(&self) -> usize {
         self.scheduler.received.lock().unwrap().len()
     }
@@ -181,7 +181,7 @@ impl Task {
         Arc::strong_count(&self.scheduler) > 1
     }
 
-    /// Leaks the task. For tests of functions that come before those that free it.
+    /// Leaks the task. For tests that do not need the functions that free it, because a student writes those later.
     fn leak(self) {
         forget(self);
     }

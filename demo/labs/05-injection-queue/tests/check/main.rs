@@ -1,6 +1,6 @@
-//! The tests of lab 5. The first ones use the injection queue alone, the others a whole runtime on a backend whose parks
-//! are steps of the test: what other threads do then happens at exactly the moment that the test is about. What several
-//! threads do to the queue at the same time is checked by models in `tests/models/tests/loom`.
+//! The tests of lab 5. The first ones use the injection queue alone. The others use a whole runtime on the backend
+//! `Steps`: a test determines what other threads do during a park or right before it. Models in
+//! `tests/models/tests/loom` check what happens if several threads use the queue at the same time.
 
 // The tests do not call all functions of the files that are compiled here.
 #![allow(dead_code, unused_imports)]

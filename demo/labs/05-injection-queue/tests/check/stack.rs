@@ -1,4 +1,4 @@
-//! As `executor/src/stack.rs`, without stacks: no test needs await chains.
+//! Replaces `executor/src/stack.rs`, which records await chains: no test here needs them.
 
 #[derive(Clone, Debug)]
 pub struct AwaitChain;
