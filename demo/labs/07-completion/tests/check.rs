@@ -70,7 +70,7 @@ fn poll<T>(handle: &mut JoinHandle<T>, waker: &Waker) -> Poll<Result<T, JoinErro
     Pin::new(handle).poll(&mut Context::from_waker(waker))
 }
 
-/// What a handle returns that must be ready.
+/// Polls the handle of a completed task, and returns the output.
 #[track_caller]
 fn output<T>(handle: &mut JoinHandle<T>) -> Result<T, JoinError> {
     match poll(handle, Waker::noop()) {

@@ -1,5 +1,5 @@
 //! The tests of lab 9, the easiest first. Most drive one readiness cell by hand: the test plays the reactor, the kernel
-//! and the tasks, so it decides in which order they act. The last ones use a real socket pair and a real reactor, which
+//! and the tasks, so it sets the order in which they act. The last ones use a real socket pair and a real reactor, which
 //! never waits.
 
 #[allow(dead_code)] // the reactor uses more of it than these tests
@@ -23,7 +23,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tests::kit::{Counting, hand, waiting};
 
-/// A source without a descriptor. It notes what the readiness cell asks of the backend.
+/// A source without a descriptor. It records what the readiness cell requests from the backend.
 struct Socket {
     cell: ReadinessCell,
     /// The interest of the last `rearm`.
@@ -43,7 +43,7 @@ impl Registration for Socket {
     fn waits(&self, _: Direction) {}
 }
 
-/// What an operation returns for which there is nothing to do.
+/// What an operation returns that would block.
 fn would_block() -> io::Result<usize> {
     Err(ErrorKind::WouldBlock.into())
 }

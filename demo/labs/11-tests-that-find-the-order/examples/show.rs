@@ -1,4 +1,4 @@
-//! A receive with a time limit loses a message, in one order of events and in no other.
+//! A receive with a time limit loses a message in one order of events, and not in others.
 //!
 //! ```sh
 //! EXECUTOR_TRACE=run.jsonl cargo run -p lab-11 --example show

@@ -7,8 +7,8 @@ use std::future::Future;
 /// A channel has room for a fixed number of messages, at least one. Its rules:
 ///
 /// 1. **Order.** Each message arrives once. A message that was sent before another one arrives before it.
-/// 2. **Room.** A send into a channel with room is ready at its first poll. A send into a full channel waits. A message
-///    that was given to a receive that waits takes no room.
+/// 2. **Room.** A send into a channel with room is ready at its first poll. A send into a full channel waits. A channel
+///    may hand a message over to a receive that waits; then the message takes no room. It need not do so.
 /// 3. **There.** A receive of a message that is there is ready at its first poll.
 /// 4. **Wakes.** A wait is woken when it can go on, by the waker of its last poll: a receive by a message, a send by
 ///    room. If two sends wait and there is room for two, both are woken, or the second one as soon as the first has

@@ -105,7 +105,7 @@ pub fn channel_suite<S: Sender, R: Receiver>(make: impl Fn(usize) -> (S, R) + Co
         let (woken, mut other) = if second.was_woken() { (second, third) } else { (third, second) };
         assert!(woken.was_woken(), "wakes: there is room, and no send was woken");
         drop(woken);
-        // It may have been sent, because it was woken. Then there is room again after one more receive.
+        // The channel may have taken its message when it woke it. Then there is room again after one more receive.
         let there = if other.was_woken() { None } else { Some(hand(rx.recv()).poll()) };
         assert!(other.was_woken(), "drops: a send was woken and dropped, and the next one was not woken");
         assert_eq!(other.ready(), Ok(()));

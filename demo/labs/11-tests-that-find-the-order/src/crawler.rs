@@ -10,7 +10,7 @@ use std::rc::Rc;
 /// A crawler: fetches the pages of a site, beginning with one, and follows their links.
 ///
 /// 1. **All, once.** It fetches each page that links lead to from the first one, and fetches none twice.
-/// 2. **At most.** At most `at_most` fetches are under way at once. It may do fewer.
+/// 2. **At most.** At most `at_most` fetches are under way at once. Fewer are allowed.
 /// 3. **The end.** It is ready when all fetches are over, and not before.
 /// 4. **Failures.** If a page fails, it is reported as failed, and the crawl goes on.
 /// 5. **Drops.** If the crawl is dropped, no fetch begins after that, and those that are under way are dropped, at the
@@ -23,9 +23,9 @@ pub trait Crawler {
 /// The pages that a crawl has fetched, in any order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Those that were there.
+    /// The pages that the site has.
     pub pages: Vec<&'static str>,
-    /// Those that failed.
+    /// The pages whose fetch failed.
     pub failed: Vec<&'static str>,
 }
 
@@ -87,7 +87,7 @@ impl Site {
     /// # Errors
     /// If the site has no such page.
     pub async fn fetch(&self, page: &'static str) -> Result<Vec<&'static str>, Failed> {
-        /// A fetch that is under way. It is over when this is dropped, also if the fetch is dropped.
+        /// A fetch that is under way. Dropping this ends it, also if the fetch itself is dropped.
         struct UnderWay<'a>(&'a Cell<usize>);
         impl Drop for UnderWay<'_> {
             fn drop(&mut self) {

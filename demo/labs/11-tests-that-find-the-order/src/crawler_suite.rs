@@ -12,7 +12,7 @@ pub fn crawler_suite<C: Crawler>(make: impl Fn() -> C) {
     use executor::time::{Duration, sleep, timeout};
     use std::collections::BTreeSet;
 
-    /// Sites whose links make trouble.
+    /// Sites whose links show mistakes.
     const SITES: [&[(&str, &[&str])]; 6] = [
         // One page without a link, and a page that links to itself.
         &[("/", &[])],
@@ -30,7 +30,7 @@ pub fn crawler_suite<C: Crawler>(make: impl Fn() -> C) {
             ("/4", &["/5"]),
             ("/5", &[]),
         ],
-        // Nothing but failures, more than may be under way, and then a page.
+        // More failures than fetches may be under way, and then a page.
         &[("/", &["/u", "/v", "/w", "/x", "/a"]), ("/a", &["/z", "/b"]), ("/b", &[])],
     ];
 

@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-// The chapter marks excerpts of the source with `source=…`, which rustdoc does not know.
+// Blocks of the chapter have attributes such as `screen=54`, which rustdoc warns about.
 #![allow(rustdoc::invalid_codeblock_attributes)]
 
 mod channel;

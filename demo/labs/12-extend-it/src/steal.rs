@@ -79,8 +79,8 @@ impl<T> Queues<T> {
     pub fn steal(&self, thief: usize) -> Option<T> {
         let count = self.workers.len();
         for victim in (1..count).map(|distance| (thief + distance) % count) {
-            // The lock of the victim is released before the thief's own is taken: two thieves that rob each other would
-            // wait for each other for ever.
+            // The lock of the victim is released before the thief's own is taken: two thieves that steal from each
+            // other would wait for each other for ever.
             let mut stolen: VecDeque<T> = {
                 let tasks = &mut self.workers[victim].lock().unwrap().tasks;
                 let half = tasks.len().div_ceil(2);

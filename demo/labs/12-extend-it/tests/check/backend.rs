@@ -40,7 +40,7 @@ impl Rig {
     /// What is reported without waiting.
     fn look(&self) -> Vec<Event> {
         let mut events = Vec::new();
-        self.backend.wait(&mut events, Some(Duration::ZERO)).expect("the wait goes well");
+        self.backend.wait(&mut events, Some(Duration::ZERO)).expect("the wait succeeds");
         events
     }
 }
@@ -136,10 +136,10 @@ fn a_notify_before_the_wait_ends_it() {
     let rig = Rig::new();
     for calls in 1..4 {
         for _ in 0..calls {
-            rig.backend.notify().expect("a notify goes well");
+            rig.backend.notify().expect("a notify succeeds");
         }
         // Waits for ever if the notify is lost.
-        rig.backend.wait(&mut Vec::new(), None).expect("the wait goes well");
+        rig.backend.wait(&mut Vec::new(), None).expect("the wait succeeds");
     }
 }
 
@@ -150,14 +150,14 @@ fn during_a_wait(rig: &Rig, name: &str, change: impl FnOnce()) -> Vec<Event> {
     thread::scope(|scope| {
         let waits = thread::Builder::new().name(name.into()).spawn_scoped(scope, || {
             let mut events = Vec::new();
-            rig.backend.wait(&mut events, None).expect("the wait goes well");
+            rig.backend.wait(&mut events, None).expect("the wait succeeds");
             events
         });
-        let waits = waits.expect("the system gives a thread");
+        let waits = waits.expect("the system can start a thread");
         // More than once, because a thread also sleeps for a moment when it meets a lock.
         eventually("the thread waits", || (0..10).all(|_| is_asleep(name)));
         change();
-        waits.join().expect("the wait goes well")
+        waits.join().expect("the wait succeeds")
     })
 }
 

@@ -9,7 +9,7 @@ mod scheduler;
 #[path = "../../src/steal.rs"]
 mod steal;
 
-/// What the copy in [`steal`] takes its locks from.
+/// The locks that the copy in [`steal`] uses.
 mod shim {
     pub(crate) use models::shim::{Condvar, Mutex};
 }
