@@ -15,7 +15,7 @@ async fn page(milliseconds: u64) -> u64 {
 fn main() {
     let runtime = Runtime::builder().deterministic(0).build().expect("a simulated runtime needs no descriptors");
     let pages = runtime.block_on(async {
-        // The three futures are no tasks: they are inside the task "pages", which polls them.
+        // The three futures are not tasks: they are inside the task "pages", which polls them.
         let pages = named("pages").spawn(join_all([page(3), page(1), page(2)]));
         pages.await.expect("no page panics")
     });
