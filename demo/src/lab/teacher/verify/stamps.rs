@@ -12,9 +12,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What all tests use, and what models use besides.
-const OF_TESTS: [&str; 2] = ["tests/src/kit", "tests/src/conformance"];
-const OF_MODELS: &str = "tests/models";
+/// The models. What all tests use does not count: `cargo test` runs the tests of all labs on ours at each change.
+const OF_MODELS: &str = "tests/models/tests";
 
 /// The hash of each lab when it was verified last.
 pub(super) struct Stamps {
@@ -79,7 +78,7 @@ fn hash(course: &Course, lab: &Lab) -> Result<String, LabError> {
 fn files(course: &Course, lab: &Lab) -> BTreeSet<PathBuf> {
     let mut files: Vec<PathBuf> = lab.files().into_iter().map(PathBuf::from).collect();
     let models = lab.manifest.tests.iter().any(|test| test.target == Target::Models).then_some(OF_MODELS);
-    for part in [&*lab.path()].into_iter().chain(OF_TESTS).chain(models) {
+    for part in [&*lab.path()].into_iter().chain(models) {
         list(&course.root, Path::new(part), &mut files);
     }
     let is_text = |file: &Path| file.ends_with(CHAPTER) || file.ends_with("lab.toml");
