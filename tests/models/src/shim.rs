@@ -3,7 +3,6 @@
 //! Its cells have the interface of [`loom::cell::UnsafeCell`]: `with` and `with_mut` take a closure. For the same file
 //! to compile without loom, wrap std's as `executor/src/shim.rs` does.
 
-pub use loom::cell::UnsafeCell;
 pub use loom::sync::atomic::{Ordering, fence};
 pub use loom::sync::{Condvar, MutexGuard, RwLock};
 
@@ -171,6 +170,31 @@ impl Word for bool {
 impl<T> Word for *mut T {
     fn word(self) -> u64 {
         self.addr() as u64
+    }
+}
+
+/// As loom's, and notes each access: two that nothing orders are a race.
+#[derive(Debug)]
+pub struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    /// As loom's.
+    pub fn new(value: T) -> UnsafeCell<T> {
+        UnsafeCell(loom::cell::UnsafeCell::new(value))
+    }
+
+    /// As loom's.
+    #[track_caller]
+    pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        push(|| "reads a cell".to_owned(), Some(Location::caller()));
+        self.0.with(f)
+    }
+
+    /// As loom's.
+    #[track_caller]
+    pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        push(|| "writes a cell".to_owned(), Some(Location::caller()));
+        self.0.with_mut(f)
     }
 }
 

@@ -67,11 +67,12 @@ pub(crate) fn change(before: u64, after: u64, at: &'static Location<'static>) ->
         let described = DESCRIBE.get().and_then(|describe| describe(at.file(), word));
         described.unwrap_or_else(|| format!("{word:#x}"))
     });
-    if before == after { before } else { format!("{before}\n                → {after}") }
+    let indent = " ".repeat(18);
+    if before == after { format!("\n{indent}{before}") } else { format!("\n{indent}{before}\n{indent}→ {after}") }
 }
 
 /// The most steps that are written.
-const SHOWN: usize = 60;
+const SHOWN: usize = 40;
 
 /// From now on, a panic writes the steps so far. It is the panic and not the end of the model that does, because
 /// destructors that run after it may abort the process.
@@ -102,7 +103,7 @@ fn report() {
     }
     let mut sources = HashMap::new();
     for (number, step) in steps.iter().enumerate().skip(earlier) {
-        let at = step.at.map_or_else(String::new, |at| format!("{}\n                ", function(at, &mut sources)));
+        let at = step.at.map_or_else(String::new, |at| format!("{}: ", function(at, &mut sources)));
         _ = writeln!(text, "{:>4}  thread {}  {at}{}", number + 1, step.thread, step.what);
     }
     if let Err(error) = fs::write(file, text) {
@@ -110,15 +111,12 @@ fn report() {
     }
 }
 
-/// The name of the function that a line is in, with its file.
+/// The name of the function that a line is in.
 fn function(at: &'static Location<'static>, sources: &mut HashMap<&'static str, String>) -> String {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let text = sources.entry(at.file()).or_insert_with(|| fs::read_to_string(top.join(at.file())).unwrap_or_default());
     let before = text.lines().take(at.line() as usize).collect::<Vec<_>>();
     let name = before.iter().rev().find_map(|line| line.split_once("fn ")?.1.split(['(', '<']).next());
     let file = at.file().rsplit('/').next().unwrap_or(at.file());
-    match name {
-        Some(name) => format!("{name} ({file}:{})", at.line()),
-        None => format!("{file}:{}", at.line()),
-    }
+    name.map_or_else(|| format!("{file}:{}", at.line()), |name| format!("{name} ({file})"))
 }
