@@ -62,7 +62,10 @@ pub(crate) fn verify(course: &Course, settings: Settings) -> Result<Exit, Failur
         println!("{} of {} labs have changed since they were verified", labs.len(), course.labs.len());
     }
     let place = temporary()?;
-    let top = settings.tree.clone().unwrap_or_else(|| place.path().join("tree"));
+    // Programs run elsewhere, so the path must be absolute.
+    let given = settings.tree.as_deref().map(std::path::absolute).transpose();
+    let given = given.map_err(|source| LabError::Unreadable { path: settings.tree.clone().unwrap_or_default(), source })?;
+    let top = given.unwrap_or_else(|| place.path().join("tree"));
     let mut problems = of_course(course);
     let (mut wrongs, start) = (0, Instant::now());
     if settings.hidden.is_some() && labs.len() != 1 {
@@ -72,7 +75,7 @@ pub(crate) fn verify(course: &Course, settings: Settings) -> Result<Exit, Failur
         let (with_hidden, overlay);
         (with_hidden, overlay) = match &settings.hidden {
             Some(dir) => {
-                let (lab, file) = with_hidden_tests(lab, dir)?;
+                let (lab, file) = with_hidden_tests(course, lab, dir)?;
                 (Some(lab), Some(file))
             }
             None => (None, None),
