@@ -5,7 +5,7 @@ use super::error::LabError;
 use super::manifest::{Hole, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 /// The folder of the labs, from the top of the workspace.
 pub(crate) const LABS: &str = "demo/labs";
@@ -27,13 +27,15 @@ pub(crate) struct Lab {
 }
 
 impl Course {
-    /// Reads the labs of the clone that this program was built in, or of `root`.
+    /// Reads the labs of `root`, or of the clone that this program was built in.
     ///
     /// # Errors
     /// If there are none, or a manifest is wrong.
     pub(crate) fn open(root: Option<&Path>) -> Result<Course, LabError> {
         let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"));
-        let root = root.unwrap_or(built);
+        // The state of a tree, which is in another directory, has this path.
+        let root = &absolute(root.unwrap_or(built))
+            .map_err(|source| LabError::Unreadable { path: root.unwrap_or(built).into(), source })?;
         let entries = fs::read_dir(root.join(LABS)).map_err(|_| LabError::NoCourse { root: root.into() })?;
         let mut labs = Vec::new();
         for entry in entries.flatten() {
