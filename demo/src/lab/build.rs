@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What a build made.
+/// The result of a build.
 pub(crate) enum Built {
     /// The binaries of the tests, and the warnings.
     Tests { binaries: BTreeMap<Target, PathBuf>, warnings: Vec<String> },
@@ -40,6 +40,8 @@ pub(crate) fn build(top: &Path, lab: &Lab) -> Result<Built, LabError> {
                 "loom" => _ = binaries.insert(Target::Models, path),
                 _ => {}
             },
+            // The last one of each package is only a count.
+            (.., Some(said)) if said.message.starts_with("aborting due to") => {}
             (.., Some(said)) if said.level == "error" => errors.extend(said.rendered),
             (.., Some(said)) if said.level == "warning" => warnings.extend(said.rendered),
             _ => {}
@@ -72,7 +74,7 @@ pub(crate) fn build_program(top: &Path, lab: &Lab) -> Result<PathBuf, LabError> 
     }
 }
 
-/// Cargo, in a tree. What the cargo that may have started this program sets is not meant for other packages.
+/// Cargo, in a tree. Variables of the cargo that may have started this program are not for other packages.
 pub(crate) fn cargo(top: &Path) -> Command {
     const KEPT: [&str; 4] = ["CARGO_HOME", "CARGO_BUILD_JOBS", "CARGO_NET_", "CARGO_HTTP_"];
     let mut cargo = Command::new("cargo");
@@ -83,7 +85,18 @@ pub(crate) fn cargo(top: &Path) -> Command {
             cargo.env_remove(&name);
         }
     }
+    // A person's settings may name a directory that all packages share.
+    cargo.env("CARGO_TARGET_DIR", "target");
     cargo
+}
+
+/// The compiler's text without colours.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut parts = text.split('\u{1b}');
+    plain.push_str(parts.next().unwrap_or_default());
+    parts.for_each(|part| plain.push_str(part.split_once('m').map_or("", |(_, rest)| rest)));
+    plain
 }
 
 /// A line of cargo's messages.
@@ -102,6 +115,7 @@ struct Named {
 #[derive(Deserialize)]
 struct Said {
     level: String,
+    message: String,
     rendered: Option<String>,
 }
 
