@@ -65,7 +65,9 @@ pub(crate) fn score(course: &Course, dirs: &[PathBuf], format: Format) -> Result
         let lab = lab_of(course, first, None)?;
         let ours = match costs.get(&lab.number) {
             Some(ours) => *ours,
-            None => bench.cost(lab, &Edits::new())?.ok_or_else(|| LabError::Other("our solution does not run".into()))?,
+            None => {
+                bench.cost(lab, &Edits::new())?.ok_or_else(|| LabError::Other("our solution does not run".into()))?
+            }
         };
         costs.insert(lab.number, ours);
         scores.push(bench.score(lab, dir, &attempts, ours)?);

@@ -1,4 +1,4 @@
-//! `demo lab verify`: proves that a lab is sound.
+//! `demo lab verify`: verifies that the tests of a lab find mistakes, and that its chapter shows the sources and runs.
 //!
 //! 1. The chapter has its parts, and its excerpts and pictures equal the sources and the runs.
 //! 2. The starter compiles without a warning, and fails each test.
@@ -64,7 +64,8 @@ pub(crate) fn verify(course: &Course, settings: Settings) -> Result<Exit, Failur
     let place = temporary()?;
     // Programs run elsewhere, so the path must be absolute.
     let given = settings.tree.as_deref().map(std::path::absolute).transpose();
-    let given = given.map_err(|source| LabError::Unreadable { path: settings.tree.clone().unwrap_or_default(), source })?;
+    let given =
+        given.map_err(|source| LabError::Unreadable { path: settings.tree.clone().unwrap_or_default(), source })?;
     let top = given.unwrap_or_else(|| place.path().join("tree"));
     let mut problems = of_course(course);
     let (mut wrongs, start) = (0, Instant::now());
@@ -118,10 +119,4 @@ fn of_course(course: &Course) -> Vec<String> {
         }
     }
     problems
-}
-
-impl From<LabError> for String {
-    fn from(error: LabError) -> String {
-        error.to_string()
-    }
 }
