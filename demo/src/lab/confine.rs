@@ -22,7 +22,7 @@ pub struct ConfineArgs {
     /// Size of each file that it writes, in MiB
     #[arg(long)]
     output: u64,
-    /// Number of processes of its user; the superuser is not limited by it
+    /// Number of processes and threads of its user; does not apply to the superuser
     #[arg(long)]
     processes: Option<u64>,
     /// User to become
@@ -53,7 +53,8 @@ pub(crate) fn confined(limits: Limits, processes: Option<u64>, user: Option<u32>
     user.inspect(|user| option("--user", u64::from(*user)));
     command.arg("--");
     if processes.is_some() {
-        // What a submission starts is ended with it. Elsewhere, Ctrl-C must reach the test, too.
+        // The processes that a submission starts are killed as a group. A test of `check` is in the group of this
+        // program, so that Ctrl-C reaches it, too.
         command.process_group(0);
     }
     Ok(command)

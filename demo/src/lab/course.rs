@@ -112,5 +112,5 @@ pub(crate) fn read(path: &Path) -> Result<String, LabError> {
 
 pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), LabError> {
     let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
-    written.map_err(|source| LabError::Written { path: path.into(), source })
+    written.map_err(|source| LabError::Unwritable { path: path.into(), source })
 }

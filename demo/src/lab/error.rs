@@ -55,7 +55,7 @@ pub enum LabError {
     },
     /// A file can't be written.
     #[error("cannot write {}: {source}", .path.display())]
-    Written {
+    Unwritable {
         /// The file.
         path: PathBuf,
         /// The error.

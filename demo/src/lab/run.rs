@@ -82,7 +82,7 @@ impl TestRun<'_> {
         _ = fs::remove_file(&path); // that of the test before
         // The directory may belong to the user who runs the tests: a link that the user has put there is not followed.
         let created = File::options().read(true).write(true).create_new(true).open(&path);
-        let mut file = created.map_err(|source| LabError::Written { path, source })?;
+        let mut file = created.map_err(|source| LabError::Unwritable { path, source })?;
         let [output, error] = [file.try_clone(), file.try_clone()];
         let (output, error) =
             (output.map_err(LabError::program("the test"))?, error.map_err(LabError::program("the test"))?);
@@ -135,7 +135,7 @@ fn signal_name(signal: i32) -> &'static str {
     nix::sys::signal::Signal::try_from(signal).map_or("unknown", nix::sys::signal::Signal::as_str)
 }
 
-/// Runs a confined program to its end, and ends what it leaves behind. There is no status if it hangs.
+/// Runs a confined program to its end, and kills the processes that it leaves behind. There is no status if it hangs.
 pub(crate) fn run_to_the_end(command: &mut Command, limits: Limits) -> io::Result<(Option<ExitStatus>, Duration)> {
     let mut child = command.spawn()?;
     let ended = wait(&mut child, Duration::from_secs(limits.cpu * 10 + 60));
@@ -177,15 +177,15 @@ fn cpu_of(process: u32) -> Option<Duration> {
     Some(Duration::from_millis(ticks * 10))
 }
 
-/// Ends what is left of the process's group, if it has one of its own: its children.
+/// Kills what is left of the process's group, if the process had a group of its own.
 fn end_group(process: u32) {
     use nix::sys::signal::{Signal, killpg};
     let group = nix::unistd::Pid::from_raw(process as i32);
-    // Usually there is no such group.
+    // Only the process of a submission has a group, and usually nothing is left of it.
     _ = killpg(group, Signal::SIGKILL);
 }
 
-/// The output as far as people read it.
+/// The beginning of the output, which is as much as people read.
 fn beginning(file: &mut File) -> String {
     const MOST: u64 = 4 << 20;
     let mut bytes = Vec::new();

@@ -43,6 +43,6 @@ impl State {
         // A disk that is full must not leave half a file.
         let (path, new) = (State::path(top), top.join(".lab/state.new"));
         write(&new, text + "\n")?;
-        fs::rename(&new, &path).map_err(|source| LabError::Written { path, source })
+        fs::rename(&new, &path).map_err(|source| LabError::Unwritable { path, source })
     }
 }

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, io};
 
-/// What a tree has of the clone, from its top.
+/// The parts of the clone that a tree has.
 const PARTS: [&str; 8] =
     ["Cargo.toml", "Cargo.lock", "rustfmt.toml", "LICENSE-MIT", "LICENSE-APACHE", "reactor", "executor", "demo"];
-/// The same, for the tests: the integration tests of the project are not needed.
+/// The parts of the package `tests`. The integration tests of the project are left out.
 const PARTS_OF_TESTS: [&str; 6] =
     ["tests/Cargo.toml", "tests/src", "tests/benches", "tests/models", "tests/fuzz/Cargo.toml", "tests/fuzz/src"];
 
@@ -52,7 +52,7 @@ pub(crate) fn write_tree(course: &Course, lab: &Lab, to: &Path, edits: &Edits) -
     let script = to.join("lab");
     write_if_changed(&script, script_text(&course.root)?.as_bytes())?;
     fs::set_permissions(&script, Permissions::from_mode(0o755))
-        .map_err(|source| LabError::Written { path: script, source })
+        .map_err(|source| LabError::Unwritable { path: script, source })
 }
 
 /// A starter has parameters, imports and functions that nothing uses yet.
@@ -124,7 +124,7 @@ fn remove_other_labs(labs: &Path, keep: &str) -> Result<(), LabError> {
             let path = entry.path();
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
             let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            removed.map_err(|source| LabError::Written { path, source })?;
+            removed.map_err(|source| LabError::Unwritable { path, source })?;
         }
     }
     Ok(())
@@ -139,7 +139,7 @@ fn remove_other_sources(to: &Path, files: &[PathBuf]) -> Result<(), LabError> {
         list(to, Path::new(part), &mut there).map_err(|source| LabError::Unreadable { path: part.into(), source })?;
     }
     for file in there.iter().filter(|file| !known.contains(&***file)) {
-        fs::remove_file(to.join(file)).map_err(|source| LabError::Written { path: file.clone(), source })?;
+        fs::remove_file(to.join(file)).map_err(|source| LabError::Unwritable { path: file.clone(), source })?;
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ fn print_in_pages(text: &str) -> Result<(), LabError> {
     }
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(LabError::Written { path: "standard output".into(), source: error })
+            Err(LabError::Unwritable { path: "standard output".into(), source: error })
         }
         _ => Ok(()),
     }

@@ -160,7 +160,7 @@ impl Grading<'_> {
     fn give_to_nobody(&self, judge: &mut Judge<'_>) -> Result<(), LabError> {
         let written = |path: &Path| {
             let path = path.to_owned();
-            move |source: io::Error| LabError::Written { path, source }
+            move |source: io::Error| LabError::Unwritable { path, source }
         };
         for path in [self.place, self.top] {
             fs::set_permissions(path, Permissions::from_mode(0o755)).map_err(written(path))?;
@@ -173,7 +173,7 @@ impl Grading<'_> {
 
 /// A user without rights on most systems.
 const NOBODY: u32 = 65534;
-/// After so many tests that reached a limit, the rest is not run.
+/// After this many tests that reach a limit, the others are not run.
 const PATIENCE: usize = 3;
 /// The processes that a test may start.
 const PROCESSES: u64 = 512;
@@ -200,7 +200,7 @@ impl Printer {
 
     fn grade(&mut self, grade: &Grade) -> Result<(), LabError> {
         let Grade { submission, lab, verdict, passed, tests, hidden_passed, hidden_tests, failures } = grade;
-        let failed = |source: io::Error| LabError::Written { path: PathBuf::from("standard output"), source };
+        let failed = |source: io::Error| LabError::Unwritable { path: PathBuf::from("standard output"), source };
         match self.format {
             Format::Json => {
                 let line = serde_json::to_string(grade).map_err(|error| LabError::Other(error.to_string()))?;
@@ -230,6 +230,6 @@ impl Printer {
 
     fn finish(&mut self) -> Result<(), LabError> {
         let flushed = self.csv.flush().and_then(|()| io::stdout().flush());
-        flushed.map_err(|source| LabError::Written { path: PathBuf::from("standard output"), source })
+        flushed.map_err(|source| LabError::Unwritable { path: PathBuf::from("standard output"), source })
     }
 }

@@ -169,7 +169,7 @@ fn print(scores: &[Score], format: Format) -> Result<(), LabError> {
             for score in scores {
                 csv.serialize(score).map_err(|error| other(error.to_string()))?;
             }
-            csv.flush().map_err(|source| LabError::Written { path: "standard output".into(), source })?;
+            csv.flush().map_err(|source| LabError::Unwritable { path: "standard output".into(), source })?;
         }
         Format::Table => {
             for Score { student, lab, instructions, allocations, verdict } in scores {
