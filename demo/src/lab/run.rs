@@ -93,6 +93,8 @@ impl TestRun<'_> {
         command.env("MODELS_OWN_PROCESS", "1").env("TMPDIR", self.place).env("RUST_BACKTRACE", "0");
         command.current_dir(self.place).stdin(Stdio::null()).stdout(output).stderr(error);
         if self.is_recorded {
+            // Those of the test before, which this one may not write.
+            [self.recording(), self.steps()].iter().for_each(|file| _ = fs::remove_file(file));
             command.env("EXECUTOR_TRACE", self.recording()).env("MODELS_STEPS", self.steps());
         }
         let (status, cpu) = run_to_the_end(&mut command, limits).map_err(LabError::program("the test"))?;

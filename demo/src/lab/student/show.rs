@@ -48,7 +48,10 @@ pub(crate) fn show(tree: &Tree) -> Result<Exit, Failure> {
 /// The recording of the failed run: that of a seed, which the message names, or that of the last runtime.
 pub(crate) fn recording_of(outcome: &Outcome, recorded: &Recorded) -> Option<PathBuf> {
     let named = outcome.output.split("demo step --replay ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let candidates = named.map(PathBuf::from).into_iter().chain([recorded.run.clone()]);
+    // The second runtime of a process writes to a file with `-2` at its end, and so on.
+    let numbered = |number: usize| PathBuf::from(format!("{}-{number}", recorded.run.display()));
+    let last = (2..).map(numbered).take_while(|path| path.exists()).last();
+    let candidates = named.map(PathBuf::from).into_iter().chain(last).chain([recorded.run.clone()]);
     candidates.into_iter().find(|path| path.metadata().is_ok_and(|file| file.len() > 0))
 }
 
