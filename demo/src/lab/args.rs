@@ -1,13 +1,14 @@
 //! The options of `demo lab`.
 
 use clap::{Args, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Options of `demo lab`.
 #[derive(Clone, Debug, Args)]
 #[command(subcommand_value_name = "COMMAND")]
 pub struct LabArgs {
-    /// Clone of the project with the labs [default: where this program was built]
+    /// Clone of the project with the labs [default: that of the tree, or where this program was built]
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) course: Option<PathBuf>,
     /// What to do; without a command, the labs are listed
@@ -40,14 +41,14 @@ pub(crate) enum LabCommand {
     Beside,
     /// Change the tree to the following lab
     Next {
-        /// Keep your functions instead of ours
+        /// Keep your functions of the labs so far
         #[arg(long)]
         mine: bool,
         /// Go to this lab instead
         #[arg(long, value_name = "LAB")]
         to: Option<u32>,
     },
-    /// Bring the tree up to date with the clone; your functions stay
+    /// Bring the tree up to date with the clone and keep your functions
     Update,
     /// Crawl the built-in site with the downloader on your own runtime
     Crawl,
@@ -67,15 +68,15 @@ pub(crate) enum LabCommand {
         /// Recording; EXECUTOR_TRACE=FILE makes one
         recording: PathBuf,
         /// Number of questions
-        #[arg(long, default_value_t = 5)]
-        questions: usize,
-        /// Seed that the questions follow from
+        #[arg(long, default_value = "5")]
+        questions: NonZeroUsize,
+        /// Seed from which the questions follow [default: a new one each time]
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// For teachers: run the tests on submissions
+    /// For teachers: run the tests of a lab on submissions
     Grade(GradeArgs),
-    /// For teachers: count instructions and allocations relative to ours
+    /// For teachers: count the instructions and allocations of submissions, relative to ours
     Score {
         /// Trees of submissions
         #[arg(required = true)]
@@ -89,7 +90,7 @@ pub(crate) enum LabCommand {
         /// Short name, such as `own-mutex`
         name: String,
     },
-    /// For teachers: prove that a lab is sound
+    /// For teachers: verify that the tests and the chapter of a lab are right
     Verify {
         /// Numbers of labs [default: all]
         labs: Vec<u32>,
@@ -99,13 +100,13 @@ pub(crate) enum LabCommand {
         /// Fill in the excerpts and the screens of the chapters
         #[arg(long)]
         bless: bool,
-        /// Leave out the wrong solutions
+        /// Skip the wrong solutions
         #[arg(long)]
         quick: bool,
         /// Directory of a lab with hidden tests, to verify in place of the public ones
         #[arg(long, value_name = "DIR", conflicts_with_all = ["changed", "bless", "text"])]
         hidden: Option<PathBuf>,
-        /// Build nothing: look at the manifests and the chapters only
+        /// Check only the manifests and the chapters, and build nothing
         #[arg(long, conflicts_with_all = ["quick", "tree"])]
         text: bool,
         /// Keep the tree and its build in DIR, for the next call
@@ -136,8 +137,8 @@ pub(crate) struct GradeArgs {
 pub(crate) enum Format {
     /// Lines for people
     Table,
-    /// An object for each submission, one in a line
+    /// One object for each submission, each in a line
     Json,
-    /// Comma-separated values with a head line
+    /// Comma-separated values with a header
     Csv,
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What a build made.
+/// The result of a build.
 pub(crate) enum Built {
     /// The binary of the tests, and the warnings.
     Tests { binary: PathBuf, warnings: Vec<String> },
@@ -31,6 +31,8 @@ pub(crate) fn build(top: &Path, lab: &Lab, target: Target) -> Result<Built, LabE
     for message in String::from_utf8_lossy(&output.stdout).lines().filter_map(parse) {
         match (message.executable, message.message) {
             (Some(path), _) => binary = Some(path),
+            // The last one of each package is only a count.
+            (None, Some(said)) if said.message.starts_with("aborting due to") => {}
             (None, Some(said)) if said.level == "error" => errors.extend(said.rendered),
             (None, Some(said)) if said.level == "warning" => warnings.extend(said.rendered),
             _ => {}
@@ -63,7 +65,7 @@ pub(crate) fn build_program(top: &Path, lab: &Lab) -> Result<PathBuf, LabError> 
     }
 }
 
-/// Cargo, in a tree. What the cargo that may have started this program sets is not meant for other packages.
+/// Cargo, in a tree. Variables of the cargo that may have started this program are not for other packages.
 pub(crate) fn cargo(top: &Path) -> Command {
     const KEPT: [&str; 4] = ["CARGO_HOME", "CARGO_BUILD_JOBS", "CARGO_NET_", "CARGO_HTTP_"];
     let mut cargo = Command::new("cargo");
@@ -74,7 +76,18 @@ pub(crate) fn cargo(top: &Path) -> Command {
             cargo.env_remove(&name);
         }
     }
+    // A person's settings may name a directory that all packages share.
+    cargo.env("CARGO_TARGET_DIR", "target");
     cargo
+}
+
+/// The compiler's text without colours.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut parts = text.split('\u{1b}');
+    plain.push_str(parts.next().unwrap_or_default());
+    parts.for_each(|part| plain.push_str(part.split_once('m').map_or("", |(_, rest)| rest)));
+    plain
 }
 
 /// A line of cargo's messages.
@@ -87,6 +100,7 @@ struct Message {
 #[derive(Deserialize)]
 struct Said {
     level: String,
+    message: String,
     rendered: Option<String>,
 }
 

@@ -4,7 +4,7 @@
 use super::error::LabError;
 use super::manifest::Limits;
 use clap::Args;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -22,7 +22,7 @@ pub struct ConfineArgs {
     /// Size of each file that it writes, in MiB
     #[arg(long)]
     output: u64,
-    /// Number of processes of its user; the superuser is not limited by it
+    /// Number of processes and threads of its user; does not apply to the superuser
     #[arg(long)]
     processes: Option<u64>,
     /// User to become
@@ -38,6 +38,13 @@ pub(crate) fn confined(limits: Limits, processes: Option<u64>, user: Option<u32>
     let own = std::env::current_exe().map_err(LabError::program("demo"))?;
     let mut command = Command::new(own);
     command.arg("lab-confine");
+    // Variables that change how a runtime, a model or a test runs, or make it write a recording.
+    const CLEARED: [&str; 4] = ["EXECUTOR_", "MODELS_", "LOOM_", "RUST_TEST_"];
+    for (name, _) in std::env::vars_os() {
+        if CLEARED.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
     let mut option = |name: &str, value: u64| _ = command.arg(name).arg(value.to_string());
     option("--cpu", limits.cpu);
     option("--memory", limits.memory);
@@ -46,7 +53,8 @@ pub(crate) fn confined(limits: Limits, processes: Option<u64>, user: Option<u32>
     user.inspect(|user| option("--user", u64::from(*user)));
     command.arg("--");
     if processes.is_some() {
-        // What a submission starts is ended with it. Elsewhere, Ctrl-C must reach the test, too.
+        // The processes that a submission starts are killed as a group. A test of `check` is in the group of this
+        // program, so that Ctrl-C reaches it, too.
         command.process_group(0);
     }
     Ok(command)
@@ -54,8 +62,10 @@ pub(crate) fn confined(limits: Limits, processes: Option<u64>, user: Option<u32>
 
 /// Becomes the program. Returns only if that fails.
 pub(crate) fn run(args: &ConfineArgs) -> Result<Infallible, LabError> {
-    let limit = |what, current: u64, maximum: u64| {
-        let limits = Rlimit { current: Some(current), maximum: Some(maximum) };
+    let limit = |what: Resource, current: u64, maximum: u64| {
+        // Only the superuser may raise a limit that the system sets.
+        let most = getrlimit(what).maximum.unwrap_or(u64::MAX);
+        let limits = Rlimit { current: Some(current.min(most)), maximum: Some(maximum.min(most)) };
         setrlimit(what, limits).map_err(|error| LabError::Other(format!("cannot set a limit: {error}")))
     };
     limit(Resource::Core, 0, 0)?;

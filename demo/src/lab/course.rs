@@ -5,7 +5,7 @@ use super::error::LabError;
 use super::manifest::{Hole, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 /// The folder of the labs, from the top of the workspace.
 pub(crate) const LABS: &str = "demo/labs";
@@ -27,13 +27,15 @@ pub(crate) struct Lab {
 }
 
 impl Course {
-    /// Reads the labs of the clone that this program was built in, or of `root`.
+    /// Reads the labs of `root`, or of the clone that this program was built in.
     ///
     /// # Errors
     /// If there are none, or a manifest is wrong.
     pub(crate) fn open(root: Option<&Path>) -> Result<Course, LabError> {
         let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"));
-        let root = root.unwrap_or(built);
+        // The state of a tree, which is in another directory, has this path.
+        let root = &absolute(root.unwrap_or(built))
+            .map_err(|source| LabError::Unreadable { path: root.unwrap_or(built).into(), source })?;
         let entries = fs::read_dir(root.join(LABS)).map_err(|_| LabError::NoCourse { root: root.into() })?;
         let mut labs = Vec::new();
         for entry in entries.flatten() {
@@ -110,5 +112,5 @@ pub(crate) fn read(path: &Path) -> Result<String, LabError> {
 
 pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), LabError> {
     let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
-    written.map_err(|source| LabError::Written { path: path.into(), source })
+    written.map_err(|source| LabError::Unwritable { path: path.into(), source })
 }

@@ -1,4 +1,4 @@
-//! Cuts holes into a source file, puts wrong solutions there, and takes a student's functions out.
+//! Cuts holes into a source file, puts wrong solutions into them, and takes the bodies of a student's functions.
 
 use super::items::{Found, find, indentation, replaced};
 use super::manifest::{Hole, Wrong};

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// The folder of the labs is not there.
-    #[error("there are no labs in {}/demo/labs, where this program was built; run it with `cargo run --release -- lab` in your clone of the project", .root.display())]
+    #[error("there are no labs in {}/demo/labs; run `cargo run --release -- lab` in your clone of the project, or give the clone with --course DIR", .root.display())]
     NoCourse {
         /// Where it was looked for.
         root: PathBuf,
     },
-    /// The number is too high.
+    /// No lab has this number.
     #[error("there is no lab {number}; the labs are 1 to {last}")]
     NoLab {
         /// The number.
@@ -55,7 +55,7 @@ pub enum LabError {
     },
     /// A file can't be written.
     #[error("cannot write {}: {source}", .path.display())]
-    Written {
+    Unwritable {
         /// The file.
         path: PathBuf,
         /// The error.
@@ -80,7 +80,7 @@ pub enum LabError {
     /// A value of the command line is wrong.
     #[error("{0}")]
     Usage(String),
-    /// What is to be shown can't be shown.
+    /// Another failure: its message.
     #[error("{0}")]
     Other(String),
 }
@@ -102,5 +102,11 @@ impl LabError {
     pub(crate) fn is_usage(&self) -> bool {
         use LabError::*;
         matches!(self, NoLab { .. } | NoTree | InUse(_) | Inside(_) | Usage(_))
+    }
+}
+
+impl From<LabError> for String {
+    fn from(error: LabError) -> String {
+        error.to_string()
     }
 }

@@ -44,6 +44,14 @@ pub fn find(text: &str, path: &str) -> Result<Found, String> {
 
 /// Parses a file. The error has the line.
 pub(crate) fn parse(text: &str) -> Result<syn::File, String> {
+    // `syn` skips these, so that the positions of all items would be wrong.
+    let is_skipped =
+        text.starts_with('\u{feff}') || (text.starts_with("#!") && !text[2..].trim_start().starts_with('['));
+    if is_skipped {
+        return Err(
+            "it begins with a byte order mark or a line `#!`, which a source file of the runtime must not".into()
+        );
+    }
     syn::parse_file(text).map_err(|error| {
         let start = error.span().start();
         format!("line {}: {error}", start.line)
@@ -194,6 +202,7 @@ trait T {
         assert_eq!(body("T::given"), "{}");
         assert!(TEXT[find(TEXT, "A").unwrap().whole].starts_with("/// Ünïcode"));
         assert!(find(TEXT, "B").unwrap_err().contains("no `B`"));
+        assert!(find(&format!("\u{feff}{TEXT}"), "A").unwrap_err().contains("byte order mark"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Runs the tests of a lab in their order. `check`, `verify` and `grade` look at the results.
+//! Runs the tests of a lab in their order, for `check`, `verify` and `grade`.
 
 use super::build::{Built, build};
 use super::course::Lab;

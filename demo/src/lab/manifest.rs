@@ -199,6 +199,23 @@ impl Manifest {
         tracks.dedup();
         tracks
     }
+
+    /// The tracks of which a function is written; the first track if none is.
+    pub(crate) fn tracks_begun(&self, is_written: impl Fn(&Hole) -> bool) -> Vec<&str> {
+        let mut tracks = self.tracks();
+        let first = tracks.first().copied();
+        tracks.retain(|track| self.holes.iter().any(|hole| hole.track.as_deref() == Some(*track) && is_written(hole)));
+        if tracks.is_empty() {
+            tracks.extend(first);
+        }
+        tracks
+    }
+
+    /// The tests of these tracks, and those that belong to no track.
+    pub(crate) fn tests_of(&self, tracks: &[&str]) -> Vec<&Test> {
+        let is_of = |test: &&Test| test.track.as_deref().is_none_or(|track| tracks.contains(&track));
+        self.tests.iter().filter(is_of).collect()
+    }
 }
 
 #[cfg(test)]

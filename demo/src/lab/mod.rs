@@ -8,7 +8,7 @@
 //! | `args.rs`, `error.rs` | the options; the failures |
 //! | `items.rs`, `cut.rs` | functions found by name, cut out and put back |
 //! | `manifest.rs`, `course.rs` | a lab's manifest; all labs of the clone |
-//! | `tree.rs`, `state.rs` | a student's tree, and what it remembers |
+//! | `tree.rs`, `state.rs` | a student's tree, and its state |
 //! | `confine.rs`, `build.rs`, `run.rs`, `judge.rs` | limits, building, one test, all tests of a lab |
 //! | `student/` | the commands of a student |
 //! | `chapter/` | the text: in the terminal, as pages; its excerpts and pictures |
@@ -40,7 +40,7 @@ pub use error::LabError;
 use crate::{Exit, Failure};
 use args::LabCommand;
 use course::Course;
-use student::{beside, check, crawl, hint, next, show, start};
+use student::{beside, check, crawl, hint, next, show, start, update};
 use tree::Tree;
 
 /// Runs `demo lab`.
@@ -49,19 +49,19 @@ use tree::Tree;
 /// Fails if there is no such lab or no tree, or if a file or a program can't be used.
 pub fn run(args: LabArgs) -> Result<Exit, Failure> {
     let root = args.course.as_deref();
-    let course = || Course::open(root);
+    let (course, tree) = (|| Course::open(root), || Tree::open(root));
     match args.command.unwrap_or(LabCommand::List) {
         LabCommand::List => list::list(&course()?),
         LabCommand::Start { lab, dir } => start::start(&course()?, lab, &dir)?,
-        LabCommand::Check => return Ok(check::check(&mut Tree::open()?)?),
-        LabCommand::Show => return show::show(&Tree::open()?),
-        LabCommand::Hint { task } => hint::hint(&mut Tree::open()?, task)?,
-        LabCommand::Beside => beside::beside(&Tree::open()?, chapter::columns())?,
-        LabCommand::Next { mine, to } => return Ok(next::next(Tree::open()?, mine, to)?),
-        LabCommand::Update => start::update(&Tree::open()?)?,
-        LabCommand::Crawl => return Ok(crawl::crawl(&Tree::open()?)?),
+        LabCommand::Check => return Ok(check::check(&mut tree()?)?),
+        LabCommand::Show => return show::show(&tree()?),
+        LabCommand::Hint { task } => hint::hint(&mut tree()?, task)?,
+        LabCommand::Beside => beside::beside(&tree()?, chapter::columns())?,
+        LabCommand::Next { mine, to } => return Ok(next::next(tree()?, mine, to)?),
+        LabCommand::Update => update::update(&tree()?)?,
+        LabCommand::Crawl => return Ok(crawl::crawl(&tree()?)?),
         LabCommand::Read { lab, answers, html } => chapter::read(root, lab, answers, html.as_deref())?,
-        LabCommand::Quiz { recording, questions, seed } => return quiz::run(&recording, questions, seed),
+        LabCommand::Quiz { recording, questions, seed } => return quiz::run(&recording, questions.get(), seed),
         LabCommand::Grade(args) => return Ok(teacher::grade::grade(&course()?, &args)?),
         LabCommand::Score { dirs, format } => return Ok(teacher::score::score(&course()?, &dirs, format)?),
         LabCommand::New { name } => teacher::new::new(&course()?, &name)?,

@@ -5,7 +5,7 @@ use super::cut::UNWRITTEN;
 use super::error::LabError;
 use super::manifest::Limits;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -79,9 +79,13 @@ impl TestRun<'_> {
     /// If it can't be started.
     pub(crate) fn run(&self) -> Result<Outcome, LabError> {
         let path = self.place.join("output.txt");
-        let open = || File::create(&path).map_err(|source| LabError::Written { path: path.clone(), source });
-        let output = open()?;
-        let error = output.try_clone().map_err(LabError::program("the test"))?;
+        _ = fs::remove_file(&path); // that of the test before
+        // The directory may belong to the user who runs the tests: a link that the user has put there is not followed.
+        let created = File::options().read(true).write(true).create_new(true).open(&path);
+        let mut file = created.map_err(|source| LabError::Unwritable { path, source })?;
+        let [output, error] = [file.try_clone(), file.try_clone()];
+        let (output, error) =
+            (output.map_err(LabError::program("the test"))?, error.map_err(LabError::program("the test"))?);
         // A recording is a file too.
         let limits = if self.is_recorded { Limits { output: 64, ..self.limits } } else { self.limits };
         let mut command = confined(limits, self.processes, self.user)?;
@@ -89,10 +93,12 @@ impl TestRun<'_> {
         command.env("MODELS_OWN_PROCESS", "1").env("TMPDIR", self.place).env("RUST_BACKTRACE", "0");
         command.current_dir(self.place).stdin(Stdio::null()).stdout(output).stderr(error);
         if self.is_recorded {
+            // Those of the test before, which this one may not write.
+            [self.recording(), self.steps()].iter().for_each(|file| _ = fs::remove_file(file));
             command.env("EXECUTOR_TRACE", self.recording()).env("MODELS_STEPS", self.steps());
         }
         let (status, cpu) = run_to_the_end(&mut command, limits).map_err(LabError::program("the test"))?;
-        let output = beginning(&path);
+        let output = beginning(&mut file);
         let end = self.end(status, cpu, &output);
         Ok(Outcome { end, cpu, output })
     }
@@ -115,7 +121,8 @@ impl TestRun<'_> {
             )),
             Some(signal) => End::Failed(format!("it was ended by signal {signal} ({})", signal_name(signal))),
             None if status.success() && output.contains("test result: ok. 1 passed") => End::Passed,
-            None if status.success() => End::Missing,
+            None if status.success() && output.contains("test result: ok. 0 passed") => End::Missing,
+            None if status.success() => End::Failed("the process ended before the test did".into()),
             None => End::Failed(format!("it exited with code {}", status.code().unwrap_or(-1))),
         }
     }
@@ -130,7 +137,7 @@ fn signal_name(signal: i32) -> &'static str {
     nix::sys::signal::Signal::try_from(signal).map_or("unknown", nix::sys::signal::Signal::as_str)
 }
 
-/// Runs a confined program to its end, and ends what it leaves behind. There is no status if it hangs.
+/// Runs a confined program to its end, and kills the processes that it leaves behind. There is no status if it hangs.
 pub(crate) fn run_to_the_end(command: &mut Command, limits: Limits) -> io::Result<(Option<ExitStatus>, Duration)> {
     let mut child = command.spawn()?;
     let ended = wait(&mut child, Duration::from_secs(limits.cpu * 10 + 60));
@@ -172,20 +179,20 @@ fn cpu_of(process: u32) -> Option<Duration> {
     Some(Duration::from_millis(ticks * 10))
 }
 
-/// Ends what is left of the process's group, if it has one of its own: its children.
+/// Kills what is left of the process's group, if the process had a group of its own.
 fn end_group(process: u32) {
     use nix::sys::signal::{Signal, killpg};
     let group = nix::unistd::Pid::from_raw(process as i32);
-    // Usually there is no such group.
+    // Only the process of a submission has a group, and usually nothing is left of it.
     _ = killpg(group, Signal::SIGKILL);
 }
 
-/// The output as far as people read it.
-fn beginning(path: &Path) -> String {
+/// The beginning of the output, which is as much as people read.
+fn beginning(file: &mut File) -> String {
     const MOST: u64 = 4 << 20;
     let mut bytes = Vec::new();
-    let opened = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes));
-    opened.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
+    let read = file.rewind().and_then(|()| file.take(MOST).read_to_end(&mut bytes));
+    read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The panic that made the test fail, as a sentence for a student: the last one of the test's thread; or the first, if

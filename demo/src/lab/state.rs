@@ -1,9 +1,10 @@
-//! What a tree remembers of its student: `.lab/state.json`.
+//! The state of a student's tree between two commands: `.lab/state.json`.
 
 use super::course::{read, write};
 use super::error::LabError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The state of a tree.
@@ -19,9 +20,12 @@ pub(crate) struct State {
     /// The number of hints that were shown, by item.
     #[serde(default)]
     pub(crate) hints: BTreeMap<String, usize>,
-    /// The test that failed last.
+    /// The test that failed at the last `check`.
     #[serde(default)]
     pub(crate) failed: Option<String>,
+    /// Whether all tests of the lab have passed at the last `check`.
+    #[serde(default)]
+    pub(crate) has_passed: bool,
 }
 
 impl State {
@@ -36,6 +40,9 @@ impl State {
 
     pub(crate) fn write(&self, top: &Path) -> Result<(), LabError> {
         let text = serde_json::to_string_pretty(self).map_err(|error| LabError::Other(error.to_string()))?;
-        write(&State::path(top), text + "\n")
+        // A disk that is full must not leave half a file.
+        let (path, new) = (State::path(top), top.join(".lab/state.new"));
+        write(&new, text + "\n")?;
+        fs::rename(&new, &path).map_err(|source| LabError::Unwritable { path, source })
     }
 }

@@ -12,13 +12,13 @@ use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::{env, io};
 
-/// What a tree has of the clone, from its top.
+/// The parts of the clone that a tree has.
 const PARTS: [&str; 8] =
     ["Cargo.toml", "Cargo.lock", "rustfmt.toml", "LICENSE-MIT", "LICENSE-APACHE", "reactor", "executor", "demo"];
-/// The same, for the tests: the integration tests of the project are not needed.
+/// The parts of the package `tests`. The integration tests of the project are left out.
 const PARTS_OF_TESTS: [&str; 6] =
     ["tests/Cargo.toml", "tests/src", "tests/benches", "tests/models", "tests/fuzz/Cargo.toml", "tests/fuzz/src"];
 
@@ -52,7 +52,7 @@ pub(crate) fn write_tree(course: &Course, lab: &Lab, to: &Path, edits: &Edits) -
     let script = to.join("lab");
     write_if_changed(&script, script_text(&course.root)?.as_bytes())?;
     fs::set_permissions(&script, Permissions::from_mode(0o755))
-        .map_err(|source| LabError::Written { path: script, source })
+        .map_err(|source| LabError::Unwritable { path: script, source })
 }
 
 /// A starter has parameters, imports and functions that nothing uses yet.
@@ -68,18 +68,25 @@ fn without_warnings(manifest: Vec<u8>) -> Vec<u8> {
 
 fn script_text(root: &Path) -> Result<String, LabError> {
     let program = env::current_exe().map_err(LabError::program("demo"))?;
-    let [program, root] = [&program, root].map(|path| path.display().to_string().replace('\'', r"'\''"));
+    let [program, root] = [&*program, root].map(quoted);
     Ok(format!(
         "#!/bin/sh\n\
          # Runs `demo lab` in this tree: ./lab check, ./lab show, ./lab hint, ./lab beside, ./lab next\n\
-         cd \"$(dirname \"$0\")\" || exit 1\n\
-         program='{program}'\n\
+         CDPATH= cd -- \"$(dirname -- \"$0\")\" || exit 1\n\
+         program={program}\n\
+         clone={root}\n\
          if [ ! -x \"$program\" ]; then\n    \
-             echo \"lab: $program does not exist any more; run \\`cargo build --release\\` in {root}\" >&2\n    \
+             echo \"lab: $program does not exist; run 'cargo build --release' in $clone\" >&2\n    \
+             echo \"if the clone has moved, run here: cargo run --release --manifest-path CLONE/Cargo.toml -- lab update\" >&2\n    \
              exit 1\n\
          fi\n\
          exec \"$program\" lab \"$@\"\n"
     ))
+}
+
+/// A path for a shell.
+pub(crate) fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 fn list(root: &Path, part: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
@@ -91,11 +98,14 @@ fn list(root: &Path, part: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         return Ok(());
     }
     for entry in fs::read_dir(path)? {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         let inside = part.join(&name);
-        let is_left_out = name == "target" || name == "lab.toml" || inside == Path::new(LABS);
-        if !is_left_out {
-            list(root, &inside, files)?;
+        match name == "target" || name == "lab.toml" || inside == Path::new(LABS) {
+            true => {}
+            // What a link leads to may be outside of the tree, and is not removed with the link.
+            false if entry.file_type()?.is_symlink() => files.push(inside),
+            false => list(root, &inside, files)?,
         }
     }
     Ok(())
@@ -112,13 +122,16 @@ fn remove_other_labs(labs: &Path, keep: &str) -> Result<(), LabError> {
     for entry in fs::read_dir(labs).into_iter().flatten().flatten() {
         if entry.file_name() != OsStr::new(keep) {
             let path = entry.path();
-            fs::remove_dir_all(&path).map_err(|source| LabError::Written { path, source })?;
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(|source| LabError::Unwritable { path, source })?;
         }
     }
     Ok(())
 }
 
-/// Removes source files that the clone has no more, so that a tree can follow a newer clone.
+/// Removes the files that the clone does not have, so that a tree can follow a newer clone. Files that the student added
+/// in the folder of the lab stay.
 fn remove_other_sources(to: &Path, files: &[PathBuf]) -> Result<(), LabError> {
     let known: BTreeSet<&Path> = files.iter().map(|file| &**file).collect();
     let mut there = Vec::new();
@@ -126,7 +139,7 @@ fn remove_other_sources(to: &Path, files: &[PathBuf]) -> Result<(), LabError> {
         list(to, Path::new(part), &mut there).map_err(|source| LabError::Unreadable { path: part.into(), source })?;
     }
     for file in there.iter().filter(|file| !known.contains(&***file)) {
-        fs::remove_file(to.join(file)).map_err(|source| LabError::Written { path: file.clone(), source })?;
+        fs::remove_file(to.join(file)).map_err(|source| LabError::Unwritable { path: file.clone(), source })?;
     }
     Ok(())
 }
@@ -140,15 +153,20 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Opens the tree that the current directory is in.
+    /// Opens the tree that the current directory is in. Its labs are those of `root`; or of the clone that the tree was
+    /// made from; or, if that has moved, of the clone that this program was built in.
     ///
     /// # Errors
     /// If it is in none, or the clone is gone.
-    pub(crate) fn open() -> Result<Tree, LabError> {
+    pub(crate) fn open(root: Option<&Path>) -> Result<Tree, LabError> {
         let here = env::current_dir().map_err(|source| LabError::Unreadable { path: ".".into(), source })?;
         let top = here.ancestors().find(|path| State::path(path).exists()).ok_or(LabError::NoTree)?;
-        let state = State::read(top)?;
-        let course = Course::open(Some(&state.root))?;
+        let mut state = State::read(top)?;
+        let course = match root {
+            None if !state.root.join(LABS).is_dir() => Course::open(None)?,
+            root => Course::open(Some(root.unwrap_or(&state.root)))?,
+        };
+        state.root.clone_from(&course.root);
         Ok(Tree { top: top.into(), state, course })
     }
 
@@ -166,23 +184,56 @@ impl Tree {
     }
 }
 
-/// Commits everything in the tree. Without git, prints that and continues: the labs need no history.
+/// Commits everything in the tree. If that fails, prints why and continues: the labs need no history.
 pub(crate) fn commit(top: &Path, message: &str) {
+    if let Err(why) = try_commit(top, message) {
+        eprintln!("the tree is not committed: {why}");
+    }
+}
+
+/// Commits the student's work before the tree changes. Without a repository, copies the files of the lab's functions
+/// into the folder `.lab`.
+///
+/// # Errors
+/// If the work can be neither committed nor copied. The tree must not change then.
+pub(crate) fn commit_work(top: &Path, lab: &Lab, message: &str) -> Result<(), LabError> {
+    let Err(why) = try_commit(top, message) else { return Ok(()) };
+    if top.join(".git").exists() {
+        return Err(LabError::Other(format!("your work can't be committed, so the tree stays as it is: {why}")));
+    }
+    let kept = top.join(".lab").join(&lab.folder);
+    for file in lab.files() {
+        let path = top.join(file);
+        if path.exists() {
+            write(&kept.join(file), read(&path)?)?;
+        }
+    }
+    eprintln!("the tree is not committed: {why}; your functions of this lab are copied to {}", kept.display());
+    Ok(())
+}
+
+fn try_commit(top: &Path, message: &str) -> Result<(), String> {
     let git = |args: &[&str]| {
-        let run = Command::new("git").arg("-C").arg(top).args(args).output();
-        run.is_ok_and(|output| output.status.success())
+        let mut git = Command::new("git");
+        git.arg("-C").arg(top).args(args).stdin(Stdio::null());
+        // A program that git has started has these, and they name another repository.
+        ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"].iter().for_each(|name| _ = git.env_remove(name));
+        let output = git.output().map_err(|error| format!("cannot run git: {error}"))?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()),
+        }
     };
-    let is_new = !top.join(".git").exists();
-    if is_new && !git(&["init", "--quiet"]) {
-        return eprintln!("git is not there, so the tree has no history");
+    if !top.join(".git").exists() {
+        git(&["init", "--quiet"])?;
     }
     // A person without a name in git's settings can still begin a lab.
-    let has_name = git(&["config", "user.email"]);
+    let has_name = git(&["config", "user.email"]).is_ok() && git(&["config", "user.name"]).is_ok();
     let name = if has_name { &[][..] } else { &["-c", "user.name=student", "-c", "user.email=student@localhost"] };
-    let committed = git(&["add", "--all"])
-        && (git(&["diff", "--cached", "--quiet"])
-            || git(&[name, &["commit", "--quiet", "--no-verify", "--message", message]].concat()));
-    if !committed {
-        eprintln!("git could not commit the tree; its files are there");
+    git(&["add", "--all"])?;
+    if git(&["diff", "--cached", "--quiet"]).is_ok() {
+        return Ok(());
     }
+    // A hook may refuse the commit, and a signature may ask for a password.
+    git(&[name, &["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--message", message]].concat())
 }

@@ -226,12 +226,12 @@ impl Code {
         self.file.path.rsplit('/').next().unwrap_or(self.file.path)
     }
 
-    /// The function, or why it was not found. If `--source` names a directory that has the runtime, the function is
-    /// read there: then the program ran on that one. In it, a line that was not found is not an error: the first line
-    /// is marked.
+    /// The function, or why it was not found. If the directory that was passed with `--source` contains the file, the
+    /// function is read from there, because the program probably ran on that runtime. Its body may be a student's: if
+    /// the line to mark is not in it, the signature is marked.
     ///
     /// # Errors
-    /// If its signature does not occur exactly once in its file, or its line does not occur in it.
+    /// If its signature does not occur exactly once in its file, or if the line to mark is not in our function.
     pub fn excerpt(&self, sources: &Sources) -> Result<Excerpt, String> {
         match sources.chosen(self.file.path) {
             Some(lines) => self.excerpt_of(&lines.iter().map(String::as_str).collect::<Vec<_>>(), Some(0)),

@@ -81,7 +81,7 @@ impl Sources {
         self.found(file).ok()
     }
 
-    /// The lines of a file of the directory that was passed with `--source`.
+    /// The lines of a file, if it is in the directory that was passed with `--source`.
     pub(super) fn chosen(&self, file: &str) -> Option<Rc<[String]>> {
         let is_there = self.asked.as_ref()?.dir.is_file(file);
         is_there.then(|| self.lines(file)).flatten()

@@ -28,7 +28,7 @@ pub(crate) fn read(
     with_answers: bool,
     html: Option<&Path>,
 ) -> Result<(), LabError> {
-    let tree = if root.is_none() { Tree::open().ok() } else { None };
+    let tree = if root.is_none() { Tree::open(None).ok() } else { None };
     let number = lab.or(tree.as_ref().map(|tree| tree.state.lab)).unwrap_or(1);
     let course = tree.map_or_else(|| Course::open(root), |tree| Ok(tree.course))?;
     if let Some(to) = html {
@@ -55,6 +55,9 @@ fn print_in_pages(text: &str) -> Result<(), LabError> {
         let pager = env::var("PAGER").ok().filter(|pager| !pager.is_empty()).unwrap_or_else(|| "less -R".into());
         let mut words = pager.split_whitespace();
         let mut command = Command::new(words.next().unwrap_or("less"));
+        if env::var_os("LESS").is_none() {
+            command.env("LESS", "R"); // headings are bold
+        }
         if let Ok(mut shown) = command.args(words).stdin(Stdio::piped()).spawn() {
             // A pager that is quit early does not read the rest.
             shown.stdin.take().into_iter().for_each(|mut stdin| _ = stdin.write_all(text.as_bytes()));
@@ -63,7 +66,7 @@ fn print_in_pages(text: &str) -> Result<(), LabError> {
     }
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(LabError::Written { path: "standard output".into(), source: error })
+            Err(LabError::Unwritable { path: "standard output".into(), source: error })
         }
         _ => Ok(()),
     }

@@ -5,8 +5,9 @@ use textwrap::Options as Wrap;
 
 /// Renders a chapter. Answers to questions are left out unless `with_answers`. Headings are bold if `with_style`.
 pub(super) fn render(text: &str, width: usize, with_answers: bool, with_style: bool) -> String {
-    let (out, paragraph, prefixes, lists, marker) = Default::default();
-    let mut page = Page { out, paragraph, prefixes, lists, marker, width, with_answers, with_style, is_folded: false };
+    let (out, paragraph, html, prefixes, lists, marker) = Default::default();
+    let mut page =
+        Page { out, paragraph, html, prefixes, lists, marker, width, with_answers, with_style, is_folded: false };
     for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
         page.see(event);
     }
@@ -20,6 +21,8 @@ struct Page {
     out: String,
     /// The text of the paragraph that is being read.
     paragraph: String,
+    /// The block of HTML that is being read.
+    html: String,
     /// What each line begins with.
     prefixes: Vec<String>,
     /// The number of the next entry of each list around, or `None` for a list without numbers.
@@ -35,8 +38,14 @@ struct Page {
 
 impl Page {
     fn see(&mut self, event: Event<'_>) {
-        if let Event::Html(html) | Event::InlineHtml(html) = &event {
-            return self.html(html);
+        match &event {
+            // A question may have several lines, each of which is an event.
+            Event::Html(line) => return self.html.push_str(line),
+            Event::End(TagEnd::HtmlBlock) => {
+                let html = std::mem::take(&mut self.html).replace('\n', " ");
+                return html.split_inclusive("</details>").for_each(|part| self.html(part.trim()));
+            }
+            _ => {}
         }
         if self.is_folded {
             return;
@@ -124,6 +133,7 @@ impl Page {
             TagEnd::Item => {
                 self.flush();
                 self.prefixes.pop();
+                self.marker = None; // of an item without text
             }
             TagEnd::List(_) => {
                 self.lists.pop();
@@ -164,13 +174,13 @@ mod tests {
     use super::render;
 
     const TEXT: &str = "# Title\n\nA paragraph that is longer than the line, with `code` in it.\n\n- one\n- two that is \
-                        long enough to wrap\n\n```rust\nlet a = 1;\n```\n\n<details><summary>Why?</summary>\n\nBecause.\n\n</details>\n";
+                        long enough to wrap\n\n```rust\nlet a = 1;\n```\n\n<details><summary>Why\nnot?</summary>\n\nBecause.\n\n</details>\n";
 
     #[test]
     fn a_chapter_fits_the_width_and_hides_answers() {
         let text = render(TEXT, 30, false, false);
-        let expected = "TITLE\n\nA paragraph that is longer\nthan the line, with `code` in\nit.\n\n- one\n- two that is long enough to\n  wrap\n\n    let a = 1;\n\n? Why?\n\n\nThe answers: lab read --answers\n";
+        let expected = "TITLE\n\nA paragraph that is longer\nthan the line, with `code` in\nit.\n\n- one\n- two that is long enough to\n  wrap\n\n    let a = 1;\n\n? Why not?\n\n\nThe answers: lab read --answers\n";
         assert_eq!(text, expected);
-        assert!(render(TEXT, 30, true, false).contains("? Why?\n\n    Because.\n"));
+        assert!(render(TEXT, 30, true, false).contains("? Why not?\n\n    Because.\n"));
     }
 }

@@ -5,7 +5,7 @@ use crate::lab::error::LabError;
 use crate::lab::items::unindented;
 use crate::lab::tree::Tree;
 use crate::lab::{items, manifest::Hole};
-use unicode_columns::{columns, fit};
+use textwrap::core::display_width as columns;
 
 /// Prints each function twice, side by side, or one below the other in a narrow terminal.
 ///
@@ -13,7 +13,7 @@ use unicode_columns::{columns, fit};
 /// If a test still fails.
 pub(crate) fn beside(tree: &Tree, width: usize) -> Result<(), LabError> {
     let lab = tree.lab()?;
-    if tree.state.failed.is_some() || !tree.top.join("target").exists() {
+    if !tree.state.has_passed {
         return Err(LabError::Usage("`beside` shows our solution once yours passes: run ./lab check first".into()));
     }
     for hole in &lab.manifest.holes {
@@ -58,13 +58,7 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Columns of a terminal.
-mod unicode_columns {
-    pub(super) fn columns(text: &str) -> usize {
-        textwrap::core::display_width(text)
-    }
-
-    pub(super) fn fit(text: &str, width: usize) -> String {
-        format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
-    }
+/// The text, with spaces up to a width.
+fn fit(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
 }

@@ -1,11 +1,13 @@
 //! `check`: builds the tests and runs them in order, up to the first that fails. It shows only that one, in three lines.
 
+use super::update::mine;
 use crate::Exit;
+use crate::lab::build::plain;
 use crate::lab::cut::{body, is_hole};
 use crate::lab::error::LabError;
 use crate::lab::items::find;
 use crate::lab::judge::{Judge, sentence};
-use crate::lab::manifest::Test;
+use crate::lab::manifest::{Hole, Test};
 use crate::lab::tree::Tree;
 use std::io::{IsTerminal, stderr};
 use std::ops::ControlFlow;
@@ -13,15 +15,18 @@ use std::ops::ControlFlow;
 /// Runs the tests.
 pub(crate) fn check(tree: &mut Tree) -> Result<Exit, LabError> {
     if !tree.top.join("target").exists() && stderr().is_terminal() {
-        eprintln!("building the runtime and the tests; the first time, this takes half a minute");
+        eprintln!("building the runtime and the tests; the first time, this takes a minute or two");
     }
     let failed = {
         let lab = tree.lab()?;
         let Some(judge) = built(tree)? else { return Ok(Exit::SomeFailed) };
         println!("lab {}: {}", lab.number, lab.manifest.title);
-        let tests = tests_of_track(tree)?;
+        let tracks = tracks_begun(tree)?;
+        if !tracks.is_empty() {
+            println!("of the tracks {}, this checks {}", lab.manifest.tracks().join(", "), tracks.join(", "));
+        }
         let mut failed = None;
-        judge.run_all(tests.iter().copied(), |test, outcome| match outcome.end.failure() {
+        judge.run_all(lab.manifest.tests_of(&tracks), |test, outcome| match outcome.end.failure() {
             Some(what) => {
                 println!("  FAILED  {}\n", sentence(&test.name));
                 match unwritten(tree, what) {
@@ -38,7 +43,7 @@ pub(crate) fn check(tree: &mut Tree) -> Result<Exit, LabError> {
         })?;
         failed
     };
-    tree.state.failed = failed;
+    (tree.state.has_passed, tree.state.failed) = (failed.is_none(), failed);
     tree.save()?;
     if tree.state.failed.is_some() {
         return Ok(Exit::SomeFailed);
@@ -47,24 +52,14 @@ pub(crate) fn check(tree: &mut Tree) -> Result<Exit, LabError> {
     Ok(Exit::Success)
 }
 
-/// The tests to run: in a lab with a choice, those of the tracks that the student has begun; of the first, if none.
-pub(crate) fn tests_of_track(tree: &Tree) -> Result<Vec<&Test>, LabError> {
-    let manifest = &tree.lab()?.manifest;
-    let tracks = manifest.tracks();
-    let is_begun = |track: &str| {
-        let holes = manifest.holes.iter().filter(|hole| hole.track.as_deref() == Some(track));
-        let bodies = holes.filter_map(|hole| Some(!is_hole(body(&tree.text(&hole.file).ok()?, &hole.item).ok()?)));
-        bodies.into_iter().any(|is_written| is_written)
-    };
-    let begun: Vec<&str> = tracks.iter().copied().filter(|track| is_begun(track)).collect();
-    let chosen = if begun.is_empty() { tracks.first().copied().into_iter().collect() } else { begun };
-    if !tracks.is_empty() {
-        println!("of the tracks {}, this checks {}", tracks.join(", "), chosen.join(", "));
-    }
-    Ok(manifest.tests.iter().filter(|test| test.track.as_deref().is_none_or(|track| chosen.contains(&track))).collect())
+/// In a lab with a choice: the tracks that the student has begun; the first, if none.
+pub(super) fn tracks_begun(tree: &Tree) -> Result<Vec<&str>, LabError> {
+    let is_written =
+        |hole: &Hole| tree.text(&hole.file).is_ok_and(|text| body(&text, &hole.item).is_ok_and(|body| !is_hole(body)));
+    Ok(tree.lab()?.manifest.tracks_begun(is_written))
 }
 
-/// Where the hole is that a test ran into: its task, file and line.
+/// The hole that a test has reached: its task, file and line.
 fn unwritten(tree: &Tree, what: &str) -> Option<String> {
     let lab = tree.lab().ok()?;
     let (number, hole) = lab.manifest.holes.iter().enumerate().find(|(number, hole)| {
@@ -129,22 +124,28 @@ fn styled(text: &str) -> String {
     if std::io::stdout().is_terminal() { text.to_owned() } else { plain(text) }
 }
 
-/// The compiler's text without colours.
-pub(crate) fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    let mut parts = text.split('\u{1b}');
-    plain.push_str(parts.next().unwrap_or_default());
-    parts.for_each(|part| plain.push_str(part.split_once('m').map_or("", |(_, rest)| rest)));
-    plain
-}
-
 fn print_passed(tree: &Tree) -> Result<(), LabError> {
     let lab = tree.lab()?;
     println!("\nall public tests passed");
+    for file in changed_outside(tree) {
+        println!(
+            "  note: {file} differs from ours outside of your functions;\n        \
+             grading, ./lab next --mine and ./lab update take only the functions"
+        );
+    }
     println!("  ./lab beside   your functions next to ours");
     match tree.course.labs.iter().any(|other| other.number > lab.number) {
         true => println!("  ./lab next     the following lab; with --mine it keeps your functions"),
         false => println!("  ./lab crawl    the downloader on your own runtime"),
     }
     Ok(())
+}
+
+/// The files that differ from ours outside of the student's functions, for instance by an import.
+fn changed_outside(tree: &Tree) -> Vec<String> {
+    let labs = [&*tree.state.mine, &[tree.state.lab]].concat();
+    // If the clone has changed, the functions may not be there any more.
+    let taken = mine(tree, &labs).unwrap_or_default();
+    let is_changed = |(file, text): &(String, String)| tree.text(file).is_ok_and(|theirs| theirs != *text);
+    taken.into_iter().filter(is_changed).map(|(file, _)| file).collect()
 }

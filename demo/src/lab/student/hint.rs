@@ -1,12 +1,13 @@
 //! `hint`: one more hint for a task, the gentlest first.
 
+use super::check::tracks_begun;
 use crate::lab::cut::{body, is_hole};
 use crate::lab::error::LabError;
 use crate::lab::manifest::Hole;
 use crate::lab::tree::Tree;
 
-/// Prints the hints so far for a task, and one more. Without a number, it is the first task that is not written; if all
-/// are, the last.
+/// Prints the hints so far for a task, and one more. Without a number, the task is the first that is not written; if all
+/// are written, the last.
 pub(crate) fn hint(tree: &mut Tree, task: Option<usize>) -> Result<(), LabError> {
     let (item, text) = {
         let (number, hole) = task_of(tree, task)?;
@@ -20,8 +21,8 @@ pub(crate) fn hint(tree: &mut Tree, task: Option<usize>) -> Result<(), LabError>
         }
         text.push_str(&match hole.hints.len().saturating_sub(shown) {
             0 => "there is no further hint for this task; ./lab show shows what goes wrong".to_owned(),
-            1 => "one more hint follows: ./lab hint".to_owned(),
-            more => format!("{more} more hints follow: ./lab hint"),
+            1 => format!("one more hint follows: ./lab hint {number}"),
+            more => format!("{more} more hints follow: ./lab hint {number}"),
         });
         (hole.item.clone(), text)
     };
@@ -32,11 +33,14 @@ pub(crate) fn hint(tree: &mut Tree, task: Option<usize>) -> Result<(), LabError>
 
 fn task_of(tree: &Tree, task: Option<usize>) -> Result<(usize, &Hole), LabError> {
     let holes = &tree.lab()?.manifest.holes;
-    let is_unwritten =
-        |hole: &&Hole| tree.text(&hole.file).is_ok_and(|text| body(&text, &hole.item).is_ok_and(is_hole));
+    let tracks = tracks_begun(tree)?;
+    let is_next = |hole: &Hole| {
+        hole.track.as_deref().is_none_or(|track| tracks.contains(&track))
+            && tree.text(&hole.file).is_ok_and(|text| body(&text, &hole.item).is_ok_and(is_hole))
+    };
     let number = match task {
         Some(number) => number,
-        None => 1 + holes.iter().position(|hole| is_unwritten(&hole)).unwrap_or(holes.len().saturating_sub(1)),
+        None => 1 + holes.iter().position(is_next).unwrap_or(holes.len().saturating_sub(1)),
     };
     let hole = number.checked_sub(1).and_then(|at| holes.get(at));
     let hole =

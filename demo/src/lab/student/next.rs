@@ -1,10 +1,11 @@
 //! `next`: changes the tree to the following lab.
 
 use super::check::check;
-use super::start::{mine, print_beginning};
+use super::start::print_beginning;
+use super::update::mine;
 use crate::Exit;
 use crate::lab::error::LabError;
-use crate::lab::tree::{Tree, commit, write_tree};
+use crate::lab::tree::{Tree, commit, commit_work, write_tree};
 
 /// Changes the tree to the following lab, or to lab `to`. With `is_mine`, the student's functions of this and earlier
 /// labs stay; otherwise ours take their place. The work so far is committed first, so nothing is lost.
@@ -32,14 +33,14 @@ pub(crate) fn next(mut tree: Tree, is_mine: bool, to: Option<u32>) -> Result<Exi
     } else {
         tree.state.mine.clear();
     }
-    commit(&tree.top, &format!("Lab {number}: my work"));
+    commit_work(&tree.top, tree.lab()?, &format!("Lab {number}: my work"))?;
     let lab = tree.course.lab(to)?;
     let mut edits = mine(&tree, &tree.state.mine)?;
     let source = |file: &str| edits.get(file).cloned().map_or_else(|| tree.course.source(file), Ok);
     let starter = lab.starter(source)?;
     edits.extend(starter);
     write_tree(&tree.course, lab, &tree.top, &edits)?;
-    (tree.state.lab, tree.state.failed) = (to, None);
+    (tree.state.lab, tree.state.failed, tree.state.has_passed) = (to, None, false);
     tree.save()?;
     let lab = tree.lab()?;
     commit(&tree.top, &format!("Lab {to}: {}", lab.manifest.title));

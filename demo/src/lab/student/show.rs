@@ -8,7 +8,7 @@ use crate::lab::error::LabError;
 use crate::lab::judge::{Recorded, sentence};
 use crate::lab::manifest::{Limits, Test};
 use crate::lab::run::{Outcome, place_of_panic, run_to_the_end};
-use crate::lab::student::check::{built, tests_of_track};
+use crate::lab::student::check::built;
 use crate::lab::tree::Tree;
 use crate::step::{self, Sources};
 use crate::temporary::Temporary;
@@ -20,16 +20,17 @@ use std::process::Stdio;
 pub(crate) fn show(tree: &Tree) -> Result<Exit, Failure> {
     let lab = tree.lab()?;
     let Some(judge) = built(tree)? else { return Ok(Exit::SomeFailed) };
-    let failed = tests_of_track(tree)?.into_iter().find(|test| Some(&test.name) == tree.state.failed.as_ref());
+    let failed = lab.manifest.tests.iter().find(|test| Some(&test.name) == tree.state.failed.as_ref());
     let Some(test) = failed else {
         eprintln!("no test has failed since the last `check`: this is the program of the lab");
         let place = Temporary::new()?;
         let program = build_program(&tree.top, lab)?;
-        return show_run(tree, &record_program(&program, place.path())?, &format!("lab {}", lab.number));
+        show_run(tree, &record_program(&program, place.path())?, &format!("lab {}", lab.number))?;
+        return Ok(Exit::Success);
     };
     let (outcome, recorded) = judge.run(test, true)?;
     let Some(what) = outcome.end.failure() else {
-        eprintln!("`{}` passes by now; run ./lab check", sentence(&test.name));
+        eprintln!("`{}` passes now; run ./lab check", sentence(&test.name));
         return Ok(Exit::Success);
     };
     if recorded.steps.metadata().is_ok_and(|file| file.len() > 0) {
@@ -38,18 +39,19 @@ pub(crate) fn show(tree: &Tree) -> Result<Exit, Failure> {
         return Ok(Exit::SomeFailed);
     }
     match recording_of(&outcome, &recorded) {
-        Some(recording) => show_run(tree, &recording, &sentence(&test.name)),
-        None => {
-            print_output(tree, test, &outcome);
-            Ok(Exit::SomeFailed)
-        }
+        Some(recording) => show_run(tree, &recording, &sentence(&test.name))?,
+        None => print_output(tree, test, &outcome),
     }
+    Ok(Exit::SomeFailed)
 }
 
 /// The recording of the failed run: that of a seed, which the message names, or that of the last runtime.
 pub(crate) fn recording_of(outcome: &Outcome, recorded: &Recorded) -> Option<PathBuf> {
     let named = outcome.output.split("demo step --replay ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let candidates = named.map(PathBuf::from).into_iter().chain([recorded.run.clone()]);
+    // The second runtime of a process writes to a file with `-2` at its end, and so on.
+    let numbered = |number: usize| PathBuf::from(format!("{}-{number}", recorded.run.display()));
+    let last = (2..).map(numbered).take_while(|path| path.exists()).last();
+    let candidates = named.map(PathBuf::from).into_iter().chain(last).chain([recorded.run.clone()]);
     candidates.into_iter().find(|path| path.metadata().is_ok_and(|file| file.len() > 0))
 }
 
@@ -68,11 +70,10 @@ pub(crate) fn record_program(program: &Path, place: &Path) -> Result<PathBuf, La
 }
 
 /// Shows a recording at the event where it goes wrong, with the sources of the tree.
-fn show_run(tree: &Tree, recording: &Path, title: &str) -> Result<Exit, Failure> {
+fn show_run(tree: &Tree, recording: &Path, title: &str) -> Result<(), Failure> {
     let trace = step::open(recording)?;
     let at = step::guilty_event(&trace);
-    step::show(title.to_owned(), trace, Sources::new(Some(tree.top.clone())), Some(at))?;
-    Ok(Exit::SomeFailed)
+    step::show(title.to_owned(), trace, Sources::new(Some(tree.top.clone())), Some(at))
 }
 
 /// Prints what a test printed that ran on no runtime, and the line that panicked.

@@ -1,8 +1,9 @@
 //! `demo lab grade`: runs the tests of a lab, and hidden ones, on submissions.
 //!
-//! Each submission is graded in a directory of its own. Its tests run in process groups of their own and within limits;
-//! if a superuser grades, as a user of their own too, so that a fork bomb ends at the limit of processes and files of
-//! others are out of reach. The result never says more than that the public tests passed.
+//! Each submission is put into a clean tree. Its tests run in process groups of their own and within limits; if the
+//! superuser grades, as the user `nobody`, so that a fork bomb ends at the limit of processes and the files of others are
+//! out of reach. A result says which tests passed, never that a solution is right. A submission that can't be graded gets
+//! a result, too, and the next one is graded.
 
 use super::hidden::with_hidden;
 use super::submission::{Submission, lab_of, trees};
@@ -13,11 +14,12 @@ use crate::lab::error::LabError;
 use crate::lab::judge::{Judge, sentence, temporary};
 use crate::lab::run::End;
 use crate::lab::tree::write_tree;
+use crate::step::printable;
 use serde::Serialize;
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// The result of a submission.
@@ -25,8 +27,9 @@ use std::path::{Path, PathBuf};
 pub(super) struct Grade {
     /// The name of the tree's directory.
     submission: String,
+    /// Zero if it is unknown.
     lab: u32,
-    /// What can be said in a sentence.
+    /// The result in a sentence.
     verdict: String,
     passed: usize,
     tests: usize,
@@ -34,6 +37,16 @@ pub(super) struct Grade {
     hidden_tests: usize,
     /// The tests that failed, each with what happened.
     failures: Vec<String>,
+}
+
+impl Grade {
+    /// The grade of a submission none of whose tests has run.
+    fn new(tree: &Path, lab: u32, verdict: String) -> Grade {
+        let name = tree.canonicalize().unwrap_or_else(|_| tree.into());
+        let submission = name.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let (passed, tests, hidden_passed, hidden_tests, failures) = Default::default();
+        Grade { submission, lab, verdict, passed, tests, hidden_passed, hidden_tests, failures }
+    }
 }
 
 /// Grades submissions and prints the results.
@@ -48,14 +61,27 @@ pub(crate) fn grade(course: &Course, args: &GradeArgs) -> Result<Exit, LabError>
         }
         trees_found.extend(found);
     }
-    let mut print = Printer::new(args.format);
+    args.lab.map(|lab| course.lab(lab)).transpose()?;
+    let (mut print, mut exit) = (Printer::new(args.format), Exit::Success);
     for tree in trees_found {
-        let lab = lab_of(course, &tree, args.lab)?;
-        let grading = Grading { course, lab, top: &top, place: place.path() };
-        print.grade(&grading.grade(&tree, args.hidden.as_deref())?)?;
+        let grade = match lab_of(course, &tree, args.lab) {
+            Ok(lab) => {
+                let grading = Grading { course, lab, top: &top, place: place.path() };
+                grading.grade(&tree, args.hidden.as_deref())
+            }
+            Err(error) => Err(LabError::Other(error.to_string())),
+        };
+        print.grade(&match grade {
+            Err(LabError::Other(why)) => {
+                exit = Exit::SomeFailed;
+                let lab = lab_of(course, &tree, args.lab).map_or(0, |lab| lab.number);
+                Grade::new(&tree, lab, format!("not graded: {}", printable(&why)))
+            }
+            grade => grade?,
+        })?;
     }
     print.finish()?;
-    Ok(Exit::Success)
+    Ok(exit)
 }
 
 struct Grading<'a> {
@@ -68,28 +94,25 @@ struct Grading<'a> {
 
 impl Grading<'_> {
     fn grade(&self, tree: &Path, hidden: Option<&Path>) -> Result<Grade, LabError> {
-        let name = tree.canonicalize().unwrap_or_else(|_| tree.into());
-        let submission = name.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let (failures, verdict) = (Vec::new(), String::new());
-        let (tests, lab) = (self.lab.manifest.tests.len(), self.lab.number);
-        let mut grade =
-            Grade { submission, lab, verdict, passed: 0, tests, hidden_passed: 0, hidden_tests: 0, failures };
+        let mut grade = Grade::new(tree, self.lab.number, String::new());
         let taken = Submission::take(self.course, self.lab, tree)?;
+        let tests = self.lab.manifest.tests_of(&taken.tracks).len();
+        grade.tests = tests;
         if let Some(why) = taken.refused {
-            grade.verdict = format!("refused: {why}");
+            grade.verdict = format!("refused: {}", printable(&why));
             return Ok(grade);
         }
-        let Some((passed, failures)) = self.run(self.lab, &taken.edits)? else {
+        let Some((passed, failures)) = self.run(self.lab, &taken.edits, &taken.tracks)? else {
             grade.verdict = "does not compile in a clean tree".into();
             return Ok(grade);
         };
         (grade.passed, grade.failures) = (passed, failures);
         if let Some(hidden) = hidden {
-            let (lab, (file, text)) = with_hidden(self.lab, hidden)?;
+            let (lab, (file, text)) = with_hidden(self.course, self.lab, hidden)?;
             let mut edits = taken.edits.clone();
             edits.insert(file, text);
-            grade.hidden_tests = lab.manifest.tests.len();
-            if let Some((passed, failures)) = self.run(&lab, &edits)? {
+            grade.hidden_tests = lab.manifest.tests_of(&taken.tracks).len();
+            if let Some((passed, failures)) = self.run(&lab, &edits, &taken.tracks)? {
                 grade.hidden_passed = passed;
                 grade.failures.extend(failures.into_iter().map(|failure| format!("hidden: {failure}")));
             }
@@ -104,24 +127,26 @@ impl Grading<'_> {
         Ok(grade)
     }
 
-    /// Runs all tests on a solution. `None` if it does not compile.
-    fn run(&self, lab: &Lab, edits: &Edits) -> Result<Option<(usize, Vec<String>)>, LabError> {
+    /// Runs the tests of these tracks on a solution: how many passed, and what failed. `None` if it does not compile.
+    fn run(&self, lab: &Lab, edits: &Edits, tracks: &[&str]) -> Result<Option<(usize, Vec<String>)>, LabError> {
         write_tree(self.course, lab, self.top, edits)?;
         let Ok(mut judge) = Judge::build(self.top, lab)? else { return Ok(None) };
         if nix::unistd::geteuid().is_root() {
             self.give_to_nobody(&mut judge)?;
         }
-        judge.processes = Some(PROCESSES);
+        judge.processes = Some(PROCESSES + if judge.user.is_some() { 0 } else { threads_of_user() });
+        let tests = lab.manifest.tests_of(tracks);
         let (mut passed, mut exceeded, mut failures) = (0, 0, Vec::new());
-        judge.run_all(&lab.manifest.tests, |test, outcome| {
+        judge.run_all(tests.iter().copied(), |test, outcome| {
             if let Some(what) = outcome.end.failure() {
-                let what = what.lines().next().unwrap_or_default();
+                // The text is the submission's. In a terminal, control characters in it could change other results.
+                let what = printable(what.lines().next().unwrap_or_default());
                 failures.push(format!("{}: {} {what}", sentence(&test.name), test.broke));
             } else {
                 passed += 1;
             }
             exceeded += usize::from(matches!(outcome.end, End::Exceeded(_)));
-            let left = lab.manifest.tests.len() - passed - failures.len();
+            let left = tests.len() - passed - failures.len();
             if exceeded < PATIENCE || left == 0 {
                 return ControlFlow::Continue(());
             }
@@ -135,7 +160,7 @@ impl Grading<'_> {
     fn give_to_nobody(&self, judge: &mut Judge<'_>) -> Result<(), LabError> {
         let written = |path: &Path| {
             let path = path.to_owned();
-            move |source: io::Error| LabError::Written { path, source }
+            move |source: io::Error| LabError::Unwritable { path, source }
         };
         for path in [self.place, self.top] {
             fs::set_permissions(path, Permissions::from_mode(0o755)).map_err(written(path))?;
@@ -148,10 +173,18 @@ impl Grading<'_> {
 
 /// A user without rights on most systems.
 const NOBODY: u32 = 65534;
-/// After so many tests that reached a limit, the rest is not run.
+/// After this many tests that reach a limit, the others are not run.
 const PATIENCE: usize = 3;
-/// The processes that a user may have while a test runs.
+/// The processes that a test may start.
 const PROCESSES: u64 = 512;
+
+/// The threads of the current user, which count for the limit on processes. Without `/proc`, more than a user has.
+fn threads_of_user() -> u64 {
+    let Ok(processes) = fs::read_dir("/proc") else { return 1 << 16 };
+    let user = nix::unistd::geteuid().as_raw();
+    let own = processes.flatten().filter(|process| process.metadata().is_ok_and(|about| about.uid() == user));
+    own.filter_map(|process| Some(fs::read_dir(process.path().join("task")).ok()?.count() as u64)).sum()
+}
 
 /// Prints grades as they come.
 struct Printer {
@@ -167,7 +200,7 @@ impl Printer {
 
     fn grade(&mut self, grade: &Grade) -> Result<(), LabError> {
         let Grade { submission, lab, verdict, passed, tests, hidden_passed, hidden_tests, failures } = grade;
-        let failed = |source: io::Error| LabError::Written { path: PathBuf::from("standard output"), source };
+        let failed = |source: io::Error| LabError::Unwritable { path: PathBuf::from("standard output"), source };
         match self.format {
             Format::Json => {
                 let line = serde_json::to_string(grade).map_err(|error| LabError::Other(error.to_string()))?;
@@ -197,6 +230,6 @@ impl Printer {
 
     fn finish(&mut self) -> Result<(), LabError> {
         let flushed = self.csv.flush().and_then(|()| io::stdout().flush());
-        flushed.map_err(|source| LabError::Written { path: PathBuf::from("standard output"), source })
+        flushed.map_err(|source| LabError::Unwritable { path: PathBuf::from("standard output"), source })
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! | file | command |
 //! |---|---|
-//! | `verify/` | `lab verify`: proves that a lab is sound |
-//! | `grade/` | `lab grade`: runs the tests on submissions |
+//! | `verify/` | `lab verify`: verifies labs |
+//! | `grade.rs` | `lab grade`: runs the tests on submissions |
 //! | `hidden.rs` | hidden tests in place of public ones |
 //! | `submission.rs` | the functions of a submission, which `grade` and `score` put into a clean tree |
-//! | `score.rs` | `lab score`: instructions and allocations relative to ours |
+//! | `score.rs` | `lab score`: instructions and allocations, relative to ours |
 //! | `new.rs` | `lab new`: the files of a new lab |
 
 pub(crate) mod grade;

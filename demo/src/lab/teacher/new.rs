@@ -1,4 +1,4 @@
-//! `demo lab new`: the files of a new lab, which `lab verify` accepts only when they are filled in.
+//! `demo lab new`: creates the files of a new lab. `lab verify` fails until they are filled in.
 
 use crate::lab::course::{Course, LABS, write};
 use crate::lab::error::LabError;
@@ -29,6 +29,6 @@ pub(crate) fn new(course: &Course, name: &str) -> Result<(), LabError> {
         let text = text.replace("NUMBER2", &format!("{number:02}")).replace("NUMBER", &number.to_string());
         write(&course.root.join(&folder).join(file), text.replace("TITLE", &title))?;
     }
-    println!("created {folder}; fill in its files, which say how, then run: lab verify {number}");
+    println!("created {folder}; fill in its files, then run `lab verify {number}`");
     Ok(())
 }

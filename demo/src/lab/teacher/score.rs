@@ -2,25 +2,33 @@
 //! to ours. Both are counted by valgrind, so they do not depend on the machine's load.
 //!
 //! The program that is measured takes a number of operations: `examples/score.rs` of the lab, or the executor's example
-//! `instructions`. It runs twice, so that its start does not count.
+//! `instructions`. It runs with few and with many operations, and only the difference counts, so its start does not. No
+//! test runs: `lab grade` says whether a solution passes them.
 
 use super::submission::{Submission, lab_of, trees};
 use crate::Exit;
 use crate::lab::args::Format;
 use crate::lab::build::cargo;
-use crate::lab::course::{Course, Edits, Lab};
+use crate::lab::confine::confined;
+use crate::lab::course::{Course, Edits, Lab, read};
 use crate::lab::error::LabError;
 use crate::lab::judge::temporary;
+use crate::lab::manifest::Limits;
+use crate::lab::run::run_to_the_end;
 use crate::lab::tree::write_tree;
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The operations of the two runs.
 const FEW: u64 = 1_000;
 const MANY: u64 = 3_000;
 /// Differences up to this part are a tie.
 const TIE: f64 = 0.01;
+/// The limits of a run under valgrind, which needs a multiple of what the program needs.
+const LIMITS: Limits = Limits { cpu: 300, memory: 16 << 10, output: 16 };
 
 /// What a solution costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,16 +55,21 @@ pub(crate) fn score(course: &Course, dirs: &[PathBuf], format: Format) -> Result
         return Err(LabError::Other("valgrind is not installed; `apt-get install valgrind`, for example".into()));
     }
     let place = temporary()?;
-    let bench = Bench { course, top: place.path().join("tree") };
-    let mut scores = Vec::new();
+    let bench = Bench { course, top: place.path().join("tree"), log: place.path().join("valgrind.txt") };
+    let (mut scores, mut costs) = (Vec::new(), BTreeMap::new());
     for dir in dirs {
         let attempts = trees(dir);
         let Some(first) = attempts.first() else {
             return Err(LabError::Usage(format!("{} is no tree of a lab and has none in it", dir.display())));
         };
         let lab = lab_of(course, first, None)?;
-        let ours =
-            bench.cost(lab, &Edits::new())?.ok_or_else(|| LabError::Other("our solution does not run".into()))?;
+        let ours = match costs.get(&lab.number) {
+            Some(ours) => *ours,
+            None => {
+                bench.cost(lab, &Edits::new())?.ok_or_else(|| LabError::Other("our solution does not run".into()))?
+            }
+        };
+        costs.insert(lab.number, ours);
         scores.push(bench.score(lab, dir, &attempts, ours)?);
     }
     print(&scores, format)?;
@@ -66,6 +79,8 @@ pub(crate) fn score(course: &Course, dirs: &[PathBuf], format: Format) -> Result
 struct Bench<'a> {
     course: &'a Course,
     top: PathBuf,
+    /// The file that valgrind writes.
+    log: PathBuf,
 }
 
 impl Bench<'_> {
@@ -105,31 +120,37 @@ impl Bench<'_> {
             return Ok(None);
         }
         let program = self.top.join("target/release/examples").join(example);
-        let (few, many) = (counts(&program, FEW)?, counts(&program, MANY)?);
+        let (few, many) = (self.counts(&program, FEW)?, self.counts(&program, MANY)?);
         let (Some(few), Some(many)) = (few, many) else { return Ok(None) };
         let each = |few: u64, many: u64| (many as f64 - few as f64) / (MANY - FEW) as f64;
         Ok(Some(Cost { instructions: each(few.0, many.0), allocations: each(few.1, many.1) }))
     }
+
+    /// The instructions and the allocations of a run.
+    fn counts(&self, program: &Path, operations: u64) -> Result<Option<(u64, u64)>, LabError> {
+        let run = |options: &[&str]| {
+            let mut log = OsString::from("--log-file=");
+            log.push(&self.log);
+            let mut valgrind = confined(LIMITS, None, None)?;
+            valgrind.arg("valgrind").args(options).arg(log).arg(program).arg(operations.to_string());
+            valgrind.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            let (status, _) = run_to_the_end(&mut valgrind, LIMITS).map_err(LabError::program("valgrind"))?;
+            match status.is_some_and(|status| status.success()) {
+                true => read(&self.log).map(Some),
+                false => Ok(None),
+            }
+        };
+        let cachegrind = run(&["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])?;
+        let memcheck = run(&["--tool=memcheck", "--leak-check=no", "--undef-value-errors=no"])?;
+        let instructions = cachegrind.and_then(|text| number_after(&text, "I refs:"));
+        let allocations = memcheck.and_then(|text| number_after(&text, "total heap usage:"));
+        Ok(instructions.zip(allocations))
+    }
 }
 
-/// The instructions and the allocations of a run.
-fn counts(program: &Path, operations: u64) -> Result<Option<(u64, u64)>, LabError> {
-    let run = |options: &[&str]| {
-        let mut valgrind = Command::new("valgrind");
-        valgrind.args(options).arg(program).arg(operations.to_string());
-        let output = valgrind.output().map_err(LabError::program("valgrind"))?;
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        Ok(output.status.success().then_some(text))
-    };
-    let cachegrind = run(&["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])?;
-    let memcheck = run(&["--tool=memcheck", "--leak-check=no", "--undef-value-errors=no"])?;
-    let instructions = cachegrind.and_then(|text| number_after(&text, "I refs:"));
-    let allocations = memcheck.and_then(|text| number_after(&text, "total heap usage:"));
-    Ok(instructions.zip(allocations))
-}
-
-/// The number that follows a title in what valgrind prints, such as `12,345`.
+/// The number that follows a title in what valgrind prints, such as `12,345`. Versions of valgrind differ in the spaces.
 fn number_after(text: &str, title: &str) -> Option<u64> {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let rest = text.split(title).nth(1)?.trim_start();
     let digits = rest.chars().take_while(|digit| digit.is_ascii_digit() || *digit == ',');
     digits.filter(char::is_ascii_digit).collect::<String>().parse().ok()
@@ -148,7 +169,7 @@ fn print(scores: &[Score], format: Format) -> Result<(), LabError> {
             for score in scores {
                 csv.serialize(score).map_err(|error| other(error.to_string()))?;
             }
-            csv.flush().map_err(|source| LabError::Written { path: "standard output".into(), source })?;
+            csv.flush().map_err(|source| LabError::Unwritable { path: "standard output".into(), source })?;
         }
         Format::Table => {
             for Score { student, lab, instructions, allocations, verdict } in scores {
@@ -169,6 +190,7 @@ mod tests {
     #[test]
     fn the_counts_of_valgrind_are_read() {
         assert_eq!(number_after("==1== I refs:      1,234,567\n", "I refs:"), Some(1_234_567));
+        assert_eq!(number_after("==1== I   refs:      302,731\n", "I refs:"), Some(302_731));
         let memcheck = "==1==   total heap usage: 1,024 allocs, 1,000 frees";
         assert_eq!(number_after(memcheck, "total heap usage:"), Some(1024));
         assert_eq!(number_after("nothing", "I refs:"), None);

@@ -1,4 +1,4 @@
-//! The verification of one lab: what it is about, and the problems so far.
+//! The verification of one lab: the lab, its tree, and the problems so far.
 
 use crate::lab::course::{Course, Lab};
 use crate::lab::error::LabError;
@@ -24,8 +24,12 @@ impl<'a> Bench<'a> {
     }
 
     pub(super) fn problem(&mut self, of: &str, what: impl AsRef<str>) {
-        println!("  PROBLEM  {of}: {}", what.as_ref());
-        self.problems.push(format!("lab {}, {of}: {}", self.lab.number, what.as_ref()));
+        let problem = format!("lab {}, {of}: {}", self.lab.number, what.as_ref());
+        // The chapter is looked at once for each solution.
+        if !self.problems.contains(&problem) {
+            println!("  PROBLEM  {of}: {}", what.as_ref());
+            self.problems.push(problem);
+        }
     }
 
     pub(super) fn source(&self, file: &str) -> Result<String, LabError> {

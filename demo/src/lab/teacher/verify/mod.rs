@@ -1,4 +1,4 @@
-//! `demo lab verify`: proves that a lab is sound.
+//! `demo lab verify`: verifies that the tests of a lab find mistakes, and that its chapter shows the sources and runs.
 //!
 //! 1. The chapter has its parts, and its excerpts and pictures equal the sources and the runs.
 //! 2. The starter compiles without a warning, and fails each test.
@@ -62,7 +62,11 @@ pub(crate) fn verify(course: &Course, settings: Settings) -> Result<Exit, Failur
         println!("{} of {} labs have changed since they were verified", labs.len(), course.labs.len());
     }
     let place = temporary()?;
-    let top = settings.tree.clone().unwrap_or_else(|| place.path().join("tree"));
+    // Programs run elsewhere, so the path must be absolute.
+    let given = settings.tree.as_deref().map(std::path::absolute).transpose();
+    let given =
+        given.map_err(|source| LabError::Unreadable { path: settings.tree.clone().unwrap_or_default(), source })?;
+    let top = given.unwrap_or_else(|| place.path().join("tree"));
     let mut problems = of_course(course);
     let (mut wrongs, start) = (0, Instant::now());
     if settings.hidden.is_some() && labs.len() != 1 {
@@ -72,7 +76,7 @@ pub(crate) fn verify(course: &Course, settings: Settings) -> Result<Exit, Failur
         let (with_hidden, overlay);
         (with_hidden, overlay) = match &settings.hidden {
             Some(dir) => {
-                let (lab, file) = with_hidden_tests(lab, dir)?;
+                let (lab, file) = with_hidden_tests(course, lab, dir)?;
                 (Some(lab), Some(file))
             }
             None => (None, None),
@@ -115,10 +119,4 @@ fn of_course(course: &Course) -> Vec<String> {
         }
     }
     problems
-}
-
-impl From<LabError> for String {
-    fn from(error: LabError) -> String {
-        error.to_string()
-    }
 }
