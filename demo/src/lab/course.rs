@@ -61,6 +61,22 @@ impl Course {
         self.labs.iter().find(|lab| lab.number == number).ok_or(LabError::NoLab { number, last })
     }
 
+    /// The files below a folder of the clone, by their paths from the top.
+    pub(crate) fn files(&self, folder: &str) -> Result<Vec<String>, LabError> {
+        let path = self.root.join(folder);
+        let unreadable = |source| LabError::Unreadable { path: path.clone(), source };
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&path).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let inside = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            match entry.path().is_dir() {
+                true => files.extend(self.files(&inside)?),
+                false => files.push(inside),
+            }
+        }
+        Ok(files)
+    }
+
     /// The text of a source file of the clone.
     pub(crate) fn source(&self, file: &str) -> Result<String, LabError> {
         read(&self.root.join(file))

@@ -10,10 +10,17 @@
 //! | `manifest.rs`, `course.rs` | a lab's manifest; all labs of the clone |
 //! | `tree.rs`, `state.rs` | a student's tree, and its state |
 //! | `confine.rs`, `build.rs`, `run.rs`, `judge.rs` | limits, building, one test, all tests of a lab |
+//! | `explain.rs` | what the output of a test says |
+//! | `names.rs` | names that no solution needs |
 //! | `student/` | the commands of a student |
 //! | `chapter/` | the text: in the terminal, as pages; its excerpts and pictures |
 //! | `quiz/` | questions about a recorded run |
 //! | `teacher/` | verifying, grading, scoring and creating labs |
+
+/// As `println!`; but a reader that closes the pipe, such as `head`, ends the program without a word.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::lab::say(format_args!($($text)*)) };
+}
 
 mod args;
 mod build;
@@ -22,10 +29,12 @@ mod confine;
 mod course;
 mod cut;
 mod error;
+mod explain;
 pub mod items;
 mod judge;
 mod list;
 pub mod manifest;
+mod names;
 mod quiz;
 mod run;
 mod state;
@@ -40,6 +49,8 @@ pub use error::LabError;
 use crate::{Exit, Failure};
 use args::LabCommand;
 use course::Course;
+use std::fmt::Arguments;
+use std::io::{self, Write};
 use student::{beside, check, crawl, hint, next, show, start, update};
 use tree::Tree;
 
@@ -80,4 +91,12 @@ pub fn run(args: LabArgs) -> Result<Exit, Failure> {
 /// Fails if the program can't be run.
 pub fn confine(args: &ConfineArgs) -> Result<Exit, Failure> {
     match confine::run(args)? {}
+}
+
+/// See [`say!`].
+fn say(text: Arguments<'_>) {
+    if let Err(error) = writeln!(io::stdout(), "{text}") {
+        let is_quiet = error.kind() == io::ErrorKind::BrokenPipe;
+        std::process::exit(if is_quiet { 0 } else { Exit::Failure.code().into() });
+    }
 }

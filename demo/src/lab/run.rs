@@ -1,8 +1,8 @@
 //! Runs one test in a process of its own, within its limits, and finds out how it ended.
 
 use super::confine::confined;
-use super::cut::UNWRITTEN;
 use super::error::LabError;
+use super::explain::{self, failure};
 use super::manifest::Limits;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
@@ -41,8 +41,10 @@ pub(crate) struct Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Passed,
-    /// It panicked or ended otherwise: what happened, in a sentence or more.
+    /// An assertion failed: what happened, in a sentence or more.
     Failed(String),
+    /// It ended before an assertion could fail: how, in a sentence.
+    Crashed(String),
     /// It reached a limit: which one, in a sentence.
     Exceeded(String),
     /// The binary has no test of this name.
@@ -56,7 +58,7 @@ impl End {
     /// What happened, if the test did not pass.
     pub(crate) fn failure(&self) -> Option<&str> {
         match self {
-            End::Failed(what) | End::Exceeded(what) => Some(what),
+            End::Failed(what) | End::Crashed(what) | End::Exceeded(what) => Some(what),
             End::Passed | End::Missing => None,
         }
     }
@@ -90,7 +92,10 @@ impl TestRun<'_> {
         let limits = if self.is_recorded { Limits { output: 64, ..self.limits } } else { self.limits };
         let mut command = confined(limits, self.processes, self.user)?;
         command.arg(self.binary).args([self.name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
-        command.env("MODELS_OWN_PROCESS", "1").env("TMPDIR", self.place).env("RUST_BACKTRACE", "0");
+        command
+            .env("MODELS_OWN_PROCESS", "1")
+            .env("TMPDIR", self.place)
+            .env("RUST_BACKTRACE", if self.is_recorded { "1" } else { "0" });
         command.current_dir(self.place).stdin(Stdio::null()).stdout(output).stderr(error);
         if self.is_recorded {
             // Those of the test before, which this one may not write.
@@ -106,30 +111,38 @@ impl TestRun<'_> {
     fn end(&self, status: Option<ExitStatus>, cpu: Duration, output: &str) -> End {
         let Limits { cpu: seconds, memory, output: size } = self.limits;
         let Some(status) = status else {
-            return End::Exceeded("it hangs: it waits for something that never happens".into());
+            return End::Exceeded("the test hangs: it waits for something that never happens".into());
         };
         if let Some(failure) = failure(output, self.name, status.signal() == Some(SIGABRT)) {
-            return End::Failed(failure);
+            let explain::Failure { what, is_of_test } = failure;
+            return if is_of_test { End::Failed(what) } else { End::Crashed(what) };
         }
         match status.signal() {
             _ if output.contains("memory allocation of") => {
-                End::Exceeded(format!("it needs more than {memory} MiB of memory"))
+                End::Exceeded(format!("the test needs more than {memory} MiB of memory"))
             }
-            Some(SIGXFSZ) => End::Exceeded(format!("it prints more than {size} MiB")),
+            Some(SIGXFSZ) => End::Exceeded(format!("the test prints more than {size} MiB")),
             Some(SIGXCPU | SIGKILL) if cpu.as_secs() + 1 >= seconds => End::Exceeded(format!(
-                "it took {seconds} s of processor time and had not ended: is there a loop without an end?"
+                "the test took {seconds} s of processor time and had not ended: is there a loop without an end?"
             )),
-            Some(signal) => End::Failed(format!("it was ended by signal {signal} ({})", signal_name(signal))),
+            _ if output.contains("has overflowed its stack") => {
+                End::Crashed("the stack overflowed: does a function call itself without an end?".into())
+            }
+            Some(SIGSEGV) => End::Crashed("an access to invalid memory (signal 11): look at the pointers".into()),
+            Some(signal) => End::Crashed(format!("the test was ended by signal {signal} ({})", signal_name(signal))),
             None if status.success() && output.contains("test result: ok. 1 passed") => End::Passed,
             None if status.success() && output.contains("test result: ok. 0 passed") => End::Missing,
-            None if status.success() => End::Failed("the process ended before the test did".into()),
-            None => End::Failed(format!("it exited with code {}", status.code().unwrap_or(-1))),
+            None => End::Crashed(format!(
+                "the process ended with code {} before the test was over: does something call `exit`?",
+                status.code().unwrap_or(-1)
+            )),
         }
     }
 }
 
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
+const SIGSEGV: i32 = 11;
 const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
 
@@ -193,138 +206,4 @@ fn beginning(file: &mut File) -> String {
     let mut bytes = Vec::new();
     let read = file.rewind().and_then(|()| file.take(MOST).read_to_end(&mut bytes));
     read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The panic that made the test fail, as a sentence for a student: the last one of the test's thread; or the first, if
-/// the process was aborted, because then the others came from destructors.
-fn failure(output: &str, test: &str, is_aborted: bool) -> Option<String> {
-    if !output.contains("test result: FAILED") && !output.contains("panicked at") {
-        return None;
-    }
-    if output.contains("test result: ok. 1 passed") {
-        return None; // a panic on purpose
-    }
-    let panics = panics(output);
-    let unwritten = panics.iter().find(|(_, message)| message.starts_with(UNWRITTEN));
-    let mut own = panics.iter().filter(|(thread, _)| *thread == test || *thread == "main");
-    let own = if is_aborted { own.next() } else { own.next_back() };
-    let (_, message) = unwritten.or(own).or(panics.last())?;
-    Some(explained(message))
-}
-
-/// The file and the line of the panic that a test printed last.
-pub(crate) fn place_of_panic(output: &str) -> Option<(&str, usize)> {
-    let at = output.lines().rev().find_map(|line| Some(line.split_once("panicked at ")?.1))?;
-    let mut parts = at.split(':');
-    Some((parts.next()?, parts.next()?.parse().ok()?))
-}
-
-/// All panics in the output: the thread, and the message.
-fn panics(output: &str) -> Vec<(&str, String)> {
-    let mut found = Vec::new();
-    let mut lines = output.lines().peekable();
-    while let Some(line) = lines.next() {
-        let Some((thread, _)) = line.split_once("panicked at ") else { continue };
-        let thread = thread.split('\'').nth(1).unwrap_or_default();
-        let is_end = |line: &&str| {
-            line.starts_with("note: ")
-                || line.starts_with("thread '")
-                || line.starts_with("test result")
-                || *line == "failures:"
-        };
-        let mut message = Vec::new();
-        while let Some(line) = lines.next_if(|line| !is_end(line)) {
-            message.push(line);
-        }
-        found.push((thread, message.join("\n").trim_end().to_owned()));
-    }
-    found
-}
-
-/// The message without what surrounds it, and the words of the model checker as sentences.
-fn explained(message: &str) -> String {
-    let of_seed = message.split_once("): ").filter(|_| message.starts_with("seed ")).map(|(_, rest)| rest);
-    let text = of_seed.unwrap_or(message);
-    let text = text.split("\nrepeat it: ").next().unwrap_or(text).trim_end();
-    let compared = compared(text);
-    let text = compared.as_deref().unwrap_or(text);
-    match text {
-        text if text.starts_with(UNWRITTEN) => {
-            let name = text.strip_prefix("not yet implemented: ").unwrap_or(text);
-            format!("{name} is not written yet")
-        }
-        text if text.starts_with("deadlock; threads") => {
-            "all threads wait, and none is left that would continue one of them: a wake was lost".into()
-        }
-        text if text.starts_with("Causality violation") => {
-            format!(
-                "a race: two threads access the same memory, and nothing orders the two accesses ({})",
-                first_line(text)
-            )
-        }
-        text if text.contains("Model exceeded maximum number of branches") => {
-            "a thread repeats the same steps without an end".into()
-        }
-        text if text.contains("leaked") && text.len() < 200 => {
-            format!("something was never dropped ({})", first_line(text))
-        }
-        text => text.to_owned(),
-    }
-}
-
-/// The message of a comparison; with the two values, if it names none itself.
-fn compared(text: &str) -> Option<String> {
-    let (_, message) = text.strip_prefix("assertion `left ")?.split_once(" right` failed: ")?;
-    let (message, values) = message.split_once("\n  left: ").unwrap_or((message, ""));
-    match values.split_once("\n right: ") {
-        Some((found, expected)) if !message.contains(|letter: char| letter.is_ascii_digit()) => {
-            Some(format!("{message}: found {found}, expected {expected}"))
-        }
-        _ => Some(message.to_owned()),
-    }
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::failure;
-
-    #[test]
-    fn the_panic_that_ended_the_test_is_found_among_others() {
-        let output = "\nthread 'a_test' (12) panicked at src/a.rs:1:1:\non purpose\nnote: run with\n\n\
-                      thread 'a_test' (12) panicked at src/a.rs:2:1:\nit was polled twice\nsecond line\nnote: x\n\
-                      test result: FAILED. 0 passed";
-        assert_eq!(failure(output, "a_test", false).unwrap(), "it was polled twice\nsecond line");
-    }
-
-    #[test]
-    fn a_hole_is_named_whatever_it_led_to() {
-        let output = "thread 't' (1) panicked at a:1:1:\nnot yet implemented: lab 4, task 2: State::suspend\n\
-                      thread 't' (1) panicked at b:1:1:\ncalled unwrap\ntest result: FAILED.";
-        assert_eq!(failure(output, "t", false).unwrap(), "lab 4, task 2: State::suspend is not written yet");
-    }
-
-    #[test]
-    fn a_failure_of_a_seed_is_shown_without_the_seed() {
-        let output = "thread 't' (1) panicked at a:1:1:\nseed 0 fails (explored at x.rs:1:2): it deadlocked\n\
-                      repeat it: EXECUTOR_SEED=0 cargo test t\ntest result: FAILED.";
-        assert_eq!(failure(output, "t", false).unwrap(), "it deadlocked");
-        assert_eq!(failure("test result: ok. 1 passed; thread panicked at", "t", false), None);
-    }
-
-    #[test]
-    fn a_comparison_is_shown_by_its_message() {
-        let output = "thread 't' (1) panicked at a:1:1:\nassertion `left == right` failed: two were polled\n  left: 1\n right: 2\n\
-                      test result: FAILED.";
-        assert_eq!(failure(output, "t", false).unwrap(), "two were polled: found 1, expected 2");
-    }
-
-    #[test]
-    fn the_model_checker_is_translated() {
-        let output = "thread 't' (1) panicked at a:1:1:\ndeadlock; threads = [(Id(0), Blocked)]\ntest result: FAILED.";
-        assert!(failure(output, "t", false).unwrap().contains("a wake was lost"));
-    }
 }

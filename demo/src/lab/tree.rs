@@ -4,6 +4,7 @@
 //! The tree has the same packages as the clone, so it needs no other downloads and the same `Cargo.lock` fits. A file is
 //! written only if its text changes, so cargo rebuilds only what has changed.
 
+use super::build::cargo;
 use super::course::{Course, Edits, LABS, Lab, read, write};
 use super::error::LabError;
 use super::state::State;
@@ -184,8 +185,15 @@ impl Tree {
     }
 }
 
+/// Removes packages from `Cargo.lock` that only other labs need; otherwise the first build would change the file. If that
+/// fails, the first build says why.
+fn fit_lock_file(top: &Path) {
+    _ = cargo(top).args(["update", "--workspace", "--offline", "--quiet"]).output();
+}
+
 /// Commits everything in the tree. If that fails, prints why and continues: the labs need no history.
 pub(crate) fn commit(top: &Path, message: &str) {
+    fit_lock_file(top);
     if let Err(why) = try_commit(top, message) {
         eprintln!("the tree is not committed: {why}");
     }

@@ -79,7 +79,7 @@ pub fn run(args: &StepArgs) -> Result<Exit, Failure> {
     }
     if args.html.is_none() && args.perfetto.is_none() {
         match args.print {
-            true => print!("{}", screen(title, trace, sources, args.at.unwrap_or(1))),
+            true => screen::print(&screen(title, trace, sources, args.at.unwrap_or(1)))?,
             false => tui::show(screen::app(title, trace, sources, args.at))?,
         }
     }

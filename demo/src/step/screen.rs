@@ -7,7 +7,7 @@ use crate::Failure;
 use executor::trace::{Event, Trace};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 /// The size of the screen.
 const SIZE: (u16, u16) = (80, 24);
@@ -29,6 +29,17 @@ pub(crate) fn screen(title: String, trace: Trace, sources: Sources, at: usize) -
     cells.chunks(SIZE.0.into()).map(|cells| row(cells).trim_end().to_owned() + "\n").collect()
 }
 
+/// Prints a screen. A reader that closes the pipe, such as `head`, is no error.
+///
+/// # Errors
+/// If it can't be written.
+pub(super) fn print(screen: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(screen.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Shows the stepper at this event. Without a terminal, prints the screen.
 ///
 /// # Errors
@@ -37,8 +48,7 @@ pub(crate) fn show(title: String, trace: Trace, sources: Sources, at: Option<usi
     if io::stdout().is_terminal() && io::stdin().is_terminal() {
         return tui::show(app(title, trace, sources, at));
     }
-    print!("{}", screen(title, trace, sources, at.unwrap_or(1)));
-    Ok(())
+    print(&screen(title, trace, sources, at.unwrap_or(1)))
 }
 
 /// The event at which the run goes wrong, counted from 1: that of the first finding, or else of the first panic, or else

@@ -40,7 +40,7 @@ pub(super) fn write_all(course: &Course, to: &Path) -> Result<(), LabError> {
         let title = format!("Lab {}: {}", lab.number, lab.manifest.title);
         write(&to.join(name(lab)), page(&title, &text(course, lab)?, &links))?;
     }
-    println!("wrote {}", to.join("index.html").display());
+    say!("wrote {}", to.join("index.html").display());
     Ok(())
 }
 

@@ -28,22 +28,22 @@ pub(crate) fn run(recording: &Path, most: usize, seed: Option<u64>) -> Result<Ex
     let mut answers = io::stdin().lock();
     for (number, question) in asked.iter().enumerate() {
         let Some(is_right) = ask(number + 1, question, &mut answers).map_err(Failure::Output)? else {
-            println!();
+            say!("");
             break;
         };
         right += usize::from(is_right);
     }
-    println!("{right} of {count} right");
+    say!("{right} of {count} right");
     Ok(if right == count { Exit::Success } else { Exit::SomeFailed })
 }
 
 /// Asks a question. `None` if the input has ended.
 fn ask(number: usize, question: &Question, answers: &mut impl BufRead) -> io::Result<Option<bool>> {
     let wrap = textwrap::Options::new(80).subsequent_indent("   ");
-    println!("{}", textwrap::fill(&format!("{number}. {}", question.text), wrap));
+    say!("{}", textwrap::fill(&format!("{number}. {}", question.text), wrap));
     for (at, option) in question.options.iter().enumerate() {
         let wrap = textwrap::Options::new(80).initial_indent("   ").subsequent_indent("      ");
-        println!("{}", textwrap::fill(&format!("{}) {option}", letter(at)), wrap));
+        say!("{}", textwrap::fill(&format!("{}) {option}", letter(at)), wrap));
     }
     let last = letter(question.options.len() - 1);
     let answer = loop {
@@ -54,7 +54,7 @@ fn ask(number: usize, question: &Question, answers: &mut impl BufRead) -> io::Re
             return Ok(None);
         }
         if !io::stdin().is_terminal() {
-            println!("{}", line.trim()); // the dialogue is complete in a file, too
+            say!("{}", line.trim()); // the dialogue is complete in a file, too
         }
         match question
             .options
@@ -63,13 +63,13 @@ fn ask(number: usize, question: &Question, answers: &mut impl BufRead) -> io::Re
             .find(|(at, _)| line.trim().eq_ignore_ascii_case(&letter(*at).to_string()))
         {
             Some((at, _)) => break at,
-            None => println!("   give one of the letters a to {last}"),
+            None => say!("   give one of the letters a to {last}"),
         }
     };
     let is_right = answer == question.answer;
     let verdict = if is_right { "right" } else { "wrong" };
     let why = format!("{verdict}: {}. {}", question.options[question.answer], question.why);
-    println!("{}\n", textwrap::fill(&why, textwrap::Options::new(80).initial_indent("   ").subsequent_indent("   ")));
+    say!("{}\n", textwrap::fill(&why, textwrap::Options::new(80).initial_indent("   ").subsequent_indent("   ")));
     Ok(Some(is_right))
 }
 

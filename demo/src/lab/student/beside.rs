@@ -22,9 +22,9 @@ pub(crate) fn beside(tree: &Tree, width: usize) -> Result<(), LabError> {
             continue; // of a track that was not chosen
         }
         let ours = tree.course.source(&hole.file)?;
-        println!("{} in {}\n", hole.item, hole.file);
+        say!("{} in {}\n", hole.item, hole.file);
         print_both(&function(&yours, hole)?, &function(&ours, hole)?, width);
-        println!();
+        say!("");
     }
     Ok(())
 }
@@ -41,16 +41,16 @@ fn print_both(yours: &str, ours: &str, width: usize) {
     let widest = |text: &str| text.lines().map(columns).max().unwrap_or(0);
     let (left, right) = (widest(yours).max(5), widest(ours).max(4));
     if left + 3 + right > width {
-        return println!("yours\n{}\n\nours\n{}", indented(yours), indented(ours));
+        return say!("yours\n{}\n\nours\n{}", indented(yours), indented(ours));
     }
-    println!("{} │ ours", fit("yours", left));
+    say!("{} │ ours", fit("yours", left));
     let (mut yours, mut ours) = (yours.lines(), ours.lines());
     loop {
         let (your, our) = (yours.next(), ours.next());
         if your.is_none() && our.is_none() {
             break;
         }
-        println!("{}", format!("{} │ {}", fit(your.unwrap_or_default(), left), our.unwrap_or_default()).trim_end());
+        say!("{}", format!("{} │ {}", fit(your.unwrap_or_default(), left), our.unwrap_or_default()).trim_end());
     }
 }
 

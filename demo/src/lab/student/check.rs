@@ -8,6 +8,8 @@ use crate::lab::error::LabError;
 use crate::lab::items::find;
 use crate::lab::judge::{Judge, sentence};
 use crate::lab::manifest::{Hole, Test};
+use crate::lab::names;
+use crate::lab::run::End;
 use crate::lab::tree::Tree;
 use std::io::{IsTerminal, stderr};
 use std::ops::ControlFlow;
@@ -19,37 +21,77 @@ pub(crate) fn check(tree: &mut Tree) -> Result<Exit, LabError> {
     }
     let failed = {
         let lab = tree.lab()?;
+        if let Some(why) = refused(tree) {
+            say!("{why}; `lab grade` refuses it, too");
+            return Ok(Exit::SomeFailed);
+        }
         let Some(judge) = built(tree)? else { return Ok(Exit::SomeFailed) };
-        println!("lab {}: {}", lab.number, lab.manifest.title);
+        say!("lab {}: {}", lab.number, lab.manifest.title);
         let tracks = tracks_begun(tree)?;
         if !tracks.is_empty() {
-            println!("of the tracks {}, this checks {}", lab.manifest.tracks().join(", "), tracks.join(", "));
+            say!("of the tracks {}, this checks {}", lab.manifest.tracks().join(", "), tracks.join(", "));
         }
         let mut failed = None;
         judge.run_all(lab.manifest.tests_of(&tracks), |test, outcome| match outcome.end.failure() {
             Some(what) => {
-                println!("  FAILED  {}\n", sentence(&test.name));
+                let is_of_test = matches!(outcome.end, End::Failed(_));
+                say!("  FAILED  {}\n", sentence(&test.name));
                 match unwritten(tree, what) {
                     Some(hole) => print_hole(&hole, test),
-                    None => print_failure(test, what),
+                    None => print_failure(test, what, is_of_test),
                 }
                 failed = Some(test.name.clone());
                 ControlFlow::Break(())
             }
             None => {
-                println!("  ok      {}", sentence(&test.name));
+                say!("  ok      {}", sentence(&test.name));
                 ControlFlow::Continue(())
             }
         })?;
         failed
     };
-    (tree.state.has_passed, tree.state.failed) = (failed.is_none(), failed);
+    let changed = changed_tests(tree)?;
+    (tree.state.has_passed, tree.state.failed) = (failed.is_none() && changed.is_empty(), failed);
     tree.save()?;
-    if tree.state.failed.is_some() {
-        return Ok(Exit::SomeFailed);
+    if !changed.is_empty() {
+        say!("\nnote: these files are not the course's any more; grading uses the course's:");
+        changed.iter().for_each(|file| say!("  {file}"));
     }
-    print_passed(tree)?;
-    Ok(Exit::Success)
+    match (&tree.state.failed, tree.state.has_passed) {
+        (Some(_), _) => Ok(Exit::SomeFailed),
+        (None, false) => {
+            say!("the tests of this tree passed; ./lab update restores the course's");
+            Ok(Exit::SomeFailed)
+        }
+        (None, true) => {
+            print_passed(tree)?;
+            Ok(Exit::Success)
+        }
+    }
+}
+
+/// Why the student's functions are refused, if they are.
+fn refused(tree: &Tree) -> Option<String> {
+    let holes = &tree.lab().ok()?.manifest.holes;
+    holes.iter().find_map(|hole| {
+        let text = tree.text(&hole.file).ok()?;
+        let why = names::check(if hole.whole { &text } else { body(&text, &hole.item).ok()? }).err()?;
+        Some(format!("{} in {}: it {why}", hole.item, hole.file))
+    })
+}
+
+/// The files of the tests that are not those of the course.
+fn changed_tests(tree: &Tree) -> Result<Vec<String>, LabError> {
+    let lab = tree.lab()?;
+    let own = format!("{}/tests", lab.path());
+    let mut changed = Vec::new();
+    for part in [&*own, "tests/src/kit", "tests/src/conformance", "tests/models"] {
+        for file in tree.course.files(part)? {
+            let ours = tree.course.source(&file)?;
+            changed.extend((tree.text(&file).ok() != Some(ours)).then_some(file));
+        }
+    }
+    Ok(changed)
 }
 
 /// In a lab with a choice: the tracks that the student has begun; the first, if none.
@@ -59,15 +101,23 @@ pub(super) fn tracks_begun(tree: &Tree) -> Result<Vec<&str>, LabError> {
     Ok(tree.lab()?.manifest.tracks_begun(is_written))
 }
 
-/// The hole that a test has reached: its task, file and line.
+/// What is to be written next, if a test has reached a hole: the first one, with its file and line.
 fn unwritten(tree: &Tree, what: &str) -> Option<String> {
     let lab = tree.lab().ok()?;
-    let (number, hole) = lab.manifest.holes.iter().enumerate().find(|(number, hole)| {
-        what == format!("lab {}, task {}: {} is not written yet", lab.number, number + 1, hole.item)
-    })?;
+    let holes = &lab.manifest.holes;
+    let name = |number: usize| format!("task {}: {}", number + 1, holes[number].item);
+    let reached =
+        (0..holes.len()).find(|number| what == format!("lab {}, {} is not written yet", lab.number, name(*number)))?;
+    let is_next = |hole: &Hole| {
+        let text = tree.text(&hole.file).unwrap_or_default();
+        hole.track == holes[reached].track && body(&text, &hole.item).is_ok_and(is_hole)
+    };
+    let first = holes.iter().position(is_next)?;
+    let hole = &holes[first];
     let text = tree.text(&hole.file).ok()?;
     let line = 1 + text[..find(&text, &hole.item).ok()?.body?.start].matches('\n').count();
-    Some(format!("task {}, {}, in {}:{line}", number + 1, hole.item, hole.file))
+    let and = if first == reached { String::new() } else { format!("; this test needs {}, too", name(reached)) };
+    Some(format!("{}, in {}:{line}{and}", name(first), hole.file))
 }
 
 /// Prints what is to be written next.
@@ -78,10 +128,12 @@ fn print_hole(hole: &str, test: &Test) {
 }
 
 /// Prints a failure: what broke, which invariant, how to see it.
-fn print_failure(test: &Test, what: &str) {
+fn print_failure(test: &Test, what: &str, is_of_test: bool) {
     let mut what = what.lines();
-    let first = what.next().unwrap_or_default();
-    print_line("broke", &format!("{} {first}", test.broke));
+    let first = capitalized(what.next().unwrap_or_default());
+    // A test that did not reach its assertion says nothing about what the assertion is for.
+    let broke = if is_of_test { format!("{} {first}", test.broke) } else { first };
+    print_line("broke", &broke);
     const SHOWN: usize = 6;
     let rest: Vec<&str> = what.filter(|line| !line.trim().is_empty()).collect();
     rest.iter().take(SHOWN).for_each(|line| print_line("", line));
@@ -92,11 +144,21 @@ fn print_failure(test: &Test, what: &str) {
     print_line("see it", "./lab show");
 }
 
+/// The sentence with a capital letter, unless it begins with a name.
+pub(crate) fn capitalized(sentence: &str) -> String {
+    let first = sentence.chars().next().filter(char::is_ascii_lowercase);
+    let is_name = sentence.split_whitespace().next().is_some_and(|word| word.contains(['_', '(', ':', '.']));
+    match first {
+        Some(first) if !is_name => format!("{}{}", first.to_ascii_uppercase(), &sentence[1..]),
+        _ => sentence.to_owned(),
+    }
+}
+
 /// Prints a line with a title, wrapped at 80 columns.
 fn print_line(title: &str, text: &str) {
     let first = format!("{title:<9}  ");
     let options = textwrap::Options::new(80).initial_indent(&first).subsequent_indent("           ");
-    println!("{}", textwrap::fill(text.trim_end(), options));
+    say!("{}", textwrap::fill(text.trim_end(), options));
 }
 
 /// Builds the tests of the tree; or prints the errors of the compiler.
@@ -116,7 +178,7 @@ fn print_errors(errors: &[String]) {
     errors.iter().take(SHOWN).for_each(|error| print!("{}", styled(error)));
     let more = errors.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!("; {more} more errors follow") } else { String::new() };
-    println!("the tree does not compile{more}");
+    say!("the tree does not compile{more}");
 }
 
 /// The compiler's text, without colours unless it goes to a terminal.
@@ -126,17 +188,17 @@ fn styled(text: &str) -> String {
 
 fn print_passed(tree: &Tree) -> Result<(), LabError> {
     let lab = tree.lab()?;
-    println!("\nall public tests passed");
+    say!("\nall public tests passed");
     for file in changed_outside(tree) {
-        println!(
+        say!(
             "  note: {file} differs from ours outside of your functions;\n        \
              grading, ./lab next --mine and ./lab update take only the functions"
         );
     }
-    println!("  ./lab beside   your functions next to ours");
+    say!("  ./lab beside   your functions next to ours");
     match tree.course.labs.iter().any(|other| other.number > lab.number) {
-        true => println!("  ./lab next     the following lab; with --mine it keeps your functions"),
-        false => println!("  ./lab crawl    the downloader on your own runtime"),
+        true => say!("  ./lab next     the following lab; with --mine it keeps your functions"),
+        false => say!("  ./lab crawl    the downloader on your own runtime"),
     }
     Ok(())
 }

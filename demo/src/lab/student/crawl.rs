@@ -24,11 +24,11 @@ pub(crate) fn crawl(tree: &Tree) -> Result<Exit, LabError> {
     }
     let yours = tree.top.join("target/release/demo");
     let ours = std::env::current_exe().map_err(LabError::program("demo"))?;
-    println!("the built-in site, crawled by your runtime:");
+    say!("the built-in site, crawled by your runtime:");
     let place = temporary()?;
     let first = Command::new(&yours).args(["--no-config", "-P"]).arg(place.path()).status();
     if !first.map_err(LabError::program("demo"))?.success() {
-        println!("the crawl failed");
+        say!("the crawl failed");
         return Ok(Exit::SomeFailed);
     }
     let mut times: [Vec<Duration>; 2] = Default::default();
@@ -41,7 +41,7 @@ pub(crate) fn crawl(tree: &Tree) -> Result<Exit, LabError> {
         times.sort();
         times[ROUNDS / 2]
     });
-    println!("\nmedians of {ROUNDS} crawls in turns: {yours:.0?} on your runtime, {ours:.0?} on ours");
+    say!("\nmedians of {ROUNDS} crawls in turns: {yours:.0?} on your runtime, {ours:.0?} on ours");
     Ok(Exit::Success)
 }
 

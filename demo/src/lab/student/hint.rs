@@ -6,8 +6,7 @@ use crate::lab::error::LabError;
 use crate::lab::manifest::Hole;
 use crate::lab::tree::Tree;
 
-/// Prints the hints so far for a task, and one more. Without a number, the task is the first that is not written; if all
-/// are written, the last.
+/// Prints the hints so far for a task, and one more. Without a number, the task is the first that is not written.
 pub(crate) fn hint(tree: &mut Tree, task: Option<usize>) -> Result<(), LabError> {
     let (item, text) = {
         let (number, hole) = task_of(tree, task)?;
@@ -26,7 +25,7 @@ pub(crate) fn hint(tree: &mut Tree, task: Option<usize>) -> Result<(), LabError>
         });
         (hole.item.clone(), text)
     };
-    println!("{text}");
+    say!("{text}");
     *tree.state.hints.entry(item).or_default() += 1;
     tree.save()
 }
@@ -38,10 +37,11 @@ fn task_of(tree: &Tree, task: Option<usize>) -> Result<(usize, &Hole), LabError>
         hole.track.as_deref().is_none_or(|track| tracks.contains(&track))
             && tree.text(&hole.file).is_ok_and(|text| body(&text, &hole.item).is_ok_and(is_hole))
     };
-    let number = match task {
-        Some(number) => number,
-        None => 1 + holes.iter().position(is_next).unwrap_or(holes.len().saturating_sub(1)),
+    let written = || {
+        let why = "all functions are written; give the number of the task that a hint is for, such as ./lab hint 2";
+        LabError::Usage(why.into())
     };
+    let number = task.or_else(|| Some(1 + holes.iter().position(is_next)?)).ok_or_else(written)?;
     let hole = number.checked_sub(1).and_then(|at| holes.get(at));
     let hole =
         hole.ok_or_else(|| LabError::Usage(format!("there is no task {number}; the tasks are 1 to {}", holes.len())))?;

@@ -23,13 +23,13 @@ pub(crate) fn next(mut tree: Tree, is_mine: bool, to: Option<u32>) -> Result<Exi
     tree.course.lab(to)?;
     if is_mine {
         if check(&mut tree)? != Exit::Success {
-            println!("\n--mine keeps functions that pass; finish this lab, or go on without --mine");
+            say!("\n--mine keeps functions that pass; finish this lab, or go on without --mine");
             return Ok(Exit::SomeFailed);
         }
         if !tree.state.mine.contains(&number) {
             tree.state.mine.push(number);
         }
-        println!();
+        say!("");
     } else {
         tree.state.mine.clear();
     }

@@ -5,14 +5,16 @@ use crate::lab::build::build_program;
 use crate::lab::confine::confined;
 use crate::lab::course::read;
 use crate::lab::error::LabError;
+use crate::lab::explain::places_of_panic;
 use crate::lab::judge::{Recorded, sentence};
 use crate::lab::manifest::{Limits, Test};
-use crate::lab::run::{Outcome, place_of_panic, run_to_the_end};
+use crate::lab::run::{Outcome, run_to_the_end};
 use crate::lab::student::check::built;
 use crate::lab::tree::Tree;
 use crate::step::{self, Sources};
 use crate::temporary::Temporary;
 use crate::{Exit, Failure};
+use executor::trace::{Event, Trace};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -25,7 +27,7 @@ pub(crate) fn show(tree: &Tree) -> Result<Exit, Failure> {
         eprintln!("no test has failed since the last `check`: this is the program of the lab");
         let place = Temporary::new()?;
         let program = build_program(&tree.top, lab)?;
-        show_run(tree, &record_program(&program, place.path())?, &format!("lab {}", lab.number))?;
+        show_run(tree, step::open(&record_program(&program, place.path())?)?, &format!("lab {}", lab.number))?;
         return Ok(Exit::Success);
     };
     let (outcome, recorded) = judge.run(test, true)?;
@@ -35,12 +37,14 @@ pub(crate) fn show(tree: &Tree) -> Result<Exit, Failure> {
     };
     if recorded.steps.metadata().is_ok_and(|file| file.len() > 0) {
         let steps = read(&recorded.steps)?;
-        println!("{}: {what}\n\n{}", sentence(&test.name), steps.trim_end());
+        say!("{}: {what}\n\n{}", sentence(&test.name), steps.trim_end());
         return Ok(Exit::SomeFailed);
     }
-    match recording_of(&outcome, &recorded) {
-        Some(recording) => show_run(tree, &recording, &sentence(&test.name))?,
-        None => print_output(tree, test, &outcome),
+    match recording_of(&outcome, &recorded).map(|path| step::open(&path)).transpose()? {
+        Some(trace) if trace.records.iter().any(|record| matches!(record.event, Event::Spawned { .. })) => {
+            show_run(tree, trace, &sentence(&test.name))?;
+        }
+        _ => print_output(tree, test, &outcome),
     }
     Ok(Exit::SomeFailed)
 }
@@ -70,29 +74,35 @@ pub(crate) fn record_program(program: &Path, place: &Path) -> Result<PathBuf, La
 }
 
 /// Shows a recording at the event where it goes wrong, with the sources of the tree.
-fn show_run(tree: &Tree, recording: &Path, title: &str) -> Result<(), Failure> {
-    let trace = step::open(recording)?;
+fn show_run(tree: &Tree, trace: Trace, title: &str) -> Result<(), Failure> {
     let at = step::guilty_event(&trace);
     step::show(title.to_owned(), trace, Sources::new(Some(tree.top.clone())), Some(at))
 }
 
 /// Prints what a test printed that ran on no runtime, and the line that panicked.
 fn print_output(tree: &Tree, test: &Test, outcome: &Outcome) {
-    println!("`{}` runs on no runtime, so there is no recording. It printed:\n", sentence(&test.name));
+    say!("`{}` runs no task, so there is nothing to step through. It printed:\n", sentence(&test.name));
     let is_own = |line: &&str| {
         const OF_HARNESS: [&str; 5] = ["running ", "test result", "failures:", "FAILED", "note: run with"];
         !line.trim().is_empty()
             && !OF_HARNESS.iter().any(|start| line.trim_start().starts_with(start))
             && line.trim() != test.name
     };
-    outcome.output.lines().filter(is_own).for_each(|line| println!("    {line}"));
-    let Some((file, line)) = place_of_panic(&outcome.output) else { return };
-    let Ok(text) = tree.text(file) else { return };
-    println!("\n{file}:{line}\n");
+    let printed = outcome.output.split("stack backtrace:").next().unwrap_or_default();
+    printed.lines().filter(is_own).for_each(|line| say!("    {line}"));
+    // The innermost line in a file of the tree; a test includes some of them by a path with `..`.
+    let of_tree = |(file, line): (&str, usize)| {
+        let path = tree.top.join(file).canonicalize().ok()?;
+        let file = path.strip_prefix(tree.top.canonicalize().ok()?).ok()?.to_str()?.to_owned();
+        Some((tree.text(&file).ok()?, file, line))
+    };
+    let found = places_of_panic(&outcome.output).into_iter().find_map(of_tree);
+    let Some((text, file, line)) = found else { return };
+    say!("\n{file}:{line}\n");
     const AROUND: usize = 8;
     let shown = text.lines().enumerate().skip(line.saturating_sub(AROUND + 1)).take(2 * AROUND);
     for (number, text) in shown {
         let mark = if number + 1 == line { "▶" } else { " " };
-        println!("{mark}{:>4} {text}", number + 1);
+        say!("{mark}{:>4} {text}", number + 1);
     }
 }

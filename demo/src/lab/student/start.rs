@@ -30,15 +30,15 @@ pub(crate) fn start(course: &Course, number: u32, to: &Path) -> Result<(), LabEr
 /// Prints what a student needs to begin a lab.
 pub(crate) fn print_beginning(lab: &Lab, to: Option<&Path>) {
     let manifest = &lab.manifest;
-    println!("Lab {}: {} (about {} hours)\n", lab.number, manifest.title, manifest.hours);
+    say!("Lab {}: {} (about {} hours)\n", lab.number, manifest.title, manifest.hours);
     let mut file = "";
     for (task, hole) in manifest.holes.iter().enumerate() {
         if hole.file != file {
             file = &hole.file;
-            println!("  {file}");
+            say!("  {file}");
         }
         let text = format!("task {}: {}: {}", task + 1, hole.item, hole.task);
-        println!(
+        say!(
             "{}",
             textwrap::fill(&text, textwrap::Options::new(80).initial_indent("    ").subsequent_indent("            "))
         );
@@ -46,9 +46,9 @@ pub(crate) fn print_beginning(lab: &Lab, to: Option<&Path>) {
     if let Some(to) = to {
         let is_plain = |letter: char| letter.is_alphanumeric() || "/._-".contains(letter);
         let shown = to.display().to_string();
-        println!("\n  cd {}", if shown.chars().all(is_plain) { shown } else { quoted(to) });
+        say!("\n  cd {}", if shown.chars().all(is_plain) { shown } else { quoted(to) });
     }
-    println!(
+    say!(
         "\n  ./lab read     the chapter, which is README.md too\n  \
          ./lab check    the tests, up to the first that fails\n  \
          ./lab show     the failing run, in the stepper\n  \

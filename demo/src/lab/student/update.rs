@@ -21,7 +21,7 @@ pub(crate) fn update(tree: &Tree) -> Result<(), LabError> {
     write_tree(&tree.course, lab, &tree.top, &edits)?;
     tree.save()?;
     commit(&tree.top, &format!("Lab {}, updated from the clone", lab.number));
-    println!("the tree is up to date; your functions are kept");
+    say!("the tree is up to date; your functions are kept");
     Ok(())
 }
 

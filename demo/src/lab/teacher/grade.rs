@@ -9,6 +9,7 @@ use super::hidden::with_hidden;
 use super::submission::{Submission, lab_of, trees};
 use crate::Exit;
 use crate::lab::args::{Format, GradeArgs};
+use crate::lab::build::plain;
 use crate::lab::course::{Course, Edits, Lab};
 use crate::lab::error::LabError;
 use crate::lab::judge::{Judge, sentence, temporary};
@@ -102,20 +103,24 @@ impl Grading<'_> {
             grade.verdict = format!("refused: {}", printable(&why));
             return Ok(grade);
         }
-        let Some((passed, failures)) = self.run(self.lab, &taken.edits, &taken.tracks)? else {
-            grade.verdict = "does not compile in a clean tree".into();
-            return Ok(grade);
-        };
-        (grade.passed, grade.failures) = (passed, failures);
+        match self.run(self.lab, &taken.edits, &taken.tracks)? {
+            Ok((passed, failures)) => (grade.passed, grade.failures) = (passed, failures),
+            Err(error) => {
+                grade.verdict =
+                    format!("does not compile in a clean tree, which has only the lab's functions: {error}");
+                return Ok(grade);
+            }
+        }
         if let Some(hidden) = hidden {
             let (lab, (file, text)) = with_hidden(self.course, self.lab, hidden)?;
             let mut edits = taken.edits.clone();
             edits.insert(file, text);
             grade.hidden_tests = lab.manifest.tests_of(&taken.tracks).len();
-            if let Some((passed, failures)) = self.run(&lab, &edits, &taken.tracks)? {
-                grade.hidden_passed = passed;
-                grade.failures.extend(failures.into_iter().map(|failure| format!("hidden: {failure}")));
-            }
+            let (passed, failures) = self
+                .run(&lab, &edits, &taken.tracks)?
+                .map_err(|error| LabError::Other(format!("the hidden tests do not compile: {error}")))?;
+            grade.hidden_passed = passed;
+            grade.failures.extend(failures.into_iter().map(|failure| format!("hidden: {failure}")));
         }
         grade.verdict = match (grade.passed == tests, grade.hidden_passed == grade.hidden_tests, grade.hidden_tests) {
             (true, true, 0) => "all public tests passed".into(),
@@ -127,10 +132,13 @@ impl Grading<'_> {
         Ok(grade)
     }
 
-    /// Runs the tests of these tracks on a solution: how many passed, and what failed. `None` if it does not compile.
-    fn run(&self, lab: &Lab, edits: &Edits, tracks: &[&str]) -> Result<Option<(usize, Vec<String>)>, LabError> {
+    /// Runs the tests of these tracks on a solution: how many passed, and what failed; or the compiler's first error.
+    fn run(&self, lab: &Lab, edits: &Edits, tracks: &[&str]) -> Result<Result<(usize, Vec<String>), String>, LabError> {
         write_tree(self.course, lab, self.top, edits)?;
-        let Ok(mut judge) = Judge::build(self.top, lab)? else { return Ok(None) };
+        let mut judge = match Judge::build(self.top, lab)? {
+            Ok(judge) => judge,
+            Err(errors) => return Ok(Err(first_error(&errors))),
+        };
         if nix::unistd::geteuid().is_root() {
             self.give_to_nobody(&mut judge)?;
         }
@@ -141,7 +149,7 @@ impl Grading<'_> {
             if let Some(what) = outcome.end.failure() {
                 // The text is the submission's. In a terminal, control characters in it could change other results.
                 let what = printable(what.lines().next().unwrap_or_default());
-                failures.push(format!("{}: {} {what}", sentence(&test.name), test.broke));
+                failures.push(format!("{}: {what}", sentence(&test.name)));
             } else {
                 passed += 1;
             }
@@ -153,7 +161,7 @@ impl Grading<'_> {
             failures.push(format!("{left} tests were not run, because {PATIENCE} had reached a limit"));
             ControlFlow::Break(())
         })?;
-        Ok(Some((passed, failures)))
+        Ok(Ok((passed, failures)))
     }
 
     /// Lets a user without rights run the tests: it can write to the tests' directory and read the binaries.
@@ -169,6 +177,12 @@ impl Grading<'_> {
         judge.user = Some(NOBODY);
         Ok(())
     }
+}
+
+/// The first line of the compiler's first error.
+fn first_error(errors: &[String]) -> String {
+    let first = errors.first().map(|error| plain(error)).unwrap_or_default();
+    printable(first.lines().next().unwrap_or_default()).into_owned()
 }
 
 /// A user without rights on most systems.
@@ -211,8 +225,8 @@ impl Printer {
                 self.csv_row(row).map_err(failed)
             }
             Format::Table => {
-                println!("{submission}: lab {lab}, {passed} of {tests} tests: {verdict}");
-                failures.iter().for_each(|failure| println!("    {failure}"));
+                say!("{submission}: lab {lab}, {passed} of {tests} tests: {verdict}");
+                failures.iter().for_each(|failure| say!("    {failure}"));
                 Ok(())
             }
         }

@@ -29,6 +29,6 @@ pub(crate) fn new(course: &Course, name: &str) -> Result<(), LabError> {
         let text = text.replace("NUMBER2", &format!("{number:02}")).replace("NUMBER", &number.to_string());
         write(&course.root.join(&folder).join(file), text.replace("TITLE", &title))?;
     }
-    println!("created {folder}; fill in its files, then run `lab verify {number}`");
+    say!("created {folder}; fill in its files, then run `lab verify {number}`");
     Ok(())
 }

@@ -161,7 +161,7 @@ fn print(scores: &[Score], format: Format) -> Result<(), LabError> {
     match format {
         Format::Json => {
             for score in scores {
-                println!("{}", serde_json::to_string(score).map_err(|error| other(error.to_string()))?);
+                say!("{}", serde_json::to_string(score).map_err(|error| other(error.to_string()))?);
             }
         }
         Format::Csv => {
@@ -176,7 +176,7 @@ fn print(scores: &[Score], format: Format) -> Result<(), LabError> {
                 let cost = instructions.zip(*allocations).map_or_else(String::new, |(instructions, allocations)| {
                     format!("{instructions:.3} of our instructions, {allocations:+.2} allocations for each operation; ")
                 });
-                println!("{student}: lab {lab}: {cost}{verdict}");
+                say!("{student}: lab {lab}: {cost}{verdict}");
             }
         }
     }

@@ -27,7 +27,7 @@ impl<'a> Bench<'a> {
         let problem = format!("lab {}, {of}: {}", self.lab.number, what.as_ref());
         // The chapter is looked at once for each solution.
         if !self.problems.contains(&problem) {
-            println!("  PROBLEM  {of}: {}", what.as_ref());
+            say!("  PROBLEM  {of}: {}", what.as_ref());
             self.problems.push(problem);
         }
     }

@@ -59,7 +59,7 @@ pub(crate) fn verify(course: &Course, settings: Settings) -> Result<Exit, Failur
             changed.extend(stamps.is_changed(course, lab)?.then_some(lab));
         }
         labs = changed;
-        println!("{} of {} labs have changed since they were verified", labs.len(), course.labs.len());
+        say!("{} of {} labs have changed since they were verified", labs.len(), course.labs.len());
     }
     let place = temporary()?;
     // Programs run elsewhere, so the path must be absolute.
@@ -93,13 +93,13 @@ pub(crate) fn verify(course: &Course, settings: Settings) -> Result<Exit, Failur
         true => String::new(),
         false => format!(", {wrongs} wrong solutions that fail as they should"),
     };
-    println!("\n{} labs{failing}, {:.0?}", labs.len(), start.elapsed());
+    say!("\n{} labs{failing}, {:.0?}", labs.len(), start.elapsed());
     if problems.is_empty() {
-        println!("everything holds");
+        say!("everything holds");
         return Ok(Exit::Success);
     }
-    println!("{} problems:", problems.len());
-    problems.iter().for_each(|problem| println!("  {}", problem.replace('\n', "\n    ")));
+    say!("{} problems:", problems.len());
+    problems.iter().for_each(|problem| say!("  {}", problem.replace('\n', "\n    ")));
     Ok(Exit::SomeFailed)
 }
 

@@ -7,10 +7,11 @@ use crate::Failure;
 use crate::lab::build::plain;
 use crate::lab::chapter::{self, blocks};
 use crate::lab::course::{Edits, LABS, Lab, write};
-use crate::lab::cut::{with_bodies, wrong_body};
+use crate::lab::cut::{body, with_bodies, wrong_body};
 use crate::lab::error::LabError;
 use crate::lab::judge::Judge;
 use crate::lab::manifest::{Limits, Manifest, Test, Wrong};
+use crate::lab::names;
 use crate::lab::run::End;
 use crate::lab::tree::write_tree;
 use std::io::{Write, stdout};
@@ -24,7 +25,7 @@ const PART: u64 = 4;
 impl<'a> Bench<'a> {
     pub(super) fn verify(&mut self, settings: &Settings) -> Result<(), Failure> {
         let lab = self.lab;
-        println!("lab {}: {}", lab.number, lab.manifest.title);
+        say!("lab {}: {}", lab.number, lab.manifest.title);
         self.limits(lab.manifest.limits);
         if self.hidden.is_some() {
             return self.solutions(settings, &mut String::new());
@@ -37,6 +38,7 @@ impl<'a> Bench<'a> {
         for wrong in &lab.manifest.wrongs {
             self.edits_of(wrong)?;
         }
+        self.names()?;
         if !settings.is_text {
             self.solutions(settings, &mut text)?;
         }
@@ -54,6 +56,18 @@ impl<'a> Bench<'a> {
         self.ours(text)?;
         for wrong in self.lab.manifest.wrongs.iter().filter(|_| !settings.quick) {
             self.wrong(wrong, text)?;
+        }
+        Ok(())
+    }
+
+    /// Our own functions must not be refused.
+    fn names(&mut self) -> Result<(), LabError> {
+        for hole in &self.lab.manifest.holes {
+            let Ok(text) = self.course.source(&hole.file) else { continue }; // a problem of its own
+            let ours = if hole.whole { Ok(&*text) } else { body(&text, &hole.item) };
+            if let Err(why) = ours.and_then(names::check) {
+                self.problem(&format!("our `{}`", hole.item), format!("it {why}"));
+            }
         }
         Ok(())
     }
@@ -102,7 +116,7 @@ impl<'a> Bench<'a> {
             ControlFlow::Continue(())
         })?;
         passed.iter().for_each(|test| self.problem("the starter", format!("passes the test `{test}`")));
-        println!("  the starter fails {} tests", self.lab.manifest.tests.len() - passed.len());
+        say!("  the starter fails {} tests", self.lab.manifest.tests.len() - passed.len());
         Ok(())
     }
 
@@ -130,7 +144,7 @@ impl<'a> Bench<'a> {
         failures.dedup();
         failures.iter().for_each(|failure| self.problem("our solution", failure));
         if let Some((time, test)) = slowest {
-            println!(
+            say!(
                 "  ours passes {} tests {ROUNDS} times; the slowest takes {time:.1?} ({test})",
                 quarter.manifest.tests.len()
             );
@@ -178,7 +192,7 @@ impl<'a> Bench<'a> {
             }
             Some((test, what)) => {
                 self.wrongs += 1;
-                println!("  {:<34} fails by {}: {}", wrong.name, test.name, what.lines().next().unwrap_or_default());
+                say!("  {:<34} fails by {}: {}", wrong.name, test.name, what.lines().next().unwrap_or_default());
             }
         }
         _ = stdout().flush();
