@@ -4,49 +4,40 @@ use super::course::Lab;
 use super::error::LabError;
 use super::manifest::Target;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What a build made.
 pub(crate) enum Built {
-    /// The binaries of the tests, and the warnings.
-    Tests { binaries: BTreeMap<Target, PathBuf>, warnings: Vec<String> },
+    /// The binary of the tests, and the warnings.
+    Tests { binary: PathBuf, warnings: Vec<String> },
     /// The errors of the compiler, as it prints them.
     Errors(Vec<String>),
 }
 
-/// Builds the tests of a lab.
+/// Builds one binary with tests of a lab.
 ///
 /// # Errors
 /// If cargo can't be run, or a package is missing.
-pub(crate) fn build(top: &Path, lab: &Lab) -> Result<Built, LabError> {
-    let targets: BTreeSet<Target> = lab.manifest.tests.iter().map(|test| test.target).collect();
+pub(crate) fn build(top: &Path, lab: &Lab, target: Target) -> Result<Built, LabError> {
     let mut cargo = cargo(top);
     cargo.args(["test", "--offline", "--no-run", "--quiet", "--message-format=json-diagnostic-rendered-ansi"]);
-    cargo.args(["--package", &lab.package()]);
-    for target in &targets {
-        match target {
-            Target::Check => cargo.args(["--test", "check"]),
-            Target::Models => cargo.args(["--package", "models", "--test", "loom"]),
-        };
-    }
+    match target {
+        Target::Check => cargo.args(["--package", &lab.package(), "--test", "check"]),
+        Target::Models => cargo.args(["--package", "models", "--test", "loom"]),
+    };
     let output = cargo.output().map_err(LabError::program("cargo"))?;
-    let (mut binaries, mut warnings, mut errors) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let (mut binary, mut warnings, mut errors) = (None, Vec::new(), Vec::new());
     for message in String::from_utf8_lossy(&output.stdout).lines().filter_map(parse) {
-        match (message.executable, message.target, message.message) {
-            (Some(path), Some(target), _) => match &*target.name {
-                "check" => _ = binaries.insert(Target::Check, path),
-                "loom" => _ = binaries.insert(Target::Models, path),
-                _ => {}
-            },
-            (.., Some(said)) if said.level == "error" => errors.extend(said.rendered),
-            (.., Some(said)) if said.level == "warning" => warnings.extend(said.rendered),
+        match (message.executable, message.message) {
+            (Some(path), _) => binary = Some(path),
+            (None, Some(said)) if said.level == "error" => errors.extend(said.rendered),
+            (None, Some(said)) if said.level == "warning" => warnings.extend(said.rendered),
             _ => {}
         }
     }
-    if output.status.success() {
-        return Ok(Built::Tests { binaries, warnings });
+    if let Some(binary) = binary.filter(|_| output.status.success()) {
+        return Ok(Built::Tests { binary, warnings });
     }
     if errors.is_empty() {
         let why = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
@@ -90,13 +81,7 @@ pub(crate) fn cargo(top: &Path) -> Command {
 #[derive(Deserialize)]
 struct Message {
     executable: Option<PathBuf>,
-    target: Option<Named>,
     message: Option<Said>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ use super::error::LabError;
 use super::manifest::{Limits, Target, Test};
 use super::run::{End, Outcome, TestRun};
 use crate::temporary::Temporary;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,9 @@ use std::path::{Path, PathBuf};
 /// The built tests of a lab.
 pub(crate) struct Judge<'a> {
     pub(crate) lab: &'a Lab,
-    binaries: BTreeMap<Target, PathBuf>,
+    top: PathBuf,
+    /// The binaries that were built so far. The models take long to build, and often another test fails before them.
+    binaries: RefCell<BTreeMap<Target, PathBuf>>,
     /// The compiler's warnings.
     pub(crate) warnings: Vec<String>,
     /// Where tests write.
@@ -24,27 +27,27 @@ pub(crate) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// Builds the tests of a tree. `Err` in the result: the compiler's errors.
+    /// Builds the first tests of a tree. `Err` in the result: the compiler's errors.
     ///
     /// # Errors
     /// If cargo can't be run, or a directory can't be made.
     pub(crate) fn build(top: &Path, lab: &'a Lab) -> Result<Result<Judge<'a>, Vec<String>>, LabError> {
-        let (binaries, warnings) = match build(top, lab)? {
-            Built::Tests { binaries, warnings } => (binaries, warnings),
+        let first = lab.manifest.tests.first().map(|test| test.target).unwrap_or_default();
+        let (binary, warnings) = match build(top, lab, first)? {
+            Built::Tests { binary, warnings } => (binary, warnings),
             Built::Errors(errors) => return Ok(Err(errors)),
         };
+        let (top, binaries) = (top.to_owned(), RefCell::new(BTreeMap::from([(first, binary)])));
         let place = temporary()?;
-        Ok(Ok(Judge { lab, binaries, warnings, place, user: None, processes: None }))
+        Ok(Ok(Judge { lab, top, binaries, warnings, place, user: None, processes: None }))
     }
 
     /// Runs a test, and records it if `is_recorded`. Returns the recording and the steps of a model, as far as there are
     /// any: they are removed with this.
     pub(crate) fn run(&self, test: &Test, is_recorded: bool) -> Result<(Outcome, Recorded), LabError> {
-        let Some(binary) = self.binaries.get(&test.target) else {
-            return Err(LabError::Other(format!("the build made no binary for the test `{}`", test.name)));
-        };
+        let binary = self.binary(test.target)?;
         let run = TestRun {
-            binary,
+            binary: &binary,
             name: &test.name,
             limits: self.lab.manifest.limits,
             place: self.place.path(),
@@ -60,6 +63,21 @@ impl<'a> Judge<'a> {
             )));
         }
         Ok((outcome, Recorded { run: run.recording(), steps: run.steps() }))
+    }
+
+    /// The binary with these tests, built if it is the first of them.
+    fn binary(&self, target: Target) -> Result<PathBuf, LabError> {
+        if let Some(binary) = self.binaries.borrow().get(&target) {
+            return Ok(binary.clone());
+        }
+        let binary = match build(&self.top, self.lab, target)? {
+            Built::Tests { binary, .. } => binary,
+            Built::Errors(errors) => {
+                return Err(LabError::Other(format!("the models do not compile:\n{}", errors.join("\n"))));
+            }
+        };
+        self.binaries.borrow_mut().insert(target, binary.clone());
+        Ok(binary)
     }
 
     /// Runs these tests in order and passes each result on, until `see` breaks.
@@ -79,8 +97,8 @@ impl<'a> Judge<'a> {
 
     /// The same binaries, for a lab with other limits.
     pub(crate) fn with_lab<'b>(self, lab: &'b Lab) -> Judge<'b> {
-        let Judge { binaries, warnings, place, user, processes, .. } = self;
-        Judge { lab, binaries, warnings, place, user, processes }
+        let Judge { top, binaries, warnings, place, user, processes, .. } = self;
+        Judge { lab, top, binaries, warnings, place, user, processes }
     }
 
     pub(crate) fn limits(&self) -> Limits {
