@@ -13,7 +13,7 @@ fn a_student_writes_a_lab_and_goes_on_with_the_own_functions() {
         let tree = Tree::start(8);
         let red = tree.run(&["check"]);
         red.fails(3, "FAILED  a tick belongs into one slot");
-        red.fails(3, "write      task 1, slot_from, in reactor/src/time/queue.rs:");
+        red.fails(3, "write      task 1: slot_from, in reactor/src/time/queue.rs:");
         assert_eq!(red.stdout.matches("FAILED").count(), 1, "only the first failure is shown: {}", red.all());
 
         // A wrong solution: the failure in three lines.
@@ -91,7 +91,7 @@ fn submissions_are_graded_by_their_functions_alone() {
             ("d-exits", "names `exit`, which no solution needs"),
             ("e-includes", "names `include`, which no solution needs"),
             ("f-loops", "is there a loop without an end?"),
-            ("g-prints", "it prints more than 1 MiB"),
+            ("g-prints", "the test prints more than 1 MiB"),
             ("h-spawns", "public tests failed"),
         ] {
             assert!(row(name).contains(says), "{name}: {printed}");
