@@ -66,7 +66,12 @@ impl Wheels {
     /// Cancels a timer that has not fired.
     fn cancel(&mut self, timer: Timer) {
         let cancelled = self.queue.cancel(timer.key, timer.tick).map(|fired| fired.timer);
-        assert_eq!(cancelled, Some(timer.id), "cancelled {:?} of tick {}", timer.id, timer.tick);
+        assert!(
+            cancelled == Some(timer.id),
+            "{:?} of tick {} was cancelled; `cancel` must return it, and returned {cancelled:?}",
+            timer.id,
+            timer.tick
+        );
         self.timers.retain(|other| *other != timer);
     }
 
@@ -122,7 +127,7 @@ fn a_tick_belongs_into_one_slot() {
         assert!(
             found == (wheel, slot),
             "seen from tick {elapsed}, tick {tick} belongs into wheel {wheel}, slot {slot}: wheel {wheel} has the \
-             highest six bits in which the two differ; `slot_from` returned wheel {}, slot {}",
+             highest group of six bits in which the two differ; `slot_from` returned wheel {}, slot {}",
             found.0,
             found.1
         );
@@ -136,8 +141,9 @@ fn a_deadline_that_has_passed_sets_no_timer() {
         let waker = Counting::new();
         let set = wheels.queue.insert(tick, waker.waker());
         assert!(set.is_err(), "the current tick is 100, so tick {tick} has passed; `insert` must return the waker");
-        assert_eq!(waker.wakers(1), 1, "wakers that exist: `insert` must return the one that it was given");
-        assert_eq!(wheels.queue.len(), 0, "timers in the queue");
+        let (wakers, len) = (waker.wakers(1), wheels.queue.len());
+        assert!(wakers == 1, "`insert` must return the one waker that it was given; {wakers} wakers exist");
+        assert!(len == 0, "tick {tick} has passed, so no timer must be set; the queue has {len}");
     }
 }
 
@@ -164,6 +170,29 @@ fn the_next_deadline_is_not_before_the_current_tick() {
 }
 
 #[test]
+fn of_many_timers_in_a_slot_the_next_deadline_is_the_beginning_of_the_slot() {
+    let mut wheels = Wheels::at(0);
+    wheels.set_all((71..79).rev()); // slot 1 of wheel 1 has as many as `LOOKED_AT`
+    wheels.check_next();
+    wheels.set(70);
+    let next = wheels.queue.next();
+    assert!(
+        next == Some(64),
+        "9 timers are set for ticks of one slot, which begins at tick 64; `next` must be Some(64), and is {next:?}: to \
+         compare more than 8 timers takes too long"
+    );
+}
+
+#[test]
+fn the_next_deadline_is_found_in_the_top_wheel() {
+    for elapsed in [0, 1 << 63] {
+        let mut wheels = Wheels::at(elapsed);
+        wheels.set(u64::MAX - 1);
+        wheels.check_next();
+    }
+}
+
+#[test]
 fn no_timer_fires_early() {
     let mut wheels = Wheels::at(0);
     wheels.set_all([100, 5000]);
@@ -178,11 +207,26 @@ fn no_timer_fires_early() {
 fn the_current_tick_moves_when_no_timer_is_due() {
     let mut wheels = Wheels::at(0);
     wheels.set(5000);
-    assert_eq!(wheels.advance(1000), [0; 0], "ticks of timers that fired until tick 1000");
+    let fired = wheels.advance(1000);
+    assert!(fired.is_empty(), "no timer is due until tick 1000, and those of the ticks {fired:?} fired");
     let elapsed = wheels.queue.elapsed;
     assert!(elapsed == 1000, "`advance` moved the time to tick 1000; the queue's current tick is {elapsed}");
     let set = wheels.queue.insert(900, Waker::noop().clone());
     assert!(set.is_err(), "tick 900 has passed, and `insert` set a timer for it");
+}
+
+#[test]
+fn the_current_tick_never_goes_back() {
+    let mut wheels = Wheels::at(1000);
+    wheels.set(1001);
+    let fired = wheels.advance(500);
+    assert!(fired.is_empty(), "no timer is due until tick 500, and those of the ticks {fired:?} fired");
+    let elapsed = wheels.queue.elapsed;
+    assert!(
+        elapsed == 1000,
+        "the current tick was 1000, and `advance` was called with tick 500; the queue's current tick is {elapsed}; it \
+         must stay 1000"
+    );
 }
 
 #[test]
@@ -205,9 +249,15 @@ fn a_cancelled_timer_is_gone() {
     let Ok((key, id)) = wheels.queue.insert(100, waker.waker()) else { panic!("tick 100 is not later than tick 0") };
     let cancelled = wheels.queue.cancel(key, 100).map(|fired| fired.timer);
     assert!(cancelled == Some(id), "{id:?} was cancelled; `cancel` must return it, and returned {cancelled:?}");
-    assert_eq!(waker.wakers(1), 0, "wakers that exist after the timer was cancelled and its waker dropped");
-    assert_eq!((wheels.queue.len(), wheels.queue.next()), (0, None), "timers in the queue, and the next deadline");
-    assert!(wheels.queue.cancel(key, 100).is_none(), "a timer that is gone was cancelled a second time");
+    let (wakers, len, next) = (waker.wakers(1), wheels.queue.len(), wheels.queue.next());
+    assert!(wakers == 0, "the timer was cancelled and its waker dropped; {wakers} of its wakers exist, and none must");
+    assert!(len == 0, "the only timer was cancelled; the queue must have 0 timers, and has {len}");
+    assert!(next.is_none(), "the only timer was cancelled; `next` must be None, and is {next:?}");
+    let again = wheels.queue.cancel(key, 100).map(|fired| fired.timer);
+    assert!(
+        again.is_none(),
+        "no timer has this key, and its tick has not passed; a second `cancel` must return None, and returned {again:?}"
+    );
 
     let timer = wheels.set(200);
     wheels.advance(200);
@@ -406,7 +456,8 @@ fn a_deadline_that_was_not_needed_wakes_no_task() {
             work.as_mut().poll(cx)
         })
         .await;
-        assert_eq!(now() - start, Duration::from_millis(80), "the time that the two sleeps took together");
+        let took = now() - start;
+        assert!(took == Duration::from_millis(80), "the two sleeps must take 80 ms together, and took {took:?}");
         let polls = polls.get();
         assert!(
             polls == 3,

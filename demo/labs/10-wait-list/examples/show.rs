@@ -22,7 +22,7 @@ fn main() {
         let semaphore = Rc::new(Semaphore::new(1));
         let permit = semaphore.acquire().await;
 
-        // Two yields each, so that the spawned task runs in between. Both find no permit. Each enters its node into the list of waiters and is suspended.
+        // Two yields each, in which the spawned task runs, finds no permit and enters its node into the list.
         let first = named("first").spawn_local(work(semaphore.clone(), "first"));
         yield_now().await;
         yield_now().await;

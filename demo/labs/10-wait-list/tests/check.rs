@@ -1,12 +1,19 @@
-//! The tests of lab 10, through the semaphore, the mutex and the channel. The order is that of lab.toml.
+//! The tests of lab 10, through the semaphore, the mutex, the channel, the condition variable and the barrier. The
+//! order is that of lab.toml.
 
-use executor::sync::{Mutex, Permit, Semaphore, channel};
+use executor::sync::{Barrier, Condvar, Mutex, Permit, Semaphore, channel};
 use executor::test::explore;
 use executor::time::{Duration, sleep, timeout};
 use executor::{join_all, yield_now};
 use lab_10::Waiter;
 use std::cell::Cell;
-use tests::kit::Dice;
+use std::future::Future;
+use std::panic::resume_unwind;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use tests::kit::{Counting, Dice};
 
 /// Acquires permits for good: they do not return when the future is dropped.
 async fn acquire(semaphore: &Semaphore, permits: usize) {
@@ -24,7 +31,8 @@ fn a_free_permit_is_taken_at_the_first_poll() {
     let semaphore = Semaphore::new(2);
     let polled = Waiter::new("the task", acquire(&semaphore, 1)).poll();
     assert!(polled.is_ready(), "a permit is available, and the first poll of `acquire` returned `Poll::Pending`");
-    assert_eq!(semaphore.available_permits(), 1, "one of two permits was taken; the count of available ones is wrong");
+    let available = semaphore.available_permits();
+    assert!(available == 1, "one of two permits was taken; 1 must be available, and {available} are");
     let second = semaphore.try_acquire().map(Permit::forget);
     assert!(second.is_some(), "one permit is available, and `try_acquire` returned `None`");
     let third = semaphore.try_acquire().map(Permit::forget);
@@ -36,7 +44,8 @@ fn a_task_that_finds_no_permit_waits_with_its_waker() {
     let semaphore = Semaphore::new(0);
     let task = waiting("the task", &semaphore, 1);
     assert!(!task.was_woken(), "the task was woken although no permit was released");
-    assert_eq!(task.wakers(), 1, "a task that waits leaves one waker in its node; the number of its wakers is wrong");
+    let wakers = task.wakers();
+    assert!(wakers == 1, "a task that waits leaves 1 waker in its node; {wakers} of its wakers exist");
 }
 
 #[test]
@@ -46,10 +55,15 @@ fn a_release_hands_the_permit_over_to_the_waiter() {
     semaphore.add_permits(1);
     assert!(task.was_woken(), "a permit was released, and the task that waits for it was not woken");
     let available = semaphore.available_permits();
-    assert_eq!(available, 0, "the released permit was handed over, and it is also available to other tasks");
+    assert!(
+        available == 0,
+        "the released permit was handed over, and it is also available to other tasks: {available} are available; it \
+         must be 0"
+    );
     task.gets();
-    assert_eq!(task.wakers(), 0, "the wait is over, and its waker was kept");
-    assert_eq!(semaphore.available_permits(), 0, "the task took its permit, and the count of available ones changed");
+    let (wakers, available) = (task.wakers(), semaphore.available_permits());
+    assert!(wakers == 0, "the wait is over, and {wakers} of its wakers were kept; it must be 0");
+    assert!(available == 0, "the task took the only permit; 0 must be available, and {available} are");
 }
 
 #[test]
@@ -61,10 +75,10 @@ fn permits_are_handed_over_in_the_order_in_which_tasks_came() {
         let mut three = waiting("the third task", &semaphore, 1);
         semaphore.add_permits(1);
         let woken = [one.was_woken(), two.was_woken(), three.was_woken()];
-        assert_eq!(
-            woken,
-            [true, false, false],
-            "three tasks wait and one permit was released ({round} round): the first task must be woken, and no other"
+        assert!(
+            woken == [true, false, false],
+            "three tasks wait and one permit was released ({round} round): the first task must be woken, and no other; \
+             which of the three were woken: {woken:?}"
         );
         semaphore.add_permits(1);
         assert!(two.was_woken() && !three.was_woken(), "the second permit must go to the second task ({round} round)");
@@ -98,10 +112,10 @@ fn a_task_that_needs_many_permits_gets_them_all_at_once() {
         semaphore.add_permits(1);
         assert!(!many.was_woken(), "the first task needs three permits, and it was woken after {released}");
         assert!(!one.was_woken(), "the task that came later was woken before the first one");
-        assert_eq!(
-            semaphore.available_permits(),
-            released,
-            "permits that no task was given stay available; the count is wrong"
+        let available = semaphore.available_permits();
+        assert!(
+            available == released,
+            "permits that no task was given stay available; {released} must be, and {available} are"
         );
     }
     semaphore.add_permits(1);
@@ -109,7 +123,8 @@ fn a_task_that_needs_many_permits_gets_them_all_at_once() {
     assert!(!one.was_woken(), "all three permits went to the first task, and the task behind it was woken too");
     semaphore.add_permits(1);
     one.gets();
-    assert_eq!(semaphore.available_permits(), 0, "all permits were handed over; none is available");
+    let available = semaphore.available_permits();
+    assert!(available == 0, "all permits were handed over; 0 must be available, and {available} are");
 }
 
 #[test]
@@ -118,10 +133,14 @@ fn one_release_wakes_all_that_can_proceed() {
     let mut tasks: Vec<_> = (0..40).map(|_| waiting("one of 40 tasks", &semaphore, 1)).collect();
     semaphore.add_permits(30);
     let woken = tasks.iter().take_while(|task| task.was_woken()).count();
-    assert_eq!(woken, 30, "40 tasks wait and 30 permits were released at once; the number of tasks woken is wrong");
+    assert!(
+        woken == 30,
+        "40 tasks wait and 30 permits were released at once; the first 30 tasks must be woken, and {woken} were"
+    );
     assert!(!tasks[30..].iter().any(Waiter::was_woken), "30 permits were released, and more than 30 tasks were woken");
     tasks[..30].iter_mut().for_each(Waiter::gets);
-    assert_eq!(semaphore.available_permits(), 0, "all permits were handed over; none is available");
+    let available = semaphore.available_permits();
+    assert!(available == 0, "all permits were handed over; 0 must be available, and {available} are");
 }
 
 #[test]
@@ -140,10 +159,32 @@ fn the_waker_of_the_last_poll_is_called() {
     let semaphore = Semaphore::new(0);
     let mut task = waiting("the task", &semaphore, 1);
     assert!(task.poll_with_another_waker().is_pending(), "no permit was released, and the poll returned `Poll::Ready`");
-    assert_eq!(task.wakers(), 1, "the task was polled with another waker: that one is kept, and the first one dropped");
+    let wakers = task.wakers();
+    assert!(
+        wakers == 1,
+        "the task was polled with another waker: that one is kept, and the first one dropped; 1 waker must exist, and \
+         {wakers} do"
+    );
     semaphore.add_permits(1);
     assert!(task.was_woken(), "the task was polled with another waker, and the release did not call that waker");
     task.gets();
+}
+
+#[test]
+fn one_notice_wakes_one_of_two_waiters() {
+    let (mutex, condvar) = (Mutex::new(()), Condvar::new());
+    let wait = |name| Waiter::waiting(name, condvar.wait(mutex.try_lock().expect("no task has the lock")));
+    let (mut first, mut second) = (wait("the first task"), wait("the second task"));
+    condvar.notify_one();
+    let woken = [&first, &second].into_iter().filter(|task| task.was_woken()).count();
+    assert!(
+        first.was_woken() && woken == 1,
+        "two tasks wait for a condition variable and `notify_one` was called once: the first task must be woken, and \
+         {woken} were: a waiter's ticket decides whether a notice for all is also for this waiter"
+    );
+    drop(first.gets());
+    condvar.notify_one();
+    drop(second.gets());
 }
 
 #[test]
@@ -153,17 +194,16 @@ fn a_task_that_gives_up_leaves_the_line() {
         let semaphore = Semaphore::new(0);
         let mut tasks: Vec<_> = (0..3).map(|_| waiting("one of three tasks", &semaphore, 1)).collect();
         let wakers = tasks.remove(leaver).give_up();
-        assert_eq!(wakers, 0, "task {} of 3 gave up, and its waker was kept", leaver + 1);
+        assert!(wakers == 0, "task {} of 3 gave up, and {wakers} of its wakers were kept; it must be 0", leaver + 1);
         tasks.push(waiting("the task that came last", &semaphore, 1));
         for released in 1..=3 {
             semaphore.add_permits(1);
             let woken: Vec<_> = tasks.iter().map(Waiter::was_woken).collect();
             let expected: Vec<_> = (1..=3).map(|at| at <= released).collect();
-            assert_eq!(
-                woken,
-                expected,
+            assert!(
+                woken == expected,
                 "task {} of 3 gave up, then a new one came; after {released} of 3 permits were released, \
-                 this is which of the three that wait were woken",
+                 this is which of the three that wait were woken: {woken:?}; it must be {expected:?}",
                 leaver + 1
             );
         }
@@ -181,13 +221,17 @@ fn what_was_handed_over_to_a_task_that_gives_up_goes_to_the_next() {
     first.give_up(); // before it is polled again, as in a timeout that ends at the same moment
     assert!(second.was_woken(), "a permit was handed over to a task that gave up, and the next task was not woken");
     second.gets();
-    assert_eq!(semaphore.available_permits(), 0, "one permit was released, and one was taken; none is available");
+    let available = semaphore.available_permits();
+    assert!(available == 0, "one permit was released, and one was taken; 0 must be available, and {available} are");
 
     let last = waiting("the last task", &semaphore, 1);
     semaphore.add_permits(1);
     last.give_up();
     let available = semaphore.available_permits();
-    assert_eq!(available, 1, "a permit was handed over to a task that gave up, no task waits, and the permit is lost");
+    assert!(
+        available == 1,
+        "a permit was handed over to a task that gave up, and no task waits; 1 must be available, and {available} are"
+    );
 }
 
 #[test]
@@ -204,6 +248,69 @@ fn the_tasks_behind_one_that_gives_up_proceed() {
 }
 
 #[test]
+fn a_task_that_gives_up_does_not_count_at_a_barrier() {
+    let barrier = Barrier::new(2);
+    Waiter::waiting("the first task", barrier.wait()).give_up();
+    let mut second = Waiter::new("the second task", barrier.wait());
+    assert!(
+        second.poll().is_pending(),
+        "at a barrier for two tasks, the first task gave up, and the second one proceeded without it: `R::left` was \
+         not called"
+    );
+    let third = Waiter::new("the third task", barrier.wait()).poll();
+    assert!(
+        third == Poll::Ready(true),
+        "a task waits at a barrier for two, and another one came; it must get Ready(true), and got {third:?}"
+    );
+    second.gets();
+}
+
+#[test]
+fn a_deferred_wait_that_is_dropped_renews_the_budget() {
+    // On a thread of its own, on which no poll is counted.
+    let polls = thread::spawn(|| {
+        let semaphore = Semaphore::new(1);
+        let waker = Counting::new().waker();
+        // Each wait is polled once and dropped, with its permit.
+        let is_ready = || pin!(semaphore.acquire()).poll(&mut Context::from_waker(&waker)).is_ready();
+        ((0..100_000).any(|_| !is_ready()), is_ready())
+    });
+    let (is_deferred, is_next_ready) = polls.join().unwrap_or_else(|panic| resume_unwind(panic));
+    assert!(is_deferred, "100000 waits took a permit on one thread, and the budget deferred none of them");
+    assert!(
+        is_next_ready,
+        "the budget deferred a wait, which was dropped; the poll of the next wait must be ready, and it was deferred \
+         too: the budget was not renewed"
+    );
+}
+
+/// A waker whose destructor uses the semaphore.
+struct Uses(Arc<Semaphore>);
+
+impl Wake for Uses {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Uses {
+    fn drop(&mut self) {
+        self.0.available_permits();
+    }
+}
+
+#[test]
+fn a_waker_is_dropped_after_the_lock_is_released() {
+    let semaphore = Arc::new(Semaphore::new(0));
+    let mut wait = Box::pin(acquire(&semaphore, 1));
+    // The second poll drops the waker of the first one, and the drop of the wait drops that of the second.
+    for _ in 0..2 {
+        let waker = Waker::from(Arc::new(Uses(semaphore.clone())));
+        let polled = wait.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending(), "no permit was released, and the poll returned `Poll::Ready`");
+    }
+    drop(wait);
+}
+
+#[test]
 fn a_message_that_a_dropped_receive_was_given_is_received_in_order() {
     let (tx, rx) = channel(4);
     let (first, second) = (Waiter::waiting("a receive", rx.recv()), Waiter::waiting("a receive", rx.recv()));
@@ -214,10 +321,10 @@ fn a_message_that_a_dropped_receive_was_given_is_received_in_order() {
     tx.try_send(3).expect("there is room");
     first.give_up();
     let received: Vec<_> = std::iter::from_fn(|| rx.try_recv().ok()).collect();
-    assert_eq!(
-        received,
-        [1, 2, 3],
-        "messages 1 and 2 were handed over to receives that were dropped; received after that"
+    assert!(
+        received == [1, 2, 3],
+        "messages 1 and 2 were handed over to receives that were dropped; after that [1, 2, 3] must be received, and \
+         {received:?} were"
     );
 }
 
@@ -235,7 +342,7 @@ fn a_lock_survives_tasks_that_give_up_in_any_order() {
                     let Ok(mut guard) = timeout(limit, mutex.lock()).await else { continue };
                     *guard += 1;
                     inside.set(inside.get() + 1);
-                    assert_eq!(inside.get(), 1, "two tasks hold the lock at once");
+                    assert!(inside.get() == 1, "{} tasks hold the lock at once; it must be 1", inside.get());
                     sleep(Duration::from_millis(dice.roll(3))).await;
                     yield_now().await;
                     inside.set(inside.get() - 1);
