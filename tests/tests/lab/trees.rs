@@ -29,7 +29,8 @@ fn a_tree_has_the_holes_of_its_lab_and_no_others() {
         |file: &PathBuf| fs::read(clone().join(file)).is_ok_and(|ours| ours != fs::read(tree.top.join(file)).unwrap());
     let changed: Vec<PathBuf> = files(&tree.top).into_iter().filter(differs).collect();
     // Cargo.lock has no packages of other labs; Cargo.toml allows unused code; README.md is the chapter.
-    let expected = [".gitignore", "Cargo.lock", "Cargo.toml", "README.md", "executor/src/task/state.rs"].map(PathBuf::from);
+    let expected =
+        [".gitignore", "Cargo.lock", "Cargo.toml", "README.md", "executor/src/task/state.rs"].map(PathBuf::from);
     assert_eq!(changed, expected);
     let state = tree.read("executor/src/task/state.rs");
     let ours = fs::read_to_string(clone().join("executor/src/task/state.rs")).unwrap();
