@@ -244,7 +244,7 @@ fn a_cancel_during_a_poll_lets_the_runner_drop_the_future() {
 }
 
 // Invariant 3: a cancel of a queued, running or suspended task. The run that drops the future sees what the canceller
-// wrote with relaxed ordering before the cancel. If the task is not suspended, only the cancel and `begin` order the two.
+// wrote with relaxed ordering before the cancel. Unless the task is suspended, only the cancel and `begin` order these.
 #[test]
 fn the_drop_after_a_cancel_sees_what_the_canceller_wrote() {
     /// Reads a flag when it is dropped. A panic in the drop would end the task and not the model, so the value is kept.
