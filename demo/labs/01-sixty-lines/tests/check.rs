@@ -14,12 +14,13 @@ use std::thread;
 use std::time::Duration;
 use tests::kit::{OnDrop, Recording};
 
-/// Runs a test on a thread of its own, so that one that hangs fails.
+/// Runs a test on a thread of its own, so that one that hangs fails. The thread has the same name in all tests, so the
+/// code that is tested cannot depend on the test.
 #[track_caller]
 fn test(body: impl FnOnce(&Recording) + Send + 'static) {
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let (done, is_done) = channel();
-    let runner = thread::Builder::new().name(name.clone()).spawn(move || {
+    let runner = thread::Builder::new().name("test".to_owned()).spawn(move || {
         body(&Recording::new(&name));
         done.send(())
     });
@@ -51,10 +52,10 @@ fn counted<F: FnMut(u32, &mut Context<'_>) -> Poll<()>>(
 fn the_queue_returns_the_numbers_in_the_order_of_the_pushes() {
     test(|_| {
         let queue = Queue::default();
-        assert_eq!(queue.pop(), None, "the queue is empty, and pop() returned a number");
-        [3, 1, 2].into_iter().for_each(|number| queue.push(number));
+        [3, 1, 2].into_iter().for_each(|number| queue.push(number)); // first, because it is the first task of the lab
         let popped: Vec<u64> = std::iter::from_fn(|| queue.pop()).take(9).collect();
         assert_eq!(popped, [3, 1, 2], "3, 1 and 2 were pushed; pop() must return the first one first, each once");
+        assert_eq!(queue.pop(), None, "the queue is empty, and pop() returned a number");
     });
 }
 

@@ -243,6 +243,40 @@ fn a_cancel_during_a_poll_lets_the_runner_drop_the_future() {
     });
 }
 
+// Invariant 3: a cancel of a queued, running or suspended task. The run that drops the future sees what the canceller
+// wrote with relaxed ordering before the cancel. Unless the task is suspended, only the cancel and `begin` order these.
+#[test]
+fn the_drop_after_a_cancel_sees_what_the_canceller_wrote() {
+    /// Reads a flag when it is dropped. A panic in the drop would end the task and not the model, so the value is kept.
+    struct ReadsOnDrop(LoomArc<AtomicUsize>, LoomArc<AtomicUsize>);
+
+    impl Drop for ReadsOnDrop {
+        fn drop(&mut self) {
+            self.1.store(self.0.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    every_interleaving(|| {
+        let (written, seen) = flag();
+        let (kept, keeps) = flag();
+        let reads = ReadsOnDrop(seen, keeps);
+        let Task { slot, handle, ends, .. } = task(move |_, _, _| {
+            let _reads = &reads;
+            Poll::<()>::Pending
+        });
+        let canceller = thread::spawn(move || {
+            written.store(1, Ordering::Relaxed);
+            handle.cancel();
+            handle
+        });
+        slot.run_to_the_end();
+        let kept = kept.load(Ordering::Relaxed);
+        assert!(kept == 1, "the drop of the cancelled future did not see what the canceller wrote before the cancel");
+        drop(canceller.join().unwrap());
+        ends.are(1, 1);
+    });
+}
+
 // Invariant 3: a cancel during the finish: the handle returns the output or says that it was cancelled, and the future
 // is dropped once in either case.
 #[test]
