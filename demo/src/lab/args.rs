@@ -31,7 +31,11 @@ pub(crate) enum LabCommand {
     /// Run the tests, up to the first that fails
     Check,
     /// Show the failing run in the stepper
-    Show,
+    Show {
+        /// Show the program of the lab, also after a test has failed
+        #[arg(long)]
+        program: bool,
+    },
     /// Print a hint for a task
     Hint {
         /// Number of the task [default: the first that is not written]

@@ -23,6 +23,9 @@ pub(crate) struct State {
     /// The test that failed at the last `check`.
     #[serde(default)]
     pub(crate) failed: Option<String>,
+    /// A hash of the tests as they were when the tree was written.
+    #[serde(default)]
+    pub(crate) tests: String,
     /// Whether all tests of the lab have passed at the last `check`.
     #[serde(default)]
     pub(crate) has_passed: bool,

@@ -8,6 +8,7 @@ use super::build::cargo;
 use super::course::{Course, Edits, LABS, Lab, read, write};
 use super::error::LabError;
 use super::state::State;
+use ring::digest::{Context, SHA256};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -183,6 +184,28 @@ impl Tree {
     pub(crate) fn save(&self) -> Result<(), LabError> {
         self.state.write(&self.top)
     }
+}
+
+/// The parts of a tree that its tests consist of, from its top.
+pub(crate) fn parts_of_tests(lab: &Lab) -> [String; 4] {
+    let others = ["tests/src/kit", "tests/src/conformance", "tests/models"];
+    let [kit, suites, models] = others.map(String::from);
+    [format!("{}/tests", lab.path()), kit, suites, models]
+}
+
+/// A hash of the tests in a tree. It changes if a student changes them, and not if the clone does.
+pub(crate) fn hash_of_tests(top: &Path, lab: &Lab) -> Result<String, LabError> {
+    let mut files = Vec::new();
+    for part in parts_of_tests(lab).map(PathBuf::from) {
+        list(top, &part, &mut files).map_err(|source| LabError::Unreadable { path: part, source })?;
+    }
+    files.sort();
+    let mut context = Context::new(&SHA256);
+    for file in files {
+        context.update(file.as_os_str().as_encoded_bytes());
+        context.update(read(&top.join(&file))?.as_bytes());
+    }
+    Ok(context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Removes packages from `Cargo.lock` that only other labs need; otherwise the first build would change the file. If that

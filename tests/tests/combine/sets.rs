@@ -8,13 +8,17 @@ use executor::{
 };
 use futures_lite::future::{poll_fn, ready};
 use futures_lite::{Stream, StreamExt};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Barrier;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, Barrier};
 use std::task::{Poll, Waker};
 use std::thread;
+use std::time::{Duration, Instant};
 use tests::{Counting, Log, OnDrop, poll_with, within};
 
 #[test]
@@ -366,6 +370,55 @@ fn no_wake_of_a_child_from_another_thread_is_lost() {
             threads.into_iter().for_each(|thread| thread.join().unwrap());
         }
     });
+}
+
+#[test]
+fn what_was_written_before_a_redundant_wake_is_seen_by_the_poll() {
+    const ROUNDS: u32 = 1_000_000;
+    let [data, begun, done] = [(); 3].map(|()| Arc::new(AtomicU32::new(0)));
+    let (waker, seen) = (Rc::new(RefCell::new(None)), Rc::new(Cell::new(0)));
+    let mut child = {
+        let (data, waker, seen) = (data.clone(), waker.clone(), seen.clone());
+        // Relaxed: only the wake makes what was written visible.
+        race([Box::pin(poll_fn(move |cx| {
+            waker.borrow_mut().get_or_insert_with(|| cx.waker().clone());
+            seen.set(data.load(Relaxed));
+            Poll::<()>::Pending
+        })) as Boxed<()>])
+    };
+    let parent = Counting::new();
+    let mut poll = || assert!(poll_with(&parent.waker(), &mut child).is_pending());
+    poll();
+    let waker: Waker = waker.take().expect("the child has stored its waker");
+    let other = thread::spawn({
+        let (waker, data, begun, done) = (waker.clone(), data.clone(), begun.clone(), done.clone());
+        move || {
+            for round in 1..=ROUNDS {
+                while begun.load(SeqCst) < round {
+                    hint::spin_loop();
+                }
+                data.store(round, Relaxed);
+                waker.wake_by_ref();
+                done.store(round, SeqCst);
+            }
+        }
+    });
+    let start = Instant::now();
+    // On a busy machine, a round takes long.
+    for round in (1..=ROUNDS).take_while(|_| start.elapsed() < Duration::from_secs(1)) {
+        waker.wake_by_ref(); // so that the other thread's wake may be redundant
+        begun.store(round, SeqCst);
+        poll();
+        while done.load(SeqCst) < round {
+            hint::spin_loop();
+        }
+        if seen.get() < round {
+            poll(); // polls the child only if the other wake has queued it
+        }
+        assert_eq!(seen.get(), round, "the poll after the wake has not seen what was written before the wake");
+    }
+    begun.store(ROUNDS, SeqCst); // the other thread does not wait any more
+    other.join().unwrap();
 }
 
 #[test]

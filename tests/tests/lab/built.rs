@@ -30,6 +30,14 @@ fn a_student_writes_a_lab_and_goes_on_with_the_own_functions() {
         let shown = tree.run(&["show"]);
         shown.fails(3, "they fired in the order");
 
+        // Changed tests do not count.
+        let check = "demo/labs/08-timers/tests/check.rs";
+        let tests = tree.read(check);
+        tree.write(check, &format!("{tests}// Mine.\n"));
+        let changed = tree.run(&["check"]);
+        changed.fails(3, "these tests were changed");
+        tree.write(check, &tests);
+
         // It does not compile.
         tree.write(QUEUE, &ours.replace("self.numbered += 1;", "self.numbered += \"1\";"));
         let red = tree.run(&["check"]);

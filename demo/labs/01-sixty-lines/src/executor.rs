@@ -80,8 +80,9 @@ impl Executor {
         while let Some(number) = self.queue.pop() {
             // A task may spawn, so the list must not be borrowed while a task is polled or dropped.
             let Some(mut task) = self.tasks.borrow_mut().remove(&number) else { continue };
-            // Before the poll: a wake that comes during the poll queues the task again.
-            task.is_queued.store(false, Ordering::Release);
+            // Before the poll: a wake that comes during the poll queues the task again. A swap, because it also reads the
+            // flag: the poll must see what was written before a wake that found the flag set and queued nothing.
+            task.is_queued.swap(false, Ordering::AcqRel);
             let polled = task.future.as_mut().poll(&mut Context::from_waker(&task.waker));
             if polled.is_pending() {
                 self.tasks.borrow_mut().insert(number, task);

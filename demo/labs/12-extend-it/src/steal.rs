@@ -58,7 +58,7 @@ impl<T> Queues<T> {
     }
 
     /// Takes a task for a worker, without waiting: the first one of its own queue, or of the injection queue, or one
-    /// that it [steals](Queues::steal). After [`OWN_IN_A_ROW`] tasks of its own, the injection queue comes first.
+    /// that it [steals](Queues::steal). After `OWN_IN_A_ROW` tasks of its own, the injection queue comes first.
     pub fn next(&self, worker: usize) -> Option<T> {
         let from_own = || {
             let mut own = self.workers[worker].lock().unwrap();

@@ -5,7 +5,7 @@ use super::start::print_beginning;
 use super::update::mine;
 use crate::Exit;
 use crate::lab::error::LabError;
-use crate::lab::tree::{Tree, commit, commit_work, write_tree};
+use crate::lab::tree::{Tree, commit, commit_work, hash_of_tests, write_tree};
 
 /// Changes the tree to the following lab, or to lab `to`. With `is_mine`, the student's functions of this and earlier
 /// labs stay; otherwise ours take their place. The work so far is committed first, so nothing is lost.
@@ -40,6 +40,7 @@ pub(crate) fn next(mut tree: Tree, is_mine: bool, to: Option<u32>) -> Result<Exi
     let starter = lab.starter(source)?;
     edits.extend(starter);
     write_tree(&tree.course, lab, &tree.top, &edits)?;
+    tree.state.tests = hash_of_tests(&tree.top, lab)?;
     (tree.state.lab, tree.state.failed, tree.state.has_passed) = (to, None, false);
     tree.save()?;
     let lab = tree.lab()?;

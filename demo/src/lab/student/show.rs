@@ -18,13 +18,15 @@ use executor::trace::{Event, Trace};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-/// Shows the run of the test that failed last; or of the lab's program, if none did.
-pub(crate) fn show(tree: &Tree) -> Result<Exit, Failure> {
+/// Shows the run of the test that failed last; or of the lab's program, if none did or `of_program`.
+pub(crate) fn show(tree: &Tree, of_program: bool) -> Result<Exit, Failure> {
     let lab = tree.lab()?;
     let Some(judge) = built(tree)? else { return Ok(Exit::SomeFailed) };
     let failed = lab.manifest.tests.iter().find(|test| Some(&test.name) == tree.state.failed.as_ref());
-    let Some(test) = failed else {
-        eprintln!("no test has failed since the last `check`: this is the program of the lab");
+    let Some(test) = failed.filter(|_| !of_program) else {
+        if !of_program {
+            eprintln!("no test has failed since the last `check`: this is the program of the lab");
+        }
         let place = Temporary::new()?;
         let program = build_program(&tree.top, lab)?;
         show_run(tree, step::open(&record_program(&program, place.path())?)?, &format!("lab {}", lab.number))?;

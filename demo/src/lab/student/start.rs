@@ -3,7 +3,7 @@
 use crate::lab::course::{Course, Lab};
 use crate::lab::error::LabError;
 use crate::lab::state::State;
-use crate::lab::tree::{commit, quoted, write_tree};
+use crate::lab::tree::{commit, hash_of_tests, quoted, write_tree};
 use std::fs;
 use std::path::{Path, absolute};
 
@@ -20,7 +20,8 @@ pub(crate) fn start(course: &Course, number: u32, to: &Path) -> Result<(), LabEr
         return Err(LabError::Inside(to));
     }
     write_tree(course, lab, &to, &lab.starter(|file| course.source(file))?)?;
-    let state = State { lab: number, root: course.root.clone(), ..State::default() };
+    let tests = hash_of_tests(&to, lab)?;
+    let state = State { lab: number, root: course.root.clone(), tests, ..State::default() };
     state.write(&to)?;
     commit(&to, &format!("Lab {number}: {}", lab.manifest.title));
     print_beginning(lab, Some(&to));

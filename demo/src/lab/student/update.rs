@@ -4,22 +4,24 @@ use crate::lab::course::{Course, Edits, Lab};
 use crate::lab::cut::{body, is_hole, with_bodies};
 use crate::lab::error::LabError;
 use crate::lab::items;
-use crate::lab::tree::{Tree, commit, commit_work, write_tree};
+use crate::lab::tree::{Tree, commit, commit_work, hash_of_tests, write_tree};
 use std::collections::BTreeMap;
 
 /// Makes the tree again from the clone as it is now. The student's functions stay.
-pub(crate) fn update(tree: &Tree) -> Result<(), LabError> {
+pub(crate) fn update(mut tree: Tree) -> Result<(), LabError> {
     let lab = tree.lab()?;
     let earlier: Vec<u32> = tree.state.mine.iter().copied().filter(|number| *number != lab.number).collect();
-    let mut edits = mine(tree, &earlier)?;
+    let mut edits = mine(&tree, &earlier)?;
     let source = |file: &str| edits.get(file).cloned().map_or_else(|| tree.course.source(file), Ok);
     // A function that the student has not written is cut again: its hole may have changed.
     let mut starter = lab.starter(source)?;
-    carry(&mut starter, &tree.course, own(tree, lab)?)?;
+    carry(&mut starter, &tree.course, own(&tree, lab)?)?;
     edits.extend(starter);
     commit_work(&tree.top, lab, "Before an update from the clone")?;
     write_tree(&tree.course, lab, &tree.top, &edits)?;
+    tree.state.tests = hash_of_tests(&tree.top, lab)?;
     tree.save()?;
+    let lab = tree.lab()?;
     commit(&tree.top, &format!("Lab {}, updated from the clone", lab.number));
     say!("the tree is up to date; your functions are kept");
     Ok(())

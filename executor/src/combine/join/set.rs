@@ -90,7 +90,8 @@ impl<F: Future> Set<F> {
         let mut polled = 0;
         while let Some(number) = self.next_woken() {
             polled += 1;
-            self.wakers[number].is_queued.store(false, Ordering::Release);
+            // Reads what it replaces: the poll must see what was written before a wake that found the flag set.
+            self.wakers[number].is_queued.swap(false, Ordering::AcqRel);
             if let Poll::Ready(output) = self.poll_child(number) {
                 return Poll::Ready(Some((number, output)));
             }
