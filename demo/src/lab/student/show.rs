@@ -83,7 +83,10 @@ fn show_run(tree: &Tree, trace: Trace, title: &str) -> Result<(), Failure> {
 
 /// Prints what a test printed that ran on no runtime, and the line that panicked.
 fn print_output(tree: &Tree, test: &Test, outcome: &Outcome) {
-    say!("`{}` runs no task, so there is nothing to step through. It printed:\n", sentence(&test.name));
+    say!(
+        "`{}` runs no task, so there is nothing to step through;\n./lab show --program steps through the program of the lab on your code. The test printed:\n",
+        sentence(&test.name)
+    );
     let is_own = |line: &&str| {
         const OF_HARNESS: [&str; 5] = ["running ", "test result", "failures:", "FAILED", "note: run with"];
         !line.trim().is_empty()
